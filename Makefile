@@ -1,0 +1,33 @@
+# Two commands for everyone: `make run` and `make test`. Both set up all they need.
+PORT ?= 8080
+UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
+
+.PHONY: run test check fmt setup clean
+
+run: setup  ## serve on http://127.0.0.1:$(PORT)
+	$(UV) run --no-dev --no-group clients antiphon serve --port $(PORT)
+
+test: setup-test check  ## every check and every test
+	$(UV) run pytest
+
+check: setup-test  ## format, lint and types
+	$(UV) run ruff format --check .
+	$(UV) run ruff check .
+	$(UV) run mypy
+
+fmt: setup-test
+	$(UV) run ruff format .
+	$(UV) run ruff check --fix .
+
+setup: $(UV)
+	$(UV) sync --quiet --frozen --no-dev --no-group clients --inexact
+
+setup-test: $(UV)
+	$(UV) sync --quiet --frozen
+
+.uv/bin/uv:
+	python3 -m venv .uv
+	.uv/bin/pip install --quiet --disable-pip-version-check uv==0.13.8
+
+clean:
+	rm -rf .venv .uv dist build

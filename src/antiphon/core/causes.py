@@ -1,0 +1,213 @@
+"""Everything that can happen to a conversation.
+
+A cause is plain data, so that a tape of causes (`antiphon.journal.tape`) replays a
+session exactly.  Positions are media time: samples at `MEDIA_RATE_HZ`, counted
+from the first sample the session ever heard, or the first one it ever played.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+from antiphon.protocol.client import ClientEvent
+from antiphon.protocol.server import ErrorDetail, Logprob
+
+MEDIA_RATE_HZ = 24_000
+"""The rate of all audio inside Antiphon: signed 16-bit mono."""
+
+Ms = int
+"""Driver time: milliseconds since the session opened."""
+
+
+class _Cause(Struct, frozen=True, tag_field="cause"):
+    pass
+
+
+# --- Connections -------------------------------------------------------------
+
+
+class Attached(_Cause, frozen=True, tag="attached"):
+    """A connection joined the session: the client's own, or a sideband."""
+
+    connection: str
+
+
+class Detached(_Cause, frozen=True, tag="detached"):
+    connection: str
+
+
+class ClientSent(_Cause, frozen=True, tag="client_sent"):
+    connection: str
+    event: ClientEvent
+    played_samples: int = 0
+    """Where the server owns playout: how much response audio has left so far."""
+
+
+class MessageRefused(_Cause, frozen=True, tag="message_refused"):
+    """A message that is no client event; ``detail`` says what is wrong with it."""
+
+    connection: str
+    detail: ErrorDetail
+
+
+class ShuttingDown(_Cause, frozen=True, tag="shutting_down"):
+    pass
+
+
+# --- Media and time ----------------------------------------------------------
+
+
+class Heard(_Cause, frozen=True, tag="heard"):
+    """Microphone audio from a media transport (on WebSocket, audio comes as events)."""
+
+    pcm: bytes
+
+
+class VoiceScored(_Cause, frozen=True, tag="voice_scored"):
+    """How likely the window that ends at ``at_sample`` holds a voice."""
+
+    at_sample: int
+    probability: float
+    played_samples: int = 0
+
+
+class PlayoutDrained(_Cause, frozen=True, tag="playout_drained"):
+    """The transport has played out all that it was given."""
+
+    played_samples: int
+
+
+class Tick(_Cause, frozen=True, tag="tick"):
+    """A deadline has come, as `Conversation.deadline_ms` asked."""
+
+    played_samples: int = 0
+
+
+# --- News from the engine: about what the user said --------------------------
+
+
+class TranscriptGrew(_Cause, frozen=True, tag="transcript_grew"):
+    """More words of a turn, final as far as they go; may come while the user still speaks."""
+
+    item_id: str
+    delta: str
+
+
+class TranscriptEnded(_Cause, frozen=True, tag="transcript_ended"):
+    """The whole text of a committed turn.  It overrules what grew before."""
+
+    item_id: str
+    text: str
+    logprobs: tuple[Logprob, ...] = ()
+
+
+class TranscriptFailed(_Cause, frozen=True, tag="transcript_failed"):
+    item_id: str
+    code: str
+    message: str
+
+
+class TurnJudged(_Cause, frozen=True, tag="turn_judged"):
+    """How likely the words so far are all that the user wanted to say (0 to 1)."""
+
+    item_id: str
+    completeness: float
+
+
+# --- News from the engine: its answer ----------------------------------------
+
+
+class Word(Struct, frozen=True, array_like=True):
+    """``transcript[:text_end]`` has been heard once ``end_sample`` samples were played.
+
+    Both count from the start of the spoken item that is open.
+    """
+
+    text_end: int
+    end_sample: int
+
+
+class EngineSaid(_Cause, frozen=True, tag="engine_said"):
+    """More of the transcript of what is being spoken; runs ahead of the audio."""
+
+    response_id: str
+    text: str
+
+
+class EngineSpoke(_Cause, frozen=True, tag="engine_spoke"):
+    """More speech, 16-bit mono at `MEDIA_RATE_HZ`."""
+
+    response_id: str
+    pcm: bytes
+    words: tuple[Word, ...] = ()
+
+
+class EngineWrote(_Cause, frozen=True, tag="engine_wrote"):
+    """More of a written (not spoken) answer."""
+
+    response_id: str
+    text: str
+
+
+class EngineCalled(_Cause, frozen=True, tag="engine_called"):
+    """More of the arguments of a function call; the first one opens the call."""
+
+    response_id: str
+    call_id: str
+    name: str
+    arguments: str
+    """The next piece of JSON text."""
+    ended: bool = True
+
+
+class EngineFinished(_Cause, frozen=True, tag="engine_finished"):
+    response_id: str
+    reason: Literal["max_output_tokens", "content_filter"] | None = None
+    """None: all was said."""
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cached_tokens: int | None = None
+    """As a language model counted them; None: the core estimates."""
+
+
+class EngineFailed(_Cause, frozen=True, tag="engine_failed"):
+    response_id: str
+    message: str
+    code: str | None = None
+    type: str = "server_error"
+
+
+class EngineLost(_Cause, frozen=True, tag="engine_lost"):
+    """The engine is gone: nothing more can be generated in this session."""
+
+    message: str
+
+
+EngineNews = (
+    TranscriptGrew
+    | TranscriptEnded
+    | TranscriptFailed
+    | TurnJudged
+    | EngineSaid
+    | EngineSpoke
+    | EngineWrote
+    | EngineCalled
+    | EngineFinished
+    | EngineFailed
+    | EngineLost
+)
+
+Cause = (
+    Attached
+    | Detached
+    | ClientSent
+    | MessageRefused
+    | ShuttingDown
+    | Heard
+    | VoiceScored
+    | PlayoutDrained
+    | Tick
+    | EngineNews
+)

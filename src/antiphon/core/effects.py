@@ -1,0 +1,121 @@
+"""What a conversation asks for: a server event to send, or a command.
+
+A bare server event goes to every connection of the session; `SendTo` addresses one.
+Commands go to the engine, the voice detector, the playout or the session itself.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+from antiphon.protocol.items import Item
+from antiphon.protocol.server import ServerEvent
+from antiphon.protocol.session import AnySession, MaxTokens, Tool, ToolChoice
+
+
+class _Command(Struct, frozen=True, tag_field="command"):
+    pass
+
+
+class SendTo(_Command, frozen=True, tag="send_to"):
+    connection: str
+    event: ServerEvent
+
+
+# --- To the engine -----------------------------------------------------------
+
+
+class Configure(_Command, frozen=True, tag="configure"):
+    """The session as it is from now on; the first command, and after each change."""
+
+    session: AnySession
+
+
+class Hear(_Command, frozen=True, tag="hear"):
+    """Microphone audio, as it comes; also for the voice detector."""
+
+    pcm: bytes
+    at_sample: int
+    """Media position of the first sample."""
+
+
+class TurnBegan(_Command, frozen=True, tag="turn_began"):
+    """The user began to speak at ``from_sample``, perhaps in audio heard already."""
+
+    item_id: str
+    from_sample: int
+
+
+class TurnCommitted(_Command, frozen=True, tag="turn_committed"):
+    """A turn of the user is whole and is now an item; a transcript is wanted.
+
+    ``pcm`` is all of it, also where no `TurnBegan` came before.
+    """
+
+    item_id: str
+    pcm: bytes
+
+
+class InputDropped(_Command, frozen=True, tag="input_dropped"):
+    """The turn that was begun will not be committed."""
+
+
+class Generate(_Command, frozen=True, tag="generate", kw_only=True):
+    """Answer.  Everything an engine needs to know is in here."""
+
+    response_id: str
+    items: tuple[Item, ...]
+    """The context, oldest first.  User audio shows its transcript once known; an engine
+    that transcribes itself waits for its own transcript of an item that has none."""
+    instructions: str = ""
+    tools: tuple[Tool, ...] = ()
+    tool_choice: ToolChoice = "auto"
+    modality: Literal["audio", "text"] = "audio"
+    voice: str = "marin"
+    speed: float = 1.0
+    max_output_tokens: MaxTokens = "inf"
+    out_of_band: bool = False
+
+
+class StopGenerating(_Command, frozen=True, tag="stop_generating"):
+    response_id: str
+
+
+EngineCommand = (
+    Configure | Hear | TurnBegan | TurnCommitted | InputDropped | Generate | StopGenerating
+)
+
+
+# --- To the voice detector ---------------------------------------------------
+
+
+class DetectVoice(_Command, frozen=True, tag="detect_voice"):
+    """Score `Hear` from now on (afresh), or stop."""
+
+    on: bool
+
+
+# --- To the playout, where the server owns it --------------------------------
+
+
+class PlayAudio(_Command, frozen=True, tag="play_audio"):
+    pcm: bytes
+
+
+class ClearPlayout(_Command, frozen=True, tag="clear_playout"):
+    """Play nothing more of what was given."""
+
+
+# --- To the session ----------------------------------------------------------
+
+
+class Close(_Command, frozen=True, tag="close"):
+    code: int
+    """A WebSocket close code."""
+    reason: str
+
+
+Command = SendTo | EngineCommand | DetectVoice | PlayAudio | ClearPlayout | Close
+Effect = ServerEvent | Command

@@ -1,0 +1,279 @@
+"""The session object (GA dialect), and patches to it.
+
+A `Session` always holds every field; a `…Patch` holds what a client sent, where
+absent is `UNSET` and ``null`` is ``None``.  The rules by which a patch changes a
+session are behaviour and live in `antiphon.core.settings`.
+
+Bounds and defaults: docs/reference/protocol.md, "The session object".
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+# --- Audio formats -----------------------------------------------------------
+
+
+class PcmFormat(Struct, frozen=True, tag="audio/pcm", tag_field="type"):
+    """Signed 16-bit little-endian mono."""
+
+    rate: Literal[24000] = 24000
+
+
+class PcmuFormat(Struct, frozen=True, tag="audio/pcmu", tag_field="type"):
+    """G.711 µ-law, 8 kHz mono."""
+
+
+class PcmaFormat(Struct, frozen=True, tag="audio/pcma", tag_field="type"):
+    """G.711 A-law, 8 kHz mono."""
+
+
+AudioFormat = PcmFormat | PcmuFormat | PcmaFormat
+
+# --- Small vocabularies ------------------------------------------------------
+
+Modality = Literal["audio", "text"]
+Eagerness = Literal["auto", "low", "medium", "high"]
+Unit = Annotated[float, Meta(ge=0, le=1)]
+Speed = Annotated[float, Meta(ge=0.25, le=1.5)]
+MaxTokens = Annotated[int, Meta(ge=1, le=4096)] | Literal["inf"]
+IdleTimeout = Annotated[int, Meta(ge=5_000, le=30_000)]
+Milliseconds = Annotated[int, Meta(ge=0)]
+Include = Literal["item.input_audio_transcription.logprobs"]
+
+
+class CustomVoice(Struct, frozen=True):
+    id: str
+
+
+Voice = str | CustomVoice
+
+# --- Tools -------------------------------------------------------------------
+
+
+class FunctionTool(Struct, frozen=True, omit_defaults=True, tag="function", tag_field="type"):
+    name: Annotated[str, Meta(min_length=1, max_length=128)]
+    description: str | None = None
+    parameters: dict[str, Any] | None = None
+
+
+class McpTool(Struct, frozen=True, omit_defaults=True, tag="mcp", tag_field="type"):
+    """A tool server.  Its secrets (`authorization`, `headers`) are never kept."""
+
+    server_label: str
+    server_url: str | None = None
+    connector_id: str | None = None
+    server_description: str | None = None
+    allowed_tools: Any = None
+    require_approval: Any = None
+
+
+Tool = FunctionTool | McpTool
+
+
+class FunctionChoice(Struct, frozen=True, tag="function", tag_field="type"):
+    name: str
+
+
+class McpChoice(Struct, frozen=True, omit_defaults=True, tag="mcp", tag_field="type"):
+    server_label: str
+    name: str | None = None
+
+
+ToolChoice = Literal["auto", "none", "required"] | FunctionChoice | McpChoice
+
+# --- Truncation of the context ----------------------------------------------
+
+
+class TokenLimits(Struct, frozen=True, omit_defaults=True):
+    post_instructions: Annotated[int, Meta(ge=0)] | None = None
+
+
+class RetentionRatio(
+    Struct, frozen=True, omit_defaults=True, tag="retention_ratio", tag_field="type"
+):
+    retention_ratio: Unit
+    token_limits: TokenLimits | None = None
+
+
+Truncation = Literal["auto", "disabled"] | RetentionRatio
+
+# --- Turn detection ----------------------------------------------------------
+
+
+class ServerVad(Struct, frozen=True, tag="server_vad", tag_field="type"):
+    threshold: Unit = 0.5
+    prefix_padding_ms: Milliseconds = 300
+    silence_duration_ms: Milliseconds = 500
+    idle_timeout_ms: IdleTimeout | None = None
+    create_response: bool = True
+    interrupt_response: bool = True
+
+
+class SemanticVad(Struct, frozen=True, tag="semantic_vad", tag_field="type"):
+    eagerness: Eagerness = "auto"
+    create_response: bool = True
+    interrupt_response: bool = True
+
+
+TurnDetection = ServerVad | SemanticVad
+
+
+class TurnDetectionPatch(Struct, frozen=True):
+    """Fields that the chosen type does not have are ignored."""
+
+    type: Literal["server_vad", "semantic_vad"] | UnsetType = UNSET
+    threshold: Unit | UnsetType | None = UNSET
+    prefix_padding_ms: Milliseconds | UnsetType | None = UNSET
+    silence_duration_ms: Milliseconds | UnsetType | None = UNSET
+    idle_timeout_ms: IdleTimeout | UnsetType | None = UNSET
+    eagerness: Eagerness | UnsetType | None = UNSET
+    create_response: bool | UnsetType | None = UNSET
+    interrupt_response: bool | UnsetType | None = UNSET
+
+
+# --- Input -------------------------------------------------------------------
+
+
+class Transcription(Struct, frozen=True, omit_defaults=True):
+    """Absent keys stay absent in the echo: Pipecat refuses ones that it does not know."""
+
+    model: str | None = None
+    language: str | None = None
+    languages: tuple[str, ...] | None = None
+    prompt: str | None = None
+    keywords: tuple[str, ...] | None = None
+    delay: Literal["minimal", "low", "medium", "high", "xhigh"] | None = None
+
+
+class TranscriptionPatch(Struct, frozen=True):
+    model: str | UnsetType | None = UNSET
+    language: str | UnsetType | None = UNSET
+    languages: tuple[str, ...] | UnsetType | None = UNSET
+    prompt: str | UnsetType | None = UNSET
+    keywords: tuple[str, ...] | UnsetType | None = UNSET
+    delay: Literal["minimal", "low", "medium", "high", "xhigh"] | UnsetType | None = UNSET
+
+
+class NoiseReduction(Struct, frozen=True, omit_defaults=True):
+    type: Literal["near_field", "far_field"] = "near_field"
+    strength: float | None = None
+
+
+class NoiseReductionPatch(Struct, frozen=True):
+    type: Literal["near_field", "far_field"] | UnsetType | None = UNSET
+    strength: float | UnsetType | None = UNSET
+
+
+class AudioInput(Struct, frozen=True):
+    format: AudioFormat = PcmFormat()
+    transcription: Transcription | None = None
+    noise_reduction: NoiseReduction | None = None
+    turn_detection: TurnDetection | None = ServerVad()
+
+
+class AudioInputPatch(Struct, frozen=True):
+    format: AudioFormat | UnsetType | None = UNSET
+    transcription: TranscriptionPatch | UnsetType | None = UNSET
+    noise_reduction: NoiseReductionPatch | UnsetType | None = UNSET
+    turn_detection: TurnDetectionPatch | UnsetType | None = UNSET
+
+
+# --- Output ------------------------------------------------------------------
+
+
+class AudioOutput(Struct, frozen=True):
+    format: AudioFormat = PcmFormat()
+    voice: Voice = "marin"
+    speed: Speed = 1.0
+
+
+class AudioOutputPatch(Struct, frozen=True):
+    format: AudioFormat | UnsetType | None = UNSET
+    voice: Voice | UnsetType | None = UNSET
+    speed: Speed | UnsetType | None = UNSET
+
+
+class Audio(Struct, frozen=True):
+    input: AudioInput = AudioInput()
+    output: AudioOutput = AudioOutput()
+
+
+class AudioPatch(Struct, frozen=True):
+    input: AudioInputPatch | UnsetType | None = UNSET
+    output: AudioOutputPatch | UnsetType | None = UNSET
+
+
+# --- The session -------------------------------------------------------------
+
+
+class Reasoning(Struct, frozen=True, omit_defaults=True):
+    effort: Literal["none", "minimal", "low", "medium", "high", "xhigh"] | None = None
+
+
+DEFAULT_INSTRUCTIONS = (
+    "You are a helpful, friendly voice assistant. Answer briefly and in the language of the user."
+)
+
+
+class Session(Struct, frozen=True, kw_only=True, tag="realtime", tag_field="type"):
+    """A realtime session, complete, as `session.created` and `session.updated` show it."""
+
+    object: str = "realtime.session"
+    id: str
+    model: str
+    expires_at: int
+    """Unix seconds."""
+    output_modalities: tuple[Modality, ...] = ("audio",)
+    instructions: str = DEFAULT_INSTRUCTIONS
+    tools: tuple[Tool, ...] = ()
+    tool_choice: ToolChoice = "auto"
+    max_output_tokens: MaxTokens = "inf"
+    truncation: Truncation = "auto"
+    tracing: Any = None
+    prompt: Any = None
+    include: tuple[Include, ...] | None = None
+    audio: Audio = Audio()
+    # Shown only when a client set them: older clients do not know these keys.
+    parallel_tool_calls: bool | UnsetType = UNSET
+    reasoning: Reasoning | UnsetType = UNSET
+
+
+class TranscriptionAudio(Struct, frozen=True):
+    input: AudioInput = AudioInput()
+
+
+class TranscriptionSession(
+    Struct, frozen=True, kw_only=True, tag="transcription", tag_field="type"
+):
+    """A session that only listens (`?intent=transcription`)."""
+
+    object: str = "realtime.transcription_session"
+    id: str
+    expires_at: int
+    include: tuple[Include, ...] | None = None
+    audio: TranscriptionAudio = TranscriptionAudio()
+
+
+AnySession = Session | TranscriptionSession
+
+
+class SessionPatch(Struct, frozen=True, kw_only=True):
+    """What `session.update` (or a client secret) may set; ``type`` chooses the kind."""
+
+    type: Literal["realtime", "transcription"] | UnsetType = UNSET
+    model: str | UnsetType | None = UNSET
+    output_modalities: tuple[Modality, ...] | UnsetType | None = UNSET
+    instructions: str | UnsetType | None = UNSET
+    tools: tuple[Tool, ...] | UnsetType | None = UNSET
+    tool_choice: ToolChoice | UnsetType | None = UNSET
+    max_output_tokens: MaxTokens | UnsetType | None = UNSET
+    truncation: Truncation | UnsetType | None = UNSET
+    tracing: Any = UNSET
+    prompt: Any = UNSET
+    include: tuple[Include, ...] | UnsetType | None = UNSET
+    audio: AudioPatch | UnsetType | None = UNSET
+    parallel_tool_calls: bool | UnsetType | None = UNSET
+    reasoning: Reasoning | UnsetType | None = UNSET

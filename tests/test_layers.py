@@ -1,0 +1,72 @@
+"""Imports point inwards.  The table is the map."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+SRC = Path(__file__).parent.parent / "src" / "antiphon"
+WORDS = {"core.causes", "core.effects"}
+"""The words that core and engines exchange."""
+
+ANY = {"*"}
+MAY_IMPORT: dict[str, set[str]] = {
+    "errors": set(),
+    "protocol": set(),
+    "audio": set(),
+    "core": {"protocol", "audio"},
+    "engines": WORDS | {"protocol", "audio"},
+    "journal": WORDS | {"protocol"},
+    "runtime": {"core", "protocol", "audio", "journal", "engines.engine"},
+    "transports": WORDS | {"runtime", "protocol", "audio"},
+    "testing": {"core", "protocol", "audio", "engines", "journal", "runtime", "transports"},
+    "server": ANY,
+    "cli": ANY,
+}
+NOBODY_IMPORTS = {"server", "cli"}
+"""But for each other: the command line starts the server."""
+
+
+def _modules() -> list[Path]:
+    return sorted(p for p in SRC.rglob("*.py") if p != SRC / "__init__.py")
+
+
+def _imports(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        assert not (isinstance(node, ast.ImportFrom) and node.level), f"relative import in {path}"
+    return {name.removeprefix("antiphon.") for name in found if name.startswith("antiphon.")}
+
+
+@pytest.mark.parametrize("path", _modules(), ids=lambda p: str(p.relative_to(SRC)))
+def test_a_module_imports_only_what_its_layer_may(path: Path) -> None:
+    package = path.relative_to(SRC).parts[0].removesuffix(".py")
+    allowed = MAY_IMPORT[package] | {package, "errors"}
+    for name in _imports(path):
+        ok = "*" in allowed or any(name == a or name.startswith(a + ".") for a in allowed)
+        assert ok, f"{package} may not import antiphon.{name}"
+        target = name.split(".")[0]
+        assert target not in NOBODY_IMPORTS or package in NOBODY_IMPORTS, f"{package} -> {name}"
+
+
+HEAVY = {"pocketsphinx", "espeakng_loader", "sounddevice", "torch", "onnxruntime", "av"}
+
+
+def test_heavy_libraries_are_imported_only_inside_the_adapter_that_needs_them() -> None:
+    for path in _modules():
+        for node in ast.parse(path.read_text()).body:
+            names = (
+                [a.name for a in node.names]
+                if isinstance(node, ast.Import)
+                else [node.module or ""]
+                if isinstance(node, ast.ImportFrom)
+                else []
+            )
+            heavy = {n.split(".")[0] for n in names} & HEAVY
+            assert not heavy or path.name.endswith("_worker.py"), f"{path} imports {heavy}"
