@@ -1,0 +1,54 @@
+"""What of the conversation a response sees: the newest items that fit.
+
+Items that do not fit stay in the conversation; they are only left out of the prompt
+(docs/reference/protocol.md, "Context truncation").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from antiphon.core.items import Entry
+from antiphon.core.usage import entry_tokens
+from antiphon.protocol.session import RetentionRatio, Truncation
+
+
+class ContextTooLong(Exception):
+    """Truncation is disabled and the context does not fit."""
+
+
+def fit_context(
+    entries: Sequence[Entry], *, limit_tokens: int, instruction_tokens: int, truncation: Truncation
+) -> list[Entry]:
+    """The newest entries within the limit, a function's call and output kept together.
+
+    Raises:
+        ContextTooLong: where nothing may be left out.
+    """
+    entries = _without_orphans(entries)
+    limit = limit_tokens - instruction_tokens
+    if isinstance(truncation, RetentionRatio) and truncation.token_limits is not None:
+        post = truncation.token_limits.post_instructions
+        limit = limit if post is None else min(limit, post)
+    sizes = [entry_tokens(entry).total for entry in entries]
+    total = sum(sizes)
+    if total <= limit:
+        return entries
+    if truncation == "disabled":
+        raise ContextTooLong
+    goal = limit
+    if isinstance(truncation, RetentionRatio):
+        # Dropping more at once breaks the prompt cache less often.
+        goal = int(limit * truncation.retention_ratio)
+    start = 0
+    # The last item is what is being answered: it stays, however long it is.
+    while total > goal and start < len(entries) - 1:
+        total -= sizes[start]
+        start += 1
+    return _without_orphans(entries[start:])
+
+
+def _without_orphans(entries: Sequence[Entry]) -> list[Entry]:
+    """A function's output means nothing without its call."""
+    calls = {entry.call_id for entry in entries if entry.type == "function_call"}
+    return [e for e in entries if e.type != "function_call_output" or e.call_id in calls]

@@ -1,0 +1,36 @@
+"""Named timers, in driver time."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from antiphon.core.causes import Ms
+
+
+class Deadline(Enum):
+    """Every reason for which the conversation asks to be woken."""
+
+    SESSION_EXPIRES = "the session has lasted as long as it may"
+    USER_IS_IDLE = "the user has said nothing since the assistant's last words were heard"
+
+
+class Deadlines:
+    def __init__(self) -> None:
+        self._at_ms: dict[Deadline, Ms] = {}
+
+    def set(self, name: Deadline, at_ms: Ms) -> None:
+        self._at_ms[name] = at_ms
+
+    def clear(self, name: Deadline) -> None:
+        self._at_ms.pop(name, None)
+
+    @property
+    def next_ms(self) -> Ms | None:
+        return min(self._at_ms.values(), default=None)
+
+    def take_due(self, now_ms: Ms) -> list[Deadline]:
+        """The timers that have come, earliest first; each comes once."""
+        due = sorted((at, name.name, name) for name, at in self._at_ms.items() if at <= now_ms)
+        for _, _, name in due:
+            del self._at_ms[name]
+        return [name for _, _, name in due]

@@ -1,0 +1,103 @@
+"""The conversation's items, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from antiphon.core.faults import Fault
+from antiphon.core.items import Entry
+
+MAX_ITEMS = 10_000
+"""Overflow policy: a client's new item is refused; a session's hour does not get there by voice."""
+MAX_AUDIO_BYTES = 2 * 1024 * 1024
+"""Audio kept for `conversation.item.retrieve`.  Overflow policy: the oldest item's audio goes."""
+
+
+class History:
+    def __init__(self) -> None:
+        self._entries: dict[str, Entry] = {}
+        self._order: list[str] = []
+        self._audio: list[Entry] = []
+        """Entries that hold audio, oldest first."""
+        self._audio_bytes = 0
+
+    def __iter__(self) -> Iterator[Entry]:
+        return (self._entries[item_id] for item_id in self._order)
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    def get(self, item_id: str) -> Entry | None:
+        return self._entries.get(item_id)
+
+    @property
+    def last_id(self) -> str | None:
+        return self._order[-1] if self._order else None
+
+    def previous_id(self, item_id: str) -> str | None:
+        """The id before an item; None for the first one, and for one that is gone."""
+        if item_id not in self._entries:
+            return None
+        # Nearly always asked of a new item, so look from the end.
+        at = len(self._order) - 1 - self._order[::-1].index(item_id)
+        return self._order[at - 1] if at else None
+
+    def check_place(self, previous_item_id: str | None) -> None:
+        """Raises:
+        Fault: there is no such item to put something after.
+        """
+        if len(self._order) >= MAX_ITEMS:
+            raise Fault(
+                "invalid_request_error",
+                f"The conversation already has {MAX_ITEMS} items; delete some first.",
+            )
+        if (
+            previous_item_id
+            and previous_item_id != "root"
+            and previous_item_id not in self._entries
+        ):
+            raise Fault(
+                "item_create_invalid_previous_item_id",
+                f"Error creating item: the item with id '{previous_item_id}' does not exist.",
+                param="previous_item_id",
+            )
+
+    def insert(self, entry: Entry, previous_item_id: str | None = None) -> None:
+        """Put an entry after another; None or "" is the end, "root" the front."""
+        assert entry.id not in self._entries, entry.id
+        self._entries[entry.id] = entry
+        if not previous_item_id:
+            self._order.append(entry.id)
+        elif previous_item_id == "root":
+            self._order.insert(0, entry.id)
+        else:
+            self._order.insert(self._order.index(previous_item_id) + 1, entry.id)
+
+    def delete(self, item_id: str) -> None:
+        entry = self._entries.pop(item_id)
+        self._order.remove(item_id)
+        if entry in self._audio:
+            self._forget_audio(entry)
+
+    def has_call(self, call_id: str) -> bool:
+        return any(e.type == "function_call" and e.call_id == call_id for e in self)
+
+    def keep_audio(self, entry: Entry) -> None:
+        """Count a finished entry's audio, and forget the oldest where it is too much."""
+        size = _audio_size(entry)
+        if not size or entry.id not in self._entries or entry in self._audio:
+            return
+        self._audio.append(entry)
+        self._audio_bytes += size
+        while self._audio_bytes > MAX_AUDIO_BYTES and self._audio:
+            self._forget_audio(self._audio[0])
+
+    def _forget_audio(self, entry: Entry) -> None:
+        self._audio.remove(entry)
+        for part in entry.parts:
+            part.pcm = bytearray()
+        self._audio_bytes = sum(_audio_size(e) for e in self._audio)
+
+
+def _audio_size(entry: Entry) -> int:
+    return sum(len(part.pcm) for part in entry.parts)

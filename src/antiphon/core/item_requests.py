@@ -1,0 +1,179 @@
+"""What clients ask of single items: create, retrieve, truncate, delete."""
+
+from __future__ import annotations
+
+from msgspec import UNSET
+
+from antiphon.core.effects import Effect, SendTo, TurnCommitted
+from antiphon.core.faults import Fault
+from antiphon.core.formats import decode_whole, encode_whole
+from antiphon.core.items import Entry, Part, entry_from, ms_to_samples, samples_to_ms
+from antiphon.core.stage import Stage
+from antiphon.protocol.client import (
+    ConversationItemCreate,
+    ConversationItemDelete,
+    ConversationItemRetrieve,
+    ConversationItemTruncate,
+)
+from antiphon.protocol.items import Content, InputAudio, McpApprovalResponse, Message
+from antiphon.protocol.server import (
+    ConversationItemAdded,
+    ConversationItemDeleted,
+    ConversationItemDone,
+    ConversationItemRetrieved,
+    ConversationItemTruncated,
+)
+from antiphon.protocol.session import AudioFormat, Session
+
+TRUNCATE_TOLERANCE_MS = 500
+"""Clients measure playback by their own clocks and overshoot by tens of milliseconds."""
+MAX_RETRIEVED_BYTES = 500 * 1024
+"""More audio than this would pass the 1 MiB frame that some clients take at most."""
+
+
+class ItemRequests:
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+
+    def create(self, event: ConversationItemCreate, out: list[Effect]) -> None:
+        stage, item = self._stage, event.item
+        if isinstance(item, McpApprovalResponse):
+            raise Fault(
+                "invalid_value",
+                f"Approval request '{item.approval_request_id}' not found in conversation.",
+                param="item.approval_request_id",
+            )
+        entry = entry_from(item, stage.ids.new("item") if item.id is UNSET else item.id)
+        known = stage.history.get(entry.id)
+        if known is not None:
+            self._acknowledge_again(known, entry, out)
+            return
+        stage.history.check_place(event.previous_item_id)
+        if entry.type == "function_call_output" and not stage.history.has_call(entry.call_id):
+            raise Fault(
+                "invalid_tool_call_id",
+                f"Tool call ID '{entry.call_id}' not found in conversation.",
+            )
+        if entry.type == "function_call" and not entry.call_id:
+            entry.call_id = stage.ids.new("call")
+        spoken = self._take_audio(entry, item)
+        stage.history.insert(entry, event.previous_item_id)
+        for _, part in spoken:
+            part.shows_text = stage.transcripts.wanted
+        self._announce(entry, out)
+        for index, part in spoken:
+            stage.history.keep_audio(entry)
+            out.append(TurnCommitted(entry.id, bytes(part.pcm)))
+            stage.transcripts.commit(entry.id, part, index, out)
+
+    def retrieve(self, event: ConversationItemRetrieve, connection: str, out: list[Effect]) -> None:
+        entry = self._stage.history.get(event.item_id)
+        if entry is None:
+            raise Fault(
+                "item_retrieve_invalid_item_id",
+                f"Error retrieving item: the item with id '{event.item_id}' does not exist.",
+                param="item_id",
+            )
+        item = entry.with_content(tuple(self._content(part) for part in entry.parts))
+        answer = ConversationItemRetrieved(event_id=self._stage.ids.event(), item=item)
+        out.append(SendTo(connection, answer))
+
+    def truncate(self, event: ConversationItemTruncate, out: list[Effect]) -> None:
+        entry = self._stage.history.get(event.item_id)
+        if entry is None:
+            raise Fault(
+                "item_truncate_invalid_item_id",
+                f"Error truncating item: the item with id '{event.item_id}' does not exist.",
+                param="item_id",
+            )
+        parts = entry.parts
+        part = parts[event.content_index] if event.content_index < len(parts) else None
+        if part is None or part.kind != "output_audio":
+            raise Fault(
+                "unsupported_content_type", "Only model output audio messages can be truncated"
+            )
+        have_ms = samples_to_ms(part.samples)
+        if event.audio_end_ms > have_ms + TRUNCATE_TOLERANCE_MS:
+            raise Fault(
+                "invalid_value",
+                f"Audio content of {have_ms}ms is already shorter than {event.audio_end_ms}ms",
+                param="audio_end_ms",
+            )
+        self.cut(entry, part, ms_to_samples(event.audio_end_ms), event.audio_end_ms, out)
+
+    def cut(
+        self, entry: Entry, part: Part, samples: int, audio_end_ms: int, out: list[Effect]
+    ) -> None:
+        """Keep what was heard of an item, and tell."""
+        part.cut(samples)
+        if entry.status == "in_progress":
+            part.sealed = True
+        out.append(
+            ConversationItemTruncated(
+                event_id=self._stage.ids.event(),
+                item_id=entry.id,
+                content_index=entry.parts.index(part),
+                audio_end_ms=audio_end_ms,
+            )
+        )
+
+    def delete(self, event: ConversationItemDelete, out: list[Effect]) -> None:
+        if self._stage.history.get(event.item_id) is None:
+            raise Fault(
+                "item_delete_invalid_item_id",
+                f"Error deleting item: the item with id '{event.item_id}' does not exist.",
+                param="item_id",
+            )
+        self._stage.history.delete(event.item_id)
+        self._stage.transcripts.drop(event.item_id)
+        out.append(ConversationItemDeleted(event_id=self._stage.ids.event(), item_id=event.item_id))
+
+    def _acknowledge_again(self, known: Entry, entry: Entry, out: list[Effect]) -> None:
+        """The same item twice is a client that repeats itself; another one is a mistake."""
+        if known.wire() != entry.wire():
+            raise Fault(
+                "item_create_duplicate_item_id",
+                f"Error creating item: an item with id '{entry.id}' already exists.",
+                param="item.id",
+            )
+        self._announce(known, out)
+
+    def _announce(self, entry: Entry, out: list[Effect]) -> None:
+        ids, item = self._stage.ids, entry.wire()
+        previous = self._stage.history.previous_id(entry.id)
+        out.append(
+            ConversationItemAdded(event_id=ids.event(), previous_item_id=previous, item=item)
+        )
+        out.append(ConversationItemDone(event_id=ids.event(), previous_item_id=previous, item=item))
+
+    def _take_audio(self, entry: Entry, item: object) -> list[tuple[int, Part]]:
+        """Decode a created message's audio; the parts whose words are to be found out."""
+        spoken = []
+        if isinstance(item, Message):
+            for index, (content, part) in enumerate(zip(item.content, entry.parts, strict=True)):
+                if isinstance(content, InputAudio) and content.audio:
+                    part.pcm += decode_whole(self._input_format, content.audio)
+                    part.samples = len(part.pcm) // 2
+                    if part.text is None:
+                        spoken.append((index, part))
+        return spoken
+
+    def _content(self, part: Part) -> Content:
+        """A part with its audio, where it is kept and a frame can hold it."""
+        # Where the server plays, events travel on a data channel that closes on long messages.
+        if not part.pcm or self._stage.playout is not None:
+            return part.wire()
+        audio_format = self._input_format if part.kind == "input_audio" else self._output_format
+        if len(part.pcm) > MAX_RETRIEVED_BYTES:
+            return part.wire()
+        return part.wire(encode_whole(audio_format, bytes(part.pcm)))
+
+    @property
+    def _input_format(self) -> AudioFormat:
+        return self._stage.session.audio.input.format
+
+    @property
+    def _output_format(self) -> AudioFormat:
+        session = self._stage.session
+        assert isinstance(session, Session), "only a realtime session makes audio"
+        return session.audio.output.format

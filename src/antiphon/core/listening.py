@@ -1,0 +1,253 @@
+"""The user's side: audio in, turns found, turns committed as items."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from antiphon.audio.noise import NoiseReducer
+from antiphon.core.effects import (
+    DetectVoice,
+    Effect,
+    Hear,
+    InputDropped,
+    TurnBegan,
+    TurnCommitted,
+)
+from antiphon.core.faults import Fault
+from antiphon.core.formats import InputDecoder
+from antiphon.core.input_buffer import InputBuffer
+from antiphon.core.items import Entry, Part, ms_to_samples, samples_to_ms
+from antiphon.core.stage import Stage
+from antiphon.core.turns import TurnDetector, TurnStarted
+from antiphon.protocol.server import (
+    ConversationItemAdded,
+    ConversationItemDone,
+    InputAudioBufferCleared,
+    InputAudioBufferCommitted,
+    InputAudioBufferTimeoutTriggered,
+    SpeechStarted,
+    SpeechStopped,
+)
+
+MAX_APPEND_BYTES = 15 * 1024 * 1024
+MIN_COMMIT_MS = 100
+
+
+class TurnEvent(Enum):
+    STARTED = auto()
+    COMMITTED = auto()
+
+
+@dataclass(slots=True, eq=False)
+class OpenTurn:
+    """A turn that has begun and is not committed."""
+
+    item_id: str
+    from_sample: int
+
+
+class Listening:
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self._buffer = InputBuffer()
+        self._decoder = InputDecoder(stage.session.audio.input.format)
+        self._reducer: NoiseReducer | None = None
+        self._detector: TurnDetector | None = None
+        self._turn: OpenTurn | None = None
+
+    @property
+    def user_speaks(self) -> bool:
+        return self._detector is not None and self._detector.in_turn
+
+    @property
+    def heard_samples(self) -> int:
+        return self._buffer.end
+
+    def configure(self, out: list[Effect]) -> None:
+        """Follow the session's settings; a turn that is open goes on under the new ones."""
+        settings = self._stage.session.audio.input
+        if settings.format != self._decoder.format:
+            self._decoder = InputDecoder(settings.format)
+        wanted = settings.noise_reduction
+        if wanted is None:
+            self._reducer = None
+        elif self._reducer is None or (self._reducer.kind, self._reducer.strength) != (
+            wanted.type,
+            _strength(wanted.strength),
+        ):
+            self._reducer = NoiseReducer(wanted.type, _strength(wanted.strength))
+        if self._stage.terms.engine_finds_turns:
+            return
+        detection = settings.turn_detection
+        if detection is None and self._detector is not None:
+            # What was heard so far stays in the buffer, for the client to commit.
+            self._detector = None
+            out.append(DetectVoice(on=False))
+        elif detection is not None and self._detector is None:
+            self._detector = TurnDetector(detection)
+            self._end_manual_turn(out)
+            out.append(DetectVoice(on=True))
+        elif detection is not None and self._detector is not None:
+            self._detector.detection = detection
+
+    # --- Audio ---------------------------------------------------------------
+
+    def append(self, data: bytes, out: list[Effect]) -> None:
+        """Audio of `input_audio_buffer.append`, in the session's format.
+
+        Raises:
+            Fault: too much at once.
+        """
+        if len(data) > MAX_APPEND_BYTES:
+            raise Fault(
+                "invalid_value",
+                f"Invalid value: {len(data)} bytes of audio in one append. "
+                f"Append at most {MAX_APPEND_BYTES} bytes at a time.",
+                param="audio",
+            )
+        self.hear(self._decoder.decode(data), out, by_hand=True)
+
+    def hear(self, pcm: bytes, out: list[Effect], *, by_hand: bool) -> None:
+        """Microphone audio at 24 kHz.  What a client appends by hand is meant to be heard;
+        an open microphone in manual mode may never be committed.
+        """
+        if self._reducer is not None:
+            pcm = self._reducer.process(pcm)
+        if not pcm:
+            return
+        at = self._buffer.append(pcm)
+        if self._detector is None:
+            if self._turn is None and by_hand and not self._stage.terms.engine_finds_turns:
+                self._begin_turn(self._buffer.start, out)
+        elif self._turn is None:
+            self._buffer.keep_last(self._detector.reach_samples)
+        out.append(Hear(pcm, at))
+
+    # --- Turns ---------------------------------------------------------------
+
+    def score(self, at_sample: int, probability: float, out: list[Effect]) -> TurnEvent | None:
+        """Take a score; says so when a turn started, or stopped and was committed."""
+        detector = self._detector
+        if detector is None:
+            return None
+        event = detector.score(at_sample, probability)
+        if event is None:
+            return None
+        if isinstance(event, TurnStarted):
+            if self._turn is None:
+                self._begin_turn(max(event.at_sample, self._buffer.start), out)
+            turn = self._open_turn
+            out.append(
+                SpeechStarted(
+                    event_id=self._stage.ids.event(),
+                    audio_start_ms=samples_to_ms(turn.from_sample),
+                    item_id=turn.item_id,
+                )
+            )
+            return TurnEvent.STARTED
+        end = min(event.at_sample, self._buffer.end)
+        out.append(
+            SpeechStopped(
+                event_id=self._stage.ids.event(),
+                audio_end_ms=samples_to_ms(end),
+                item_id=self._open_turn.item_id,
+            )
+        )
+        self._commit_turn(end, out)
+        return TurnEvent.COMMITTED
+
+    def judge(self, item_id: str, completeness: float) -> None:
+        if self._detector is not None and self._turn is not None and self._turn.item_id == item_id:
+            self._detector.completeness = min(1.0, max(0.0, completeness))
+
+    def commit(self, out: list[Effect]) -> None:
+        """A client's commit.
+
+        Raises:
+            Fault: there is too little audio to be a turn.
+        """
+        held_ms = len(self._buffer) * 1000 / ms_to_samples(1000)
+        if held_ms < MIN_COMMIT_MS:
+            raise Fault(
+                "input_audio_buffer_commit_empty",
+                "Error committing input audio buffer: buffer too small. Expected at least "
+                f"{MIN_COMMIT_MS}ms of audio, but buffer only has {held_ms:.2f}ms of audio.",
+            )
+        if self._turn is None:
+            self._begin_turn(self._buffer.start, out)
+        self._commit_turn(self._buffer.end, out)
+        self._restart_detection(out)
+
+    def clear(self, out: list[Effect]) -> None:
+        self._buffer.clear()
+        if self._turn is not None:
+            self._stage.transcripts.drop(self._turn.item_id)
+            self._turn = None
+            out.append(InputDropped())
+        self._restart_detection(out)
+        out.append(InputAudioBufferCleared(event_id=self._stage.ids.event()))
+
+    def time_out(self, silent_from_sample: int, out: list[Effect]) -> None:
+        """The user has long said nothing: the silence becomes a turn of its own."""
+        if self._turn is None:
+            self._begin_turn(max(silent_from_sample, self._buffer.start), out)
+        out.append(
+            InputAudioBufferTimeoutTriggered(
+                event_id=self._stage.ids.event(),
+                audio_start_ms=samples_to_ms(silent_from_sample),
+                audio_end_ms=samples_to_ms(self._buffer.end),
+                item_id=self._open_turn.item_id,
+            )
+        )
+        self._commit_turn(self._buffer.end, out)
+        self._restart_detection(out)
+
+    def _begin_turn(self, from_sample: int, out: list[Effect]) -> None:
+        self._turn = OpenTurn(self._stage.ids.new("item"), from_sample)
+        self._stage.transcripts.begin(self._turn.item_id)
+        out.append(TurnBegan(self._turn.item_id, from_sample))
+
+    def _commit_turn(self, end: int, out: list[Effect]) -> None:
+        turn, self._turn = self._open_turn, None
+        pcm = self._buffer.take(turn.from_sample, end)
+        part = Part("input_audio", pcm=bytearray(pcm), samples=len(pcm) // 2)
+        entry = Entry(turn.item_id, "message", parts=[part])
+        history, ids = self._stage.history, self._stage.ids
+        previous = history.last_id
+        history.insert(entry)
+        history.keep_audio(entry)
+        part.shows_text = self._stage.transcripts.wanted
+        item = entry.wire()
+        out.append(
+            InputAudioBufferCommitted(
+                event_id=ids.event(), previous_item_id=previous, item_id=entry.id
+            )
+        )
+        out.append(
+            ConversationItemAdded(event_id=ids.event(), previous_item_id=previous, item=item)
+        )
+        out.append(ConversationItemDone(event_id=ids.event(), previous_item_id=previous, item=item))
+        out.append(TurnCommitted(entry.id, pcm))
+        self._stage.transcripts.commit(entry.id, part, 0, out)
+
+    def _end_manual_turn(self, out: list[Effect]) -> None:
+        """Detection was turned on: the turn that appending began is not one that it found."""
+        if self._turn is not None:
+            self._stage.transcripts.drop(self._turn.item_id)
+            self._turn = None
+            out.append(InputDropped())
+
+    def _restart_detection(self, out: list[Effect]) -> None:
+        if self._detector is not None:
+            self._detector.reset()
+            out.append(DetectVoice(on=True))
+
+    @property
+    def _open_turn(self) -> OpenTurn:
+        assert self._turn is not None, "a turn is open"
+        return self._turn
+
+
+def _strength(given: float | None) -> float:
+    return 1.0 if given is None else given

@@ -1,0 +1,140 @@
+"""How much of the assistant's speech has been heard.
+
+On WebSocket the client plays, and only it knows: it tells with
+`conversation.item.truncate`.  On WebRTC and SIP we play: positions come with the causes
+that need them, as the number of samples of speech that have left so far.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from antiphon.core.lifecycle import Lifecycle
+
+
+class Hearing(Enum):
+    """The life of one response's sound."""
+
+    QUEUED = auto()
+    STARTED = auto()
+    STOPPED = auto()
+    CLEARED = auto()
+
+
+class HearingMove(Enum):
+    SOUND = auto()
+    DRAIN = auto()
+    CLEAR = auto()
+
+
+HEARING = Lifecycle(
+    "hearing",
+    {
+        (Hearing.QUEUED, HearingMove.SOUND): Hearing.STARTED,
+        (Hearing.STARTED, HearingMove.SOUND): Hearing.STARTED,
+        (Hearing.STARTED, HearingMove.DRAIN): Hearing.STOPPED,
+        (Hearing.STARTED, HearingMove.CLEAR): Hearing.CLEARED,
+    },
+)
+
+
+@dataclass(slots=True, eq=False)
+class Sounding:
+    """One response's sound in the server's playout."""
+
+    response_id: str
+    phase: Hearing = Hearing.QUEUED
+    generated: bool = False
+    """No more sound will come."""
+
+
+@dataclass(slots=True, eq=False)
+class Segment:
+    """A stretch of the playout that belongs to one item."""
+
+    item_id: str
+    start: int
+    end: int
+
+
+class Playout:
+    """The playout that the server owns."""
+
+    def __init__(self) -> None:
+        self._segments: list[Segment] = []
+        self._soundings: list[Sounding] = []
+        self._end = 0
+        """Where the queued sound ends, in samples played since the session began."""
+        self._played = 0
+
+    @property
+    def is_sounding(self) -> bool:
+        return bool(self._soundings)
+
+    def queue(self, response_id: str, item_id: str, samples: int) -> bool:
+        """Sound was handed to the transport; True where it is the response's first."""
+        sounding = next((s for s in self._soundings if s.response_id == response_id), None)
+        first = sounding is None
+        if sounding is None:
+            sounding = Sounding(response_id)
+            self._soundings.append(sounding)
+        sounding.phase = HEARING.next(sounding.phase, HearingMove.SOUND)
+        if self._segments and self._segments[-1].item_id == item_id:
+            self._segments[-1].end += samples
+        else:
+            self._segments.append(Segment(item_id, self._end, self._end + samples))
+        self._end += samples
+        return first
+
+    def played(self, samples: int) -> None:
+        """News of the position; it never goes back."""
+        self._played = max(self._played, samples)
+
+    def heard_samples(self, item_id: str) -> int:
+        """How much of an item has been heard."""
+        return sum(
+            max(0, min(self._played, segment.end) - segment.start)
+            for segment in self._segments
+            if segment.item_id == item_id
+        )
+
+    def generated(self, response_id: str) -> list[str]:
+        """A response will bring no more sound: the responses whose sound stops with that."""
+        for sounding in self._soundings:
+            if sounding.response_id == response_id:
+                sounding.generated = True
+        return self.stopped()
+
+    def stopped(self) -> list[str]:
+        """The responses whose sound has been played out, in order; each is told once."""
+        if self._played < self._end:
+            return []  # There is more to hear.
+        over = [s for s in self._soundings if s.generated]
+        for sounding in over:
+            sounding.phase = HEARING.next(sounding.phase, HearingMove.DRAIN)
+        self._soundings = [s for s in self._soundings if not s.generated]
+        if not self._soundings:
+            self._segments.clear()
+        return [s.response_id for s in over]
+
+    def clear(self) -> tuple[list[str], list[tuple[str, int]]]:
+        """Drop what was not played.
+
+        Returns:
+            The responses that are silenced, and the items that were cut short with the
+            samples of each that were heard.
+        """
+        cut = []
+        for item_id in dict.fromkeys(segment.item_id for segment in self._segments):
+            whole = sum(s.end - s.start for s in self._segments if s.item_id == item_id)
+            heard = self.heard_samples(item_id)
+            if heard < whole:
+                cut.append((item_id, heard))
+        for sounding in self._soundings:
+            sounding.phase = HEARING.next(sounding.phase, HearingMove.CLEAR)
+        silenced = [s.response_id for s in self._soundings]
+        self._soundings.clear()
+        self._segments.clear()
+        self._end = self._played
+        return silenced, cut

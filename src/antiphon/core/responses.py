@@ -1,0 +1,271 @@
+"""All responses of a conversation: who may begin, who is stopped, whose news counts.
+
+At most one writes to the conversation; out-of-band ones run beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec import UNSET
+
+from antiphon.core.causes import (
+    EngineCalled,
+    EngineFailed,
+    EngineFinished,
+    EngineSaid,
+    EngineSpoke,
+    EngineWrote,
+    Ms,
+)
+from antiphon.core.context import ContextTooLong, fit_context
+from antiphon.core.effects import Effect, Generate, StopGenerating
+from antiphon.core.faults import Fault
+from antiphon.core.items import Entry, entry_from
+from antiphon.core.response import Plan, Response
+from antiphon.core.settings import check_voice, one_modality, voice_name
+from antiphon.core.stage import Stage
+from antiphon.core.usage import Tokens, entry_tokens, instruction_tokens
+from antiphon.protocol.client import ResponseOptions
+from antiphon.protocol.items import InputItem, ItemReference, McpApprovalResponse
+from antiphon.protocol.server import RateLimit, RateLimitsUpdated, ResponseError
+from antiphon.protocol.session import FunctionChoice, FunctionTool, Session, Tool, ToolChoice
+
+MAX_OUT_OF_BAND = 16
+"""Overflow policy: one more is refused."""
+UNLIMITED = (
+    RateLimit("requests", 1_000_000, 1_000_000, 0.0),
+    RateLimit("tokens", 100_000_000, 100_000_000, 0.0),
+)
+"""We set no rate limits of our own; clients expect the event."""
+
+ResponseNews = EngineSaid | EngineSpoke | EngineWrote | EngineCalled | EngineFinished | EngineFailed
+
+
+class Responses:
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self._active: Response | None = None
+        self._beside: dict[str, Response] = {}
+
+    @property
+    def active(self) -> Response | None:
+        """The one that writes to the conversation."""
+        return self._active
+
+    @property
+    def any_runs(self) -> bool:
+        return self._active is not None or bool(self._beside)
+
+    # --- Beginning -----------------------------------------------------------
+
+    def create(self, options: ResponseOptions, out: list[Effect]) -> None:
+        """Begin a response.
+
+        Raises:
+            Fault: it may not begin; nothing has changed.
+        """
+        session = self._stage.session
+        if not isinstance(session, Session):
+            raise Fault("invalid_event", "A transcription session has no responses.")
+        in_conversation = options.conversation != "none"
+        if in_conversation and self._active is not None:
+            raise Fault(
+                "conversation_already_has_active_response",
+                f"Conversation already has an active response in progress: {self._active.id}. "
+                "Wait until the response is finished before creating a new one.",
+            )
+        if not in_conversation and len(self._beside) >= MAX_OUT_OF_BAND:
+            raise Fault(
+                "rate_limit_exceeded",
+                f"{MAX_OUT_OF_BAND} out-of-band responses are in progress; wait for one to end.",
+            )
+        entries = self._context(options.input)
+        plan = self._plan(session, options, in_conversation=in_conversation)
+        self._begin(plan, entries, session, out)
+
+    def _begin(
+        self, plan: Plan, entries: Sequence[Entry], session: Session, out: list[Effect]
+    ) -> None:
+        fixed_tokens = instruction_tokens(plan.instructions, plan.tools)
+        try:
+            context = fit_context(
+                entries,
+                limit_tokens=self._stage.terms.context_tokens,
+                instruction_tokens=fixed_tokens,
+                truncation=session.truncation,
+            )
+        except ContextTooLong:
+            context = None
+        tokens = sum((entry_tokens(e) for e in context or ()), Tokens(text=fixed_tokens))
+        response = Response(plan.with_context(tokens), self._stage)
+        response.created(out)
+        if context is None:
+            error = ResponseError(
+                type="invalid_request_error",
+                code="context_length_exceeded",
+                message="The conversation does not fit the model's context and truncation is "
+                "disabled; delete items or set session.truncation to 'auto'.",
+            )
+            response.fail(error, out)
+            self._announce_rate_limits(out)
+            return
+        if plan.in_conversation:
+            self._active = response
+        else:
+            self._beside[plan.id] = response
+        out.append(
+            Generate(
+                response_id=plan.id,
+                items=tuple(entry.for_engine() for entry in context),
+                instructions=plan.instructions,
+                tools=plan.tools,
+                tool_choice=plan.tool_choice,
+                modality=plan.modality,
+                voice=plan.voice,
+                speed=plan.speed,
+                max_output_tokens=plan.max_output_tokens,
+                out_of_band=not plan.in_conversation,
+            )
+        )
+
+    def _plan(self, session: Session, options: ResponseOptions, *, in_conversation: bool) -> Plan:
+        output = options.audio.output if options.audio else None
+        voice = (output and output.voice) or session.audio.output.voice
+        if in_conversation:
+            check_voice(voice, session.audio.output.voice, locked=self._stage.voice_heard)
+        tools = session.tools if options.tools is UNSET else options.tools or ()
+        choice = options.tool_choice or session.tool_choice
+        _check_choice(choice, tools)
+        modalities = options.output_modalities or session.output_modalities
+        modality = one_modality(modalities)[0] if self._stage.terms.engine_speaks else "text"
+        instructions = options.instructions
+        return Plan(
+            id=self._stage.ids.new("resp"),
+            in_conversation=in_conversation,
+            modality="audio" if modality == "audio" else "text",
+            instructions=session.instructions if instructions in (UNSET, None) else instructions,
+            tools=tools,
+            tool_choice=choice,
+            voice=voice_name(voice),
+            speed=(output and output.speed) or session.audio.output.speed,
+            audio_format=(output and output.format) or session.audio.output.format,
+            max_output_tokens=options.max_output_tokens or session.max_output_tokens,
+            metadata=options.metadata or None,
+        )
+
+    def _context(self, given: tuple[InputItem, ...] | object | None) -> list[Entry]:
+        """The conversation, or what `input` puts in its place."""
+        if given is UNSET or given is None:
+            return list(self._stage.history)
+        assert isinstance(given, tuple)
+        return [self._context_entry(item, index) for index, item in enumerate(given)]
+
+    def _context_entry(self, item: InputItem, index: int) -> Entry:
+        if isinstance(item, ItemReference):
+            entry = self._stage.history.get(item.id)
+            if entry is None:
+                raise Fault(
+                    "item_reference_not_found",
+                    f"Error creating response: the item with id '{item.id}' does not exist.",
+                    param=f"response.input[{index}].id",
+                )
+            return entry
+        if isinstance(item, McpApprovalResponse):
+            raise Fault(
+                "invalid_value",
+                "An approval response cannot be the input of a response.",
+                param=f"response.input[{index}]",
+            )
+        return entry_from(item, self._stage.ids.new("item") if item.id is UNSET else item.id)
+
+    # --- News ----------------------------------------------------------------
+
+    def on_news(self, news: ResponseNews, now_ms: Ms, out: list[Effect]) -> Response | None:
+        """Returns the conversation's response, where this ended it."""
+        response = self._find(news.response_id)
+        if response is None:
+            return None  # The engine had not yet heard that we stopped it.
+        match news:
+            case EngineSpoke():
+                response.speak(news.pcm, news.words, now_ms, out)
+            case EngineSaid():
+                response.say(news.text, out)
+            case EngineWrote():
+                response.write(news.text, out)
+            case EngineCalled():
+                response.call(news, out)
+            case EngineFinished():
+                response.finish(news, out)
+                return self._ended(response, out)
+            case EngineFailed():
+                error = ResponseError(type=news.type, code=news.code, message=news.message)
+                response.fail(error, out)
+                return self._ended(response, out)
+        if response.has_spent_its_tokens:
+            out.append(StopGenerating(response.id))
+            response.cut(out)
+            return self._ended(response, out)
+        return None
+
+    # --- Ending --------------------------------------------------------------
+
+    def cancel(self, response_id: str | None, out: list[Effect]) -> Response | None:
+        """A client's wish.  Returns the conversation's response, where this ended it.
+
+        Raises:
+            Fault: nothing to cancel.  LiveKit knows it by the message, Pipecat by the code.
+        """
+        response = self._active if response_id is None else self._find(response_id)
+        if response is None:
+            raise Fault(
+                "response_cancel_not_active", "Cancellation failed: no active response found"
+            )
+        out.append(StopGenerating(response.id))
+        response.cancel("client_cancelled", out)
+        return self._ended(response, out)
+
+    def interrupt(self, out: list[Effect]) -> Response | None:
+        """The user speaks: the conversation's response stops, those beside it do not."""
+        response = self._active
+        if response is None:
+            return None
+        out.append(StopGenerating(response.id))
+        response.cancel("turn_detected", out)
+        return self._ended(response, out)
+
+    def fail_all(self, message: str, out: list[Effect]) -> Response | None:
+        """The engine is gone.  Returns the conversation's response, if there was one."""
+        active = self._active
+        for response in [*([active] if active else []), *self._beside.values()]:
+            response.fail(ResponseError(message=message), out)
+            self._ended(response, out)
+        return active
+
+    def _ended(self, response: Response, out: list[Effect]) -> Response | None:
+        self._announce_rate_limits(out)
+        if response is self._active:
+            self._active = None
+            return response
+        del self._beside[response.id]
+        return None
+
+    def _announce_rate_limits(self, out: list[Effect]) -> None:
+        if self._stage.terms.announce_rate_limits:
+            out.append(RateLimitsUpdated(event_id=self._stage.ids.event(), rate_limits=UNLIMITED))
+
+    def _find(self, response_id: str) -> Response | None:
+        if self._active is not None and self._active.id == response_id:
+            return self._active
+        return self._beside.get(response_id)
+
+
+def _check_choice(choice: ToolChoice, tools: tuple[Tool, ...]) -> None:
+    if isinstance(choice, FunctionChoice):
+        names = {tool.name for tool in tools if isinstance(tool, FunctionTool)}
+        if choice.name not in names:
+            raise Fault(
+                "invalid_value",
+                f"Tool choice '{choice.name}' not found in 'tools'.",
+                param="response.tool_choice",
+            )

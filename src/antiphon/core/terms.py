@@ -1,0 +1,26 @@
+"""What is settled before a session's first event."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+from antiphon.core.causes import Ms
+from antiphon.protocol.session import AnySession
+
+
+class Terms(Struct, frozen=True, kw_only=True):
+    """With the causes that follow, all that a conversation depends on: the head of its tape."""
+
+    session: AnySession
+    seed: str
+    """For `Ids`."""
+    playout: Literal["client", "server"] = "client"
+    """Who knows what has been heard: the client (WebSocket) or we (WebRTC, SIP)."""
+    engine_speaks: bool = True
+    engine_finds_turns: bool = False
+    session_max_ms: Ms = 60 * 60 * 1000
+    context_tokens: int = 28_224
+    """What fits beside the answer: 32k less 4,096 (docs/reference/protocol.md)."""
+    announce_rate_limits: bool = True

@@ -1,0 +1,99 @@
+"""Tokens and audio, counted as the API counts them.
+
+A user's audio is 1 token per 100 ms, an assistant's 1 per 50 ms, whether it is produced or
+replayed as context (docs/reference/protocol.md, "Tokens").  Text is estimated at four
+characters a token where no language model has counted it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from antiphon.core.causes import EngineFinished
+from antiphon.core.items import Entry, Part, samples_to_ms
+from antiphon.protocol.server import (
+    CachedTokenDetails,
+    InputTokenDetails,
+    OutputTokenDetails,
+    Usage,
+)
+from antiphon.protocol.session import Tool
+
+CHARACTERS_PER_TOKEN = 4
+USER_AUDIO_TOKEN_MS = 100
+ASSISTANT_AUDIO_TOKEN_MS = 50
+IMAGE_TOKENS = 258
+"""An estimate for a picture of any size; only a model that sees it can count it."""
+
+
+class Tokens(msgspec.Struct, frozen=True):
+    text: int = 0
+    audio: int = 0
+    image: int = 0
+
+    def __add__(self, other: Tokens) -> Tokens:
+        return Tokens(self.text + other.text, self.audio + other.audio, self.image + other.image)
+
+    @property
+    def total(self) -> int:
+        return self.text + self.audio + self.image
+
+
+def text_tokens(text: str) -> int:
+    return -(-len(text) // CHARACTERS_PER_TOKEN)
+
+
+def speech_tokens(samples: int) -> int:
+    """Of the assistant's audio."""
+    return -(-samples_to_ms(samples) // ASSISTANT_AUDIO_TOKEN_MS)
+
+
+def entry_tokens(entry: Entry) -> Tokens:
+    text = text_tokens(entry.name + entry.arguments + entry.output)
+    return sum((_part_tokens(part) for part in entry.parts), Tokens(text))
+
+
+def _part_tokens(part: Part) -> Tokens:
+    match part.kind:
+        case "input_audio":
+            # Rounded up, so that what was heard never counts as nothing.
+            return Tokens(audio=-(-samples_to_ms(part.samples) // USER_AUDIO_TOKEN_MS))
+        case "output_audio":
+            return Tokens(text=text_tokens(part.text or ""), audio=speech_tokens(part.samples))
+        case "input_image":
+            return Tokens(image=IMAGE_TOKENS)
+        case _:
+            return Tokens(text=text_tokens(part.text or ""))
+
+
+def instruction_tokens(instructions: str, tools: tuple[Tool, ...]) -> int:
+    return text_tokens(instructions) + (
+        text_tokens(str(msgspec.json.encode(tools))) if tools else 0
+    )
+
+
+def usage_of(context: Tokens, output: Iterable[Entry], counted: EngineFinished | None) -> Usage:
+    """The bill of one response; what a language model counted overrules our estimate."""
+    made = sum((entry_tokens(entry) for entry in output), Tokens())
+    cached = 0
+    if counted is not None:
+        if counted.input_tokens is not None:
+            context = Tokens(text=counted.input_tokens)
+        if counted.output_tokens is not None:
+            made = Tokens(text=counted.output_tokens, audio=made.audio)
+        cached = min(counted.cached_tokens or 0, context.text)
+    return Usage(
+        total_tokens=context.total + made.total,
+        input_tokens=context.total,
+        output_tokens=made.total,
+        input_token_details=InputTokenDetails(
+            text_tokens=context.text,
+            audio_tokens=context.audio,
+            image_tokens=context.image,
+            cached_tokens=cached,
+            cached_tokens_details=CachedTokenDetails(text_tokens=cached),
+        ),
+        output_token_details=OutputTokenDetails(text_tokens=made.text, audio_tokens=made.audio),
+    )

@@ -1,0 +1,180 @@
+"""Bytes ⇄ events, and what is wrong with bytes that are no event.
+
+Decoding checks the whole message at once; a message that does not fit becomes a
+`ProtocolError` with the API's own code and the path of the field at fault.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+
+from antiphon.errors import ProtocolError
+from antiphon.protocol.client import ClientEvent, InputAudioBufferAppend
+from antiphon.protocol.server import ServerEvent
+
+_decoder = msgspec.json.Decoder(ClientEvent)
+_encoder = msgspec.json.Encoder()
+
+CLIENT_EVENT_TYPES = tuple(sorted(str(kind.__struct_config__.tag) for kind in ClientEvent.__args__))
+MAX_DEPTH = 100
+"""How deeply the values of a message may be nested."""
+MAX_QUOTED_CHARS = 100
+"""How much of a client's own value an error repeats."""
+
+
+def encode_server_event(event: ServerEvent) -> bytes:
+    """One JSON object, UTF-8."""
+    return _encoder.encode(event)
+
+
+def decode_client_event(data: bytes | str) -> ClientEvent:
+    """Read one message of a client (GA dialect).
+
+    Raises:
+        ProtocolError: with ``code``, ``message``, ``param`` and ``event_id`` as the API has them.
+    """
+    try:
+        try:
+            event = _decoder.decode(data)
+            if not isinstance(event, InputAudioBufferAppend):
+                _check_depth(data)
+            return event
+        except msgspec.ValidationError as error:
+            return _second_look(data, str(error))
+    except (msgspec.DecodeError, UnicodeError) as error:
+        raise ProtocolError("invalid_event", f"The message is not valid JSON: {error}.") from None
+    except RecursionError:
+        raise ProtocolError("invalid_event", "The message is nested too deeply.") from None
+
+
+_STRINGS = re.compile(rb'"(?:[^"\\\\]|\\\\.)*"')
+
+
+def _check_depth(data: bytes | str) -> None:
+    """What a session holds must also be encoded again, on a stack that is not endless."""
+    raw = data.encode() if isinstance(data, str) else data
+    if raw.count(b"[") + raw.count(b"{") <= MAX_DEPTH:
+        return
+    depth = 0
+    for byte in _STRINGS.sub(b"", raw):
+        depth += (byte in b"[{") - (byte in b"]}")
+        if depth > MAX_DEPTH:
+            raise RecursionError
+
+
+def _second_look(data: bytes | str, complaint: str) -> ClientEvent:
+    """Find the words for what does not fit; and take base64 that only lacks its padding."""
+    raw = msgspec.json.decode(data)
+    event_id = raw.get("event_id") if isinstance(raw, dict) else None
+    event_id = event_id if isinstance(event_id, str) and len(event_id) <= 512 else None
+    if complaint == "Invalid base64 encoded string - at `$.audio`" and isinstance(raw, dict):
+        audio = _decode_lenient_base64(str(raw["audio"]))
+        if audio is not None:
+            return InputAudioBufferAppend(event_id=event_id, audio=audio)
+    code, message, param = _explain(complaint, raw)
+    raise ProtocolError(code, message, param=param, event_id=event_id)
+
+
+_PATH = re.compile(r" - at `\$?\.?(?P<path>.*)`$")
+_NAMES = {
+    "object": "an object",
+    "array": "an array",
+    "str": "a string",
+    "int": "an integer",
+    "float": "a number",
+    "bool": "a boolean",
+    "null": "null",
+}
+
+
+def _explain(complaint: str, raw: Any) -> tuple[str, str, str | None]:
+    """msgspec's complaint in the API's words: code, message, param."""
+    found = _PATH.search(complaint)
+    path = found["path"] if found else ""
+    what = complaint[: found.start()] if found else complaint
+    if not path and not isinstance(raw, dict):
+        return "invalid_event", "A client event must be a JSON object.", None
+    if missing := re.fullmatch(r"Object missing required field `(.+)`", what):
+        field = missing[1]
+        if not path and field == "type":
+            return "invalid_event", "The 'type' field is missing.", None
+        param = f"{path}.{field}" if path else field
+        return "missing_required_parameter", f"Missing required parameter: '{param}'.", param
+    if re.fullmatch(r"Invalid (enum )?value .*", what, re.DOTALL):
+        supported = CLIENT_EVENT_TYPES if path == "type" else _supported_values(path)
+        listed = ", ".join(f"'{value}'" for value in supported)
+        hint = f" Supported values are: {listed}." if listed else ""
+        return "invalid_value", f"Invalid value: {_quote(raw, path)}.{hint}", path
+    if wrong := re.fullmatch(r"Expected `(.+)`, got `(.+)`", what):
+        wanted = " or ".join(
+            _NAMES.get(name, name) for name in wrong[1].split(" | ") if name != "null"
+        )
+        got = _NAMES.get(wrong[2], wrong[2])
+        message = f"Invalid type for '{path}': expected {wanted}, but got {got} instead."
+        return "invalid_type", message, path
+    if longest := re.fullmatch(r"Expected `str` of length <= (\d+)", what):
+        message = f"Invalid '{path}': string too long. The maximum length is {longest[1]}."
+        return "string_above_max_length", message, path
+    if what.startswith("Invalid base64"):
+        return "invalid_value", f"Invalid '{path}': not valid base64.", path
+    return (
+        "invalid_value",
+        f"Invalid '{path}': {what[:1].lower()}{what[1:]}.".replace("`", ""),
+        path,
+    )
+
+
+_PATH_STEP = re.compile(r"([^.\[\]]+)|\[(\d+|\.\.\.)\]")
+
+
+def _quote(raw: Any, path: str) -> str:
+    """The value at a path, shortened, or … where the path cannot be followed."""
+    value = raw
+    try:
+        for name, index in _PATH_STEP.findall(path):
+            value = value[name] if name else value[int(index)]
+    except (KeyError, IndexError, TypeError, ValueError):
+        return "…"
+    text = f"'{value}'" if isinstance(value, str) else str(value)
+    return text if len(text) <= MAX_QUOTED_CHARS else text[:MAX_QUOTED_CHARS] + "…"
+
+
+def _supported_values(path: str) -> list[str]:
+    """The literals that any client event takes at a path; [] where it takes no literals."""
+    found: dict[str, None] = {}
+    for kind in ClientEvent.__args__:
+        for value in _literals_at(msgspec.inspect.type_info(kind), _PATH_STEP.findall(path)):
+            found[value] = None
+    return list(found)
+
+
+def _literals_at(kind: msgspec.inspect.Type, steps: list[tuple[str, str]]) -> list[str]:
+    if isinstance(kind, msgspec.inspect.UnionType):
+        return [value for member in kind.types for value in _literals_at(member, steps)]
+    if not steps:
+        return (
+            [str(v) for v in kind.values] if isinstance(kind, msgspec.inspect.LiteralType) else []
+        )
+    (name, _), rest = steps[0], steps[1:]
+    if isinstance(kind, msgspec.inspect.StructType):
+        if name == kind.tag_field and not rest:
+            return [str(kind.tag)]
+        for field in kind.fields:
+            if field.encode_name == name:
+                return _literals_at(field.type, rest)
+    if isinstance(kind, msgspec.inspect.VarTupleType | msgspec.inspect.ListType) and not name:
+        return _literals_at(kind.item_type, rest)
+    return []
+
+
+def _decode_lenient_base64(text: str) -> bytes | None:
+    """Standard base64 without its padding, or None where it is something else."""
+    stripped = text.rstrip("=")
+    padded = stripped + "=" * (-len(stripped) % 4)
+    try:
+        return msgspec.convert(padded, bytes)
+    except msgspec.ValidationError:
+        return None
