@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 SRC = Path(__file__).parent.parent / "src" / "antiphon"
-WORDS = {"core.causes", "core.effects"}
+WORDS = {"core.causes", "core.effects", "core.terms"}
 """The words that core and engines exchange."""
 
 ANY = {"*"}

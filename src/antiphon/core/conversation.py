@@ -19,7 +19,7 @@ from antiphon.core.ids import Ids
 from antiphon.core.item_requests import ItemRequests
 from antiphon.core.items import samples_to_ms
 from antiphon.core.listening import Listening, TurnEvent
-from antiphon.core.playout import Playout
+from antiphon.core.playout import Cleared, Playout
 from antiphon.core.response import Response
 from antiphon.core.responses import Responses
 from antiphon.core.settings import update_session
@@ -177,8 +177,9 @@ class Conversation:
             self._deadlines.clear(Deadline.USER_IS_IDLE)
             if detection is not None and detection.interrupt_response:
                 self._auto_response_waits = False
+                cleared = self._silence(out)
                 ended = self._responses.interrupt(out)
-                self._clear_playout(out)
+                self._announce_cleared(cleared, out)
                 self._response_ended(ended, now_ms, out)
         elif detection is not None and detection.create_response:
             self._answer_automatically(out)
@@ -246,18 +247,21 @@ class Conversation:
         if response_ids:
             self._await_user(now_ms)
 
-    def _clear_playout(self, out: list[Effect]) -> None:
-        """Silence at once, and keep only what was heard."""
+    def _silence(self, out: list[Effect]) -> Cleared:
+        """Silence at once; the events that tell of it come after."""
         playout = self._stage.playout
         if playout is None or not playout.is_sounding:
-            return
+            return Cleared()
         out.append(ClearPlayout())
-        silenced, cut = playout.clear()
-        for response_id in silenced:
+        return playout.clear()
+
+    def _announce_cleared(self, cleared: Cleared, out: list[Effect]) -> None:
+        """Tell what was silenced, and keep only what was heard."""
+        for response_id in cleared.response_ids:
             out.append(
                 server.OutputAudioBufferCleared(event_id=self._event_id(), response_id=response_id)
             )
-        for item_id, heard_samples in cut:
+        for item_id, heard_samples in cleared.cut_items:
             entry = self._stage.history.get(item_id)
             part = entry.audio_part if entry is not None else None
             if entry is not None and part is not None:
@@ -322,7 +326,7 @@ class Conversation:
                 "playback: stop it there and send conversation.item.truncate.",
                 param="type",
             )
-        self._clear_playout(out)
+        self._announce_cleared(self._silence(out), out)
 
     # --- Small ---------------------------------------------------------------
 

@@ -58,6 +58,15 @@ class Segment:
     end: int
 
 
+@dataclass(frozen=True, slots=True)
+class Cleared:
+    """What was silenced before it was heard."""
+
+    response_ids: tuple[str, ...] = ()
+    cut_items: tuple[tuple[str, int], ...] = ()
+    """Items cut short, with the samples of each that were heard."""
+
+
 class Playout:
     """The playout that the server owns."""
 
@@ -118,13 +127,8 @@ class Playout:
             self._segments.clear()
         return [s.response_id for s in over]
 
-    def clear(self) -> tuple[list[str], list[tuple[str, int]]]:
-        """Drop what was not played.
-
-        Returns:
-            The responses that are silenced, and the items that were cut short with the
-            samples of each that were heard.
-        """
+    def clear(self) -> Cleared:
+        """Drop what was not played."""
         cut = []
         for item_id in dict.fromkeys(segment.item_id for segment in self._segments):
             whole = sum(s.end - s.start for s in self._segments if s.item_id == item_id)
@@ -133,8 +137,8 @@ class Playout:
                 cut.append((item_id, heard))
         for sounding in self._soundings:
             sounding.phase = HEARING.next(sounding.phase, HearingMove.CLEAR)
-        silenced = [s.response_id for s in self._soundings]
+        silenced = tuple(s.response_id for s in self._soundings)
         self._soundings.clear()
         self._segments.clear()
         self._end = self._played
-        return silenced, cut
+        return Cleared(silenced, tuple(cut))

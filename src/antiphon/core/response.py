@@ -17,7 +17,7 @@ from antiphon.core.formats import OutputEncoder
 from antiphon.core.items import Entry, Part, ms_to_samples, samples_to_ms
 from antiphon.core.lifecycle import Lifecycle
 from antiphon.core.stage import Stage
-from antiphon.core.usage import CHARACTERS_PER_TOKEN, Tokens, speech_tokens, usage_of
+from antiphon.core.usage import CHARACTERS_PER_TOKEN, NO_TOKENS, Tokens, speech_tokens, usage_of
 from antiphon.protocol import server as events
 from antiphon.protocol.items import Status
 from antiphon.protocol.session import AudioFormat, MaxTokens, Modality, Tool, ToolChoice
@@ -80,7 +80,7 @@ class Plan:
     audio_format: AudioFormat
     max_output_tokens: MaxTokens
     metadata: dict[str, str] | None
-    context: Tokens = Tokens()
+    context: Tokens = NO_TOKENS
     """What the response sees, counted."""
 
     def with_context(self, tokens: Tokens) -> Plan:

@@ -41,6 +41,9 @@ class Tokens(msgspec.Struct, frozen=True):
         return self.text + self.audio + self.image
 
 
+NO_TOKENS = Tokens()
+
+
 def text_tokens(text: str) -> int:
     return -(-len(text) // CHARACTERS_PER_TOKEN)
 
@@ -76,7 +79,7 @@ def instruction_tokens(instructions: str, tools: tuple[Tool, ...]) -> int:
 
 def usage_of(context: Tokens, output: Iterable[Entry], counted: EngineFinished | None) -> Usage:
     """The bill of one response; what a language model counted overrules our estimate."""
-    made = sum((entry_tokens(entry) for entry in output), Tokens())
+    made = sum((entry_tokens(entry) for entry in output), NO_TOKENS)
     cached = 0
     if counted is not None:
         if counted.input_tokens is not None:

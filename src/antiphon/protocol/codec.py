@@ -37,20 +37,19 @@ def decode_client_event(data: bytes | str) -> ClientEvent:
         ProtocolError: with ``code``, ``message``, ``param`` and ``event_id`` as the API has them.
     """
     try:
-        try:
-            event = _decoder.decode(data)
-            if not isinstance(event, InputAudioBufferAppend):
-                _check_depth(data)
-            return event
-        except msgspec.ValidationError as error:
-            return _second_look(data, str(error))
-    except (msgspec.DecodeError, UnicodeError) as error:
-        raise ProtocolError("invalid_event", f"The message is not valid JSON: {error}.") from None
+        event: ClientEvent = _decoder.decode(data)
+        if not isinstance(event, InputAudioBufferAppend):
+            _check_depth(data)
+    except msgspec.ValidationError as error:
+        return _second_look(data, str(error))
     except RecursionError:
         raise ProtocolError("invalid_event", "The message is nested too deeply.") from None
+    except (msgspec.DecodeError, UnicodeError) as error:
+        raise ProtocolError("invalid_event", f"The message is not valid JSON: {error}.") from None
+    return event
 
 
-_STRINGS = re.compile(rb'"(?:[^"\\\\]|\\\\.)*"')
+_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"')
 
 
 def _check_depth(data: bytes | str) -> None:
@@ -67,7 +66,12 @@ def _check_depth(data: bytes | str) -> None:
 
 def _second_look(data: bytes | str, complaint: str) -> ClientEvent:
     """Find the words for what does not fit; and take base64 that only lacks its padding."""
-    raw = msgspec.json.decode(data)
+    try:
+        raw = msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeError) as error:
+        raise ProtocolError("invalid_event", f"The message is not valid JSON: {error}.") from None
+    except RecursionError:
+        raise ProtocolError("invalid_event", "The message is nested too deeply.") from None
     event_id = raw.get("event_id") if isinstance(raw, dict) else None
     event_id = event_id if isinstance(event_id, str) and len(event_id) <= 512 else None
     if complaint == "Invalid base64 encoded string - at `$.audio`" and isinstance(raw, dict):
@@ -91,7 +95,7 @@ _NAMES = {
 
 
 def _explain(complaint: str, raw: Any) -> tuple[str, str, str | None]:
-    """msgspec's complaint in the API's words: code, message, param."""
+    """Msgspec's complaint in the API's words: code, message, param."""
     found = _PATH.search(complaint)
     path = found["path"] if found else ""
     what = complaint[: found.start()] if found else complaint

@@ -1,0 +1,142 @@
+"""Who is live in this process."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import string
+import time
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import Literal
+
+from msgspec import Struct
+
+from antiphon.core.causes import Ms
+from antiphon.core.ids import Ids
+from antiphon.core.settings import update_session
+from antiphon.core.terms import Terms
+from antiphon.engines.engine import Engine, VoiceDetector
+from antiphon.journal.tape import TapeWriter
+from antiphon.protocol.session import AnySession, Session, SessionPatch, TranscriptionSession
+from antiphon.runtime.session import LiveSession
+
+log = logging.getLogger(__name__)
+
+SessionKind = Literal["realtime", "transcription"]
+_ALPHABET = string.ascii_letters + string.digits
+
+
+class SessionLimits(Struct, frozen=True, kw_only=True):
+    session_max_ms: Ms = 60 * 60 * 1000
+    context_tokens: int = 28_224
+    announce_rate_limits: bool = True
+
+
+class Hub:
+    """Opens sessions, finds them by id and ends them all.
+
+    Args:
+        engine_for: a model's name to the engine that serves it; the registry's rule.
+        detector: lent to engines that do not find turns themselves.
+        tape_dir: where each session's tape is written, if anywhere.
+    """
+
+    def __init__(
+        self,
+        engine_for: Callable[[str], Engine],
+        *,
+        detector: VoiceDetector | None = None,
+        limits: SessionLimits | None = None,
+        tape_dir: Path | None = None,
+    ) -> None:
+        self._engine_for = engine_for
+        self._detector = detector
+        self._limits = limits or SessionLimits()
+        self._tape_dir = tape_dir
+        self._sessions: dict[str, LiveSession] = {}
+        self._ending: set[LiveSession] = set()
+        self._all_ended = asyncio.Event()
+        self._all_ended.set()
+
+    @property
+    def sessions(self) -> Collection[LiveSession]:
+        """Those that have not ended."""
+        return self._sessions.values()
+
+    def get(self, session_id: str) -> LiveSession | None:
+        return self._sessions.get(session_id)
+
+    def open(
+        self, *, kind: SessionKind, model: str, patch: SessionPatch | None = None
+    ) -> LiveSession:
+        """Begin a session.
+
+        Raises:
+            EngineUnavailable: the model's engine cannot serve now.
+        """
+        engine = self._engine_for(model)
+        terms = self._terms(kind, model, patch, engine)
+        tape = None
+        if self._tape_dir is not None:
+            tape = TapeWriter(self._tape_dir / f"{terms.session.id}.tape", terms)
+        detector = None if engine.abilities.finds_turns else self._detector
+        session = LiveSession(
+            terms, engine, detector=detector, tape=tape, on_end=self._on_session_end
+        )
+        self._sessions[session.id] = session
+        self._all_ended.clear()
+        log.info("session %s: opened on engine %s", session.id, engine.name)
+        return session
+
+    async def drain(self, grace_s: float) -> None:
+        """Tell all sessions that the server goes away (close code 1012).
+
+        Returns when they are gone, or after ``grace_s`` seconds.
+        """
+        for session in list(self._sessions.values()):
+            session.shut_down()
+        try:
+            async with asyncio.timeout(grace_s):
+                await self._all_ended.wait()
+        except TimeoutError:
+            log.warning("%d sessions did not end within %g s", len(self._sessions), grace_s)
+
+    async def aclose(self) -> None:
+        """End all sessions at once."""
+        for session in list(self._sessions.values()):
+            session.close(1012, "The server is restarting; connect again.")
+        for session in list(self._ending):
+            await session.ended()
+        self._ending.clear()
+
+    def _terms(
+        self, kind: SessionKind, model: str, patch: SessionPatch | None, engine: Engine
+    ) -> Terms:
+        seed = "".join(secrets.choice(_ALPHABET) for _ in range(Ids.SEED_LENGTH))
+        session_id = "sess_" + "".join(secrets.choice(_ALPHABET) for _ in range(21))
+        expires_at = int(time.time()) + self._limits.session_max_ms // 1000
+        session: AnySession
+        if kind == "transcription":
+            session = TranscriptionSession(id=session_id, expires_at=expires_at)
+        else:
+            session = Session(id=session_id, model=model, expires_at=expires_at)
+        if patch is not None:
+            session = update_session(session, patch, voice_locked=False)
+        return Terms(
+            session=session,
+            seed=seed,
+            engine_speaks=engine.abilities.speaks,
+            engine_finds_turns=engine.abilities.finds_turns,
+            session_max_ms=self._limits.session_max_ms,
+            context_tokens=self._limits.context_tokens,
+            announce_rate_limits=self._limits.announce_rate_limits,
+        )
+
+    def _on_session_end(self, session: LiveSession) -> None:
+        self._sessions.pop(session.id, None)
+        self._ending = {s for s in self._ending if not s.is_closed} | {session}
+        if not self._sessions:
+            self._all_ended.set()
+        log.info("session %s: ended", session.id)

@@ -1,0 +1,278 @@
+"""One live session: carries out what its conversation asks for.  It decides nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+
+from antiphon.core.causes import (
+    Attached,
+    Cause,
+    ClientSent,
+    Detached,
+    EngineLost,
+    MessageRefused,
+    Ms,
+    ShuttingDown,
+    Tick,
+    VoiceScored,
+)
+from antiphon.core.conversation import Conversation
+from antiphon.core.effects import (
+    ClearPlayout,
+    Close,
+    Configure,
+    DetectVoice,
+    Effect,
+    Generate,
+    Hear,
+    InputDropped,
+    PlayAudio,
+    SendTo,
+    StopGenerating,
+    TurnBegan,
+    TurnCommitted,
+)
+from antiphon.core.terms import Terms
+from antiphon.engines.engine import Engine, EngineSession, VoiceDetector, VoiceStream
+from antiphon.errors import AntiphonError, ProtocolError
+from antiphon.journal.tape import TapeWriter
+from antiphon.protocol.client import ClientEvent
+from antiphon.protocol.server import ErrorDetail
+from antiphon.runtime.connection import Connection
+
+log = logging.getLogger(__name__)
+
+INTERNAL_ERROR = 1011
+MAX_ENGINE_RESTARTS = 3
+"""Within one session; then it closes."""
+HIGH_WATER_BYTES = 1024 * 1024
+"""More unread than this, and the session takes no more news of its engine for a while: the
+engine's own bounded queue makes it wait.  (A reader that never reads closes its connection.)"""
+
+
+class LiveSession:
+    """One conversation, the connections to it, its engine and its ear.
+
+    Everything happens on the event loop; no method waits.  Causes that arise while others
+    are carried out wait their turn, so the conversation sees one at a time.
+    """
+
+    def __init__(
+        self,
+        terms: Terms,
+        engine: Engine,
+        *,
+        detector: VoiceDetector | None = None,
+        tape: TapeWriter | None = None,
+        on_end: Callable[[LiveSession], None] = lambda _: None,
+    ) -> None:
+        self.id = terms.session.id
+        self.engine_name = engine.name
+        self._loop = asyncio.get_running_loop()
+        self._opened_at = self._loop.time()
+        self._conversation = Conversation(terms)
+        self._engine = engine
+        self._detector = detector
+        self._tape = tape
+        self._on_end = on_end
+        self._connections: dict[str, Connection] = {}
+        self._owners: set[str] = set()
+        self._waiting: deque[Cause] = deque()
+        self._busy = False
+        self._ended = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_ms: Ms | None = None
+        self._voice: VoiceStream | None = None
+        self._restarts = 0
+        self._closing: asyncio.Task[None] | None = None
+        self._engine_session: EngineSession = engine.open(self.id)
+        self._news = self._loop.create_task(self._follow_engine())
+
+    # --- For connections -----------------------------------------------------
+
+    def attach(self, connection: Connection, *, owns: bool = True) -> None:
+        """Join; `session.created` is the first event the connection is sent.
+
+        When the last connection that owns the session detaches, the session ends.
+        """
+        self._connections[connection.id] = connection
+        if owns:
+            self._owners.add(connection.id)
+        self._give(Attached(connection.id))
+
+    def detach(self, connection: Connection) -> None:
+        """The connection is gone; nothing is sent to it any more."""
+        self._connections.pop(connection.id, None)
+        self._owners.discard(connection.id)
+        self._give(Detached(connection.id))
+        if not self._owners:
+            self.end()
+
+    def receive(self, connection: Connection, event: ClientEvent) -> None:
+        self._give(ClientSent(connection.id, event))
+
+    def refuse(self, connection: Connection, error: ProtocolError) -> None:
+        """A message was no client event: answer with one `error`, change nothing."""
+        detail = ErrorDetail(
+            code=error.code, message=error.message, param=error.param, event_id=error.event_id
+        )
+        self._give(MessageRefused(connection.id, detail))
+
+    # --- For the hub ---------------------------------------------------------
+
+    def shut_down(self) -> None:
+        """Close once the running response is done."""
+        self._give(ShuttingDown())
+
+    def close(self, code: int, reason: str) -> None:
+        """Hang up on everyone, now."""
+        for connection in list(self._connections.values()):
+            connection.close(code, reason)
+        self.end()
+
+    def end(self) -> None:
+        """Free everything.  Connections are the transports' to close."""
+        if self._ended:
+            return
+        self._ended = True
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._voice is not None:
+            self._voice.close()
+        if self._tape is not None:
+            self._tape.close()
+        self._closing = self._loop.create_task(self._close_engine())
+        self._on_end(self)
+
+    @property
+    def is_closed(self) -> bool:
+        """Ended, and its engine is free."""
+        return self._closing is not None and self._closing.done()
+
+    async def ended(self) -> None:
+        """Wait until an ended session has let go of its engine."""
+        if self._closing is not None:
+            await self._closing
+
+    # --- Causes and effects --------------------------------------------------
+
+    def _give(self, cause: Cause) -> None:
+        if self._ended:
+            return
+        if self._busy:
+            self._waiting.append(cause)
+            return
+        self._busy = True
+        try:
+            self._handle(cause)
+            while self._waiting and not self._ended:
+                self._handle(self._waiting.popleft())
+        except Exception:
+            # A bug of ours: the conversation cannot be trusted any more.  Its tape is kept.
+            log.exception("session %s: failed on %s", self.id, type(cause).__name__)
+            self.close(INTERNAL_ERROR, "The server had an error.")
+        finally:
+            self._busy = False
+        if self._conversation.deadline_ms != self._timer_ms:
+            self._arm_timer()
+
+    def _handle(self, cause: Cause) -> None:
+        now_ms = int((self._loop.time() - self._opened_at) * 1000)
+        effects = self._conversation.handle(cause, now_ms)
+        if self._tape is not None:
+            self._tape.write(now_ms, cause, effects)
+        for effect in effects:
+            self._carry_out(effect)
+
+    def _carry_out(self, effect: Effect) -> None:
+        match effect:
+            case Hear():
+                if self._voice is not None:
+                    self._voice.feed(effect.pcm, effect.at_sample)
+                self._engine_session.send(effect)
+            case SendTo():
+                if (connection := self._connections.get(effect.connection)) is not None:
+                    connection.send(effect.event)
+            case (
+                Generate()
+                | StopGenerating()
+                | TurnBegan()
+                | TurnCommitted()
+                | InputDropped()
+                | Configure()
+            ):
+                self._engine_session.send(effect)
+            case DetectVoice():
+                self._detect_voice(on=effect.on)
+            case Close():
+                self.close(effect.code, effect.reason)
+            case PlayAudio() | ClearPlayout():
+                raise AssertionError("no transport here owns the playout")
+            case _:
+                for connection in self._connections.values():
+                    connection.send(effect)
+
+    def _detect_voice(self, *, on: bool) -> None:
+        if self._voice is not None:
+            if on:
+                self._voice.reset()
+            else:
+                self._voice.close()
+                self._voice = None
+        elif on and self._detector is not None:
+            self._voice = self._detector.open(self._on_score)
+
+    def _on_score(self, at_sample: int, probability: float) -> None:
+        self._give(VoiceScored(at_sample, probability))
+
+    def _arm_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._timer_ms = None if self._ended else self._conversation.deadline_ms
+        if self._timer_ms is not None:
+            # A millisecond late, so that the clock in whole milliseconds has passed the deadline.
+            at = self._opened_at + (self._timer_ms + 1) / 1000
+            self._timer = self._loop.call_at(at, self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = self._timer_ms = None
+        self._give(Tick())
+
+    # --- The engine ----------------------------------------------------------
+
+    async def _follow_engine(self) -> None:
+        """Carry the engine's news to the conversation; start the engine afresh if it fails."""
+        while not self._ended:
+            try:
+                async for news in self._engine_session:
+                    self._give(news)
+                    for connection in list(self._connections.values()):
+                        if connection.queued_bytes > HIGH_WATER_BYTES:
+                            await connection.flushed()
+                problem = "it stopped"
+            except AntiphonError as error:
+                problem = str(error)
+            except Exception as error:
+                log.exception("session %s: engine %s failed", self.id, self.engine_name)
+                problem = type(error).__name__
+            if not self._ended:
+                await self._restart_engine(problem)
+
+    async def _restart_engine(self, problem: str) -> None:
+        log.warning("session %s: engine %s lost: %s", self.id, self.engine_name, problem)
+        await self._engine_session.aclose()
+        self._restarts += 1
+        if self._restarts > MAX_ENGINE_RESTARTS:
+            self.close(INTERNAL_ERROR, "The engine failed too often.")
+            return
+        self._engine_session = self._engine.open(self.id)
+        self._give(EngineLost(problem))
+
+    async def _close_engine(self) -> None:
+        await self._engine_session.aclose()
+        self._news.cancel()
+        await asyncio.gather(self._news, return_exceptions=True)
