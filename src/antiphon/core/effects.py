@@ -42,10 +42,12 @@ class Hear(_Command, frozen=True, tag="hear"):
 
 
 class TurnBegan(_Command, frozen=True, tag="turn_began"):
-    """The user began to speak at ``from_sample``, perhaps in audio heard already."""
+    """The user began to speak at ``from_sample``; the rest of the turn comes as `Hear`."""
 
     item_id: str
     from_sample: int
+    pcm: bytes = b""
+    """What was heard of the turn before it was known to be one."""
 
 
 class TurnCommitted(_Command, frozen=True, tag="turn_committed"):

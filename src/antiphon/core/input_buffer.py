@@ -41,10 +41,13 @@ class InputBuffer:
         if self.end - self.start > samples + _SLACK_SAMPLES:
             self.forget_before(self.end - samples)
 
+    def peek(self, from_sample: int, to_sample: int) -> bytes:
+        first = max(from_sample, self.start)
+        return bytes(self._pcm[2 * (first - self.start) : 2 * (to_sample - self.start)])
+
     def take(self, from_sample: int, to_sample: int) -> bytes:
         """The audio of a turn; it and what came before it leave the buffer."""
-        first = max(from_sample, self.start)
-        pcm = bytes(self._pcm[2 * (first - self.start) : 2 * (to_sample - self.start)])
+        pcm = self.peek(from_sample, to_sample)
         self.forget_before(to_sample)
         return pcm
 

@@ -116,13 +116,12 @@ class Listening:
             pcm = self._reducer.process(pcm)
         if not pcm:
             return
-        at = self._buffer.append(pcm)
         if self._detector is None:
             if self._turn is None and by_hand and not self._stage.terms.engine_finds_turns:
                 self._begin_turn(self._buffer.start, out)
         elif self._turn is None:
             self._buffer.keep_last(self._detector.reach_samples)
-        out.append(Hear(pcm, at))
+        out.append(Hear(pcm, self._buffer.append(pcm)))
 
     # --- Turns ---------------------------------------------------------------
 
@@ -175,7 +174,7 @@ class Listening:
                 f"{MIN_COMMIT_MS}ms of audio, but buffer only has {held_ms:.2f}ms of audio.",
             )
         if self._turn is None:
-            self._begin_turn(self._buffer.start, out)
+            self._turn = self._new_turn(self._buffer.start)
         self._commit_turn(self._buffer.end, out)
         self._restart_detection(out)
 
@@ -191,7 +190,7 @@ class Listening:
     def time_out(self, silent_from_sample: int, out: list[Effect]) -> None:
         """The user has long said nothing: the silence becomes a turn of its own."""
         if self._turn is None:
-            self._begin_turn(max(silent_from_sample, self._buffer.start), out)
+            self._turn = self._new_turn(max(silent_from_sample, self._buffer.start))
         out.append(
             InputAudioBufferTimeoutTriggered(
                 event_id=self._stage.ids.event(),
@@ -204,9 +203,14 @@ class Listening:
         self._restart_detection(out)
 
     def _begin_turn(self, from_sample: int, out: list[Effect]) -> None:
-        self._turn = OpenTurn(self._stage.ids.new("item"), from_sample)
-        self._stage.transcripts.begin(self._turn.item_id)
-        out.append(TurnBegan(self._turn.item_id, from_sample))
+        self._turn = self._new_turn(from_sample)
+        so_far = self._buffer.peek(from_sample, self._buffer.end)
+        out.append(TurnBegan(self._turn.item_id, from_sample, so_far))
+
+    def _new_turn(self, from_sample: int) -> OpenTurn:
+        turn = OpenTurn(self._stage.ids.new("item"), from_sample)
+        self._stage.transcripts.begin(turn.item_id)
+        return turn
 
     def _commit_turn(self, end: int, out: list[Effect]) -> None:
         turn, self._turn = self._open_turn, None

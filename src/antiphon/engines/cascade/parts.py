@@ -7,7 +7,7 @@ in worker processes or on other machines.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from typing import Literal, Protocol
 
 from msgspec import Struct
@@ -118,10 +118,10 @@ Thinking = SayText | CallTool | Thought
 class Mind(Protocol):
     """One conversation's use of a brain: it may keep state between thoughts."""
 
-    def think(self, request: Generate) -> AsyncIterator[Thinking]:
+    def think(self, request: Generate) -> AsyncGenerator[Thinking, None]:
         """Answer ``request``; ends with one `Thought`.
 
-        All user audio in ``request.items`` has its transcript.  Closing the iterator
+        All user audio in ``request.items`` has its transcript.  Closing the generator
         cancels the work at once (an HTTP request is closed).
 
         Raises:
@@ -174,10 +174,10 @@ class Synthesizer(Protocol):
 
     def speak(
         self, text: str, *, voice: str, speed: float, language: str | None = None
-    ) -> AsyncIterator[Speech]:
+    ) -> AsyncGenerator[Speech, None]:
         """Speak one sentence or clause.
 
-        The first piece comes as early as the engine can.  Closing the iterator aborts
+        The first piece comes as early as the engine can.  Closing the generator aborts
         the synthesis at once.
 
         Raises:

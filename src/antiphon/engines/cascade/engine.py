@@ -1,0 +1,184 @@
+"""A cascade: a recogniser, a brain and a synthesiser make an engine."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+
+import msgspec
+
+from antiphon.core.causes import EngineFailed, EngineNews
+from antiphon.core.effects import (
+    Configure,
+    EngineCommand,
+    Generate,
+    Hear,
+    InputDropped,
+    StopGenerating,
+    TurnBegan,
+    TurnCommitted,
+)
+from antiphon.engines.cascade.answering import Answer
+from antiphon.engines.cascade.hearing import Hearing
+from antiphon.engines.cascade.news import NewsQueue
+from antiphon.engines.cascade.parts import Brain, Grammar, Recognizer, Synthesizer
+from antiphon.engines.engine import Abilities
+from antiphon.protocol.items import InputAudio, Item, Message
+from antiphon.protocol.session import AnySession, Session
+
+log = logging.getLogger(__name__)
+
+TRANSCRIPT_TIMEOUT_S = 15.0
+"""An answer waits so long for what the user said; then it answers without."""
+
+
+class CascadeEngine:
+    """Turn-based; serves any number of sessions with shared parts."""
+
+    def __init__(
+        self,
+        name: str,
+        description: str,
+        *,
+        recognizer: Recognizer,
+        brain: Brain,
+        synthesizer: Synthesizer,
+    ) -> None:
+        self.name = name
+        self.description = description
+        self._recognizer = recognizer
+        self._brain = brain
+        self._synthesizer = synthesizer
+
+    @property
+    def abilities(self) -> Abilities:
+        return Abilities(judges_turns=True, voices=self._synthesizer.voices)
+
+    async def start(self) -> None:
+        await asyncio.gather(
+            self._recognizer.start(), self._brain.start(), self._synthesizer.start()
+        )
+
+    def open(self, session_id: str) -> CascadeSession:
+        return CascadeSession(session_id, self._recognizer, self._brain, self._synthesizer)
+
+    async def aclose(self) -> None:
+        await asyncio.gather(
+            self._recognizer.aclose(), self._brain.aclose(), self._synthesizer.aclose()
+        )
+
+
+class CascadeSession:
+    """One conversation's use of the cascade."""
+
+    def __init__(
+        self, session_id: str, recognizer: Recognizer, brain: Brain, synthesizer: Synthesizer
+    ) -> None:
+        self._session_id = session_id
+        self._synthesizer = synthesizer
+        self._mind = brain.open(session_id)
+        self._news = NewsQueue()
+        self._hearing = Hearing(recognizer, self._news)
+        self._answers: dict[str, asyncio.Task[None]] = {}
+        self._session: AnySession | None = None
+        self._context: tuple[Item, ...] = ()
+        """What the newest answer saw: what the user says next follows from it."""
+
+    def __aiter__(self) -> AsyncIterator[EngineNews]:
+        return self._news.__aiter__()
+
+    def send(self, command: EngineCommand) -> None:
+        match command:
+            case Hear():
+                self._hearing.hear(command.pcm)
+            case Generate():
+                self._generate(command)
+            case StopGenerating():
+                self._stop(command.response_id)
+            case TurnBegan():
+                self._begin_turn(command.item_id, command.pcm)
+            case TurnCommitted():
+                if self._hearing.open_item_id != command.item_id:
+                    self._begin_turn(command.item_id, command.pcm)
+                self._hearing.commit()
+            case InputDropped():
+                self._hearing.drop()
+            case Configure():
+                self._session = command.session
+
+    async def aclose(self) -> None:
+        self._hearing.close()
+        self._news.close()
+        answers = list(self._answers.values())
+        for answer in answers:
+            answer.cancel()
+        await asyncio.gather(*answers, return_exceptions=True)
+
+    # --- The user ------------------------------------------------------------
+
+    def _begin_turn(self, item_id: str, pcm: bytes) -> None:
+        self._hearing.begin(item_id, pcm, grammar=self._expected(), language=self._language)
+
+    def _expected(self) -> Grammar | None:
+        session = self._session
+        if not isinstance(session, Session):
+            return None
+        return self._mind.expects(
+            Generate(
+                response_id="",
+                items=self._context,
+                instructions=session.instructions,
+                tools=session.tools,
+                tool_choice=session.tool_choice,
+            )
+        )
+
+    @property
+    def _language(self) -> str | None:
+        wanted = self._session.audio.input.transcription if self._session else None
+        return wanted.language if wanted else None
+
+    # --- The answer ----------------------------------------------------------
+
+    def _generate(self, request: Generate) -> None:
+        task = asyncio.get_running_loop().create_task(self._answer(request))
+        self._answers[request.response_id] = task
+        task.add_done_callback(lambda _: self._answers.pop(request.response_id, None))
+
+    def _stop(self, response_id: str) -> None:
+        task = self._answers.get(response_id)
+        if task is not None:
+            task.cancel()
+        self._news.forget(response_id)
+
+    async def _answer(self, request: Generate) -> None:
+        try:
+            items = tuple([await self._understood(item) for item in request.items])
+            request = msgspec.structs.replace(request, items=items)
+            if not request.out_of_band:
+                self._context = items
+            await Answer(request, self._mind, self._synthesizer, self._news).give()
+        except Exception:
+            log.exception("session %s: the answer failed", self._session_id)
+            problem = "The server had an error while processing your request. Sorry about that!"
+            self._news.tell(EngineFailed(request.response_id, problem))
+
+    async def _understood(self, item: Item) -> Item:
+        """The item, with what the user said in place of the sound."""
+        if not isinstance(item, Message) or item.role != "user":
+            return item
+        content = []
+        for part in item.content:
+            if isinstance(part, InputAudio) and part.transcript is None and item.id:
+                part = InputAudio(await self._text_of(item.id))
+            content.append(part)
+        return msgspec.structs.replace(item, content=tuple(content))
+
+    async def _text_of(self, item_id: str) -> str:
+        try:
+            async with asyncio.timeout(TRANSCRIPT_TIMEOUT_S):
+                return await self._hearing.text_of(item_id)
+        except TimeoutError:
+            log.warning("session %s: no transcript of %s in time", self._session_id, item_id)
+            return ""

@@ -1,0 +1,137 @@
+"""The user's turns at the recogniser: what was understood, and whether it sounds finished."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+
+from antiphon.core.causes import MEDIA_RATE_HZ, TranscriptEnded, TranscriptGrew, TurnJudged
+from antiphon.engines.cascade.news import NewsQueue
+from antiphon.engines.cascade.parts import Grammar, Recognition, Recognizer, Transcript
+from antiphon.protocol.server import Logprob
+
+FEED_BYTES = 2 * MEDIA_RATE_HZ // 10
+"""Audio that is there all at once is fed in steps of 100 ms."""
+MAX_REMEMBERED = 1_000
+"""Transcripts kept for contexts; overflow policy: the oldest is forgotten."""
+
+COMPLETE, UNDECIDED, UNFINISHED, NOTHING_YET = 0.9, 0.6, 0.2, 0.5
+"""How likely the words so far are all: a sentence of the grammar; some words; words that
+cannot end a sentence; no words."""
+_UNFINISHED = re.compile(
+    r"\b(?:a|an|the|and|or|but|so|because|if|to|of|for|with|at|in|on|my|your|um|uh|er|is|are|i)$"
+)
+
+
+def completeness(transcript: Transcript) -> float:
+    """How likely the user has said all, from the words alone."""
+    if transcript.complete:
+        return COMPLETE
+    text = transcript.text.strip()
+    if not text:
+        return NOTHING_YET
+    return UNFINISHED if _UNFINISHED.search(text) else UNDECIDED
+
+
+class Turn:
+    """One turn at the recogniser."""
+
+    def __init__(
+        self,
+        item_id: str,
+        recognizer: Recognizer,
+        news: NewsQueue,
+        *,
+        grammar: Grammar | None,
+        language: str | None,
+    ) -> None:
+        self.item_id = item_id
+        self.text: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._news = news
+        self._told = ""
+        self._judged = NOTHING_YET
+        self._recognition: Recognition = recognizer.begin(
+            self._report, grammar=grammar, language=language
+        )
+
+    def feed(self, pcm: bytes) -> None:
+        for at in range(0, len(pcm), FEED_BYTES):
+            self._recognition.feed(pcm[at : at + FEED_BYTES])
+
+    def finish(self) -> None:
+        self._recognition.finish()
+
+    def cancel(self) -> None:
+        self._recognition.cancel()
+        if not self.text.done():
+            self.text.set_result("")
+
+    def _report(self, transcript: Transcript) -> None:
+        if transcript.final:
+            logprobs = tuple(
+                Logprob(word.word, word.logprob, tuple(word.word.encode()))
+                for word in transcript.words
+            )
+            if not self.text.done():
+                self.text.set_result(transcript.text)
+            self._news.tell(TranscriptEnded(self.item_id, transcript.text, logprobs))
+            return
+        stable = transcript.text[: transcript.stable_chars]
+        if stable.startswith(self._told) and len(stable) > len(self._told):
+            self._news.tell(TranscriptGrew(self.item_id, stable[len(self._told) :]))
+            self._told = stable
+        judged = completeness(transcript)
+        if judged != self._judged:
+            self._judged = judged
+            self._news.tell(TurnJudged(self.item_id, judged))
+
+
+class Hearing:
+    """All turns of one session."""
+
+    def __init__(self, recognizer: Recognizer, news: NewsQueue) -> None:
+        self._recognizer = recognizer
+        self._news = news
+        self._open: Turn | None = None
+        self._committed: dict[str, Turn] = {}
+
+    def begin(
+        self, item_id: str, pcm: bytes, *, grammar: Grammar | None, language: str | None
+    ) -> None:
+        self.drop()
+        self._open = Turn(item_id, self._recognizer, self._news, grammar=grammar, language=language)
+        self._open.feed(pcm)
+
+    def hear(self, pcm: bytes) -> None:
+        if self._open is not None:
+            self._open.feed(pcm)
+
+    def drop(self) -> None:
+        if self._open is not None:
+            self._open.cancel()
+            self._open = None
+
+    @property
+    def open_item_id(self) -> str | None:
+        return None if self._open is None else self._open.item_id
+
+    def commit(self) -> None:
+        """The open turn is whole."""
+        assert self._open is not None, "a turn is open"
+        turn, self._open = self._open, None
+        turn.finish()
+        self._committed[turn.item_id] = turn
+        while len(self._committed) > MAX_REMEMBERED:
+            del self._committed[next(iter(self._committed))]
+
+    async def text_of(self, item_id: str) -> str:
+        """The transcript of a committed turn, once it is known; "" for one never heard."""
+        turn = self._committed.get(item_id)
+        return "" if turn is None else await asyncio.shield(turn.text)
+
+    def close(self) -> None:
+        self.drop()
+        for turn in self._committed.values():
+            if not turn.text.done():
+                turn.cancel()
+        self._committed.clear()

@@ -1,0 +1,220 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+
+from antiphon.core.causes import (
+    EngineCalled,
+    EngineFailed,
+    EngineFinished,
+    EngineNews,
+    EngineSaid,
+    EngineSpoke,
+    EngineWrote,
+    TranscriptEnded,
+    TranscriptGrew,
+    TurnJudged,
+    Word,
+)
+from antiphon.core.effects import (
+    Configure,
+    Generate,
+    Hear,
+    InputDropped,
+    StopGenerating,
+    TurnBegan,
+    TurnCommitted,
+)
+from antiphon.engines.cascade.engine import CascadeEngine, CascadeSession
+from antiphon.engines.cascade.hearing import COMPLETE, UNFINISHED
+from antiphon.engines.cascade.news import MAX_WAITING
+from antiphon.engines.cascade.parts import CallTool, SayText, Thinking, Thought
+from antiphon.errors import EngineUnavailable
+from antiphon.protocol.items import InputAudio, InputText, Message
+from antiphon.protocol.session import Session
+from antiphon.testing.parts import KnowingRecognizer, PlannedBrain, SilentSynthesizer, echo
+
+HELLO = Message(id="item_1", role="user", content=(InputText("hello"),))
+SPOKEN = Message(id="item_1", role="user", content=(InputAudio(),))
+
+
+class Cascade:
+    """A cascade of known parts, and one session of it."""
+
+    def __init__(self, brain: PlannedBrain | None = None, *texts: str) -> None:
+        self.recognizer = KnowingRecognizer(*texts)
+        self.brain = brain or PlannedBrain(echo)
+        self.synthesizer = SilentSynthesizer()
+        engine = CascadeEngine(
+            "test",
+            "For tests.",
+            recognizer=self.recognizer,
+            brain=self.brain,
+            synthesizer=self.synthesizer,
+        )
+        self.session: CascadeSession = engine.open("sess_1")
+        self.session.send(Configure(Session(id="sess_1", model="m", expires_at=0)))
+
+    async def news(self, until: type[EngineNews], count: int = 1) -> list[EngineNews]:
+        found: list[EngineNews] = []
+        async with asyncio.timeout(5):
+            async for news in self.session:
+                found.append(news)
+                if sum(isinstance(n, until) for n in found) == count:
+                    return found
+        raise AssertionError(found)
+
+
+async def test_a_written_question_gets_a_spoken_answer_with_its_words_marked() -> None:
+    cascade = Cascade()
+    cascade.session.send(Generate(response_id="resp_1", items=(HELLO,)))
+    said, *spoke, finished = await cascade.news(EngineFinished)
+    assert said == EngineSaid("resp_1", "You said: hello.")
+    words = [word for piece in spoke if isinstance(piece, EngineSpoke) for word in piece.words]
+    assert words == [Word(3, 2_400), Word(9, 4_800), Word(16, 7_200)]
+    assert finished == EngineFinished("resp_1")
+
+
+async def test_marks_count_on_through_the_sentences_of_one_item() -> None:
+    brain = PlannedBrain(lambda _: [SayText("This is one. "), SayText("And two."), Thought()])
+    cascade = Cascade(brain)
+    cascade.session.send(Generate(response_id="resp_1", items=(HELLO,)))
+    news = await cascade.news(EngineFinished)
+    words = [word for n in news if isinstance(n, EngineSpoke) for word in n.words]
+    assert [word.text_end for word in words] == [4, 7, 12, 16, 21]
+    assert words[-1].end_sample == 5 * 2_400
+
+
+async def test_text_is_written_as_it_is_thought() -> None:
+    cascade = Cascade()
+    cascade.session.send(Generate(response_id="resp_1", items=(HELLO,), modality="text"))
+    news = await cascade.news(EngineFinished)
+    assert news[0] == EngineWrote("resp_1", "You said: hello.")
+    assert cascade.synthesizer.spoken == []
+
+
+async def test_a_turn_is_recognised_from_its_first_sound_and_then_answered() -> None:
+    cascade = Cascade(None, "good morning")
+    cascade.session.send(TurnBegan("item_1", 0, b"\x01\x00" * 10))
+    cascade.session.send(Hear(b"\x02\x00" * 5, 10))
+    cascade.session.send(TurnCommitted("item_1", b""))
+    cascade.session.send(Generate(response_id="resp_1", items=(SPOKEN,)))
+    news = await cascade.news(EngineFinished)
+    assert news[0] == TranscriptEnded("item_1", "good morning")
+    assert news[1] == EngineSaid("resp_1", "You said: good morning.")
+    assert cascade.recognizer.begun[0].pcm == b"\x01\x00" * 10 + b"\x02\x00" * 5
+
+
+async def test_a_turn_that_nobody_announced_is_recognised_from_its_commit() -> None:
+    cascade = Cascade(None, "hi")
+    cascade.session.send(TurnCommitted("item_1", b"\x03\x00" * 7))
+    assert await cascade.news(TranscriptEnded) == [TranscriptEnded("item_1", "hi")]
+    assert cascade.recognizer.begun[0].pcm == b"\x03\x00" * 7
+
+
+async def test_a_dropped_turn_is_forgotten() -> None:
+    cascade = Cascade(None, "never", "second")
+    cascade.session.send(TurnBegan("item_1", 0))
+    cascade.session.send(InputDropped())
+    assert cascade.recognizer.begun[0].cancelled
+    cascade.session.send(TurnCommitted("item_2", b"\0\0"))
+    assert await cascade.news(TranscriptEnded) == [TranscriptEnded("item_2", "second")]
+
+
+async def test_stable_words_grow_and_the_words_tell_whether_they_are_all() -> None:
+    cascade = Cascade()
+    cascade.session.send(TurnBegan("item_1", 0))
+    turn = cascade.recognizer.begun[0]
+    turn.partial("book a", stable="book")
+    turn.partial("book a room", stable="book a", complete=True)
+    turn.partial("book the room", stable="book the")  # What was told is not taken back.
+    assert await cascade.news(TurnJudged, 3) == [
+        TranscriptGrew("item_1", "book"),
+        TurnJudged("item_1", UNFINISHED),
+        TranscriptGrew("item_1", " a"),
+        TurnJudged("item_1", COMPLETE),
+        TurnJudged("item_1", 0.6),
+    ]
+
+
+async def test_a_function_call_comes_after_what_was_said_before_it() -> None:
+    call = CallTool("call_1", "look", '{"at": "moon"}')
+    brain = PlannedBrain(lambda _: [SayText("Let me look"), call, SayText("Done."), Thought()])
+    cascade = Cascade(brain)
+    cascade.session.send(Generate(response_id="resp_1", items=(HELLO,)))
+    news = [n for n in await cascade.news(EngineFinished) if not isinstance(n, EngineSpoke)]
+    assert news == [
+        EngineSaid("resp_1", "Let me look"),
+        EngineCalled("resp_1", "call_1", "look", '{"at": "moon"}'),
+        EngineSaid("resp_1", "Done."),
+        EngineFinished("resp_1"),
+    ]
+
+
+async def test_marks_begin_anew_after_a_function_call() -> None:
+    call = CallTool("call_1", "look", "{}")
+    brain = PlannedBrain(lambda _: [SayText("One two"), call, SayText("Done."), Thought()])
+    cascade = Cascade(brain)
+    cascade.session.send(Generate(response_id="resp_1", items=(HELLO,)))
+    spoke = [n for n in await cascade.news(EngineFinished) if isinstance(n, EngineSpoke)]
+    assert spoke[-1].words == (Word(5, 2_400),)
+
+
+async def test_stopping_ends_thought_and_speech_and_all_news_of_them() -> None:
+    never = asyncio.Event()
+
+    def long(_: object) -> Iterable[Thinking | asyncio.Event]:
+        yield SayText("word " * 50)
+        yield never
+
+    brain = PlannedBrain(long)
+    cascade = Cascade(brain)
+    cascade.session.send(Generate(response_id="resp_1", items=(HELLO,)))
+    await cascade.news(EngineSpoke, 3)
+    cascade.session.send(StopGenerating("resp_1"))
+    cascade.session.send(TurnCommitted("item_2", b"\0\0"))
+    assert await cascade.news(TranscriptEnded) == [TranscriptEnded("item_2", "")]
+    assert brain.closed_thoughts == 1
+    await cascade.session.aclose()
+
+
+async def test_an_answer_waits_while_nobody_reads_the_news() -> None:
+    brain = PlannedBrain(lambda _: [SayText("word " * 500), Thought()])
+    cascade = Cascade(brain)
+    cascade.session.send(Generate(response_id="resp_1", items=(HELLO,)))
+    for _ in range(1_000):
+        await asyncio.sleep(0)
+    spoken_words = sum(len(text.split()) for text in cascade.synthesizer.spoken)
+    assert spoken_words <= MAX_WAITING + 50
+    assert isinstance((await cascade.news(EngineFinished))[-1], EngineFinished)
+
+
+async def test_a_part_that_cannot_serve_fails_the_response_and_says_why() -> None:
+    def unable(_: object) -> Iterable[Thinking]:
+        raise EngineUnavailable("llm", "the model is not loaded")
+        yield
+
+    cascade = Cascade(PlannedBrain(unable))
+    cascade.session.send(Generate(response_id="resp_1", items=(HELLO,)))
+    (failed,) = await cascade.news(EngineFailed)
+    assert isinstance(failed, EngineFailed)
+    assert "the model is not loaded" in failed.message
+
+
+async def test_a_bug_in_a_part_fails_the_response_without_its_details() -> None:
+    def broken(_: object) -> Iterable[Thinking]:
+        raise ZeroDivisionError("secret")
+        yield
+
+    cascade = Cascade(PlannedBrain(broken))
+    cascade.session.send(Generate(response_id="resp_1", items=(HELLO,)))
+    (failed,) = await cascade.news(EngineFailed)
+    assert isinstance(failed, EngineFailed)
+    assert "secret" not in failed.message
+
+
+async def test_iteration_ends_with_the_session() -> None:
+    cascade = Cascade()
+    cascade.session.send(Generate(response_id="resp_1", items=(HELLO,)))
+    await cascade.session.aclose()
+    assert [news async for news in cascade.session] == []
