@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from recordings import at_24khz
 
+from antiphon.audio.noise import Kind, NoiseReducer
+from antiphon.audio.pcm import samples
 from antiphon.engines.engine import VoiceDetector
 from antiphon.engines.vad.silero import BACKLOG_WINDOWS, LONGEST_WAIT_S, SileroDetector
 from antiphon.engines.vad.windows import WINDOW_SAMPLES
@@ -86,6 +88,18 @@ def test_a_sentence_is_noticed_soon(name: str) -> None:
 @pytest.mark.parametrize("name", ["noise_2", "burst_dog", "cough"])
 def test_what_is_no_voice_is_not_taken_for_one(name: str) -> None:
     assert max(p for _, p in _score(at_24khz(name))) < 0.5
+
+
+@pytest.mark.parametrize("kind", ["near_field", "far_field"])
+def test_noise_reduction_leaves_a_voice_a_voice(kind: Kind) -> None:
+    speech = samples(bytes(96_000) + at_24khz("harvard_s1_1")).astype(float)
+    level = 0.3 * speech[48_000:].std()  # about 10 dB under the speech
+    noisy = speech + np.random.default_rng(4).normal(0, level, speech.size)
+    pcm = np.rint(np.clip(noisy, -32768, 32767)).astype("<i2").tobytes()
+    before = np.array([p for _, p in _score(pcm)])
+    after = np.array([p for _, p in _score(NoiseReducer(kind).process(pcm))])
+    assert (after > 0.5).sum() > 0.95 * (before > 0.5).sum()
+    assert after[16:60].max() < 0.5  # before it
 
 
 def test_the_cutting_of_the_microphone_changes_nothing() -> None:

@@ -82,8 +82,8 @@ class SileroNetwork:
         signal[:, -64:] = signal[:, -66:-130:-1]
         self._context[slots] = windows[:, -_CONTEXT:]
         stream, sample = signal.strides
-        frames = np.lib.stride_tricks.as_strided(
-            signal, (4, n, _FRAME), (_HOP * sample, stream, sample), writeable=False
+        frames = np.ndarray(
+            (4, n, _FRAME), signal.dtype, signal, strides=(_HOP * sample, stream, sample)
         )
         return np.abs(np.fft.rfft(frames * self._hann)).astype(np.float32, copy=False)
 
