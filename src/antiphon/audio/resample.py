@@ -132,10 +132,7 @@ class Resampler:
         inputs = np.zeros((blocks - 1) * poly.down + width)
         usable = min(kept.size, inputs.size)
         inputs[:usable] = kept[:usable]
-        step = inputs.strides[0]
-        windows = np.lib.stride_tricks.as_strided(
-            inputs, (blocks, width), (poly.down * step, step), writeable=False
-        )
+        windows = np.ndarray((blocks, width), inputs.dtype, inputs, 0, (poly.down * 8, 8))
         # Overlapping rows are not what BLAS takes: without the copy, matmul is a slow loop.
         outputs = np.ascontiguousarray(windows) @ poly.matrix
         outputs *= 1 / _SCALE
@@ -194,11 +191,11 @@ class BatchResampler:
         joined[:, history:] = blocks
         self._before[slots] = joined[:, self._block_samples :]
         stream, sample = joined.strides
-        windows = np.lib.stride_tricks.as_strided(
-            joined,
+        windows = np.ndarray(
             (n, self._rows, self._matrix.shape[0]),
-            (stream, self._poly.down * sample, sample),
-            writeable=False,
+            joined.dtype,
+            joined,
+            strides=(stream, self._poly.down * sample, sample),
         )
         outputs: NDArray[np.float32] = windows.reshape(n * self._rows, -1) @ self._matrix
         return outputs.reshape(n, -1)

@@ -1,0 +1,200 @@
+"""Silero VAD for all sessions of a process: windows wait a moment and are scored together.
+
+One window alone costs five times what it costs in a batch (bench/vad.py), so a window
+that is complete starts a short timer, and all that are complete by then go through the
+network at once.  With nothing to score, nothing is scheduled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+import numpy as np
+
+from antiphon.audio.resample import BatchResampler
+from antiphon.core.causes import MEDIA_RATE_HZ
+from antiphon.engines.engine import VoiceReport
+from antiphon.engines.vad.silero_network import RATE_HZ, SileroNetwork
+from antiphon.engines.vad.windows import WINDOW_SAMPLES, Windows
+
+LONGEST_WAIT_S: Final = 0.008
+"""How long a complete window waits for others, at most."""
+
+_WAIT_PER_STREAM_S = 0.0001  # A lone microphone gains nothing from waiting; 80 do.
+
+TICK_BUDGET_S: Final = 0.004
+"""After this long the event loop gets its turn, whatever is left to score."""
+
+LARGEST_BATCH: Final = 128
+"""The cost of a window does not fall any further; the time until the next look does."""
+
+BACKLOG_WINDOWS: Final = 30 * MEDIA_RATE_HZ // WINDOW_SAMPLES
+"""30 s for each stream; overflow drops the oldest windows, counted."""
+
+
+class Loop(Protocol):
+    """What the detector needs of an asyncio event loop."""
+
+    def time(self) -> float: ...
+
+    def call_later(self, delay: float, callback: Callable[[], object], /) -> object: ...
+
+    def call_exception_handler(self, context: dict[str, Any], /) -> None: ...
+
+
+class SileroDetector:
+    """Scores the microphones of all sessions; belongs to one event loop.
+
+    A report comes at most about 10 ms after its window was complete, as long as the
+    processor keeps up; reports of one stream come in order.  The resampling filter
+    delays what is scored by 1 ms against the positions that are reported.
+    """
+
+    def __init__(self, *, loop: Loop | None = None) -> None:
+        """Loads the network.  Without ``loop``, the one running when there is work."""
+        self._loop = loop
+        slots = 16
+        self._network = SileroNetwork(slots)
+        self._resampler = BatchResampler(MEDIA_RATE_HZ, RATE_HZ, WINDOW_SAMPLES, slots)
+        self._free = list(range(slots))
+        self._ready: deque[SileroStream] = deque()
+        self._timer_runs = False
+        self._scoring = False
+        self.dropped_windows = 0
+        """Never scored, because some stream had more than 30 s to score."""
+
+    def open(self, report: VoiceReport) -> SileroStream:
+        if not self._free:
+            slots = self._network.slots
+            self._network.grow(2 * slots)
+            self._resampler.grow(2 * slots)
+            self._free.extend(range(slots, 2 * slots))
+        return SileroStream(self, self._free.pop(), report)
+
+    @property
+    def open_streams(self) -> int:
+        return self._network.slots - len(self._free)
+
+    def score_now(self) -> None:
+        """Score and report all complete windows, without waiting for the timer."""
+        while self._ready:
+            self._score_batch()
+
+    # --- What streams ask for -------------------------------------------------
+
+    def reset_slot(self, slot: int) -> None:
+        self._network.reset(slot)
+        self._resampler.reset(slot)
+
+    def free_slot(self, slot: int) -> None:
+        self._free.append(slot)
+
+    def enqueue(self, stream: SileroStream) -> None:
+        """``stream`` has windows to score and was not in the queue."""
+        self._ready.append(stream)
+        if not self._timer_runs:
+            self._start_timer(min(LONGEST_WAIT_S, self.open_streams * _WAIT_PER_STREAM_S))
+
+    # --- Scoring --------------------------------------------------------------
+
+    def _start_timer(self, delay_s: float) -> None:
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+        self._timer_runs = True
+        self._loop.call_later(delay_s, self._tick)
+
+    def _tick(self) -> None:
+        assert self._loop is not None
+        self._timer_runs = False
+        end = self._loop.time() + TICK_BUDGET_S
+        try:
+            while self._ready:
+                self._score_batch()
+                if self._loop.time() >= end:
+                    break
+        finally:
+            if self._ready and not self._timer_runs:
+                self._start_timer(0)
+
+    def _score_batch(self) -> None:
+        """Score the oldest window of each of the streams that have waited longest."""
+        assert not self._scoring, "scoring was asked for inside a report"
+        streams = [self._ready.popleft() for _ in range(min(len(self._ready), LARGEST_BATCH))]
+        # A stream that was reset or closed since has nothing left.
+        batch = [
+            (stream, stream.epoch, *stream.waiting.popleft())
+            for stream in streams
+            if stream.waiting
+        ]
+        for stream in streams:
+            stream.queued = bool(stream.waiting)
+            if stream.queued:
+                self._ready.append(stream)
+        if not batch:
+            return
+        slots = np.array([stream.slot for stream, _, _, _ in batch])
+        pcm = np.frombuffer(b"".join([window for _, _, _, window in batch]), "<i2")
+        windows = self._resampler.process(slots, pcm.reshape(len(batch), WINDOW_SAMPLES))
+        windows *= np.float32(1 / 32768)
+        probabilities: list[float] = self._network.step(slots, windows).tolist()
+        self._scoring = True
+        for (stream, epoch, end_sample, _), probability in zip(batch, probabilities, strict=True):
+            if stream.epoch == epoch:  # An earlier report may have closed this one.
+                self._report(stream, end_sample, probability)
+        self._scoring = False
+
+    def _report(self, stream: SileroStream, end_sample: int, probability: float) -> None:
+        try:
+            stream.report(end_sample, probability)
+        except Exception as error:
+            # One session's bug is not its neighbours'.
+            assert self._loop is not None
+            self._loop.call_exception_handler(
+                {"message": "a voice report failed", "exception": error}
+            )
+
+
+class SileroStream:
+    """One microphone at a `SileroDetector`."""
+
+    def __init__(self, detector: SileroDetector, slot: int, report: VoiceReport) -> None:
+        self.report = report
+        self.slot = slot
+        self.epoch = 0
+        """Rises when what was heard is forgotten."""
+        self.waiting: deque[tuple[int, bytes]] = deque(maxlen=BACKLOG_WINDOWS)
+        self.queued = False
+        self._detector = detector
+        self._windows = Windows()
+        self._closed = False
+        detector.reset_slot(slot)
+
+    def feed(self, pcm: bytes, at_sample: int) -> None:
+        windows = self._windows.cut(pcm, at_sample)
+        if not windows or self._closed:
+            return
+        waiting = self.waiting
+        self._detector.dropped_windows += max(0, len(waiting) + len(windows) - BACKLOG_WINDOWS)
+        waiting.extend(windows)  # maxlen drops the oldest
+        if not self.queued:
+            self.queued = True
+            self._detector.enqueue(self)
+
+    def reset(self) -> None:
+        if self._closed:
+            return
+        self.epoch += 1
+        self.waiting.clear()
+        self._windows.clear()
+        self._detector.reset_slot(self.slot)
+
+    def close(self) -> None:
+        """A closed stream ignores what it is fed; closing twice does nothing."""
+        if self._closed:
+            return
+        self.reset()
+        self._closed = True
+        self._detector.free_slot(self.slot)

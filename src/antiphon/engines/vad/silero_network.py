@@ -1,0 +1,131 @@
+"""The Silero VAD v6 network (16 kHz) as matrix products over a batch of streams.
+
+The graph, as in the ONNX file of the silero-vad package (see README.md beside this file):
+a magnitude spectrum of four frames, four convolutions with ReLU (strides 1, 2, 2, 1), an
+LSTM cell, ReLU, one output.  Convolutions become products by unfolding their input.
+"""
+
+from __future__ import annotations
+
+from importlib import resources
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+
+RATE_HZ: Final = 16_000
+WINDOW_SAMPLES: Final = 512
+"""One probability for each 32 ms."""
+
+_CONTEXT = 64  # samples of the window before, which the network sees again
+_FRAME, _HOP, _BINS = 256, 128, 129
+_HIDDEN = 128
+
+
+class SileroNetwork:
+    """The network and the state of each stream, by slot.  Pure arithmetic; not thread-safe."""
+
+    def __init__(self, slots: int = 16) -> None:
+        """Loads the weights (0.9 MB) that come with Antiphon."""
+        file = resources.files(__package__).joinpath("silero_v6.npz")
+        with file.open("rb") as opened, np.load(opened) as archive:
+            weights: dict[str, Floats] = dict(archive)
+        self._conv = [weights[f"conv{layer}"] for layer in range(4)]
+        self._conv_bias = [weights[f"conv{layer}_bias"] for layer in range(4)]
+        self._lstm, self._lstm_bias = weights["lstm"], weights["lstm_bias"]
+        self._out, self._out_bias = weights["out"], weights["out_bias"][0]
+        n = np.arange(_FRAME)
+        self._hann = (0.5 - 0.5 * np.cos(2 * np.pi * n / _FRAME)).astype(np.float32)
+        self._hidden = np.zeros((slots, _HIDDEN), np.float32)
+        self._cell = np.zeros((slots, _HIDDEN), np.float32)
+        self._context = np.zeros((slots, _CONTEXT), np.float32)
+
+    @property
+    def slots(self) -> int:
+        return len(self._hidden)
+
+    def grow(self, slots: int) -> None:
+        """Make room for ``slots`` streams; those there stay as they are."""
+        more = slots - self.slots
+        self._hidden = np.pad(self._hidden, ((0, more), (0, 0)))
+        self._cell = np.pad(self._cell, ((0, more), (0, 0)))
+        self._context = np.pad(self._context, ((0, more), (0, 0)))
+
+    def reset(self, slot: int) -> None:
+        """The slot's next window begins a stream."""
+        self._hidden[slot] = 0
+        self._cell[slot] = 0
+        self._context[slot] = 0
+
+    def step(self, slots: NDArray[np.intp], windows: Floats) -> Floats:
+        """Score the next window of each of ``slots`` (all different).
+
+        Args:
+            slots: Shape ``(n,)``.
+            windows: Shape ``(n, 512)``, 16 kHz, full scale is 1.
+
+        Returns:
+            Shape ``(n,)``: how likely each window holds a voice.
+        """
+        features = self._encode(self._spectrum(slots, windows))
+        return self._recur(slots, features)
+
+    def _spectrum(self, slots: NDArray[np.intp], windows: Floats) -> Floats:
+        """Magnitudes, time first: shape ``(4, n, 129)``."""
+        n = len(slots)
+        # Four frames over 64 samples of before, the window, and 64 reflected at its end.
+        signal = np.empty((n, _CONTEXT + WINDOW_SAMPLES + 64), np.float32)
+        signal[:, :_CONTEXT] = self._context[slots]
+        signal[:, _CONTEXT : _CONTEXT + WINDOW_SAMPLES] = windows
+        signal[:, -64:] = signal[:, -66:-130:-1]
+        self._context[slots] = windows[:, -_CONTEXT:]
+        stream, sample = signal.strides
+        frames = np.ndarray(
+            (4, n, _FRAME), signal.dtype, signal, strides=(_HOP * sample, stream, sample)
+        )
+        return np.abs(np.fft.rfft(frames * self._hann)).astype(np.float32, copy=False)
+
+    def _encode(self, spectrum: Floats) -> Floats:
+        """Shape ``(n, 128)``."""
+        n = spectrum.shape[1]
+        # Unfolded: for each time, its predecessor, itself and its successor side by side.
+        x = np.zeros((4, n, 3 * _BINS), np.float32)
+        x[1:, :, :_BINS] = spectrum[:-1]
+        x[:, :, _BINS : 2 * _BINS] = spectrum
+        x[:-1, :, 2 * _BINS :] = spectrum[1:]
+        y = self._layer(0, x.reshape(4 * n, -1)).reshape(4, n, 128)
+
+        x = np.zeros((2, n, 3 * 128), np.float32)  # stride 2: around times 0 and 2
+        x[1, :, :128] = y[1]
+        x[:, :, 128:256] = y[0::2]
+        x[:, :, 256:] = y[1::2]
+        y = self._layer(1, x.reshape(2 * n, -1)).reshape(2, n, 64)
+
+        y = self._layer(2, np.concatenate((y[0], y[1]), axis=1))
+        return self._layer(3, y)
+
+    def _layer(self, layer: int, unfolded: Floats) -> Floats:
+        y: Floats = unfolded @ self._conv[layer]
+        y += self._conv_bias[layer]
+        return np.maximum(y, 0, out=y)
+
+    def _recur(self, slots: NDArray[np.intp], features: Floats) -> Floats:
+        x = np.concatenate((features, self._hidden[slots]), axis=1)
+        gates: Floats = x @ self._lstm
+        gates += self._lstm_bias
+        keep = _sigmoid(gates[:, : 2 * _HIDDEN])
+        cell = keep[:, _HIDDEN:] * self._cell[slots]
+        cell += keep[:, :_HIDDEN] * np.tanh(gates[:, 2 * _HIDDEN : 3 * _HIDDEN])
+        hidden = _sigmoid(gates[:, 3 * _HIDDEN :]) * np.tanh(cell)
+        self._cell[slots] = cell
+        self._hidden[slots] = hidden
+        return _sigmoid(np.maximum(hidden, 0) @ self._out + self._out_bias)
+
+
+def _sigmoid(x: Floats) -> Floats:
+    y = np.minimum(-x, np.float32(80))  # exp(89) would overflow, and warn
+    np.exp(y, out=y)
+    y += 1
+    return np.reciprocal(y, out=y)

@@ -1,0 +1,44 @@
+"""The recordings in tests/data/speech, for the tests of this folder."""
+
+from __future__ import annotations
+
+import wave
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from antiphon.audio.resample import Resampler
+
+FOLDER = Path(__file__).parents[2] / "data" / "speech"
+
+
+def at_16khz(name: str) -> NDArray[np.int16]:
+    with wave.open(str(FOLDER / f"{name}.wav")) as recording:
+        assert recording.getframerate() == 16_000
+        return np.frombuffer(recording.readframes(recording.getnframes()), "<i2")
+
+
+def at_24khz(name: str) -> bytes:
+    resampler = Resampler(16_000, 24_000)
+    return resampler.process(at_16khz(name).tobytes()) + resampler.flush()
+
+
+def reference_windows() -> NDArray[np.float32]:
+    """What tests/data/silero_reference.npz was computed from.
+
+    Shape ``(120, 4, 512)``: time, stream, sample.  Loud and hardly audible speech, with
+    and without noise, so that the probabilities are not all near 0 or 1.
+    """
+    length = 120 * 512
+
+    def signal(name: str, gain: float) -> NDArray[np.float32]:
+        return np.resize(at_16khz(name), length).astype(np.float32) * np.float32(gain / 32768)
+
+    streams = [
+        signal("brooklyn_padded", 1.0),
+        signal("harvard_s1_1", 0.02) + signal("noise_2", 0.01),
+        signal("harvard_s2_4", 0.1) + signal("noise_2", 0.3),
+        signal("harvard_s1_1", 0.1) + signal("burst_dog", 0.3),
+    ]
+    return np.stack(streams).reshape(4, 120, 512).transpose(1, 0, 2).copy()
