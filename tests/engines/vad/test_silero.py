@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from recordings import at_24khz
 
 from antiphon.audio.noise import Kind, NoiseReducer
 from antiphon.audio.pcm import samples
 from antiphon.engines.engine import VoiceDetector
 from antiphon.engines.vad.silero import BACKLOG_WINDOWS, LONGEST_WAIT_S, SileroDetector
 from antiphon.engines.vad.windows import WINDOW_SAMPLES
+from tests.recordings import at_24khz
 
 WINDOW_BYTES = 2 * WINDOW_SAMPLES
 Reports = list[tuple[int, float]]

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from recordings import reference_windows
 
 from antiphon.engines.vad.silero_network import SileroNetwork
+from tests.recordings import reference_windows
 
 REFERENCE = Path(__file__).parents[2] / "data" / "silero_reference.npz"
 
