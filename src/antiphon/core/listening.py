@@ -29,6 +29,7 @@ from antiphon.protocol.server import (
     SpeechStarted,
     SpeechStopped,
 )
+from antiphon.protocol.session import NoiseReduction
 
 MAX_APPEND_BYTES = 15 * 1024 * 1024
 MIN_COMMIT_MS = 100
@@ -52,6 +53,7 @@ class Listening:
         self._stage = stage
         self._buffer = InputBuffer()
         self._decoder = InputDecoder(stage.session.audio.input.format)
+        self._reduction: NoiseReduction | None = None
         self._reducer: NoiseReducer | None = None
         self._detector: TurnDetector | None = None
         self._turn: OpenTurn | None = None
@@ -69,14 +71,9 @@ class Listening:
         settings = self._stage.session.audio.input
         if settings.format != self._decoder.format:
             self._decoder = InputDecoder(settings.format)
-        wanted = settings.noise_reduction
-        if wanted is None:
-            self._reducer = None
-        elif self._reducer is None or (self._reducer.kind, self._reducer.strength) != (
-            wanted.type,
-            _strength(wanted.strength),
-        ):
-            self._reducer = NoiseReducer(wanted.type, _strength(wanted.strength))
+        if settings.noise_reduction != self._reduction:
+            self._reduction = settings.noise_reduction
+            self._reducer = _reducer(self._reduction)
         if self._stage.terms.engine_finds_turns:
             return
         detection = settings.turn_detection
@@ -253,5 +250,7 @@ class Listening:
         return self._turn
 
 
-def _strength(given: float | None) -> float:
-    return 1.0 if given is None else given
+def _reducer(settings: NoiseReduction | None) -> NoiseReducer | None:
+    if settings is None:
+        return None
+    return NoiseReducer(settings.type, 1.0 if settings.strength is None else settings.strength)

@@ -1,4 +1,4 @@
-"""The recordings in tests/data/speech, for the tests of this folder."""
+"""The recordings in tests/data/speech, as tests want them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from antiphon.audio.resample import Resampler
 
-FOLDER = Path(__file__).parents[2] / "data" / "speech"
+FOLDER = Path(__file__).parent / "data" / "speech"
 
 
 def at_16khz(name: str) -> NDArray[np.int16]:
