@@ -12,8 +12,17 @@ from typing import Any
 import msgspec
 
 from antiphon.errors import ProtocolError
-from antiphon.protocol.client import ClientEvent, InputAudioBufferAppend
+from antiphon.protocol.client import ClientEvent, InputAudioBufferAppend, ResponseOptions
 from antiphon.protocol.server import ServerEvent
+from antiphon.protocol.session import (
+    AudioInputPatch,
+    AudioOutputPatch,
+    AudioPatch,
+    NoiseReductionPatch,
+    SessionPatch,
+    TranscriptionPatch,
+    TurnDetectionPatch,
+)
 
 _decoder = msgspec.json.Decoder(ClientEvent)
 _encoder = msgspec.json.Encoder()
@@ -30,8 +39,11 @@ def encode_server_event(event: ServerEvent) -> bytes:
     return _encoder.encode(event)
 
 
-def decode_client_event(data: bytes | str) -> ClientEvent:
+def decode_client_event(data: bytes | str, *, strict: bool = False) -> ClientEvent:
     """Read one message of a client (GA dialect).
+
+    Keys that no field has are ignored; ``strict`` refuses them in a session or response,
+    as OpenAI's server does.
 
     Raises:
         ProtocolError: with ``code``, ``message``, ``param`` and ``event_id`` as the API has them.
@@ -40,13 +52,50 @@ def decode_client_event(data: bytes | str) -> ClientEvent:
         event: ClientEvent = _decoder.decode(data)
         if not isinstance(event, InputAudioBufferAppend):
             _check_depth(data)
+            if strict:
+                _check_keys(msgspec.json.decode(data))
     except msgspec.ValidationError as error:
         return _second_look(data, str(error))
     except RecursionError:
-        raise ProtocolError("invalid_event", "The message is nested too deeply.") from None
+        raise _too_deep() from None
     except (msgspec.DecodeError, UnicodeError) as error:
-        raise ProtocolError("invalid_event", f"The message is not valid JSON: {error}.") from None
+        raise _not_json(error) from None
     return event
+
+
+def _not_json(error: Exception) -> ProtocolError:
+    return ProtocolError("invalid_event", f"The message is not valid JSON: {error}.")
+
+
+def _too_deep() -> ProtocolError:
+    return ProtocolError("invalid_event", f"The message is nested deeper than {MAX_DEPTH} levels.")
+
+
+_KNOWN_KEYS: dict[str, type[msgspec.Struct]] = {
+    "session": SessionPatch,
+    "session.audio": AudioPatch,
+    "session.audio.input": AudioInputPatch,
+    "session.audio.input.transcription": TranscriptionPatch,
+    "session.audio.input.noise_reduction": NoiseReductionPatch,
+    "session.audio.input.turn_detection": TurnDetectionPatch,
+    "session.audio.output": AudioOutputPatch,
+    "response": ResponseOptions,
+}
+
+
+def _check_keys(raw: dict[str, Any]) -> None:
+    for path, struct in _KNOWN_KEYS.items():
+        node: Any = raw
+        for name in path.split("."):
+            node = node.get(name) if isinstance(node, dict) else None
+        for key in node if isinstance(node, dict) else ():
+            if key not in struct.__struct_fields__:
+                raise ProtocolError(
+                    "unknown_parameter",
+                    f"Unknown parameter: '{path}.{key}'.",
+                    param=f"{path}.{key}",
+                    event_id=raw.get("event_id"),
+                )
 
 
 _STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"')
@@ -69,9 +118,9 @@ def _second_look(data: bytes | str, complaint: str) -> ClientEvent:
     try:
         raw = msgspec.json.decode(data)
     except (msgspec.DecodeError, UnicodeError) as error:
-        raise ProtocolError("invalid_event", f"The message is not valid JSON: {error}.") from None
+        raise _not_json(error) from None
     except RecursionError:
-        raise ProtocolError("invalid_event", "The message is nested too deeply.") from None
+        raise _too_deep() from None
     event_id = raw.get("event_id") if isinstance(raw, dict) else None
     event_id = event_id if isinstance(event_id, str) and len(event_id) <= 512 else None
     if complaint == "Invalid base64 encoded string - at `$.audio`" and isinstance(raw, dict):

@@ -159,7 +159,7 @@ class TranscriptionPatch(Struct, frozen=True):
 
 class NoiseReduction(Struct, frozen=True, omit_defaults=True):
     type: Literal["near_field", "far_field"] = "near_field"
-    strength: float | None = None
+    strength: Unit | None = None
 
 
 class NoiseReductionPatch(Struct, frozen=True):
