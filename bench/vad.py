@@ -47,7 +47,7 @@ def network_us(batch: int, rng: np.random.Generator) -> float:
 def detector_us(streams: int, rng: np.random.Generator) -> tuple[float, float]:
     """Per packet fed, and per window scored.
 
-    Sessions send at their own moments; every 8 ms what is complete is scored.
+    Sessions send at their own moments; every 5 ms what is complete is scored.
     """
     detector = SileroDetector(loop=NoLoop())
     heard = []
@@ -66,7 +66,7 @@ def detector_us(streams: int, rng: np.random.Generator) -> tuple[float, float]:
             stream.feed(pcm, at)
         feeding += time.thread_time_ns() - start
         fed += len(due)
-        if ms % 8 == 0:
+        if ms % 5 == 0:
             start = time.thread_time_ns()
             detector.score_now()
             scoring += time.thread_time_ns() - start

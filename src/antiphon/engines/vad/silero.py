@@ -20,10 +20,10 @@ from antiphon.engines.engine import VoiceReport
 from antiphon.engines.vad.silero_network import RATE_HZ, SileroNetwork
 from antiphon.engines.vad.windows import WINDOW_SAMPLES, Windows
 
-LONGEST_WAIT_S: Final = 0.008
+LONGEST_WAIT_S: Final = 0.005
 """How long a complete window waits for others, at most."""
 
-_WAIT_PER_STREAM_S = 0.0001  # A lone microphone gains nothing from waiting; 80 do.
+_WAIT_PER_STREAM_S = 0.0001  # A lone microphone gains nothing from waiting; 50 do.
 
 TICK_BUDGET_S: Final = 0.004
 """After this long the event loop gets its turn, whatever is left to score."""

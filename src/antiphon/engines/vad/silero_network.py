@@ -3,6 +3,9 @@
 The graph, as in the ONNX file of the silero-vad package (see README.md beside this file):
 a magnitude spectrum of four frames, four convolutions with ReLU (strides 1, 2, 2, 1), an
 LSTM cell, ReLU, one output.  Convolutions become products by unfolding their input.
+
+These products are too small for the threads of BLAS, which cost several times what they
+gain and hold up all else: a server sets ``OPENBLAS_NUM_THREADS=1`` before numpy is imported.
 """
 
 from __future__ import annotations
