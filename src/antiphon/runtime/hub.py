@@ -20,6 +20,7 @@ from antiphon.core.terms import Terms
 from antiphon.engines.engine import Engine, VoiceDetector
 from antiphon.journal.tape import TapeWriter
 from antiphon.protocol.session import AnySession, Session, SessionPatch, TranscriptionSession
+from antiphon.runtime.media import Playback
 from antiphon.runtime.session import LiveSession
 
 log = logging.getLogger(__name__)
@@ -69,21 +70,32 @@ class Hub:
         return self._sessions.get(session_id)
 
     def open(
-        self, *, kind: SessionKind, model: str, patch: SessionPatch | None = None
+        self,
+        *,
+        kind: SessionKind,
+        model: str,
+        patch: SessionPatch | None = None,
+        playback: Playback | None = None,
     ) -> LiveSession:
-        """Begin a session.
+        """Begin a session; ``playback`` is given where the transport owns playout.
 
         Raises:
             EngineUnavailable: the model's engine cannot serve now.
+            Fault: ``patch`` cannot be applied.
         """
         engine = self._engine_for(model)
-        terms = self._terms(kind, model, patch, engine)
+        terms = self._terms(kind, model, patch, engine, playback)
         tape = None
         if self._tape_dir is not None:
             tape = TapeWriter(self._tape_dir / f"{terms.session.id}.tape", terms)
         detector = None if engine.abilities.finds_turns else self._detector
         session = LiveSession(
-            terms, engine, detector=detector, tape=tape, on_end=self._on_session_end
+            terms,
+            engine,
+            detector=detector,
+            playback=playback,
+            tape=tape,
+            on_end=self._on_session_end,
         )
         self._sessions[session.id] = session
         self._all_ended.clear()
@@ -112,7 +124,12 @@ class Hub:
         self._ending.clear()
 
     def _terms(
-        self, kind: SessionKind, model: str, patch: SessionPatch | None, engine: Engine
+        self,
+        kind: SessionKind,
+        model: str,
+        patch: SessionPatch | None,
+        engine: Engine,
+        playback: Playback | None,
     ) -> Terms:
         seed = "".join(secrets.choice(_ALPHABET) for _ in range(Ids.SEED_LENGTH))
         session_id = "sess_" + "".join(secrets.choice(_ALPHABET) for _ in range(21))
@@ -127,6 +144,7 @@ class Hub:
         return Terms(
             session=session,
             seed=seed,
+            playout="client" if playback is None else "server",
             engine_speaks=engine.abilities.speaks,
             engine_finds_turns=engine.abilities.finds_turns,
             session_max_ms=self._limits.session_max_ms,

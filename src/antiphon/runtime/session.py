@@ -13,8 +13,10 @@ from antiphon.core.causes import (
     ClientSent,
     Detached,
     EngineLost,
+    Heard,
     MessageRefused,
     Ms,
+    PlayoutDrained,
     ShuttingDown,
     Tick,
     VoiceScored,
@@ -42,6 +44,7 @@ from antiphon.journal.tape import TapeWriter
 from antiphon.protocol.client import ClientEvent
 from antiphon.protocol.server import ErrorDetail
 from antiphon.runtime.connection import Connection
+from antiphon.runtime.media import Playback
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +69,7 @@ class LiveSession:
         engine: Engine,
         *,
         detector: VoiceDetector | None = None,
+        playback: Playback | None = None,
         tape: TapeWriter | None = None,
         on_end: Callable[[LiveSession], None] = lambda _: None,
     ) -> None:
@@ -76,6 +80,7 @@ class LiveSession:
         self._conversation = Conversation(terms)
         self._engine = engine
         self._detector = detector
+        self._playback = playback
         self._tape = tape
         self._on_end = on_end
         self._connections: dict[str, Connection] = {}
@@ -112,7 +117,7 @@ class LiveSession:
             self.end()
 
     def receive(self, connection: Connection, event: ClientEvent) -> None:
-        self._give(ClientSent(connection.id, event))
+        self._give(ClientSent(connection.id, event, self._played_samples))
 
     def refuse(self, connection: Connection, error: ProtocolError) -> None:
         """A message was no client event: answer with one `error`, change nothing."""
@@ -120,6 +125,25 @@ class LiveSession:
             code=error.code, message=error.message, param=error.param, event_id=error.event_id
         )
         self._give(MessageRefused(connection.id, detail))
+
+    # --- For transports that own playout -------------------------------------
+
+    def hear(self, pcm: bytes) -> None:
+        """Microphone audio, 16-bit mono at 24 kHz."""
+        self._give(Heard(pcm))
+
+    def drained(self) -> None:
+        """All speech that was given to the playback has left."""
+        self._give(PlayoutDrained(self._played_samples))
+
+    @property
+    def _played_samples(self) -> int:
+        return 0 if self._playback is None else self._playback.played_samples
+
+    @property
+    def _playback_here(self) -> Playback:
+        assert self._playback is not None, "only a session with a playback is told to play"
+        return self._playback
 
     # --- For the hub ---------------------------------------------------------
 
@@ -209,8 +233,10 @@ class LiveSession:
                 self._detect_voice(on=effect.on)
             case Close():
                 self.close(effect.code, effect.reason)
-            case PlayAudio() | ClearPlayout():
-                raise AssertionError("no transport here owns the playout")
+            case PlayAudio():
+                self._playback_here.play(effect.pcm)
+            case ClearPlayout():
+                self._playback_here.clear()
             case _:
                 for connection in self._connections.values():
                     connection.send(effect)
@@ -226,7 +252,7 @@ class LiveSession:
             self._voice = self._detector.open(self._on_score)
 
     def _on_score(self, at_sample: int, probability: float) -> None:
-        self._give(VoiceScored(at_sample, probability))
+        self._give(VoiceScored(at_sample, probability, self._played_samples))
 
     def _arm_timer(self) -> None:
         if self._timer is not None:
@@ -240,7 +266,7 @@ class LiveSession:
 
     def _on_timer(self) -> None:
         self._timer = self._timer_ms = None
-        self._give(Tick())
+        self._give(Tick(self._played_samples))
 
     # --- The engine ----------------------------------------------------------
 

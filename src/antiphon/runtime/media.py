@@ -1,0 +1,26 @@
+"""What a transport that owns playout (WebRTC, SIP) lends a session beside its connection."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Playback(Protocol):
+    """The assistant's voice on its way to the user's ear.  Nothing here ever waits.
+
+    All audio is 16-bit mono at 24 kHz (`MEDIA_RATE_HZ`).  When the last sample that was
+    given has left, the transport calls `LiveSession.drained` once.
+    """
+
+    @property
+    def played_samples(self) -> int:
+        """How many of the samples given to ``play`` have left, since the session began."""
+        ...
+
+    def play(self, pcm: bytes) -> None:
+        """Queue speech behind what is queued; it leaves in real time."""
+        ...
+
+    def clear(self) -> None:
+        """Be silent within two frames: drop what has not left."""
+        ...
