@@ -1,0 +1,25 @@
+"""What a transport lends a session: a way to send events, and to hang up."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from antiphon.protocol.server import ServerEvent
+
+
+class Connection(Protocol):
+    """One client's end of a session.  Nothing here ever waits.
+
+    * ``send`` is bounded: on overflow the connection closes itself.
+    * ``close`` sends what is queued, then closes.  Sending afterwards does nothing.
+    * The transport calls `LiveSession.detach` once, when the connection is gone.
+    """
+
+    @property
+    def id(self) -> str: ...
+
+    def send(self, event: ServerEvent) -> None: ...
+
+    def close(self, code: int, reason: str) -> None:
+        """``code`` is a WebSocket close code (docs/reference/protocol.md, "Closes")."""
+        ...
