@@ -304,6 +304,13 @@ class WebSocketConnection:
         if self._closing is None:
             self._closing = asyncio.get_running_loop().create_task(self._finish(code, reason))
 
+    async def refuse(self, event: ServerEvent, code: int, reason: str) -> None:
+        """Instead of `converse`: say why there will be no session, and close."""
+        self.send(event)
+        self.close(code, reason)
+        if self._closing is not None:
+            await self._closing
+
     def _on_slow_reader(self) -> None:
         if self._closing is not None:
             return
