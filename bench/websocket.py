@@ -120,18 +120,19 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=8)
     parser.add_argument("--chunk-ms", type=int, default=20)
     parser.add_argument("--heartbeat", type=float, default=20)
-    parser.add_argument("--port", type=int, default=8099)
+    parser.add_argument("--plain", action="store_true", help="aiohttp's own loop and sends")
     args = parser.parse_args()
     for loop in args.loop:
         for connections in args.connections:
             echo = Path(__file__).with_name("echo_server.py")
-            command = [sys.executable, str(echo), "--port", str(args.port), "--loop", loop]
+            command = [sys.executable, str(echo), "--loop", loop]
             command += ["--heartbeat", str(args.heartbeat)]
+            command += ["--plain"] if args.plain else []
             with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:
                 assert server.stdout is not None
-                server.stdout.readline()
+                port = int(server.stdout.readline())
                 with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                    result = runner.run(load(args.port, connections, args.seconds, args.chunk_ms))
+                    result = runner.run(load(port, connections, args.seconds, args.chunk_ms))
                 print(f"{loop:8} {connections:4} connections: {result}", flush=True)
                 server.kill()
 
