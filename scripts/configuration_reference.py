@@ -1,0 +1,99 @@
+"""Write docs/reference/configuration.md from the types of the settings.
+
+With --check: exit 1 if the page is not what this would write.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any, get_args, get_origin
+
+import msgspec
+
+from antiphon.server.config import SECTIONS, Secret, variable_name
+
+PAGE = Path(__file__).parent.parent / "docs" / "reference" / "configuration.md"
+
+HEAD = """\
+# Configuration
+
+<!-- Written by scripts/configuration_reference.py from antiphon.server.config; do not edit. -->
+
+Antiphon runs without any configuration. Settings come from one file, `antiphon.toml` in the
+working directory (or `--config FILE`, or `$ANTIPHON_CONFIG`), and from environment variables.
+A flag overrules a variable, which overrules the file. In a variable a list is separated by
+commas. Everything is checked at start; `antiphon check` prints what would run, and where each
+setting comes from.
+
+```toml
+[server]
+host = "0.0.0.0"
+api_keys = ["a-long-random-key"]
+
+[models]
+"gpt-realtime*" = "offline"
+```
+"""
+
+MODELS = """
+## [models]
+
+Which engine serves which model name. Exact names come first, then patterns (`*`, `?`, `[…]`) in
+the order of the file, then `default` of `[engine]`. Quote names that hold dots or stars. There
+are no variables for this section.
+"""
+
+
+def type_name(kind: Any) -> str:
+    if hasattr(kind, "__metadata__"):
+        meta = next(m for m in kind.__metadata__ if isinstance(m, msgspec.Meta))
+        bounds = [
+            f"{sign} {bound:g}" if isinstance(bound, float) else f"{sign} {bound}"
+            for sign, bound in ((">", meta.gt), ("≥", meta.ge), ("≤", meta.le))
+            if bound is not None
+        ]
+        return ", ".join([type_name(get_args(kind)[0]), *bounds])
+    if kind is Secret:
+        return "string"
+    if get_origin(kind) is tuple:
+        return f"list of {type_name(get_args(kind)[0])}s"
+    arguments = get_args(kind)
+    if arguments and all(isinstance(a, str) for a in arguments):
+        return " or ".join(f'`"{a}"`' for a in arguments)
+    if arguments:
+        return " or ".join(type_name(a) for a in arguments if a is not type(None))
+    return {str: "string", int: "integer", float: "number", bool: "true or false"}[kind]
+
+
+def description(kind: Any) -> str:
+    return next(m.description for m in kind.__metadata__ if isinstance(m, msgspec.Meta)) or ""
+
+
+def default(value: Any) -> str:
+    if value is None or value == ():
+        return "–"
+    return f"`{msgspec.json.encode(value).decode()}`"
+
+
+def render() -> str:
+    page = HEAD
+    for name, kind in SECTIONS.items():
+        page += f"\n## [{name}]\n\n{kind.__doc__}\n\n"
+        page += "| setting | variable | type | default | |\n|---|---|---|---|---|\n"
+        for field in msgspec.structs.fields(kind):
+            page += (
+                f"| `{field.name}` | `{variable_name(name, field.name)}` "
+                f"| {type_name(field.type)} | {default(field.default)} "
+                f"| {description(field.type)} |\n"
+            )
+        if name == "engine":
+            page += MODELS
+    return page
+
+
+if __name__ == "__main__":
+    if "--check" not in sys.argv:
+        PAGE.write_text(render())
+    elif not PAGE.exists() or PAGE.read_text() != render():
+        sys.exit(f"{PAGE.name} is out of date: run scripts/configuration_reference.py")

@@ -1,0 +1,59 @@
+"""The command line.
+
+Each command is a module of this package with two functions, and a name in `COMMANDS`:
+``add_parser(subparsers)`` describes it and sets ``run``; ``run(args)`` does it and
+returns the exit code.  What a command needs it imports in ``run``, so that ``--help``
+stays quick.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.metadata import version
+
+from antiphon.errors import AntiphonError
+
+COMMANDS = ("serve", "check")
+
+EPILOG = """\
+examples:
+  antiphon serve                     serve this machine on http://127.0.0.1:8080
+  antiphon check                     show the configuration that would run
+  antiphon serve --help              all about one command
+
+Settings: antiphon.toml and ANTIPHON_* variables, see docs/reference/configuration.md.
+"""
+
+
+def make_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="antiphon",
+        description="A self-hosted realtime voice server that speaks the OpenAI Realtime API.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"antiphon {version('antiphon')}")
+    subparsers = parser.add_subparsers(metavar="COMMAND", dest="command")
+    for name in COMMANDS:
+        import_module(f"antiphon.cli.{name}").add_parser(subparsers)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = make_parser()
+    args = parser.parse_args(argv)
+    if args.command is None:
+        parser.print_help()
+        return 2
+    try:
+        code: int = args.run(args)
+    except AntiphonError as error:
+        for line in str(error).splitlines():
+            print(f"antiphon: {line}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return code

@@ -1,0 +1,5 @@
+import sys
+
+from antiphon.cli import main
+
+sys.exit(main())

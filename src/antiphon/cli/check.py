@@ -1,0 +1,86 @@
+"""``antiphon check``."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from antiphon.engines.registry import EngineRegistry
+    from antiphon.server.config import Loaded
+
+EPILOG = """\
+examples:
+  antiphon check                       what would run, and where each setting comes from
+  antiphon check --config other.toml   the same for another file
+  antiphon check && antiphon serve     the exit code is 1 where something is wrong
+"""
+
+OPTIONAL_PARTS = {
+    "uvloop": "faster event loop",
+    "sounddevice": "microphone and loudspeaker for `antiphon talk`: install antiphon[mic]",
+}
+
+
+def add_parser(subparsers: Any) -> None:
+    parser: argparse.ArgumentParser = subparsers.add_parser(
+        "check",
+        help="show what would run, and what is wrong",
+        description="Check the configuration and print what would run, without running it.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--config", metavar="FILE", help="default: antiphon.toml, if it is there")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    from antiphon.server import config, wiring
+
+    loaded = config.load(args.config)
+    for line in _settings(loaded):
+        print(line)
+    for line in _engines(wiring.wire(loaded.config).registry):
+        print(line)
+    print("\nOptional parts")
+    for name, purpose in OPTIONAL_PARTS.items():
+        print(f"  {name:12} {'present' if find_spec(name) else 'absent ':8} {purpose}")
+    return 0
+
+
+def _settings(loaded: Loaded) -> Iterator[str]:
+    from antiphon.server.config import SECTIONS
+
+    yield f"Configuration: {loaded.path or 'no file; defaults and environment'}"
+    for section in SECTIONS:
+        yield f"\n[{section}]"
+        settings = getattr(loaded.config, section)
+        for name in settings.__struct_fields__:
+            source = loaded.sources.get(f"{section}.{name}", "default")
+            yield f"  {name:24} {_shown(getattr(settings, name)):28} {source}"
+    for warning in loaded.warnings:
+        yield f"\nWarning: {warning}"
+
+
+def _shown(value: object) -> str:
+    if value is None or value == ():
+        return "–"
+    if isinstance(value, tuple):
+        return ", ".join(str(part) for part in value)
+    return str(value)
+
+
+def _engines(registry: EngineRegistry) -> Iterator[str]:
+    yield "\nEngines"
+    for engine in registry.engines:
+        mark = " (default)" if engine is registry.default else ""
+        yield f"  {engine.name}{mark}: {engine.description}"
+        yield f"    voices: {', '.join(engine.abilities.voices) or '–'}"
+    yield "\nModels"
+    for model, engine in registry.models.items():
+        yield f"  {model:24} {engine.name}"
+    for pattern, engine in registry.patterns:
+        yield f"  {pattern:24} {engine.name}"
+    yield f"  {'(any other)':24} {registry.default.name}"

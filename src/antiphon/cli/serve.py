@@ -1,0 +1,78 @@
+"""``antiphon serve``."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from typing import TYPE_CHECKING, Any
+
+from antiphon.cli import COMMANDS
+
+if TYPE_CHECKING:
+    from antiphon.server.wiring import Wired
+
+EPILOG = """\
+examples:
+  antiphon serve                                    this machine only, no keys needed
+  antiphon serve --port 9000 --log-level debug      another port, more to read
+  ANTIPHON_API_KEYS=long-random-key antiphon serve --host 0.0.0.0
+                                                    other machines, with a key
+  antiphon serve --tape tapes                       record every session for replay
+
+Point a client at it:
+  OPENAI_BASE_URL=http://127.0.0.1:8080/v1 OPENAI_API_KEY=any python your_program.py
+
+Ctrl-C (or SIGTERM) lets sessions end first; a second one stops at once.
+"""
+
+
+def add_parser(subparsers: Any) -> None:
+    parser: argparse.ArgumentParser = subparsers.add_parser(
+        "serve",
+        help="serve the Realtime API",
+        description="Serve the Realtime API over HTTP and WebSocket.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--host", help="address to listen on (default 127.0.0.1)")
+    parser.add_argument("--port", type=int, help="port to listen on (default 8080; 0: a free one)")
+    parser.add_argument("--config", metavar="FILE", help="default: antiphon.toml, if it is there")
+    parser.add_argument(
+        "--log-level", choices=["debug", "info", "warning", "error"], help="default: info"
+    )
+    parser.add_argument("--tape", metavar="DIR", help="record a tape of every session there")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    from antiphon.server import config, logs, wiring
+
+    loaded = config.load(
+        args.config,
+        overrides={
+            "server.host": args.host,
+            "server.port": args.port,
+            "server.log_level": args.log_level,
+            "server.tape_dir": args.tape,
+        },
+    )
+    logs.configure(loaded.config.server.log_level)
+    for warning in loaded.warnings:
+        logging.getLogger(__name__).warning("%s", warning)
+    wired = wiring.wire(loaded.config)
+    wiring.run(wired, on_ready=lambda url: _welcome(url, wired))
+    return 0
+
+
+def _welcome(url: str, wired: Wired) -> None:
+    keys = len(wired.config.server.api_keys)
+    engine = wired.registry.default
+    lines = [
+        f"Antiphon listens on {url}",
+        f"  engine   {engine.name}: {engine.description}",
+        f"  clients  OPENAI_BASE_URL={url}/v1, or {url.replace('http', 'ws', 1)}/v1/realtime",
+        f"  keys     {keys}" if keys else "  keys     none: only this machine may connect",
+    ]
+    if "talk" in COMMANDS:
+        lines.append("  talk     antiphon talk, in another terminal")
+    print("\n".join(lines), flush=True)

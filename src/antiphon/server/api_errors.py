@@ -1,0 +1,99 @@
+"""Errors of the HTTP API, in the API's shape."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Awaitable, Callable, Mapping
+
+import msgspec
+from aiohttp import web
+
+from antiphon.errors import AntiphonError
+from antiphon.protocol.server import ErrorDetail
+
+log = logging.getLogger(__name__)
+
+
+class ApiError(AntiphonError):
+    """A request is answered with this; raise it from a handler."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str | None,
+        message: str,
+        *,
+        param: str | None = None,
+        type: str = "invalid_request_error",  # noqa: A002  As the API spells it.
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        # It may quote a header, and that may hold bytes that are no text.
+        message = message.encode(errors="replace").decode()
+        super().__init__(message)
+        self.status = status
+        self.headers = headers
+        self.detail = {"message": message, "type": type, "code": code, "param": param}
+
+    def response(self) -> web.Response:
+        return web.Response(
+            status=self.status,
+            body=msgspec.json.encode({"error": self.detail}),
+            content_type="application/json",
+            headers=self.headers,
+        )
+
+
+INCORRECT_KEY = ErrorDetail(
+    code="invalid_api_key",
+    message="Incorrect API key provided. Send one of this server's keys as "
+    "'Authorization: Bearer <key>', or from a browser as the subprotocol "
+    "'openai-insecure-api-key.<key>'.",
+)
+
+
+def unauthorized() -> ApiError:
+    return ApiError(
+        401,
+        INCORRECT_KEY.code,
+        INCORRECT_KEY.message,
+        headers={"WWW-Authenticate": 'Bearer realm="antiphon"'},
+    )
+
+
+def _of_http(request: web.Request, error: web.HTTPException) -> ApiError:
+    path = request.path[:200]
+    if error.status == 404:
+        return ApiError(404, "unknown_url", f"Invalid URL ({request.method} {path})")
+    if isinstance(error, web.HTTPMethodNotAllowed):
+        allowed = ", ".join(sorted(error.allowed_methods))
+        message = f"{path} does not take {request.method}; it takes {allowed}."
+        return ApiError(405, "method_not_allowed", message, headers={"Allow": allowed})
+    return ApiError(error.status, None, error.text or error.reason)
+
+
+@web.middleware
+async def errors_as_json(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except ApiError as error:
+        return error.response()
+    except web.HTTPException as error:
+        if error.status < 400:
+            raise
+        return _of_http(request, error).response()
+    except ConnectionError:
+        raise  # The client has gone; nobody is left to tell.
+    except Exception:
+        # A client learns an id, never a stack trace.
+        error_id = f"err_{secrets.token_hex(6)}"
+        log.exception("%s: %s %s failed", error_id, request.method, request.path)
+        return ApiError(
+            500,
+            None,
+            "The server had an error while processing your request. Sorry about that! "
+            f"(Its log has more under {error_id}.)",
+            type="server_error",
+        ).response()

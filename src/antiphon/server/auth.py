@@ -1,0 +1,130 @@
+"""Who may come in: API keys, and which web pages.
+
+A key is shown as ``Authorization: Bearer``, as ``api-key`` (Azure's clients), or, by
+browsers, which can set no headers on a WebSocket, as a subprotocol.
+
+Without keys the server listens on loopback only, but a browser would still carry any
+web page's WebSocket there.  So pages of other origins are refused then, and so are
+requests under a foreign ``Host``: a page could have pointed its own name at 127.0.0.1
+(DNS rebinding), which makes it "same origin".
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Iterable
+from hashlib import sha256
+from urllib.parse import urlsplit
+
+from aiohttp import web
+from multidict import CIMultiDictProxy
+
+from antiphon.server.api_errors import ApiError
+from antiphon.server.config import Secret, is_loopback
+
+SUBPROTOCOL = "realtime"
+KEY_SUBPROTOCOL = "openai-insecure-api-key."
+
+
+def offered_subprotocols(headers: CIMultiDictProxy[str]) -> list[str]:
+    offers = headers.getall("Sec-WebSocket-Protocol", [])
+    return [name.strip() for offer in offers for name in offer.split(",")]
+
+
+def presented_key(headers: CIMultiDictProxy[str]) -> str | None:
+    scheme, _, key = headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and key.strip():
+        return key.strip()
+    if key := headers.get("api-key", "").strip():
+        return key
+    for name in offered_subprotocols(headers):
+        if name.startswith(KEY_SUBPROTOCOL):
+            return name.removeprefix(KEY_SUBPROTOCOL)
+    return None
+
+
+class KeyRing:
+    """The server's keys, kept as hashes and compared in constant time."""
+
+    def __init__(self, keys: Iterable[Secret]) -> None:
+        self._digests = tuple(sha256(key.reveal().encode()).digest() for key in keys)
+
+    def __len__(self) -> int:
+        return len(self._digests)
+
+    def holds(self, key: str) -> bool:
+        digest = sha256(key.encode(errors="surrogateescape")).digest()
+        found = False
+        for known in self._digests:
+            found |= hmac.compare_digest(known, digest)
+        return found
+
+
+class Gate:
+    """Decides about a request by its headers alone."""
+
+    def __init__(self, keys: Iterable[Secret] = (), allowed_origins: Iterable[str] = ()) -> None:
+        self._keys = KeyRing(keys)
+        self._allowed_origins = frozenset(allowed_origins)
+        self._allowed_hosts = {urlsplit(origin).hostname for origin in self._allowed_origins}
+
+    @property
+    def is_open(self) -> bool:
+        """There are no keys: whoever reaches the server may use it."""
+        return not len(self._keys)
+
+    def admits(self, request: web.Request) -> bool:
+        """Whether the request shows a server key (or needs none)."""
+        if self.is_open:
+            return True
+        key = presented_key(request.headers)
+        return key is not None and self._keys.holds(key)
+
+    def check_page(self, request: web.Request) -> None:
+        """Raises `ApiError` (403) for a web page that may not connect."""
+        origin = request.headers.get("Origin")
+        if origin is not None and not self._allows(origin):
+            raise ApiError(
+                403,
+                "origin_not_allowed",
+                f"Pages of {origin[:200]} may not connect. To let them, add the origin to "
+                "allowed_origins in [server], or to ANTIPHON_ALLOWED_ORIGINS.",
+            )
+        if self.is_open and not self._is_own_name(request.host):
+            raise ApiError(
+                403,
+                "host_not_allowed",
+                f"Without API keys this server answers to local names only, not to "
+                f"{request.host[:200]}. Set ANTIPHON_API_KEYS, or add the page's origin to "
+                "ANTIPHON_ALLOWED_ORIGINS.",
+            )
+
+    def cors_origin(self, origin: str) -> str | None:
+        """What `Access-Control-Allow-Origin` shall say, if anything."""
+        if not self._allows(origin):
+            return None
+        anyone = "*" in self._allowed_origins or not (self.is_open or self._allowed_origins)
+        return "*" if anyone else origin
+
+    def _allows(self, origin: str) -> bool:
+        if "*" in self._allowed_origins or origin.lower() in self._allowed_origins:
+            return True
+        if self.is_open:
+            return _is_local(_hostname(origin))
+        # A page of another origin has no cookie of ours, so the key alone decides.
+        return not self._allowed_origins
+
+    def _is_own_name(self, host: str) -> bool:
+        name = _hostname(f"//{host}")
+        return _is_local(name) or "*" in self._allowed_origins or name in self._allowed_hosts
+
+
+def _hostname(url: str) -> str | None:
+    try:
+        return urlsplit(url).hostname
+    except ValueError:
+        return None
+
+
+def _is_local(hostname: str | None) -> bool:
+    return hostname is not None and (is_loopback(hostname) or hostname.endswith(".localhost"))

@@ -1,0 +1,401 @@
+"""All settings, typed: one ``antiphon.toml`` and environment variables.
+
+A flag of the command line overrules the environment, which overrules the file, which
+overrules the defaults.  Everything is checked at start; an error names the file and the
+line, or the variable, and says what to do.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple
+
+import msgspec
+from msgspec import Meta, Struct
+
+from antiphon.errors import ConfigurationError
+from antiphon.server.toml_lines import line_of
+
+CONFIG_VARIABLE = "ANTIPHON_CONFIG"
+DEFAULT_FILE = "antiphon.toml"
+PREFIX = "ANTIPHON_"
+MIB = 1 << 20
+
+
+class Secret:
+    """A string that shows itself only when asked."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        return self._value
+
+    def __repr__(self) -> str:
+        return "Secret(***)"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._value == self._value
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+
+class ServerSettings(Struct, frozen=True, kw_only=True):
+    """Where to listen, and who may come."""
+
+    host: Annotated[
+        str, Meta(description="Address to listen on; one that is not loopback needs keys.")
+    ] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535, description="Port; 0 takes a free one.")] = 8080
+    api_keys: Annotated[
+        tuple[Secret, ...],
+        Meta(
+            description="Keys that clients must show. Without any, only this machine is served. "
+            "Letters, digits, `-`, `_`, `.` and `~` only, so that browsers can send them."
+        ),
+    ] = ()
+    allowed_origins: Annotated[
+        tuple[str, ...],
+        Meta(
+            description='Web pages that may connect, as `https://app.example.com`; `"*"` is every '
+            "page. Empty: with keys every page, without keys only pages of this machine."
+        ),
+    ] = ()
+    max_sessions: Annotated[
+        int, Meta(ge=1, description="Live sessions; above, a client is told 503 and to retry.")
+    ] = 200
+    session_max_minutes: Annotated[
+        float, Meta(gt=0, description="A session is ended after this long.")
+    ] = 60
+    drain_seconds: Annotated[
+        float, Meta(ge=0, description="How long sessions may take to end when the server stops.")
+    ] = 30
+    log_level: Annotated[LogLevel, Meta(description="Least severity that is logged.")] = "info"
+    tape_dir: Annotated[
+        str | None,
+        Meta(
+            description="Record a tape of every session in this directory, for `antiphon replay`. "
+            "Tapes hold what was said."
+        ),
+    ] = None
+    strict: Annotated[
+        bool,
+        Meta(
+            description="Refuse unknown session fields, as OpenAI does, instead of ignoring them."
+        ),
+    ] = False
+
+
+class EngineSettings(Struct, frozen=True, kw_only=True):
+    """What answers."""
+
+    default: Annotated[
+        str, Meta(description="Engine for model names that `[models]` does not match.")
+    ] = "offline"
+
+
+class OfflineSettings(Struct, frozen=True, kw_only=True):
+    """The engine that works right after install, without a network."""
+
+    tts: Annotated[
+        Literal["auto", "espeak", "flite"],
+        Meta(description="Synthesizer; `auto` takes the clearest that is present."),
+    ] = "auto"
+    voice: Annotated[str, Meta(description="Voice of sessions that name none.")] = "marin"
+    stt_workers: Annotated[int, Meta(ge=1, description="Processes that recognise speech.")] = 1
+    agent: Annotated[
+        str | None,
+        Meta(description="Path of the agent script that the offline brain follows."),
+    ] = None
+
+
+class LlmSettings(Struct, frozen=True, kw_only=True):
+    """A language model behind an OpenAI-compatible chat API, instead of the offline brain."""
+
+    base_url: Annotated[
+        str | None, Meta(description="As `http://127.0.0.1:8000/v1`. Absent: the offline brain.")
+    ] = None
+    model: Annotated[str | None, Meta(description="The model's name there.")] = None
+    api_key: Annotated[Secret | None, Meta(description="Key for that server.")] = None
+    api_key_env: Annotated[
+        str | None, Meta(description="Name of the environment variable that holds the key.")
+    ] = None
+
+
+class LimitSettings(Struct, frozen=True, kw_only=True):
+    """What one client may cost."""
+
+    new_sessions_per_minute: Annotated[
+        int,
+        Meta(ge=0, description="Per client address; above, it is told 429. 0: no limit."),
+    ] = 0
+    max_message_bytes: Annotated[
+        int,
+        Meta(ge=1024, description="Largest message of a client; above, it is closed with 1009."),
+    ] = 22 * MIB
+    max_queued_bytes: Annotated[
+        int,
+        Meta(
+            ge=64 * 1024,
+            description="Events a client has not read yet; above, it is closed with 1013.",
+        ),
+    ] = 8 * MIB
+    heartbeat_seconds: Annotated[
+        float, Meta(gt=0, description="A silent client is pinged this often, and must answer.")
+    ] = 20
+
+
+class Config(Struct, frozen=True, kw_only=True):
+    server: ServerSettings = ServerSettings()
+    engine: EngineSettings = EngineSettings()
+    models: dict[str, str] = {}
+    """Model names and patterns to engines, in the order of the file."""
+    offline: OfflineSettings = OfflineSettings()
+    llm: LlmSettings = LlmSettings()
+    limits: LimitSettings = LimitSettings()
+
+
+SECTIONS: dict[str, type[Struct]] = {
+    "server": ServerSettings,
+    "engine": EngineSettings,
+    "offline": OfflineSettings,
+    "llm": LlmSettings,
+    "limits": LimitSettings,
+}
+
+
+def variable_name(section: str, key: str) -> str:
+    """The environment variable of a setting."""
+    return PREFIX + (key if section == "server" else f"{section}_{key}").upper()
+
+
+class Loaded(NamedTuple):
+    config: Config
+    path: Path | None
+    """The file that was read, if there was one."""
+    sources: dict[str, str]
+    """Where each setting that is no default comes from, by its dotted name."""
+    warnings: tuple[str, ...]
+
+
+def load(
+    path: str | os.PathLike[str] | None = None,
+    *,
+    environ: Mapping[str, str] | None = None,
+    overrides: Mapping[str, object] | None = None,
+) -> Loaded:
+    """Read and check the whole configuration.
+
+    Args:
+        path: the file; None: ``$ANTIPHON_CONFIG``, or ``./antiphon.toml`` if it exists.
+        environ: the environment; None: this process's.
+        overrides: settings of the command line, by dotted name (``server.port``);
+            those that are None are not set.
+
+    Raises:
+        ConfigurationError: all that is wrong, one problem a line.
+    """
+    environ = os.environ if environ is None else environ
+    reader = _Reader(_read_file(path, environ), environ, overrides or {})
+    return reader.read()
+
+
+class _File(NamedTuple):
+    path: Path | None
+    text: str
+    tables: dict[str, Any]
+
+    def place(self, *path: str) -> str:
+        line = line_of(self.text, path)
+        return f"{self.path}:{line}" if line else f"{self.path}"
+
+
+def _read_file(path: str | os.PathLike[str] | None, environ: Mapping[str, str]) -> _File:
+    asked_for = path or environ.get(CONFIG_VARIABLE)
+    file = Path(asked_for or DEFAULT_FILE)
+    try:
+        text = file.read_text("utf-8")
+        return _File(file, text, tomllib.loads(text))
+    except FileNotFoundError:
+        if asked_for:
+            raise ConfigurationError(f"{file}: there is no such file.") from None
+        return _File(None, "", {})
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{file}: cannot be read: {error}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"{file}: this is not TOML: {error}") from None
+
+
+class _Reader:
+    """Gathers every setting with its source, and every problem."""
+
+    def __init__(
+        self, file: _File, environ: Mapping[str, str], overrides: Mapping[str, object]
+    ) -> None:
+        self._file = file
+        self._environ = environ
+        self._overrides = {name: v for name, v in overrides.items() if v is not None}
+        self._sources: dict[str, str] = {}
+        self._problems: list[str] = []
+
+    def read(self) -> Loaded:
+        self._check_names()
+        sections = {name: self._section(name, kind) for name, kind in SECTIONS.items()}
+        config = Config(models=self._models(), **sections)  # type: ignore[arg-type]
+        if not self._problems:
+            config = self._with_named_key(config)
+            self._problems += [
+                f"{self._sources.get(name, name)}: {problem}" for name, problem in problems(config)
+            ]
+        if self._problems:
+            raise ConfigurationError("\n".join(self._problems))
+        return Loaded(config, self._file.path, self._sources, tuple(self._unknown_variables()))
+
+    def _check_names(self) -> None:
+        known = [*SECTIONS, "models"]
+        for section, table in self._file.tables.items():
+            if section not in known:
+                self._unknown(f"section [{section}]", section, known, self._file.place(section))
+            elif not isinstance(table, dict):
+                place = self._file.place(section)
+                self._problems.append(f"{place}: '{section}' must be a table: [{section}].")
+            elif section != "models":
+                keys = SECTIONS[section].__struct_fields__
+                for key in table.keys() - set(keys):
+                    where = self._file.place(section, key)
+                    self._unknown(f"setting '{key}' in [{section}]", key, keys, where)
+
+    def _unknown(self, what: str, name: str, known: Any, place: str) -> None:
+        close = get_close_matches(name, known, n=1)
+        hint = f" Did you mean '{close[0]}'?" if close else f" Known: {', '.join(known)}."
+        self._problems.append(f"{place}: there is no {what}.{hint}")
+
+    def _section(self, name: str, kind: type[Struct]) -> Struct:
+        table = self._file.tables.get(name, {})
+        values = {}
+        for field in msgspec.structs.fields(kind):
+            dotted, variable = f"{name}.{field.name}", variable_name(name, field.name)
+            if dotted in self._overrides:
+                raw, source, strict = self._overrides[dotted], "command line", True
+            elif variable in self._environ:
+                raw, source, strict = self._environ[variable], variable, False
+                if _is_list(field.type):
+                    raw = [part.strip() for part in raw.split(",") if part.strip()]
+            elif isinstance(table, dict) and field.name in table:
+                raw, source, strict = table[field.name], self._file.place(name, field.name), True
+            else:
+                continue
+            try:
+                values[field.name] = msgspec.convert(
+                    raw, field.type, strict=strict, dec_hook=_decode_secret
+                )
+            except msgspec.ValidationError as error:
+                self._problems.append(f"{source}: {field.name}: {error}.")
+            else:
+                self._sources[dotted] = source
+        return kind(**values)
+
+    def _models(self) -> dict[str, str]:
+        table = self._file.tables.get("models", {})
+        models = {}
+        for name, engine in table.items() if isinstance(table, dict) else ():
+            place = self._file.place("models", name)
+            if isinstance(engine, str):
+                models[name] = engine
+                self._sources[f"models.{name}"] = place
+            else:
+                self._problems.append(
+                    f'{place}: write "{name}" = "engine"; '
+                    "names with dots or stars need their quotes."
+                )
+        return models
+
+    def _with_named_key(self, config: Config) -> Config:
+        name = config.llm.api_key_env
+        if name is None or config.llm.api_key is not None:
+            return config
+        if not (value := self._environ.get(name)):
+            source = self._sources["llm.api_key_env"]
+            self._problems.append(f"{source}: the environment variable {name} is not set.")
+            return config
+        llm = msgspec.structs.replace(config.llm, api_key=Secret(value))
+        return msgspec.structs.replace(config, llm=llm)
+
+    def _unknown_variables(self) -> Iterator[str]:
+        known = {
+            variable_name(s, key) for s, kind in SECTIONS.items() for key in kind.__struct_fields__
+        }
+        known.add(CONFIG_VARIABLE)
+        for name in sorted(self._environ):
+            if name.startswith(PREFIX) and name not in known:
+                close = get_close_matches(name, known, n=1)
+                yield f"{name} is no setting." + (f" Did you mean {close[0]}?" if close else "")
+
+
+def _is_list(kind: Any) -> bool:
+    return "tuple[" in str(kind)
+
+
+def _decode_secret(kind: type, value: object) -> Secret:
+    if kind is not Secret or not isinstance(value, str):
+        raise TypeError("expected a string")
+    if not value:
+        raise ValueError("must not be empty")
+    return Secret(value)
+
+
+def is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+_KEY_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.~")
+
+
+def problems(config: Config) -> Iterator[tuple[str, str]]:
+    """(setting, what is wrong): what no single value can show."""
+    server, llm = config.server, config.llm
+    if not server.api_keys and not is_loopback(server.host):
+        yield (
+            "server.host",
+            f"'{server.host}' can be reached from other machines, and there are no API keys. "
+            "Set ANTIPHON_API_KEYS (or api_keys in [server]), or listen on 127.0.0.1.",
+        )
+    if any(not set(key.reveal()) <= _KEY_CHARACTERS for key in server.api_keys):
+        yield "server.api_keys", "a key may hold letters, digits, '-', '_', '.' and '~' only."
+    for origin in server.allowed_origins:
+        if origin not in ("*", "null") and not _is_origin(origin):
+            yield (
+                "server.allowed_origins",
+                f"'{origin}' is no origin; write it as https://app.example.com, without a path.",
+            )
+    if server.tape_dir is not None and not Path(server.tape_dir).is_dir():
+        yield "server.tape_dir", f"there is no directory '{server.tape_dir}'."
+    if config.offline.agent is not None and not Path(config.offline.agent).is_file():
+        yield "offline.agent", f"there is no file '{config.offline.agent}'."
+    if llm.base_url is not None and not llm.base_url.startswith(("http://", "https://")):
+        yield "llm.base_url", f"'{llm.base_url}' must begin with http:// or https://."
+    if llm.base_url is not None and llm.model is None:
+        yield "llm.base_url", "a language model needs its name too: model in [llm]."
+    if llm.base_url is None and (llm.model or llm.api_key):
+        yield "llm.model", "a language model needs its address too: base_url in [llm]."
+
+
+def _is_origin(origin: str) -> bool:
+    scheme, separator, rest = origin.partition("://")
+    return bool(separator and scheme and rest) and "/" not in rest and origin == origin.lower()

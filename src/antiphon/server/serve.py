@@ -1,0 +1,103 @@
+"""Listening, and going away gracefully."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from aiohttp import web
+
+from antiphon.errors import ConfigurationError
+from antiphon.server.app import Api
+from antiphon.server.logs import AccessLog
+
+log = logging.getLogger(__name__)
+
+SHUTDOWN_TIMEOUT_S = 1.0
+"""What handlers that are left when all sessions have been ended may still take."""
+
+
+class StopSignals:
+    """The first SIGTERM or SIGINT asks to go; the second, to go at once."""
+
+    def __init__(self) -> None:
+        self.first = asyncio.Event()
+        self.second = asyncio.Event()
+
+    def __call__(self) -> None:
+        (self.second if self.first.is_set() else self.first).set()
+
+    @contextmanager
+    def installed(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        signals = (signal.SIGTERM, signal.SIGINT)
+        for number in signals:
+            loop.add_signal_handler(number, self)
+        try:
+            yield
+        finally:
+            for number in signals:
+                loop.remove_signal_handler(number)
+
+
+async def serve(
+    api: Api, *, host: str, port: int, drain_s: float, on_ready: Callable[[str], None]
+) -> None:
+    """Serve until a signal comes, then let sessions end for at most ``drain_s``.
+
+    While it drains, the server still answers: `/healthz` with 503, so that a load
+    balancer sends its clients elsewhere, and new sessions with 503 and Retry-After.
+
+    ``on_ready`` is told the server's URL once it listens.
+
+    Raises:
+        ConfigurationError: it cannot listen there.
+    """
+    runner = web.AppRunner(
+        api.app(),
+        access_log_class=AccessLog,
+        access_log=logging.getLogger("antiphon.access"),
+        shutdown_timeout=SHUTDOWN_TIMEOUT_S,
+    )
+    await runner.setup()
+    stop = StopSignals()
+    try:
+        with stop.installed():
+            await _listen(runner, host, port)
+            bound = runner.addresses[0][1]
+            on_ready(f"http://{f'[{host}]' if ':' in host else host}:{bound}")
+            await stop.first.wait()
+            api.draining = True
+            log.info("going away: %d sessions live, %.0f s grace", len(api.hub.sessions), drain_s)
+            await _drain(api, drain_s, stop)
+    finally:
+        await api.hub.aclose()
+        await runner.cleanup()
+
+
+async def _listen(runner: web.AppRunner, host: str, port: int) -> None:
+    try:
+        await web.TCPSite(runner, host, port).start()
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise ConfigurationError(
+                f"Port {port} of {host} is in use. Stop what uses it, or choose another "
+                "with --port."
+            ) from None
+        reason = error.strerror or str(error)
+        raise ConfigurationError(f"Cannot listen on {host} port {port}: {reason}.") from None
+
+
+async def _drain(api: Api, drain_s: float, stop: StopSignals) -> None:
+    draining = asyncio.create_task(api.hub.drain(drain_s))
+    hurried = asyncio.create_task(stop.second.wait())
+    await asyncio.wait((draining, hurried), return_when=asyncio.FIRST_COMPLETED)
+    for task in (draining, hurried):
+        task.cancel()
+    await asyncio.wait((draining, hurried))
+    if not draining.cancelled() and (error := draining.exception()):
+        log.error("sessions could not be drained", exc_info=error)

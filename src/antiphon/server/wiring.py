@@ -1,0 +1,111 @@
+"""Where everything is put together, from the configuration."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from antiphon.engines.engine import Engine
+from antiphon.engines.registry import EngineRegistry
+from antiphon.engines.vad.silero import SileroDetector
+from antiphon.runtime.hub import Hub, SessionLimits
+from antiphon.server.app import DEFAULT_MODEL, Api, Model
+from antiphon.server.auth import Gate
+from antiphon.server.config import Config
+from antiphon.server.serve import serve
+from antiphon.transports.websocket import WebSocketLimits
+
+
+class Wired(NamedTuple):
+    """A server that is whole, but not started."""
+
+    config: Config
+    registry: EngineRegistry
+    hub: Hub
+    api: Api
+
+
+def make_engines(config: Config) -> list[Engine]:  # noqa: ARG001  Until the first engine.
+    """All engines that this configuration allows; none is started."""
+    # The offline engine goes here: cascade of recogniser, brain (or [llm]), synthesizer.
+    return []
+
+
+def make_hub(config: Config, registry: EngineRegistry) -> Hub:
+    server = config.server
+    return Hub(
+        registry.find,
+        detector=SileroDetector(),
+        limits=SessionLimits(session_max_ms=int(server.session_max_minutes * 60_000)),
+        tape_dir=Path(server.tape_dir) if server.tape_dir else None,
+    )
+
+
+def wire(config: Config) -> Wired:
+    """Put the parts together.
+
+    Raises:
+        ConfigurationError: a model name leads to no engine.
+    """
+    server, limits = config.server, config.limits
+    registry = EngineRegistry(
+        make_engines(config), default=config.engine.default, models=config.models
+    )
+    hub = make_hub(config, registry)
+    api = Api(
+        hub,
+        gate=Gate(server.api_keys, server.allowed_origins),
+        models=lambda: listed_models(registry),
+        max_sessions=server.max_sessions,
+        new_sessions_per_minute=limits.new_sessions_per_minute,
+        limits=WebSocketLimits(
+            max_message_bytes=limits.max_message_bytes,
+            max_queued_bytes=limits.max_queued_bytes,
+            heartbeat_s=limits.heartbeat_seconds,
+        ),
+    )
+    return Wired(config, registry, hub, api)
+
+
+def listed_models(registry: EngineRegistry) -> Sequence[Model]:
+    """Every name that is spelled out, and the one that clients ask for first."""
+    named = {DEFAULT_MODEL: registry.find(DEFAULT_MODEL)} | registry.models
+    return [Model(id=name, description=engine.description) for name, engine in named.items()]
+
+
+async def _run(wired: Wired, on_ready: Callable[[str], None]) -> None:
+    server = wired.config.server
+    started: list[Engine] = []
+    try:
+        for engine in wired.registry.engines:
+            started.append(engine)
+            await engine.start()
+        await serve(
+            wired.api,
+            host=server.host,
+            port=server.port,
+            drain_s=server.drain_seconds,
+            on_ready=on_ready,
+        )
+    finally:
+        for engine in reversed(started):
+            await engine.aclose()
+
+
+def run(wired: Wired, on_ready: Callable[[str], None]) -> None:
+    """Start the engines, serve until a signal comes, stop everything.
+
+    Raises:
+        ConfigurationError: the server cannot listen.
+        EngineUnavailable: an engine cannot start.
+    """
+    try:
+        import uvloop
+    except ImportError:
+        factory = None
+    else:
+        factory = uvloop.new_event_loop
+    with asyncio.Runner(loop_factory=factory) as runner:
+        runner.run(_run(wired, on_ready))

@@ -1,0 +1,404 @@
+"""One WebSocket as a `Connection`.
+
+Receiving is a loop of its own task; sending is plain function calls.  ``send`` encodes
+the event and puts the frame in a list; one flush per turn of the event loop writes all
+of them at once, straight to the socket's transport.  What the transport does not take
+stays here, counted, so that a slow reader costs itself a bounded amount of memory and
+its neighbours nothing.
+
+aiohttp does the handshake, the pings, the closing handshake and the parsing of frames;
+`FrameWriter` and `Socket` are all that this module needs from a WebSocket library.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import logging
+import os
+import socket
+import struct
+from collections import deque
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from aiohttp import WebSocketError, WSCloseCode, WSMsgType, web
+from aiohttp.abc import AbstractStreamWriter
+from msgspec import Struct
+
+from antiphon.errors import ProtocolError
+from antiphon.protocol.client import ClientEvent
+from antiphon.protocol.codec import decode_client_event, encode_server_event
+from antiphon.protocol.server import ServerEvent
+from antiphon.runtime.session import LiveSession
+
+log = logging.getLogger(__name__)
+
+MIB: Final = 1 << 20
+MAX_EVENT_BYTES: Final = MIB
+"""Pipecat closes on a larger message (docs/reference/protocol.md, "Message sizes")."""
+WRITE_CHUNK_BYTES: Final = 64 * 1024
+MAX_UNFLUSHED_BYTES: Final = 256 * 1024
+"""More than this is written at once, not at the end of the loop's turn."""
+MAX_REASON_BYTES: Final = 123
+"""RFC 6455, 5.5: control frames carry at most 125 bytes, two of which are the code."""
+
+TRY_AGAIN_LATER: Final = 1013
+INTERNAL_ERROR: Final = 1011
+SLOW_READER: Final = "The connection reads too slowly: its queue of events is full."
+
+
+class WebSocketLimits(Struct, frozen=True, kw_only=True):
+    """What one connection may cost."""
+
+    max_message_bytes: int = 22 * MIB
+    """Above: close 1009.  15 MiB of audio are 20 MiB as base64."""
+    max_queued_bytes: int = 8 * MIB
+    """Not yet taken by the socket.  Above, the slow reader is closed with 1013."""
+    heartbeat_s: float | None = 20.0
+    """A ping after this long without a byte; dead if half as long again stays silent."""
+    close_timeout_s: float = 5.0
+    """How long a closing connection may take to read the rest and to say goodbye."""
+    messages_per_turn: int = 16
+    bytes_per_turn: int = 256 * 1024
+    """After either, other connections have their turn."""
+
+
+class WebSocketCounters:
+    """What became of all connections of a process."""
+
+    def __init__(self) -> None:
+        self.opened = 0
+        self.slow_readers_closed = 0
+        self.half_open_reaped = 0
+        self.oversized_closed = 0
+        self.oversized_events_sent = 0
+
+
+class Codec(NamedTuple):
+    """A dialect: bytes to events and back."""
+
+    decode: Callable[[bytes | str], ClientEvent]
+    encode: Callable[[ServerEvent], bytes]
+
+
+GA = Codec(decode_client_event, encode_server_event)
+
+_HEADER_126 = struct.Struct("!BBH").pack
+_HEADER_127 = struct.Struct("!BBQ").pack
+_TEXT = 0x81  # FIN, opcode 1
+
+
+def text_frame_header(length: int) -> bytes:
+    """The header of an unmasked, unfragmented text frame (RFC 6455, 5.2)."""
+    if length < 126:
+        return bytes((_TEXT, length))
+    if length < 65536:
+        return _HEADER_126(_TEXT, 126, length)
+    return _HEADER_127(_TEXT, 127, length)
+
+
+class Socket(NamedTuple):
+    """What a `FrameWriter` needs of the socket below it."""
+
+    transport: asyncio.WriteTransport
+    is_paused: Callable[[], bool]
+    """Whether the transport holds more than it wants to."""
+    resumed: Callable[[], asyncio.Task[None]]
+    """A task that ends when ``is_paused`` does, or with the connection."""
+
+
+class FrameWriter:
+    """Text frames into a socket, without ever waiting.
+
+    Frames queue here (not in the transport) while the socket is full, so that pings and
+    the close frame of a slow reader need not wait behind megabytes.
+    """
+
+    def __init__(
+        self, socket: Socket, *, max_queued_bytes: int, overflow: Callable[[], None]
+    ) -> None:
+        self._socket = socket
+        self._max_queued_bytes = max_queued_bytes
+        self._overflow = overflow
+        self._frames: deque[bytes] = deque()
+        self._queued_bytes = 0
+        self._flush_due: asyncio.Handle | None = None
+        self._waiting: asyncio.Task[None] | None = None
+        self._loop = asyncio.get_running_loop()
+
+    @property
+    def queued_bytes(self) -> int:
+        return self._queued_bytes
+
+    def write(self, payload: bytes) -> None:
+        frame = text_frame_header(len(payload)) + payload
+        self._frames.append(frame)
+        self._queued_bytes += len(frame)
+        if self._waiting is not None:
+            if self._queued_bytes > self._max_queued_bytes:
+                self._overflow()
+        elif self._flush_due is None:
+            self._flush_due = self._loop.call_soon(self._flush)
+        elif self._queued_bytes > MAX_UNFLUSHED_BYTES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write all that the socket takes now; the rest follows by itself."""
+        if self._flush_due is not None:
+            self._flush_due.cancel()
+        self._flush()
+
+    def discard(self) -> None:
+        self._frames.clear()
+        self._queued_bytes = 0
+
+    async def flushed(self) -> None:
+        """All that was queued is with the transport (or will never be)."""
+        self.flush()
+        while self._waiting is not None:
+            await asyncio.wait((self._waiting,))
+
+    def _flush(self) -> None:
+        self._flush_due = None
+        if self._socket.transport.is_closing():
+            self.discard()
+        while self._frames:
+            if self._waiting is not None or self._socket.is_paused():
+                self._wait()
+                return
+            if self._queued_bytes <= WRITE_CHUNK_BYTES:
+                chunk = self._frames[0] if len(self._frames) == 1 else b"".join(self._frames)
+                self.discard()
+            else:
+                chunk = self._frames.popleft()
+                self._queued_bytes -= len(chunk)
+            self._socket.transport.write(chunk)
+
+    def _wait(self) -> None:
+        if self._waiting is None:
+            self._waiting = self._socket.resumed()
+            self._waiting.add_done_callback(self._resumed)
+
+    def _resumed(self, _: asyncio.Task[None]) -> None:
+        self._waiting = None
+        self._flush()
+
+
+async def _drained(writer: AbstractStreamWriter) -> None:
+    with contextlib.suppress(ConnectionError):
+        await writer.drain()
+
+
+async def _discard_input(fileno: int, timeout_s: float) -> None:
+    """Read what a client still sends, so that it comes to read what we said last.
+
+    Closing a socket with unread input resets the connection, and the client may then
+    never see the close frame (RFC 9112, 9.6 tells the same of HTTP).
+    """
+    loop = asyncio.get_running_loop()
+    with socket.socket(fileno=fileno) as lingering:
+        lingering.setblocking(False)
+        with contextlib.suppress(OSError, TimeoutError):
+            lingering.shutdown(socket.SHUT_WR)
+            async with asyncio.timeout(timeout_s):
+                while await loop.sock_recv(lingering, WRITE_CHUNK_BYTES):
+                    pass
+
+
+_connection_numbers = itertools.count(1)
+
+
+class WebSocketConnection:
+    """A `Connection` over aiohttp.
+
+    Use: ``accept`` in a request handler, then ``converse`` until it returns.
+    """
+
+    def __init__(
+        self,
+        request: web.Request,
+        *,
+        limits: WebSocketLimits | None = None,
+        counters: WebSocketCounters | None = None,
+        protocols: tuple[str, ...] = (),
+        codec: Codec = GA,
+    ) -> None:
+        self.limits = limits or WebSocketLimits()
+        self._counters = counters or WebSocketCounters()
+        self._codec = codec
+        self._id = f"ws_{next(_connection_numbers)}"
+        self._request = request
+        self._closing: asyncio.Task[None] | None = None
+        self._writer: FrameWriter
+        self.received = 0
+        self.sent = 0
+        self.response: web.WebSocketResponse[bool] = web.WebSocketResponse(
+            # Deflate doubles the cost of a session and gains little on base64.
+            compress=False,
+            heartbeat=self.limits.heartbeat_s,
+            max_msg_size=self.limits.max_message_bytes,
+            timeout=self.limits.close_timeout_s,
+            protocols=protocols,
+            # Bytes: the JSON decoder takes them, and judges bad UTF-8 by itself.
+            decode_text=False,
+        )
+
+    @property
+    def id(self) -> str:
+        return self._id
+
+    @property
+    def queued_bytes(self) -> int:
+        """Sent, but not yet taken by the socket."""
+        return self._writer.queued_bytes
+
+    @property
+    def close_code(self) -> int | None:
+        return self.response.close_code
+
+    async def accept(self) -> None:
+        """Answer the upgrade.
+
+        Raises:
+            web.HTTPBadRequest: the request is no WebSocket handshake.
+            ConnectionResetError: the client has gone.
+        """
+        http_writer = await self.response.prepare(self._request)
+        transport = self._request.transport
+        if transport is None:
+            raise ConnectionResetError("the client went away during the handshake")
+        protocol = self._request.protocol
+        self._transport = transport
+        loop = asyncio.get_running_loop()
+        self._writer = FrameWriter(
+            Socket(
+                transport,
+                is_paused=lambda: protocol.writing_paused,
+                resumed=lambda: loop.create_task(_drained(http_writer)),
+            ),
+            max_queued_bytes=self.limits.max_queued_bytes,
+            overflow=self._on_slow_reader,
+        )
+        self._counters.opened += 1
+
+    # --- Sending -------------------------------------------------------------
+
+    def send(self, event: ServerEvent) -> None:
+        if self._closing is not None:
+            return
+        payload = self._codec.encode(event)
+        if len(payload) > MAX_EVENT_BYTES:
+            self._counters.oversized_events_sent += 1
+            log.warning(
+                "%s: a %s of %d bytes is more than some clients take",
+                self._id,
+                type(event).__name__,
+                len(payload),
+            )
+        self.sent += 1
+        self._writer.write(payload)
+
+    def close(self, code: int, reason: str) -> None:
+        if self._closing is None:
+            self._closing = asyncio.get_running_loop().create_task(self._finish(code, reason))
+
+    async def refuse(self, event: ServerEvent, code: int, reason: str) -> None:
+        """Instead of `converse`: say why there will be no session, and close."""
+        self.send(event)
+        self.close(code, reason)
+        if self._closing is not None:
+            await self._closing
+
+    async def flushed(self) -> None:
+        await self._writer.flushed()
+
+    def _on_slow_reader(self) -> None:
+        if self._closing is not None:
+            return
+        log.warning("%s: closed, %d bytes unread", self._id, self._writer.queued_bytes)
+        self._counters.slow_readers_closed += 1
+        self._writer.discard()
+        self.close(TRY_AGAIN_LATER, SLOW_READER)
+
+    async def _finish(self, code: int, reason: str) -> None:
+        message = reason.encode()[:MAX_REASON_BYTES].decode(errors="ignore").encode()
+        try:
+            async with asyncio.timeout(self.limits.close_timeout_s):
+                await self._writer.flushed()
+                await self.response.close(code=code, message=message)
+        except (TimeoutError, ConnectionError):
+            self._transport.abort()
+
+    # --- Receiving -----------------------------------------------------------
+
+    async def converse(self, session: LiveSession) -> None:
+        """Carry messages to ``session`` until the connection is gone."""
+        session.attach(self)
+        try:
+            await self._read(session)
+        finally:
+            session.detach(self)
+            if self._closing is None:
+                self._closing = asyncio.get_running_loop().create_task(self._part())
+            await self._closing
+
+    async def _read(self, session: LiveSession) -> None:
+        receive = self.response.receive
+        max_messages, max_bytes = self.limits.messages_per_turn, self.limits.bytes_per_turn
+        messages = size = 0
+        while True:
+            message = await receive()
+            if message.type is WSMsgType.TEXT or message.type is WSMsgType.BINARY:
+                self._handle(session, message.data)
+                # ``receive`` does not let go of the loop while messages lie ready.
+                messages += 1
+                size += len(message.data)
+                if messages >= max_messages or size >= max_bytes:
+                    messages = size = 0
+                    await asyncio.sleep(0)
+            elif message.type is WSMsgType.ERROR:
+                self._on_broken(message.data)
+                return
+            elif message.type in (WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED):
+                return
+
+    def _handle(self, session: LiveSession, data: bytes) -> None:
+        if self._closing is not None:
+            return
+        self.received += 1
+        try:
+            try:
+                event = self._codec.decode(data)
+            except ProtocolError as error:
+                session.refuse(self, error)
+            else:
+                session.receive(self, event)
+        except Exception:
+            # Ours, not the client's: the session cannot be trusted any more.
+            log.exception("%s: session %s failed", self._id, session.id)
+            self.close(INTERNAL_ERROR, "The server had an error.")
+
+    def _on_broken(self, error: object) -> None:
+        if isinstance(error, WebSocketError) and error.code == WSCloseCode.MESSAGE_TOO_BIG:
+            self._counters.oversized_closed += 1
+            # aiohttp has sent the close frame and closes the socket next.
+            if self._closing is None and self._transport.get_write_buffer_size() == 0:
+                fileno = os.dup(self._transport.get_extra_info("socket").fileno())
+                self._closing = asyncio.get_running_loop().create_task(
+                    _discard_input(fileno, self.limits.close_timeout_s)
+                )
+        elif isinstance(error, TimeoutError):
+            self._counters.half_open_reaped += 1
+            # What is still queued will never be read.
+            self._transport.abort()
+        log.info("%s: broken (%s)", self._id, type(error).__name__)
+
+    async def _part(self) -> None:
+        """The client closed, or vanished: do not keep what it never read for ever."""
+        self._writer.discard()
+        if self._transport.get_write_buffer_size():
+            asyncio.get_running_loop().call_later(
+                self.limits.close_timeout_s, self._transport.abort
+            )

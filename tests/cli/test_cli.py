@@ -1,0 +1,173 @@
+"""The command line as its user meets it: a process, its output and its exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from aiohttp import ClientSession, WSMsgType
+
+from antiphon.cli import main
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+async def start(*arguments: str, cwd: Path, **environ: str) -> Process:
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("ANTIPHON_")}
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "tests.fakes.serve_echo",
+        *arguments,
+        stdout=PIPE,
+        stderr=PIPE,
+        cwd=cwd,
+        env=clean | {"PYTHONPATH": str(ROOT)} | environ,
+    )
+
+
+class Done(NamedTuple):
+    code: int | None
+    out: str
+    err: str
+
+
+async def run(*arguments: str, cwd: Path, **environ: str) -> Done:
+    process = await start(*arguments, cwd=cwd, **environ)
+    out, err = await process.communicate()
+    return Done(process.returncode, out.decode(), err.decode())
+
+
+class Served(NamedTuple):
+    process: Process
+    url: str
+    welcome: str
+    client: ClientSession
+
+    async def health(self) -> int:
+        async with self.client.get(f"{self.url}/healthz") as response:
+            return response.status
+
+
+@asynccontextmanager
+async def served(tmp_path: Path, **environ: str) -> AsyncIterator[Served]:
+    process = await start("serve", "--port", "0", cwd=tmp_path, **environ)
+    assert process.stdout is not None
+    try:
+        lines = [(await process.stdout.readline()).decode() for _ in range(4)]
+        url = lines[0].split()[-1]
+        async with ClientSession() as client:
+            yield Served(process, url, "".join(lines), client)
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+async def test_serve_says_where_it_is_and_ends_sessions_before_it_goes(tmp_path: Path) -> None:
+    async with served(tmp_path) as it:
+        assert "OPENAI_BASE_URL=http://127.0.0.1:" in it.welcome
+        assert "offline: Repeats what it hears." in it.welcome
+        assert "none: only this machine" in it.welcome
+        ws = await it.client.ws_connect(f"{it.url}/v1/realtime")
+        assert (await ws.receive_json())["type"] == "session.created"
+        assert await it.health() == 200
+
+        it.process.send_signal(signal.SIGTERM)
+
+        message = await ws.receive()
+        assert (message.type, message.data) == (WSMsgType.CLOSE, 1012)
+        assert await it.process.wait() == 0
+
+
+async def test_a_second_signal_does_not_wait_for_anyone(tmp_path: Path) -> None:
+    async with served(tmp_path, ECHO_PATIENT="yes") as it:
+        ws = await it.client.ws_connect(f"{it.url}/v1/realtime")
+        await ws.receive_json()
+        it.process.send_signal(signal.SIGINT)
+        while await it.health() != 503:
+            pass
+        it.process.send_signal(signal.SIGINT)
+        # The first one alone would have given the session 30 s.
+        assert await asyncio.wait_for(it.process.wait(), 10) == 0
+        message = await ws.receive()
+        assert (message.type, message.data) == (WSMsgType.CLOSE, 1012)
+
+
+async def test_serve_needs_keys_for_other_machines(tmp_path: Path) -> None:
+    done = await run("serve", "--host", "0.0.0.0", cwd=tmp_path)
+    assert done.code == 1
+    assert done.err.startswith("antiphon: command line: '0.0.0.0' can be reached from other")
+    assert "Traceback" not in done.err
+
+
+async def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = await run("serve", "--port", str(port), cwd=tmp_path)
+    assert done.code == 1
+    assert done.err == (
+        f"antiphon: Port {port} of 127.0.0.1 is in use. "
+        "Stop what uses it, or choose another with --port.\n"
+    )
+
+
+async def test_check_shows_what_would_run_but_no_secret(tmp_path: Path) -> None:
+    (tmp_path / "antiphon.toml").write_text('[server]\nport = 9\n[models]\n"gpt-*" = "offline"\n')
+    done = await run("check", cwd=tmp_path, ANTIPHON_API_KEYS="sesame", ANTIPHON_LOG_LEVL="debug")
+    assert done.code == 0, done.err
+    lines = [" ".join(line.split()) for line in done.out.splitlines()]
+    for line in (
+        "Configuration: antiphon.toml",
+        "port 9 antiphon.toml:2",
+        "api_keys Secret(***) ANTIPHON_API_KEYS",
+        "drain_seconds 30 default",
+        "offline (default): Repeats what it hears.",
+        "voices: marin, cedar",
+        "gpt-* offline",
+        "(any other) offline",
+        "Warning: ANTIPHON_LOG_LEVL is no setting. Did you mean ANTIPHON_LOG_LEVEL?",
+    ):
+        assert line in lines
+    assert "sesame" not in done.out
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("[server]\nprot = 9\n", "antiphon: antiphon.toml:2: there is no setting 'prot'"),
+        ("[models]\na = 'ofline'\n", "antiphon: [models] \"a\": there is no engine 'ofline'"),
+    ],
+)
+async def test_check_fails_where_something_is_wrong(tmp_path: Path, text: str, says: str) -> None:
+    (tmp_path / "antiphon.toml").write_text(text)
+    done = await run("check", cwd=tmp_path)
+    assert (done.code, done.err[: len(says)]) == (1, says)
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["serve", "--help"], ["check", "--help"]])
+def test_help_teaches_by_example(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(arguments)
+    assert left.value.code == 0
+    assert "examples:" in capsys.readouterr().out
+
+
+def test_no_command_at_all_shows_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 2
+    assert "examples:" in capsys.readouterr().out
+
+
+def test_help_is_quick() -> None:
+    code = "import sys, antiphon.cli as c; c.make_parser(); sys.exit('aiohttp' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

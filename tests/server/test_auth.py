@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import pytest
+from aiohttp.test_utils import make_mocked_request
+
+from antiphon.server.api_errors import ApiError
+from antiphon.server.auth import Gate, KeyRing
+from antiphon.server.config import Secret
+
+KEYS = [Secret("key-one"), Secret("key-two")]
+
+
+@pytest.mark.parametrize(
+    ("headers", "admitted"),
+    [
+        ({"Authorization": "Bearer key-one"}, True),
+        ({"Authorization": "bearer  key-two "}, True),
+        ({"api-key": "key-two"}, True),
+        ({"Sec-WebSocket-Protocol": "realtime, openai-insecure-api-key.key-one"}, True),
+        ({"Sec-WebSocket-Protocol": "openai-insecure-api-key.key-one,realtime"}, True),
+        ({}, False),
+        ({"Authorization": "Bearer"}, False),
+        ({"Authorization": "Bearer key-on"}, False),
+        ({"Authorization": "Bearer key-one2"}, False),
+        ({"Authorization": "Basic key-one"}, False),
+        ({"Authorization": "key-one"}, False),
+        ({"Sec-WebSocket-Protocol": "realtime, key-one"}, False),
+        ({"Authorization": "Bearer wrong", "api-key": "key-one"}, False),
+    ],
+)
+def test_a_key_is_taken_from_three_places(headers: dict[str, str], admitted: bool) -> None:
+    assert Gate(KEYS).admits(make_mocked_request("GET", "/", headers=headers)) is admitted
+
+
+def test_without_keys_everyone_is_admitted() -> None:
+    assert Gate().is_open
+    assert Gate().admits(make_mocked_request("GET", "/"))
+
+
+def test_keys_are_not_kept_as_they_are() -> None:
+    assert "key-one" not in str(vars(KeyRing(KEYS)))
+
+
+def test_a_key_of_strange_bytes_is_only_wrong() -> None:
+    assert not KeyRing(KEYS).holds("schl\udcfcssel")
+
+
+APP = "https://app.example.com"
+
+# keys, allowed origins, Origin, Host: may the page connect?
+PAGES = [
+    (False, [], None, "127.0.0.1:8080", True),
+    (False, [], None, "localhost", True),
+    (False, [], None, "[::1]:8080", True),
+    (False, [], "http://localhost:3000", "127.0.0.1:8080", True),
+    (False, [], "http://app.localhost:3000", "127.0.0.1:8080", True),
+    (False, [], "http://127.0.0.1:8080", "127.0.0.1:8080", True),
+    (False, [], APP, "127.0.0.1:8080", False),
+    (False, [], "null", "127.0.0.1:8080", False),
+    (False, [], "http://localhost.evil.com", "127.0.0.1:8080", False),
+    (False, [], "http://[bad", "127.0.0.1:8080", False),
+    (False, [], "http://evil.com:8080", "evil.com:8080", False),  # DNS rebinding …
+    (False, [], None, "evil.com:8080", False),  # … where the browser sends no Origin
+    (False, [APP], APP, "127.0.0.1:8080", True),
+    (False, [APP], "http://localhost:3000", "127.0.0.1:8080", True),
+    (False, [APP], None, "app.example.com", True),
+    (False, ["null"], "null", "127.0.0.1:8080", True),
+    (False, ["*"], "https://any.example", "any.host", True),
+    (True, [], APP, "voice.example.com", True),
+    (True, [APP], APP, "voice.example.com", True),
+    (True, [APP], "HTTPS://APP.example.com", "voice.example.com", True),
+    (True, [APP], "https://other.example.com", "voice.example.com", False),
+    (True, [APP], None, "voice.example.com", True),
+]
+
+
+@pytest.mark.parametrize(("keys", "allowed", "origin", "host", "may"), PAGES)
+def test_which_pages_may_connect(
+    keys: bool, allowed: list[str], origin: str | None, host: str, may: bool
+) -> None:
+    gate = Gate(KEYS if keys else (), allowed)
+    headers = {"Host": host} | ({"Origin": origin} if origin else {})
+    request = make_mocked_request("GET", "/v1/realtime", headers=headers)
+    if may:
+        gate.check_page(request)
+    else:
+        with pytest.raises(ApiError, match="ANTIPHON_ALLOWED_ORIGINS") as refused:
+            gate.check_page(request)
+        assert refused.value.status == 403
+
+
+@pytest.mark.parametrize(
+    ("keys", "allowed", "origin", "says"),
+    [
+        (False, [], "http://localhost:3000", "http://localhost:3000"),
+        (False, [], APP, None),
+        (False, ["*"], APP, "*"),
+        (True, [], APP, "*"),
+        (True, [APP], APP, APP),
+        (True, [APP], "https://other.example.com", None),
+    ],
+)
+def test_what_pages_may_read(keys: bool, allowed: list[str], origin: str, says: str | None) -> None:
+    assert Gate(KEYS if keys else (), allowed).cors_origin(origin) == says

@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from antiphon.errors import ConfigurationError
+from antiphon.server.config import SECTIONS, Config, Loaded, Secret, load, variable_name
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+@pytest.fixture(autouse=True)
+def empty_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def loaded(text: str = "", **environ: str) -> Loaded:
+    Path("antiphon.toml").write_text(text)
+    return load(environ=environ)
+
+
+def refusal(text: str = "", **environ: str) -> str:
+    with pytest.raises(ConfigurationError) as refused:
+        loaded(text, **environ)
+    return str(refused.value)
+
+
+def test_nothing_at_all_is_a_configuration() -> None:
+    assert load(environ={}) == (Config(), None, {}, ())
+
+
+def test_a_flag_overrules_a_variable_which_overrules_the_file() -> None:
+    Path("antiphon.toml").write_text("[server]\nport = 1\nhost = '127.0.0.2'\nstrict = true\n")
+    result = load(
+        environ={"ANTIPHON_PORT": "2", "ANTIPHON_HOST": "127.0.0.3"},
+        overrides={"server.port": 3, "server.log_level": None},
+    )
+    server = result.config.server
+    assert (server.port, server.host, server.strict) == (3, "127.0.0.3", True)
+    assert result.sources == {
+        "server.port": "command line",
+        "server.host": "ANTIPHON_HOST",
+        "server.strict": "antiphon.toml:4",
+    }
+
+
+def test_every_kind_of_value_can_come_from_a_variable() -> None:
+    config = loaded(
+        ANTIPHON_API_KEYS=" one, two ,",
+        ANTIPHON_STRICT="true",
+        ANTIPHON_DRAIN_SECONDS="1.5",
+        ANTIPHON_LOG_LEVEL="debug",
+        ANTIPHON_LLM_BASE_URL="http://127.0.0.1:9/v1",
+        ANTIPHON_LLM_MODEL="m",
+        ANTIPHON_LLM_API_KEY="k",
+    ).config
+    assert [key.reveal() for key in config.server.api_keys] == ["one", "two"]
+    assert config.server.strict is True
+    assert config.server.drain_seconds == 1.5
+    assert config.llm.base_url == "http://127.0.0.1:9/v1"
+    assert config.llm.api_key == Secret("k")
+
+
+def test_the_file_may_be_named_and_must_then_exist(tmp_path: Path) -> None:
+    other = tmp_path / "other.toml"
+    other.write_text("[server]\nport = 7\n")
+    assert load(other, environ={}).config.server.port == 7
+    assert load(environ={"ANTIPHON_CONFIG": str(other)}).path == other
+    with pytest.raises(ConfigurationError, match="no such file"):
+        load(tmp_path / "absent.toml", environ={})
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("[server]\n\nprot = 1", "antiphon.toml:3: there is no setting 'prot' in [server]. Did"),
+        ("[sever]\nport = 1", "antiphon.toml:1: there is no section [sever]. Did you mean 'serv"),
+        ("server = 1", "antiphon.toml:1: 'server' must be a table"),
+        ("[server]\nport = 'x'", "antiphon.toml:2: port: Expected `int`, got `str`."),
+        ("[server]\nport = 70000", "antiphon.toml:2: port: Expected `int` <= 65535."),
+        ("[server]\nlog_level = 'loud'", "antiphon.toml:2: log_level: Invalid enum value 'loud'."),
+        ("[server]\nport = \n", "this is not TOML: Invalid value (at line 2"),
+        ("[models]\ngpt-4.1 = 'x'", 'antiphon.toml:2: write "gpt-4" = "engine"'),
+        ("[server]\napi_keys = ['']", "antiphon.toml:2: api_keys: must not be empty"),
+        ("[server]\napi_keys = ['a b']", "antiphon.toml:2: a key may hold letters"),
+        ("[server]\nallowed_origins = ['x.com']", "antiphon.toml:2: 'x.com' is no origin"),
+        ("[server]\ntape_dir = 'absent'", "antiphon.toml:2: there is no directory 'absent'"),
+        ("[offline]\nagent = 'absent'", "antiphon.toml:2: there is no file 'absent'"),
+        ("[llm]\nbase_url = 'x'\nmodel='m'", "antiphon.toml:2: 'x' must begin with http://"),
+        ("[llm]\nbase_url = 'http://x'", "antiphon.toml:2: a language model needs its name"),
+        ("[llm]\nmodel = 'm'", "antiphon.toml:2: a language model needs its address"),
+        ("[llm]\napi_key_env = 'K'", "antiphon.toml:2: the environment variable K is not set"),
+    ],
+)
+def test_an_error_names_the_line_and_the_remedy(text: str, says: str) -> None:
+    assert says in refusal(text)
+
+
+def test_an_error_in_a_variable_names_the_variable() -> None:
+    assert refusal(ANTIPHON_PORT="http") == "ANTIPHON_PORT: port: Expected `int`, got `str`."
+
+
+def test_all_problems_are_told_at_once() -> None:
+    assert len(refusal("[server]\nport = 'x'\nprot = 1\n[engin]\n").splitlines()) == 3
+
+
+def test_a_misspelt_variable_is_a_warning() -> None:
+    assert loaded(ANTIPHON_API_KEY="x", PATH="/bin").warnings == (
+        "ANTIPHON_API_KEY is no setting. Did you mean ANTIPHON_API_KEYS?",
+    )
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.2", "example.com"])
+def test_without_keys_only_this_machine_is_served(host: str) -> None:
+    assert "Set ANTIPHON_API_KEYS" in refusal(f"[server]\nhost = '{host}'")
+    assert loaded(f"[server]\nhost = '{host}'", ANTIPHON_API_KEYS="k").config.server.host == host
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
+def test_loopback_needs_no_keys(host: str) -> None:
+    assert loaded(f"[server]\nhost = '{host}'").config.server.host == host
+
+
+def test_the_key_of_a_language_model_may_stand_in_a_variable_of_its_own() -> None:
+    text = "[llm]\nbase_url = 'http://x/v1'\nmodel = 'm'\napi_key_env = 'MY_KEY'\n"
+    assert loaded(text, MY_KEY="sk-1").config.llm.api_key == Secret("sk-1")
+
+
+def test_no_secret_is_ever_shown() -> None:
+    result = loaded(
+        ANTIPHON_API_KEYS="sesame,open",
+        ANTIPHON_LLM_API_KEY="hush",
+        ANTIPHON_LLM_BASE_URL="http://x",
+        ANTIPHON_LLM_MODEL="m",
+    )
+    shown = f"{result!r} {result.config} {result.config.server.api_keys[0]}"
+    assert not any(secret in shown for secret in ("sesame", "open,", "hush"))
+    # Nor in an error, where a bad key is the matter.
+    assert "ses ame" not in refusal(ANTIPHON_API_KEYS="ses ame")
+
+
+def test_variables_have_names_of_their_own() -> None:
+    names = [
+        variable_name(s, key) for s, kind in SECTIONS.items() for key in kind.__struct_fields__
+    ]
+    assert len(names) == len(set(names))
+
+
+def test_the_reference_page_is_up_to_date() -> None:
+    script = ROOT / "scripts" / "configuration_reference.py"
+    done = subprocess.run(
+        [sys.executable, str(script), "--check"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,21 @@
+"""The server runs on uvloop, where that is installed; transports must do on both loops."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+import pytest
+
+
+def pytest_asyncio_loop_factories(
+    config: pytest.Config, item: pytest.Item
+) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    factories: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
+        "asyncio": asyncio.SelectorEventLoop
+    }
+    try:
+        import uvloop
+    except ImportError:
+        return factories
+    return factories | {"uvloop": uvloop.new_event_loop}
