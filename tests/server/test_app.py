@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientWebSocketResponse, WSMsgType, WSServerHandshakeError
 
+from tests.fakes.echo import EchoSession
 from tests.fakes.site import MakeSite, Site, sites
 
 
@@ -121,6 +122,21 @@ async def test_an_engine_that_cannot_serve_is_told_on_the_socket(make_site: Make
     assert error["message"] == "engine 'echo': out of breath"
     assert (await ws.receive()).type is WSMsgType.CLOSE
     assert ws.close_code == 1013
+
+
+async def test_a_session_that_fails_to_begin_is_told_on_the_socket(
+    make_site: MakeSite, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise AssertionError("a bug of ours")
+
+    site = await make_site()
+    monkeypatch.setattr(EchoSession, "attach", fail)
+    ws = await site.client.ws_connect(site.url("/v1/realtime"))
+    assert (await ws.receive_json())["error"]["type"] == "server_error"
+    assert (await ws.receive()).type is WSMsgType.CLOSE
+    assert ws.close_code == 1011
+    assert "a bug of ours" in caplog.text
 
 
 # --- Keys --------------------------------------------------------------------

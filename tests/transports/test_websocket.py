@@ -16,6 +16,7 @@ import pytest
 from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType, web
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from websockets.asyncio.client import connect
 
 from antiphon.protocol.client import ClientEvent
 from antiphon.runtime.connection import Connection
@@ -165,6 +166,16 @@ async def test_many_events_in_one_turn_arrive_in_order() -> None:
             assert (await ws.receive_json())["item_id"] == f"item_{k}"
 
 
+async def test_another_implementation_reads_our_frames() -> None:
+    async with world() as it, connect(f"ws://127.0.0.1:{it.port}/") as ws:
+        assert ws.protocol.extensions == []
+        await ws.recv()
+        for size in (0, 60, 90_000):
+            await ws.send(append(bytes(size)))
+            assert json.loads(await ws.recv())["delta"] == base64.b64encode(bytes(size)).decode()
+    assert ws.close_code == 1000
+
+
 # --- Bad messages ------------------------------------------------------------
 
 NOT_EVENTS = {
@@ -306,6 +317,13 @@ async def test_a_slow_reader_is_closed_and_nobody_else_notices() -> None:
         await it.sessions[0].detached.wait()
         await neighbour.send_str(CLEAR)
         assert (await neighbour.receive_json())["type"] == "input_audio_buffer.cleared"
+
+
+async def test_a_session_does_not_wait_for_a_slow_reader_to_go() -> None:
+    async with world(max_queued_bytes=MIB, close_timeout_s=60) as it, it.raw_client():
+        while it.counters.slow_readers_closed == 0:
+            it.connections[0].send(audio_delta(bytes(30_000)))
+        await asyncio.wait_for(it.sessions[0].detached.wait(), 10)
 
 
 async def test_a_reader_that_stops_for_a_while_loses_nothing() -> None:

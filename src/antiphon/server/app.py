@@ -241,7 +241,8 @@ class Api:
             raise
         except Exception:
             log.exception("%s: %s failed", connection.id, session.id)
-            connection.close(INTERNAL_ERROR, "server_error")
+            detail = ErrorDetail(type="server_error", message="The server had an error.")
+            await connection.refuse(_error(detail), INTERNAL_ERROR, "server_error")
         finally:
             log.info(
                 "%s: left %s after %.1f s with code %s; %d messages in, %d events out",

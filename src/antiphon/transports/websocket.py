@@ -157,7 +157,7 @@ class FrameWriter:
     async def flushed(self) -> None:
         """All that was queued is with the transport (or will never be)."""
         self.flush()
-        while self._waiting is not None:
+        while self._frames and self._waiting is not None:
             await asyncio.wait((self._waiting,))
 
     def _flush(self) -> None:
@@ -327,9 +327,12 @@ class WebSocketConnection:
         try:
             async with asyncio.timeout(self.limits.close_timeout_s):
                 await self._writer.flushed()
-                await self.response.close(code=code, message=message)
+                # Not drained: a reader that has stopped shall not hold up the session's end.
+                await self.response.close(code=code, message=message, drain=False)
         except (TimeoutError, ConnectionError):
             self._transport.abort()
+        else:
+            self._abort_in_time()
 
     # --- Receiving -----------------------------------------------------------
 
@@ -396,8 +399,12 @@ class WebSocketConnection:
         log.info("%s: broken (%s)", self._id, type(error).__name__)
 
     async def _part(self) -> None:
-        """The client closed, or vanished: do not keep what it never read for ever."""
+        """The client closed, or vanished."""
         self._writer.discard()
+        self._abort_in_time()
+
+    def _abort_in_time(self) -> None:
+        # A closed transport keeps what was never read until the kernel gives up.
         if self._transport.get_write_buffer_size():
             asyncio.get_running_loop().call_later(
                 self.limits.close_timeout_s, self._transport.abort
