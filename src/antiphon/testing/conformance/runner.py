@@ -72,6 +72,7 @@ class _Run:
         self._rows: list[str] = []
 
     async def run(self) -> Played:
+        __tracebackhide__ = True
         for statement in self._script.statements:
             await self._carry_out(statement)
         if (event := await self._peek()) is not None:
@@ -81,6 +82,7 @@ class _Run:
         return self._played
 
     async def _carry_out(self, statement: Statement) -> None:
+        __tracebackhide__ = True
         match statement.act:
             case "C>":
                 self._row(statement)
@@ -112,6 +114,7 @@ class _Run:
                     pass
 
     async def _expect(self, statement: Statement) -> None:
+        __tracebackhide__ = True
         event = await self._peek(unless=statement)
         if event is None:
             await self._fail(statement, "nothing came")
@@ -152,6 +155,7 @@ class _Run:
             self._take(expected[0], event)
 
     async def _receive(self) -> Event | None:
+        __tracebackhide__ = True
         event = await self._line.receive()
         if event is not None:
             if event["type"] != "(closed)":
@@ -169,6 +173,7 @@ class _Run:
         self._rows.append(f"{_cut(left):<{SHOWN_CHARS}} | {right}".rstrip(" |"))
 
     async def _fail(self, statement: Statement | None, why: str) -> None:
+        __tracebackhide__ = True
         event, self._peeked = self._peeked, None
         if statement is not None:
             self._row(statement, event, "✗")
