@@ -161,7 +161,7 @@ def _update_noise(
 ) -> NoiseReduction | None:
     if patch is None or patch.type is None:
         return None
-    return replace(current or NoiseReduction(), **_given(patch, ("type", "strength")))
+    return replace(current or NoiseReduction("near_field"), **_given(patch, ("type", "strength")))
 
 
 def _update_turns(

@@ -131,7 +131,7 @@ def _second_look(data: bytes | str, complaint: str) -> ClientEvent:
     raise ProtocolError(code, message, param=param, event_id=event_id)
 
 
-_PATH = re.compile(r" - at `\$?\.?(?P<path>.*)`$")
+_PATH = re.compile(r" - at (?:`key` in )?`\$?\.?(?P<path>.*)`$")
 _NAMES = {
     "object": "an object",
     "array": "an array",

@@ -158,7 +158,7 @@ class TranscriptionPatch(Struct, frozen=True):
 
 
 class NoiseReduction(Struct, frozen=True, omit_defaults=True):
-    type: Literal["near_field", "far_field"] = "near_field"
+    type: Literal["near_field", "far_field"]
     strength: Unit | None = None
 
 

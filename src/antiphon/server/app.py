@@ -24,8 +24,10 @@ from antiphon.server.auth import SUBPROTOCOL, Gate
 from antiphon.server.logs import keep_peer_data_out
 from antiphon.server.session_rate import SessionRate
 from antiphon.transports.websocket import (
+    GA,
     INTERNAL_ERROR,
     TRY_AGAIN_LATER,
+    Codec,
     WebSocketConnection,
     WebSocketCounters,
     WebSocketLimits,
@@ -70,6 +72,7 @@ class Api:
         *,
         gate: Gate,
         models: Callable[[], Sequence[Model]],
+        codec: Codec = GA,
         max_sessions: int,
         new_sessions_per_minute: int = 0,
         limits: WebSocketLimits | None = None,
@@ -79,6 +82,7 @@ class Api:
         self.counters = WebSocketCounters()
         self._gate = gate
         self._models = models
+        self._codec = codec
         self._max_sessions = max_sessions
         self._rate = SessionRate(new_sessions_per_minute)
         self._limits = limits
@@ -189,7 +193,11 @@ class Api:
 
     def _connection(self, request: web.Request) -> WebSocketConnection:
         return WebSocketConnection(
-            request, limits=self._limits, counters=self.counters, protocols=(SUBPROTOCOL,)
+            request,
+            limits=self._limits,
+            counters=self.counters,
+            protocols=(SUBPROTOCOL,),
+            codec=self._codec,
         )
 
     async def _turn_away(self, request: web.Request) -> web.StreamResponse:

@@ -15,7 +15,7 @@ from antiphon.server.app import DEFAULT_MODEL, Api, Model
 from antiphon.server.auth import Gate
 from antiphon.server.config import Config
 from antiphon.server.serve import serve
-from antiphon.transports.websocket import WebSocketLimits
+from antiphon.transports.websocket import GA, GA_STRICT, WebSocketLimits
 
 
 class Wired(NamedTuple):
@@ -58,6 +58,7 @@ def wire(config: Config) -> Wired:
         hub,
         gate=Gate(server.api_keys, server.allowed_origins),
         models=lambda: listed_models(registry),
+        codec=GA_STRICT if server.strict else GA,
         max_sessions=server.max_sessions,
         new_sessions_per_minute=limits.new_sessions_per_minute,
         limits=WebSocketLimits(

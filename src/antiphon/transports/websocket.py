@@ -21,6 +21,7 @@ import socket
 import struct
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Final, NamedTuple
 
 from aiohttp import WebSocketError, WSCloseCode, WSMsgType, web
@@ -84,6 +85,7 @@ class Codec(NamedTuple):
 
 
 GA = Codec(decode_client_event, encode_server_event)
+GA_STRICT = Codec(partial(decode_client_event, strict=True), encode_server_event)
 
 _HEADER_126 = struct.Struct("!BBH").pack
 _HEADER_127 = struct.Struct("!BBQ").pack

@@ -1,0 +1,27 @@
+"""Conformance scripts: what a client sends, and what it must be answered, as text.
+
+A script can be read beside the API's reference, and is played over any `Line`:
+
+    script = read_script(path)
+    async with VirtualLine(script) as line:
+        await play(script, line)
+"""
+
+from antiphon.testing.conformance.lines import LIVE, VIRTUAL, LiveLine, VirtualLine
+from antiphon.testing.conformance.runner import ConformanceFailure, Line, Played, play
+from antiphon.testing.conformance.script import Script, ScriptError, parse_script, read_script
+
+__all__ = [
+    "LIVE",
+    "VIRTUAL",
+    "ConformanceFailure",
+    "Line",
+    "LiveLine",
+    "Played",
+    "Script",
+    "ScriptError",
+    "VirtualLine",
+    "parse_script",
+    "play",
+    "read_script",
+]
