@@ -313,6 +313,7 @@ class Talk:
 
     def _status(self, now_ms: float) -> Status:
         call = self.conversation.open_call
+        heard, coming = self.conversation.progress
         return Status(
             state=self.conversation.state,
             user_db=self._user_meter.db(now_ms),
@@ -320,6 +321,8 @@ class Talk:
             elapsed_ms=now_ms - self._started_ms,
             turns=len(self.conversation.clock.turns),
             last_ms=self._last_ms,
+            heard=heard,
+            coming=coming,
             name=self.script.name if self.script is not None else None,
             draft=self.keyboard.draft if self.keyboard is not None else None,
             asks=f"result of {call.name}" if call is not None else None,
@@ -328,6 +331,8 @@ class Talk:
     def _summary(self) -> notices.Summary:
         median_ms, max_ms = self.conversation.clock.summary_ms()
         return notices.Summary(
+            exit=self._exit,
+            problem=self._problem,
             turns=len(self.conversation.clock.turns),
             median_ms=median_ms,
             max_ms=max_ms,

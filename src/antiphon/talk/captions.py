@@ -33,6 +33,8 @@ class ReplyText:
         """The words heard, and those cut off; an estimate, to whole words."""
         if heard_ms >= received_ms > 0:
             return self.text, ""
+        if heard_ms == 0:
+            return "", self.text.strip()
         end = 0
         for start, stop in _words(self.text):
             if self._spoken_by(start, stop, received_ms) > heard_ms:

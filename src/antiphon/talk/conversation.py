@@ -140,6 +140,11 @@ class Conversation:
         return self._state
 
     @property
+    def progress(self) -> tuple[str, str]:
+        """Of the reply that is being heard: the words heard, and those to come."""
+        return self._replies.progress()
+
+    @property
     def connections(self) -> int:
         return self._connections
 

@@ -104,10 +104,16 @@ class Note(_Notice, frozen=True, kw_only=True, tag="note"):
 
 
 class Summary(_Notice, frozen=True, kw_only=True, tag="summary"):
-    """Attributes:
-    gaps: How often a reply's sound ran out before its end.
+    """The last line of a run.
+
+    Attributes:
+        exit: The exit code.
+        problem: What ended the run before its time.
+        gaps: How often a reply's sound ran out before its end.
     """
 
+    exit: int
+    problem: str | None = None
     turns: int
     median_ms: float | None
     max_ms: float | None

@@ -147,10 +147,12 @@ class Playback:
         """Some of this item has been heard."""
         return any(t.heard_bytes > 0 for t in self._tracks.values() if t.item_id == item_id)
 
-    def received_ms(self, item_id: str) -> int:
-        """How much of this item has come."""
-        received = (t.received_bytes for t in self._tracks.values() if t.item_id == item_id)
-        return sum(received) // BYTES_PER_MS
+    def progress_ms(self, item_id: str) -> tuple[int, int]:
+        """How much of this item has been heard, and how much has come."""
+        tracks = [track for track in self._tracks.values() if track.item_id == item_id]
+        heard = sum(track.heard_bytes for track in tracks)
+        received = sum(track.received_bytes for track in tracks)
+        return heard // BYTES_PER_MS, received // BYTES_PER_MS
 
     def take_finished(self) -> list[str]:
         """Items that have been heard to their end since the last call; they are forgotten."""

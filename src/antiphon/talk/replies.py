@@ -58,6 +58,17 @@ class Replies:
         )
         return next(begun, None)
 
+    def progress(self) -> tuple[str, str]:
+        """Of the reply that is being heard: the words heard, and those to come."""
+        item_id = self.sounding or next(iter(self._live), None)
+        if item_id is None:
+            return "", ""
+        reply = self._live[item_id]
+        if reply.written:
+            return reply.words.text, ""
+        heard_ms, received_ms = self.playback.progress_ms(item_id)
+        return reply.words.split(heard_ms, received_ms)
+
     def add_sound(self, item_id: str, content_index: int, data: bytes) -> None:
         if (reply := self._get(item_id)) is not None:
             reply.sounds = True
@@ -73,7 +84,7 @@ class Replies:
         if (reply := self._get(item_id)) is None:
             return None
         reply.written = written
-        reply.words.add(delta, received_ms=self.playback.received_ms(item_id))
+        reply.words.add(delta, received_ms=self.playback.progress_ms(item_id)[1])
         return reply.words.text
 
     def complete_words(self, item_id: str, text: str) -> None:

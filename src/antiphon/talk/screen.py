@@ -53,6 +53,7 @@ class Status:
     """What the status line tells.
 
     Attributes:
+        heard, coming: The words of the reply that have been heard, and those to come.
         name: The file that is being sent.
         draft: What the user is typing; None where nobody can type.
         asks: What the user is asked for instead of a message.
@@ -64,6 +65,8 @@ class Status:
     elapsed_ms: float
     turns: int
     last_ms: float | None = None
+    heard: str = ""
+    coming: str = ""
     name: str | None = None
     draft: str | None = None
     asks: str | None = None
@@ -106,6 +109,7 @@ def block(label: str, parts: list[tuple[str, str]], width: int, style: Style, co
     """A labelled paragraph with a hanging indent; `parts` are texts and their escape sequences."""
     lines = [style.paint(label.ljust(INDENT), code)]
     used = INDENT
+    before = ""
     for text, part_code in parts:
         for word in printable(text).split():
             taken = columns(word)
@@ -113,8 +117,11 @@ def block(label: str, parts: list[tuple[str, str]], width: int, style: Style, co
                 lines.append(" " * INDENT)
                 used = INDENT
             space = " " if used > INDENT else ""
-            # The stroke runs on through the spaces between words.
-            lines[-1] += style.paint(space + word, part_code)
+            if part_code == before:  # The stroke runs on through the spaces between words.
+                lines[-1] += style.paint(space + word, part_code)
+            else:
+                lines[-1] += space + style.paint(word, part_code)
+            before = part_code
             used += len(space) + taken
     return "\n".join(lines)
 
@@ -164,7 +171,7 @@ def render(notice: Notice, width: int, style: Style) -> str | None:  # noqa: C90
             return line("", f"conversation rebuilt: {notice.items} items{left_out}", style.dim)
         case notices.Note():
             return line("note", notice.text, style.busy)
-        case notices.Summary():
+        case notices.Summary() if notice.turns or notice.sent_s:
             return line("", _summary(notice), style.dim)
         case _:
             return None
@@ -208,7 +215,7 @@ def status_line(status: Status, width: int, style: Style) -> str:
     }.get(status.state, style.busy)
     seconds = int(status.elapsed_ms / 1000)
     pieces = [
-        (f"● {status.state:<14}", colour),
+        (f"● {status.state:<15}", colour),
         ("you ", style.dim),
         (f"▕{bar(status.user_db, METER_COLUMNS)}▏", style.user),
         (" agent ", style.dim),
@@ -226,18 +233,29 @@ def status_line(status: Status, width: int, style: Style) -> str:
     return out
 
 
-def live_lines(
-    user: str, agent: str, status: Status, width: int, style: Style, *, hint: str
-) -> list[str]:
+def _caption(heard: str, coming: str, room: int, style: Style) -> str:
+    """One line around the word that is being spoken; what is to come is dim."""
+    heard, coming = printable(heard).strip(), printable(coming).strip()
+    if heard and coming:
+        heard += " "
+    space = max(room - columns(coming), room * 2 // 3)
+    shown = tail(heard, space)
+    return shown + style.paint(head(coming, room - columns(shown)), style.dim)
+
+
+def live_lines(user: str, status: Status, width: int, style: Style, *, hint: str) -> list[str]:
     """The part that is redrawn: what is being said, the status, what is being typed."""
     lines = []
     room = width - INDENT
-    for label, text, code in (("you", user, style.user), ("agent", agent, style.agent)):
-        if text:
-            shown = tail(printable(text).strip(), room)
-            lines.append(style.paint(label.ljust(INDENT), code) + style.paint(shown, style.dim))
+    if user:
+        shown = tail(printable(user).strip(), room)
+        lines.append(style.paint("you".ljust(INDENT), style.user) + style.paint(shown, style.dim))
+    if status.heard or status.coming:
+        caption = _caption(status.heard, status.coming, room, style)
+        lines.append(style.paint("agent".ljust(INDENT), style.agent) + caption)
     lines.append(status_line(status, width, style))
     if status.draft is not None:
+        hint = "type the result, then Enter" if status.asks else hint
         prompt = f"{status.asks} › " if status.asks else "› "
         lines.append(
             style.paint(head(prompt, width), style.busy)

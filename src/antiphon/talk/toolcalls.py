@@ -43,6 +43,3 @@ class ToolCalls:
 
     def answer(self, call_id: str) -> Call | None:
         return self._open.pop(call_id, None)
-
-    def clear(self) -> None:
-        self._open.clear()

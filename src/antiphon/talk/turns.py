@@ -80,4 +80,4 @@ class TurnClock:
     def summary_ms(self) -> tuple[float | None, float | None]:
         """Median and maximum of the time to the first sound."""
         taken = [t.sound_after_ms for t in self.turns if t.sound_after_ms is not None]
-        return (median(taken), max(taken)) if taken else (None, None)
+        return (round(median(taken), 1), round(max(taken), 1)) if taken else (None, None)

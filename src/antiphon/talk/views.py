@@ -86,7 +86,6 @@ class LiveView:
         self._hint = hint
         self._width = width
         self._user: dict[str, str] = {}
-        self._agent: dict[str, str] = {}
         self._drawn: list[str] = []
         self._drawn_ms = -FRAME_MS
         self._out.write("\x1b[?25l")
@@ -95,12 +94,8 @@ class LiveView:
         match notice:
             case notices.UserSaid(final=False):
                 self._user[notice.item_id] = notice.text
-            case notices.AgentSaying():
-                self._agent[notice.item_id] = notice.text
             case notices.UserSaid():
                 self._user.pop(notice.item_id, None)
-            case notices.AgentSaid():
-                self._agent.pop(notice.item_id, None)
         text = render(notice, self._columns(), self._style)
         if text is not None:
             self._out.write(f"{self._erase()}{text}\n")
@@ -113,7 +108,6 @@ class LiveView:
             return
         lines = live_lines(
             next(iter(self._user.values()), ""),
-            next(iter(self._agent.values()), ""),
             status,
             self._columns(),
             self._style,

@@ -109,9 +109,10 @@ def _create(path: Path | None, channels: int) -> wave.Wave_write | None:
     if path is None:
         return None
     try:
-        file = wave.open(str(path), "wb")  # noqa: SIM115  closed by the recorder
+        path.open("wb").close()  # A `Wave_write` that cannot open its file complains twice.
     except OSError as error:
         raise ConfigurationError(f"{path}: cannot be written ({error.strerror})") from error
+    file = wave.open(str(path), "wb")  # noqa: SIM115  closed by the recorder
     file.setnchannels(channels)
     file.setsampwidth(2)
     file.setframerate(RATE_HZ)

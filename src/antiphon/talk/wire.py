@@ -203,7 +203,9 @@ def read(message: str | bytes) -> ServerEvent | None:
 
 
 def write(event: ClientEvent) -> str:
-    return _encoder.encode(event).decode()
+    """One client event; what is not set is left out, for servers that take no null."""
+    keys: dict[str, object] = msgspec.to_builtins(event)
+    return _encoder.encode({k: v for k, v in keys.items() if v is not None}).decode()
 
 
 def without_audio(message: str | bytes) -> str:
