@@ -57,11 +57,11 @@ def test_stop_tells_what_was_heard_of_each_item_and_plays_no_more_of_them() -> N
     playback.put("first", 0, sound(30))
     playback.end("first")
     playback.put("second", 1, sound(100))
-    playback.end("second")
+    playback.end("second", 1)
     playback.put("third", 0, sound(50))
     playback.pull(MS * 40 + 5)
 
-    assert playback.stop() == [Cut("second", 1, 10, 100), Cut("third", 0, 0, 50)]
+    assert playback.stop() == [Cut("second", 1, 10, 100, True), Cut("third", 0, 0, 50)]
 
     playback.put("third", 0, sound(50))
     assert playback.pending_ms == 0

@@ -171,7 +171,12 @@ def make_talk(
     settings = settings or Settings()
     playback = Playback()
     return Talk(
-        conversation=Conversation(settings, playback, may_ask=may_ask),
+        conversation=Conversation(
+            settings,
+            playback,
+            may_ask=may_ask,
+            output_latency_ms=device.output_latency_ms if device else 0,
+        ),
         playback=playback,
         connect=world.connect,
         view=view,

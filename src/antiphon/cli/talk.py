@@ -204,7 +204,8 @@ async def _talk(args: argparse.Namespace) -> tuple[Exit, str | None]:
             stack.enter_context(keyboard)
         loop = asyncio.get_running_loop()
         for signal_number in (signal.SIGINT, signal.SIGTERM):
-            with contextlib.suppress(NotImplementedError):
+            # Not on Windows, and not off the main thread.
+            with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
                 loop.add_signal_handler(signal_number, talk.interrupt)
         return await talk.run()
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import dataclass, field
 
+MS_PER_LETTER = 65
+"""Of ordinary English speech; only for a reply whose length is not known yet."""
+
 
 @dataclass
 class ReplyText:
@@ -29,26 +32,32 @@ class ReplyText:
         """The final text, as the server gives it at the end."""
         self.text = text
 
-    def split(self, heard_ms: int, received_ms: int) -> tuple[str, str]:
-        """The words heard, and those cut off; an estimate, to whole words."""
-        if heard_ms >= received_ms > 0:
+    def split(self, heard_ms: int, received_ms: int, *, is_complete: bool) -> tuple[str, str]:
+        """The words heard, and those cut off; an estimate, to whole words.
+
+        Args:
+            heard_ms: How much of the item's sound has been heard.
+            received_ms: How much of the item's sound has come.
+            is_complete: That is all of it; else the text may be ahead of the sound.
+        """
+        if is_complete and heard_ms >= received_ms > 0:
             return self.text, ""
         if heard_ms == 0:
             return "", self.text.strip()
+        total_ms = received_ms if is_complete else max(received_ms, len(self.text) * MS_PER_LETTER)
         end = 0
         for start, stop in _words(self.text):
-            if self._spoken_by(start, stop, received_ms) > heard_ms:
+            if self._spoken_by(start, stop, total_ms) > heard_ms:
                 break
             end = stop
         return self.text[:end].rstrip(), self.text[end:].strip()
 
-    def _spoken_by(self, start: int, stop: int, received_ms: int) -> float:
+    def _spoken_by(self, start: int, stop: int, total_ms: int) -> float:
         """When the word is over, in ms of the item's sound."""
-        by_length_ms = received_ms * stop / len(self.text)
         at = bisect_right(self._starts, start) - 1
         not_before_ms = self._not_before_ms[at] if at >= 0 else 0
-        share_ms = received_ms * (stop - start) / len(self.text)
-        return max(by_length_ms, not_before_ms + share_ms)
+        ms_per_letter = total_ms / len(self.text)
+        return max(stop * ms_per_letter, not_before_ms + (stop - start) * ms_per_letter)
 
 
 def _words(text: str) -> list[tuple[int, int]]:

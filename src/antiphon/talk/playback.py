@@ -26,12 +26,14 @@ class Cut:
     Attributes:
         heard_ms: Where to truncate it, rounded down.
         received_ms: How much of it the server had sent.
+        is_complete: That was all of it.
     """
 
     item_id: str
     content_index: int
     heard_ms: int
     received_ms: int
+    is_complete: bool = False
 
 
 @dataclass
@@ -131,6 +133,7 @@ class Playback:
                     track.content_index,
                     track.heard_bytes // BYTES_PER_MS,
                     track.received_bytes // BYTES_PER_MS,
+                    track.ended,
                 )
                 for track in self._tracks.values()
                 if not (track.ended and track.heard_bytes == track.received_bytes)
@@ -147,12 +150,13 @@ class Playback:
         """Some of this item has been heard."""
         return any(t.heard_bytes > 0 for t in self._tracks.values() if t.item_id == item_id)
 
-    def progress_ms(self, item_id: str) -> tuple[int, int]:
-        """How much of this item has been heard, and how much has come."""
+    def progress(self, item_id: str) -> Cut:
+        """How this item would be cut now."""
         tracks = [track for track in self._tracks.values() if track.item_id == item_id]
         heard = sum(track.heard_bytes for track in tracks)
         received = sum(track.received_bytes for track in tracks)
-        return heard // BYTES_PER_MS, received // BYTES_PER_MS
+        is_complete = bool(tracks) and all(track.ended for track in tracks)
+        return Cut(item_id, 0, heard // BYTES_PER_MS, received // BYTES_PER_MS, is_complete)
 
     def take_finished(self) -> list[str]:
         """Items that have been heard to their end since the last call; they are forgotten."""

@@ -66,8 +66,8 @@ class Replies:
         reply = self._live[item_id]
         if reply.written:
             return reply.words.text, ""
-        heard_ms, received_ms = self.playback.progress_ms(item_id)
-        return reply.words.split(heard_ms, received_ms)
+        cut = self.playback.progress(item_id)
+        return reply.words.split(cut.heard_ms, cut.received_ms, is_complete=cut.is_complete)
 
     def add_sound(self, item_id: str, content_index: int, data: bytes) -> None:
         if (reply := self._get(item_id)) is not None:
@@ -84,7 +84,7 @@ class Replies:
         if (reply := self._get(item_id)) is None:
             return None
         reply.written = written
-        reply.words.add(delta, received_ms=self.playback.progress_ms(item_id)[1])
+        reply.words.add(delta, received_ms=self.playback.progress(item_id).received_ms)
         return reply.words.text
 
     def complete_words(self, item_id: str, text: str) -> None:
@@ -111,7 +111,9 @@ class Replies:
                 text = reply.words.text if reply.written else ""
                 endings.append(Ending(item_id, text, "" if reply.written else reply.words.text))
                 continue
-            heard, lost = reply.words.split(cut.heard_ms, cut.received_ms)
+            heard, lost = reply.words.split(
+                cut.heard_ms, cut.received_ms, is_complete=cut.is_complete
+            )
             truncate_ms = None if reply.stale else cut.heard_ms
             endings.append(Ending(item_id, heard, lost, cut.content_index, truncate_ms))
         self._over |= self._live.keys()
