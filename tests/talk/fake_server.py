@@ -156,10 +156,9 @@ class FakeSession:
         await self._emit(out.SessionUpdated(event_id=self._id("event"), session=self._session))
 
     async def _append(self, data: bytes) -> None:
-        if self._format == "audio/pcm":
-            samples = np.frombuffer(data, dtype=np.int16)
-        else:
-            samples = decode_ulaw(data) if self._format == "audio/pcmu" else decode_alaw(data)
+        if self._format != "audio/pcm":
+            data = decode_ulaw(data) if self._format == "audio/pcmu" else decode_alaw(data)
+        samples = np.frombuffer(data, dtype="<i2")
         ms = len(samples) / (24 if self._format == "audio/pcm" else 8)
         self._heard_ms += ms
         drops = self._server.drop_at_ms
@@ -319,8 +318,8 @@ class FakeSession:
     def _sound(self, ms: int) -> bytes:
         if self._format == "audio/pcm":
             return tone(ms)
-        samples = np.frombuffer(tone(ms, rate_hz=8000), dtype=np.int16)
-        return encode_ulaw(samples) if self._format == "audio/pcmu" else encode_alaw(samples)
+        narrow = tone(ms, rate_hz=8000)
+        return encode_ulaw(narrow) if self._format == "audio/pcmu" else encode_alaw(narrow)
 
     async def _end_reply(self, status: Any, reason: Any) -> None:
         active, self._active = self._active, None

@@ -76,8 +76,8 @@ class Encoder:
     def encode(self, pcm: bytes) -> bytes:
         if self._format == "pcm":
             return pcm
-        samples = np.frombuffer(self._resampler.process(pcm), dtype="<i2")
-        return encode_ulaw(samples) if self._format == "pcmu" else encode_alaw(samples)
+        narrow = self._resampler.process(pcm)
+        return encode_ulaw(narrow) if self._format == "pcmu" else encode_alaw(narrow)
 
 
 class Decoder:
@@ -94,8 +94,8 @@ class Decoder:
             whole = len(data) // 2 * 2
             self._odd = data[whole:]
             return data[:whole]
-        samples = decode_ulaw(data) if self._format == "pcmu" else decode_alaw(data)
-        return self._resampler.process(samples.astype("<i2").tobytes())
+        narrow = decode_ulaw(data) if self._format == "pcmu" else decode_alaw(data)
+        return self._resampler.process(narrow)
 
     def flush(self) -> bytes:
         return b"" if self._format == "pcm" else self._resampler.flush()
@@ -104,15 +104,15 @@ class Decoder:
 # --- G.711 (ITU-T G.711, tables 1a and 2a) -------------------------------------
 
 
-def decode_ulaw(data: bytes) -> NDArray[np.int16]:
+def decode_ulaw(data: bytes) -> bytes:
     code = ~np.frombuffer(data, dtype=np.uint8)
     exponent = ((code >> 4) & 7).astype(np.int32)
     magnitude = (((code & 15).astype(np.int32) << 3) + 132 << exponent) - 132
-    return np.where(code & 0x80, -magnitude, magnitude).astype(np.int16)
+    return _bytes(np.where(code & 0x80, -magnitude, magnitude).astype("<i2"))
 
 
-def encode_ulaw(samples: NDArray[np.int16]) -> bytes:
-    wide = samples.astype(np.int32)
+def encode_ulaw(pcm: bytes) -> bytes:
+    wide = np.frombuffer(pcm, dtype="<i2").astype(np.int32)
     magnitude = np.minimum(np.abs(wide), 32635) + 132
     exponent = np.floor(np.log2(magnitude)).astype(np.int32) - 7
     mantissa = (magnitude >> (exponent + 3)) & 15
@@ -120,16 +120,16 @@ def encode_ulaw(samples: NDArray[np.int16]) -> bytes:
     return _bytes((~(sign | exponent << 4 | mantissa) & 0xFF).astype(np.uint8))
 
 
-def decode_alaw(data: bytes) -> NDArray[np.int16]:
+def decode_alaw(data: bytes) -> bytes:
     code = np.frombuffer(data, dtype=np.uint8) ^ 0x55
     exponent = ((code >> 4) & 7).astype(np.int32)
     mantissa = ((code & 15).astype(np.int32) << 4) + 8
     magnitude = np.where(exponent == 0, mantissa, (mantissa + 256) << np.maximum(exponent - 1, 0))
-    return np.where(code & 0x80, magnitude, -magnitude).astype(np.int16)
+    return _bytes(np.where(code & 0x80, magnitude, -magnitude).astype("<i2"))
 
 
-def encode_alaw(samples: NDArray[np.int16]) -> bytes:
-    wide = samples.astype(np.int32)
+def encode_alaw(pcm: bytes) -> bytes:
+    wide = np.frombuffer(pcm, dtype="<i2").astype(np.int32)
     magnitude = np.minimum(np.where(wide < 0, ~wide, wide), 32767)
     exponent = np.maximum(np.floor(np.log2(np.maximum(magnitude, 1))).astype(np.int32) - 7, 0)
     mantissa = (magnitude >> np.maximum(exponent + 3, 4)) & 15
