@@ -16,6 +16,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "protocol": set(),
     "audio": set(),
+    "talk": {"protocol", "audio"},
     "core": {"protocol", "audio"},
     "engines": WORDS | {"protocol", "audio"},
     "journal": WORDS | {"protocol"},

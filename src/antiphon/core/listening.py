@@ -15,7 +15,7 @@ from antiphon.core.effects import (
     TurnCommitted,
 )
 from antiphon.core.faults import Fault
-from antiphon.core.formats import InputDecoder
+from antiphon.core.formats import decoder
 from antiphon.core.input_buffer import InputBuffer
 from antiphon.core.items import Entry, Part, ms_to_samples, samples_to_ms
 from antiphon.core.stage import Stage
@@ -52,7 +52,8 @@ class Listening:
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
         self._buffer = InputBuffer()
-        self._decoder = InputDecoder(stage.session.audio.input.format)
+        self._format = stage.session.audio.input.format
+        self._decoder = decoder(self._format)
         self._reduction: NoiseReduction | None = None
         self._reducer: NoiseReducer | None = None
         self._detector: TurnDetector | None = None
@@ -69,8 +70,9 @@ class Listening:
     def configure(self, out: list[Effect]) -> None:
         """Follow the session's settings; a turn that is open goes on under the new ones."""
         settings = self._stage.session.audio.input
-        if settings.format != self._decoder.format:
-            self._decoder = InputDecoder(settings.format)
+        if settings.format != self._format:
+            self._format = settings.format
+            self._decoder = decoder(self._format)
         if settings.noise_reduction != self._reduction:
             self._reduction = settings.noise_reduction
             self._reducer = _reducer(self._reduction)

@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Literal, TypeVar
 
+from antiphon.audio.formats import Encoder
 from antiphon.core.causes import EngineCalled, EngineFinished, Ms, Word
 from antiphon.core.effects import Effect, PlayAudio
-from antiphon.core.formats import OutputEncoder
+from antiphon.core.formats import encoder
 from antiphon.core.items import Entry, Part, ms_to_samples, samples_to_ms
 from antiphon.core.lifecycle import Lifecycle
 from antiphon.core.stage import Stage
@@ -101,7 +102,7 @@ class Response:
         self._said = ""
         self._output_characters = 0
         self._spoken_samples = 0
-        self._encoder: OutputEncoder | None = None
+        self._encoder: Encoder | None = None
 
     # --- News of the engine --------------------------------------------------
 
@@ -253,7 +254,7 @@ class Response:
             return
         self._make_room(out)
         self._open_message(Move.SPEAK, Part("output_audio", ""), events.AudioPart(), out)
-        self._encoder = OutputEncoder(self.plan.audio_format)
+        self._encoder = encoder(self.plan.audio_format)
 
     def _open_message(self, move: Move, part: Part, shown: events.Part, out: list[Effect]) -> None:
         entry = Entry(self._stage.ids.new("item"), "message", "in_progress", role="assistant")
@@ -358,7 +359,7 @@ class Response:
         return self._entries[-1].parts[0]
 
     @property
-    def _encoder_now(self) -> OutputEncoder:
+    def _encoder_now(self) -> Encoder:
         assert self._encoder is not None, "speech is open"
         return self._encoder
 

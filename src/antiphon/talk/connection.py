@@ -1,0 +1,65 @@
+"""The seam to the server: a stream of messages each way.
+
+A WebSocket carries sound in the messages; a connection that carries it beside them
+(WebRTC) will take the microphone and give the replies' sound by other ways, and its
+server truncates by itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from antiphon.errors import AntiphonError
+
+
+@dataclass(frozen=True)
+class Closed:
+    """The end of a connection: a WebSocket close code (1006: torn), and why."""
+
+    code: int
+    reason: str = ""
+
+
+class Connection(Protocol):
+    """An open connection.
+
+    * ``receive`` gives each message once, then `Closed`, and never raises for the network.
+    * ``send`` after the end does nothing; it waits while the server is slow to read.
+    """
+
+    async def send(self, message: str) -> None: ...
+    async def receive(self) -> str | Closed: ...
+    async def close(self) -> None: ...
+
+
+class CannotConnect(AntiphonError):
+    """There is no connection; the message says what to do.
+
+    Attributes:
+        is_refused: The server answered, and does not want us.
+        may_retry: It may be different in a moment.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        is_refused: bool = False,
+        may_retry: bool = True,
+        retry_after_s: float = 0,
+    ) -> None:
+        super().__init__(message)
+        self.is_refused = is_refused
+        self.may_retry = may_retry
+        self.retry_after_s = retry_after_s
+
+
+class Connector(Protocol):
+    async def __call__(self) -> Connection:
+        """Open a connection.
+
+        Raises:
+            CannotConnect: There is none.
+        """
+        ...

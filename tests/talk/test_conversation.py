@@ -1,0 +1,347 @@
+"""Stories of a conversation as the client sees it, in virtual time."""
+
+from __future__ import annotations
+
+from antiphon.protocol.client import (
+    ClientEvent,
+    ConversationItemCreate,
+    ConversationItemTruncate,
+    InputAudioBufferAppend,
+    InputAudioBufferClear,
+    InputAudioBufferCommit,
+    ResponseCancel,
+    ResponseCreate,
+    ResponseOptions,
+    SessionUpdate,
+)
+from antiphon.protocol.items import FunctionCallOutput, InputText, Message
+from antiphon.talk import notices, wire
+from antiphon.talk.conversation import Abort, Actions, Conversation, Send, Show, State
+from antiphon.talk.notices import Notice
+from antiphon.talk.playback import Playback
+from antiphon.talk.settings import Settings
+
+ASK = ResponseCreate(response=ResponseOptions())
+
+
+class Story:
+    """A client in virtual time; `take` gives what it did since the last look."""
+
+    def __init__(self, settings: Settings | None = None, *, may_ask: bool = False) -> None:
+        self.now_ms = 0.0
+        self.playback = Playback(cushion_ms=0)
+        settings = settings or Settings()
+        self.conversation = Conversation(settings, self.playback, may_ask=may_ask)
+        self._actions: Actions = []
+        self.connects()
+        self.take()
+
+    def connects(self) -> Story:
+        session = wire.SessionView("sess_1", "fake")
+        self.server(wire.SessionCreated(session=session))
+        return self.server(wire.SessionUpdated(session=session))
+
+    def server(self, *events: wire.ServerEvent) -> Story:
+        for event in events:
+            self._actions += self.conversation.receive(event, self.now_ms)
+        return self
+
+    def does(self, actions: Actions) -> Story:
+        self._actions += actions
+        return self
+
+    def time_passes(self, ms: int) -> Story:
+        for _ in range(0, ms, 20):
+            self.now_ms += 20
+            self.playback.pull(480)
+            self._actions += self.conversation.tick(self.now_ms)
+        return self
+
+    def user_speaks(self, item_id: str = "u1") -> Story:
+        self.server(wire.SpeechStarted(item_id=item_id))
+        self.time_passes(500)
+        return self.server(wire.SpeechStopped(item_id=item_id), wire.Committed(item_id=item_id))
+
+    def reply_begins(self, response_id: str = "r1") -> Story:
+        return self.server(wire.ResponseCreated(response=wire.ResponseView(response_id)))
+
+    def agent_says(self, text: str, ms: int, item_id: str = "a1") -> Story:
+        return self.server(
+            wire.TranscriptDelta(item_id=item_id, delta=text),
+            wire.AudioDelta(item_id=item_id, delta=b"\1\2" * 24 * ms),
+        )
+
+    def reply_ends(self, status: str = "completed", *items: str) -> Story:
+        for item_id in items or ("a1",):
+            self.server(wire.AudioDone(item_id=item_id))
+        return self.server(wire.ResponseDone(response=wire.ResponseView("r1", status)))
+
+    def take(self) -> Actions:
+        taken, self._actions = self._actions, []
+        return taken
+
+    def sent(self) -> list[ClientEvent]:
+        return [action.event for action in self.take() if isinstance(action, Send)]
+
+    def shown(self) -> list[Notice]:
+        return [
+            action.notice
+            for action in self.take()
+            if isinstance(action, Show) and not isinstance(action.notice, notices.StateChanged)
+        ]
+
+    def is_in(self, state: State) -> bool:
+        return self.conversation.state is state
+
+
+def test_the_settings_are_sent_before_anything_else() -> None:
+    conversation = Conversation(Settings(), Playback())
+    assert conversation.state == "connecting"
+    assert conversation.microphone(bytes(960)) == []
+    session = wire.SessionView("sess_1", "fake")
+    assert conversation.receive(wire.SessionCreated(session=session), 0) == [
+        Send(SessionUpdate(event_id="settings", session=Settings().patch()))
+    ]
+    conversation.receive(wire.SessionUpdated(session=session), 0)
+    assert not conversation.owes_reply
+    assert conversation.microphone(bytes(960)) == [Send(InputAudioBufferAppend(audio=bytes(960)))]
+
+
+def test_a_turn_walks_through_its_states() -> None:
+    story = Story()
+    story.server(wire.SpeechStarted(item_id="u1"))
+    assert story.is_in(State.HEARING)
+    story.server(wire.SpeechStopped(item_id="u1"), wire.Committed(item_id="u1"))
+    assert story.is_in(State.THINKING)
+    story.reply_begins().agent_says("Hello.", 100)
+    assert story.is_in(State.THINKING)
+    story.time_passes(20)
+    assert story.is_in(State.SPEAKING)
+    story.reply_ends().time_passes(60)
+    assert story.is_in(State.SPEAKING)
+    assert not story.conversation.is_idle
+    story.time_passes(20)
+    assert story.is_in(State.LISTENING)
+    assert story.conversation.is_idle
+
+
+def test_a_reply_is_told_as_said_when_it_has_been_heard() -> None:
+    story = Story().user_speaks().reply_begins().agent_says("Hello you.", 200).reply_ends()
+    story.take()
+    story.time_passes(180)
+    assert [n for n in story.shown() if isinstance(n, notices.AgentSaid)] == []
+    story.time_passes(20)
+    assert story.shown() == [notices.AgentSaid(item_id="a1", text="Hello you.")]
+
+
+def test_speaking_over_a_reply_stops_it_and_truncates_at_what_was_heard() -> None:
+    story = Story().user_speaks().reply_begins()
+    story.agent_says("one two three four", 1800).reply_ends().time_passes(700)
+    story.take()
+
+    story.server(wire.SpeechStarted(item_id="u2"))
+
+    assert story.take() == [
+        Show(notices.AgentSaid(item_id="a1", text="one two", cut="three four", audio_end_ms=700)),
+        Send(ConversationItemTruncate(item_id="a1", content_index=0, audio_end_ms=700)),
+        Show(notices.StateChanged(state="hearing you")),
+    ]
+    assert story.playback.pending_ms == 0
+
+
+def test_sound_of_a_cut_reply_that_comes_late_is_not_played() -> None:
+    story = Story().user_speaks().reply_begins().agent_says("one two", 500).time_passes(100)
+    story.server(wire.SpeechStarted(item_id="u2"))
+    story.take()
+    story.agent_says("three", 500).reply_ends("cancelled")
+    assert story.playback.pending_ms == 0
+    assert story.shown() == []
+
+
+def test_of_two_items_the_one_not_yet_heard_is_truncated_to_nothing() -> None:
+    story = Story().user_speaks().reply_begins()
+    story.agent_says("One.", 400, "a1").agent_says("Two.", 400, "a2")
+    story.reply_ends("completed", "a1", "a2").time_passes(100)
+    story.take()
+    story.server(wire.SpeechStarted(item_id="u2"))
+    assert story.sent() == [
+        ConversationItemTruncate(item_id="a1", content_index=0, audio_end_ms=100),
+        ConversationItemTruncate(item_id="a2", content_index=0, audio_end_ms=0),
+    ]
+
+
+def test_a_reply_heard_to_its_end_is_not_truncated() -> None:
+    story = Story().user_speaks().reply_begins().agent_says("One.", 400).reply_ends()
+    story.time_passes(600)
+    story.take()
+    story.server(wire.SpeechStarted(item_id="u2"))
+    assert story.sent() == []
+
+
+def test_words_without_any_sound_were_not_heard() -> None:
+    story = Story().user_speaks().reply_begins()
+    story.server(wire.TranscriptDelta(item_id="a1", delta="Never spoken."))
+    story.take()
+    story.server(wire.SpeechStarted(item_id="u2"))
+    assert story.take()[:1] == [Show(notices.AgentSaid(item_id="a1", text="", cut="Never spoken."))]
+
+
+def test_a_written_reply_is_heard_when_it_is_read() -> None:
+    story = Story().reply_begins()
+    story.server(wire.TextDelta(item_id="a1", delta="Hello."))
+    assert story.is_in(State.SPEAKING)
+    story.server(
+        wire.TextDone(item_id="a1", text="Hello."),
+        wire.ResponseDone(response=wire.ResponseView("r1", "completed")),
+    )
+    assert notices.AgentSaid(item_id="a1", text="Hello.") in story.shown()
+
+
+def test_typing_into_a_reply_cancels_cuts_and_asks_when_it_is_over() -> None:
+    story = Story().user_speaks().reply_begins().agent_says("one two", 1000).time_passes(300)
+    story.take()
+    story.does(story.conversation.type_text("wait", story.now_ms))
+    assert story.sent() == [
+        ResponseCancel(response_id="r1"),
+        ConversationItemTruncate(item_id="a1", content_index=0, audio_end_ms=300),
+        ConversationItemCreate(
+            item=Message(id="typed_1", role="user", content=(InputText("wait"),))
+        ),
+    ]
+    story.reply_ends("cancelled")
+    assert story.sent() == [ASK]
+
+
+def test_manual_turns_are_committed_and_asked_for_by_the_client() -> None:
+    story = Story(Settings(turns="manual"))
+    story.does(story.conversation.end_turn(0))
+    assert story.sent() == [InputAudioBufferCommit(), ASK]
+    story.server(wire.Committed(item_id="u1")).reply_begins().agent_says("one", 500)
+    story.time_passes(100).take()
+    story.does(story.conversation.interrupt(story.now_ms))
+    assert story.sent() == [
+        ResponseCancel(response_id="r1"),
+        ConversationItemTruncate(item_id="a1", content_index=0, audio_end_ms=100),
+        InputAudioBufferClear(),
+    ]
+
+
+def call_item(call_id: str, name: str) -> wire.OutputItemDone:
+    item = wire.Item(
+        call_id, "function_call", status="completed", name=name, call_id=call_id, arguments="{}"
+    )
+    return wire.OutputItemDone(item=item)
+
+
+def test_all_outputs_are_sent_then_one_response_is_asked_for() -> None:
+    story = Story(Settings(tool_results={"one": "1", "two": "2"})).user_speaks().reply_begins()
+    story.take()
+    story.server(call_item("c1", "one"), call_item("c2", "two"))
+    assert story.sent() == [
+        ConversationItemCreate(item=FunctionCallOutput(call_id="c1", output="1")),
+        ConversationItemCreate(item=FunctionCallOutput(call_id="c2", output="2")),
+    ]
+    story.server(wire.ResponseDone(response=wire.ResponseView("r1", "completed")))
+    assert story.sent() == [ASK]
+    assert story.conversation.replies_done == 0
+
+
+def test_a_result_that_the_user_must_give_is_waited_for() -> None:
+    story = Story(may_ask=True).user_speaks().reply_begins()
+    story.server(
+        call_item("c1", "weather"), wire.ResponseDone(response=wire.ResponseView("r1", "completed"))
+    )
+    assert ASK not in story.sent()
+    assert story.is_in(State.WAITING)
+    story.does(story.conversation.answer_call("c1", "rain", story.now_ms))
+    assert story.sent() == [
+        ConversationItemCreate(item=FunctionCallOutput(call_id="c1", output="rain")),
+        ASK,
+    ]
+
+
+def test_a_call_of_a_cancelled_reply_asks_for_nothing() -> None:
+    story = Story(Settings(tool_results={"one": "1"})).user_speaks().reply_begins()
+    story.server(call_item("c1", "one")).take()
+    story.server(wire.ResponseDone(response=wire.ResponseView("r1", "cancelled")))
+    assert story.sent() == []
+
+
+def test_captions_of_the_user_grow_and_end() -> None:
+    story = Story().user_speaks()
+    story.take()
+    story.server(
+        wire.TranscriptionDelta(item_id="u1", delta="good "),
+        wire.TranscriptionDelta(item_id="u1", delta="morn"),
+        wire.TranscriptionCompleted(item_id="u1", transcript="Good morning."),
+    )
+    assert story.shown() == [
+        notices.UserSaid(item_id="u1", text="good ", final=False),
+        notices.UserSaid(item_id="u1", text="good morn", final=False),
+        notices.UserSaid(item_id="u1", text="Good morning."),
+    ]
+
+
+def test_a_reply_that_was_owed_is_asked_for_after_the_rebuilding() -> None:
+    story = Story().user_speaks()
+    item = wire.Item("u1", "message", role="user", content=(wire.Part("input_audio"),))
+    story.server(
+        wire.ItemDone(item=item), wire.TranscriptionCompleted(item_id="u1", transcript="Hi.")
+    )
+    story.does(story.conversation.disconnected(story.now_ms))
+    assert story.is_in(State.RECONNECTING)
+    story.take()
+    story.connects()
+    assert story.sent()[1:] == [
+        ConversationItemCreate(
+            item=Message(id="u1", role="user", content=(InputText("Hi."),)),
+            previous_item_id="root",
+        ),
+        ASK,
+    ]
+
+
+def test_what_had_come_before_the_connection_broke_is_played_but_not_truncated() -> None:
+    story = Story().user_speaks().reply_begins().agent_says("one two three", 1000)
+    story.time_passes(100).does(story.conversation.disconnected(story.now_ms))
+    story.time_passes(100)
+    assert story.playback.pending_ms == 800
+    story.connects().take()
+    story.server(wire.SpeechStarted(item_id="u2"))
+    # The new session holds this item as text: there is no sound to truncate.
+    assert story.sent() == []
+    assert story.playback.pending_ms == 0
+
+
+def test_a_race_for_the_response_is_won_at_the_second_try() -> None:
+    story = Story()
+    story.does(story.conversation.type_text("hi", 0)).take()
+    code = "conversation_already_has_active_response"
+    story.reply_begins().server(wire.Error(error=wire.ErrorDetail("busy", code=code)))
+    assert story.take() == []
+    story.reply_ends()
+    assert story.sent() == [ASK]
+
+
+def test_errors_are_shown_and_refused_settings_end_it() -> None:
+    story = Story()
+    story.server(wire.Error(error=wire.ErrorDetail("Bad.", code="invalid_value", param="x")))
+    assert story.take() == [
+        Show(notices.ServerError(message="Bad.", code="invalid_value", param="x"))
+    ]
+    story.server(wire.Error(error=wire.ErrorDetail("No such voice.", event_id="settings")))
+    assert story.take() == [Abort("the server refused the settings: No such voice.")]
+
+
+def test_a_response_that_never_begins_is_not_awaited_for_ever() -> None:
+    story = Story().user_speaks()
+    assert story.is_in(State.THINKING)
+    story.time_passes(20_100)
+    assert story.is_in(State.LISTENING)
+
+
+def test_progress_tells_the_words_heard_and_those_to_come() -> None:
+    story = Story().user_speaks().reply_begins().agent_says("one two three four", 1800)
+    assert story.conversation.progress == ("", "one two three four")
+    story.time_passes(700)
+    assert story.conversation.progress == ("one two", "three four")

@@ -1,0 +1,80 @@
+"""Failures to connect, met for real and told in words."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from antiphon.talk.connection import CannotConnect, Closed
+from antiphon.talk.websocket import WebSocketConnector
+
+from .fake_server import FakeServer
+
+
+async def refusal(url: str, key: str | None = None) -> CannotConnect:
+    with pytest.raises(CannotConnect) as caught:
+        await WebSocketConnector(url, key)()
+    return caught.value
+
+
+async def test_nobody_listens() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+        error = await refusal(f"ws://127.0.0.1:{port}/v1/realtime")
+    assert str(error) == (
+        f"nobody listens at 127.0.0.1:{port}; is the server running? start it with: make run"
+    )
+    assert error.may_retry
+    assert not error.is_refused
+
+
+async def test_tls_to_a_plain_server() -> None:
+    async with TestServer(FakeServer().app()) as server:
+        place = f"127.0.0.1:{server.port}"
+        error = await refusal(f"wss://{place}/v1/realtime")
+    assert f"use --url ws://{place}" in str(error)
+    assert not error.may_retry
+
+
+async def test_a_wrong_key_is_refused_for_good() -> None:
+    async with TestServer(FakeServer(key="right").app()) as server:
+        error = await refusal(f"ws://127.0.0.1:{server.port}/v1/realtime", "wrong")
+    assert "does not accept the key" in str(error)
+    assert (error.is_refused, error.may_retry) == (True, False)
+
+
+async def test_a_busy_server_says_when() -> None:
+    async with TestServer(FakeServer(refuse_status=[503]).app()) as server:
+        error = await refusal(f"ws://127.0.0.1:{server.port}/v1/realtime")
+    assert str(error).endswith("is busy (HTTP 503); try again in 2 s")
+    assert (error.is_refused, error.may_retry, error.retry_after_s) == (False, True, 2)
+
+
+@pytest.mark.parametrize(("status", "may_retry"), [(500, True), (400, False)])
+async def test_other_refusals_name_their_status(status: int, may_retry: bool) -> None:
+    async with TestServer(FakeServer(refuse_status=[status]).app()) as server:
+        error = await refusal(f"ws://127.0.0.1:{server.port}/v1/realtime")
+    assert str(error).endswith(f"refused the connection (HTTP {status})")
+    assert error.may_retry is may_retry
+
+
+async def test_no_realtime_api_there() -> None:
+    async with TestServer(web.Application()) as server:
+        error = await refusal(f"ws://127.0.0.1:{server.port}/v2/realtime")
+    assert str(error).endswith("has no Realtime API at /v2/realtime; check --url")
+
+
+async def test_a_close_comes_with_its_code_and_reason() -> None:
+    server = FakeServer(drop_at_ms=[(0, 4000)])
+    async with TestServer(server.app()) as running:
+        connection = await WebSocketConnector(f"ws://127.0.0.1:{running.port}/v1/realtime")()
+        assert "session.created" in str(await connection.receive())
+        await connection.send('{"type":"input_audio_buffer.append","audio":"AAA="}')
+        assert await connection.receive() == Closed(4000, "away")
+        assert isinstance(await connection.receive(), Closed)
+        await connection.send("after the end")
+        await connection.close()
