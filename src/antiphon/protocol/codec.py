@@ -136,6 +136,7 @@ _NAMES = {
     "object": "an object",
     "array": "an array",
     "str": "a string",
+    "bytes": "a string",
     "int": "an integer",
     "float": "a number",
     "bool": "a boolean",
@@ -161,6 +162,8 @@ def _explain(complaint: str, raw: Any) -> tuple[str, str, str | None]:
         listed = ", ".join(f"'{value}'" for value in supported)
         hint = f" Supported values are: {listed}." if listed else ""
         return "invalid_value", f"Invalid value: {_quote(raw, path)}.{hint}", path
+    if path == "type" and what == "Expected `str`":
+        return "invalid_type", "Invalid type for 'type': expected a string.", path
     if wrong := re.fullmatch(r"Expected `(.+)`, got `(.+)`", what):
         wanted = " or ".join(
             _NAMES.get(name, name) for name in wrong[1].split(" | ") if name != "null"
