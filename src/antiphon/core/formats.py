@@ -18,12 +18,21 @@ class InputDecoder:
         self.format = audio_format
         self._whole_samples = WholeSamples()
         self._resampler = _resampler(audio_format, G711_RATE_HZ, MEDIA_RATE_HZ)
+        self.pending_samples = 0
+        """What the resampler still holds, at 24 kHz."""
 
     def decode(self, data: bytes) -> bytes:
         if self._resampler is None:
             return self._whole_samples.take(data)
         expand = g711.decode_alaw if isinstance(self.format, PcmaFormat) else g711.decode_ulaw
-        return self._resampler.process(expand(data))
+        pcm = self._resampler.process(expand(data))
+        self.pending_samples += len(data) * (MEDIA_RATE_HZ // G711_RATE_HZ) - len(pcm) // 2
+        return pcm
+
+    def flush(self) -> bytes:
+        """The end of what was given; what comes next is a new stream."""
+        self.pending_samples = 0
+        return b"" if self._resampler is None else self._resampler.flush()
 
 
 class OutputEncoder:
@@ -58,4 +67,5 @@ def encode_whole(audio_format: AudioFormat, pcm: bytes) -> bytes:
 
 
 def decode_whole(audio_format: AudioFormat, data: bytes) -> bytes:
-    return InputDecoder(audio_format).decode(data)
+    decoder = InputDecoder(audio_format)
+    return decoder.decode(data) + decoder.flush()
