@@ -22,14 +22,19 @@ class Decoder:
         self._whole_samples = WholeSamples()
         self._resampler = _resampler(audio_format, G711_RATE_HZ, RATE_HZ)
         self._expand = g711.decode_alaw if audio_format == "pcma" else g711.decode_ulaw
+        self.pending_samples = 0
+        """What the resampler still holds, at 24 kHz."""
 
     def decode(self, data: bytes) -> bytes:
         if self._resampler is None:
             return self._whole_samples.take(data)
-        return self._resampler.process(self._expand(data))
+        pcm = self._resampler.process(self._expand(data))
+        self.pending_samples += len(data) * (RATE_HZ // G711_RATE_HZ) - len(pcm) // 2
+        return pcm
 
     def flush(self) -> bytes:
-        """What the resampler still holds, at the end of the stream."""
+        """The end of what was given; what comes next is a new stream."""
+        self.pending_samples = 0
         return b"" if self._resampler is None else self._resampler.flush()
 
 

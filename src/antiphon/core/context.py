@@ -42,10 +42,23 @@ def fit_context(
         goal = int(limit * truncation.retention_ratio)
     start = 0
     # The last item is what is being answered: it stays, however long it is.
-    while total > goal and start < len(entries) - 1:
+    last = _first_of_last(entries)
+    while total > goal and start < last:
         total -= sizes[start]
         start += 1
     return _without_orphans(entries[start:])
+
+
+def _first_of_last(entries: Sequence[Entry]) -> int:
+    """Where the last item is; for a function's output, where its call is."""
+    last = len(entries) - 1
+    if entries and entries[last].type == "function_call_output":
+        return max(
+            i
+            for i, entry in enumerate(entries)
+            if entry.type == "function_call" and entry.call_id == entries[last].call_id
+        )
+    return last
 
 
 def _without_orphans(entries: Sequence[Entry]) -> list[Entry]:

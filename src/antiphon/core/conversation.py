@@ -7,6 +7,7 @@ This module only routes; each noun it routes to is a small machine of its own:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import assert_never
 
 from antiphon.core import causes
@@ -27,6 +28,7 @@ from antiphon.core.stage import Stage
 from antiphon.core.terms import Terms
 from antiphon.core.transcripts import Transcripts
 from antiphon.protocol import client, server
+from antiphon.protocol.items import Item
 from antiphon.protocol.session import AnySession, ServerVad, Session
 
 SESSION_MAX_MINUTES_TEXT = "Your session hit the maximum duration of {minutes} minutes."
@@ -70,6 +72,16 @@ class Conversation:
     def session(self) -> AnySession:
         return self._stage.session
 
+    @property
+    def items(self) -> tuple[Item, ...]:
+        """The conversation so far, oldest first, as events show it."""
+        return tuple(entry.wire() for entry in self._stage.history)
+
+    @property
+    def held_audio_bytes(self) -> int:
+        """What the conversation keeps of what was heard and spoken; bounded."""
+        return self._listening.held_bytes + self._stage.history.held_audio_bytes
+
     def handle(self, cause: Cause, now_ms: Ms) -> list[Effect]:
         """What follows from ``cause``.  Nothing follows once the conversation is closed."""
         out: list[Effect] = []
@@ -90,7 +102,8 @@ class Conversation:
                 | causes.EngineFinished()
                 | causes.EngineFailed()
             ):
-                self._response_ended(self._responses.on_news(cause, now_ms, out), now_ms, out)
+                ended = self._responses.on_news(cause, now_ms, out)
+                self._responses_ended([] if ended is None else [ended], now_ms, out)
             case causes.TranscriptGrew():
                 self._stage.transcripts.on_grew(cause, out)
             case causes.TranscriptEnded():
@@ -146,16 +159,22 @@ class Conversation:
     def _on_expired(self, out: list[Effect]) -> None:
         minutes = self._stage.terms.session_max_ms // 60_000
         message = SESSION_MAX_MINUTES_TEXT.format(minutes=minutes)
+        self._responses.fail_all(
+            server.ResponseError(
+                type="invalid_request_error", code="session_expired", message=message
+            ),
+            out,
+        )
         out.append(self._error(server.ErrorDetail(code="session_expired", message=message)))
         self._close(1001, message, out)
 
     def _on_engine_lost(self, cause: causes.EngineLost, now_ms: Ms, out: list[Effect]) -> None:
         message = f"The engine failed and was started afresh: {cause.message}"
         self._stage.transcripts.fail_all("engine_lost", message, out)
-        ended = self._responses.fail_all(message, out)
+        ended = self._responses.fail_all(server.ResponseError(message=message), out)
         out.append(self._error(server.ErrorDetail(type="server_error", message=message)))
         out.append(Configure(self._stage.session))
-        self._response_ended(ended, now_ms, out)
+        self._responses_ended(ended, now_ms, out)
 
     def _close_if_done(self, out: list[Effect]) -> None:
         if self._shutting_down and not self._responses.any_runs:
@@ -180,7 +199,7 @@ class Conversation:
                 cleared = self._silence(out)
                 ended = self._responses.interrupt(out)
                 self._announce_cleared(cleared, out)
-                self._response_ended(ended, now_ms, out)
+                self._responses_ended([] if ended is None else [ended], now_ms, out)
         elif detection is not None and detection.create_response:
             self._answer_automatically(out)
 
@@ -202,25 +221,26 @@ class Conversation:
         if self._shutting_down:
             raise Fault("server_shutting_down", "The server is restarting; connect again.")
         self._responses.create(options, out)
-        if options.conversation != "none":
+        if options.conversation != "none" and self._responses.active is not None:
             self._deadlines.clear(Deadline.USER_IS_IDLE)
 
-    def _response_ended(self, ended: Response | None, now_ms: Ms, out: list[Effect]) -> None:
-        """What comes after the conversation's response, if one has just ended."""
-        if ended is None:
-            self._close_if_done(out)
-            return
+    def _responses_ended(self, ended: Sequence[Response], now_ms: Ms, out: list[Effect]) -> None:
+        """What comes after responses that have just ended."""
         playout = self._stage.playout
-        if playout is not None:
-            self._announce_stopped(playout.generated(ended.id), now_ms, out)
-        else:
-            self._await_user(max(now_ms, ended.sound_ends_ms))
-        if self._auto_response_waits:
+        for response in ended:
+            if playout is not None:
+                self._announce_stopped(playout.generated(response.id), out)
+            if response.plan.in_conversation:
+                self._await_user(max(now_ms, response.sound_ends_ms if playout is None else 0))
+        if self._auto_response_waits and self._responses.active is None:
             self._answer_automatically(out)
         self._close_if_done(out)
 
     def _await_user(self, from_ms: Ms) -> None:
         """Start the idle timer: "`response.done` plus the duration of that response's audio"."""
+        playout = self._stage.playout
+        if self._responses.active is not None or (playout is not None and playout.is_sounding):
+            return
         detection = self._stage.session.audio.input.turn_detection
         if isinstance(detection, ServerVad) and detection.idle_timeout_ms is not None:
             self._silent_from_sample = self._listening.heard_samples
@@ -237,20 +257,24 @@ class Conversation:
         playout = self._stage.playout
         assert playout is not None, "only a transport that owns playout drains it"
         playout.played(cause.played_samples)
-        self._announce_stopped(playout.stopped(), now_ms, out)
+        stopped = playout.stopped()
+        self._announce_stopped(stopped, out)
+        if stopped:
+            self._await_user(now_ms)
 
-    def _announce_stopped(self, response_ids: list[str], now_ms: Ms, out: list[Effect]) -> None:
+    def _announce_stopped(self, response_ids: list[str], out: list[Effect]) -> None:
         for response_id in response_ids:
             out.append(
                 server.OutputAudioBufferStopped(event_id=self._event_id(), response_id=response_id)
             )
-        if response_ids:
-            self._await_user(now_ms)
 
     def _silence(self, out: list[Effect]) -> Cleared:
         """Silence at once; the events that tell of it come after."""
         playout = self._stage.playout
-        if playout is None or not playout.is_sounding:
+        if playout is None:
+            return Cleared()
+        self._announce_stopped(playout.stopped(), out)  # What was heard whole is not cleared.
+        if not playout.is_sounding:
             return Cleared()
         out.append(ClearPlayout())
         return playout.clear()
@@ -291,7 +315,7 @@ class Conversation:
             case client.InputAudioBufferClear():
                 self._listening.clear(out)
             case client.OutputAudioBufferClear():
-                self._on_output_clear(out)
+                self._on_output_clear(now_ms, out)
             case client.ConversationItemCreate():
                 self._items.create(event, out)
             case client.ConversationItemRetrieve():
@@ -303,7 +327,8 @@ class Conversation:
             case client.ResponseCreate():
                 self._begin_response(event.response or client.ResponseOptions(), out)
             case client.ResponseCancel():
-                self._response_ended(self._responses.cancel(event.response_id, out), now_ms, out)
+                ended = self._responses.cancel(event.response_id, out)
+                self._responses_ended([ended], now_ms, out)
             case _:
                 assert_never(event)
 
@@ -318,7 +343,7 @@ class Conversation:
         if not isinstance(detection, ServerVad) or detection.idle_timeout_ms is None:
             self._deadlines.clear(Deadline.USER_IS_IDLE)
 
-    def _on_output_clear(self, out: list[Effect]) -> None:
+    def _on_output_clear(self, now_ms: Ms, out: list[Effect]) -> None:
         if self._stage.playout is None:
             raise Fault(
                 "invalid_request_error",
@@ -327,6 +352,7 @@ class Conversation:
                 param="type",
             )
         self._announce_cleared(self._silence(out), out)
+        self._await_user(now_ms)
 
     # --- Small ---------------------------------------------------------------
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from antiphon.core.faults import Fault
-from antiphon.core.items import Entry
+from antiphon.core.items import MAX_AUDIO_BYTES, Entry
 
 MAX_ITEMS = 10_000
 """Overflow policy: a client's new item is refused; a session's hour does not get there by voice."""
-MAX_AUDIO_BYTES = 2 * 1024 * 1024
-"""Audio kept for `conversation.item.retrieve`.  Overflow policy: the oldest item's audio goes."""
 
 
 class History:
@@ -19,7 +17,7 @@ class History:
         self._order: list[str] = []
         self._audio: list[Entry] = []
         """Entries that hold audio, oldest first."""
-        self._audio_bytes = 0
+        self._reserved: set[str] = set()
 
     def __iter__(self) -> Iterator[Entry]:
         return (self._entries[item_id] for item_id in self._order)
@@ -29,6 +27,11 @@ class History:
 
     def get(self, item_id: str) -> Entry | None:
         return self._entries.get(item_id)
+
+    @property
+    def held_audio_bytes(self) -> int:
+        """The audio of all items, also of those that are not finished."""
+        return sum(_audio_size(entry) for entry in self)
 
     @property
     def last_id(self) -> str | None:
@@ -41,6 +44,16 @@ class History:
         # Nearly always asked of a new item, so look from the end.
         at = len(self._order) - 1 - self._order[::-1].index(item_id)
         return self._order[at - 1] if at else None
+
+    def reserve(self, item_id: str) -> None:
+        """An item that is to come has its id already: nobody else may take it."""
+        self._reserved.add(item_id)
+
+    def release(self, item_id: str) -> None:
+        self._reserved.discard(item_id)
+
+    def is_reserved(self, item_id: str) -> bool:
+        return item_id in self._reserved
 
     def check_place(self, previous_item_id: str | None) -> None:
         """Raises:
@@ -77,26 +90,22 @@ class History:
         entry = self._entries.pop(item_id)
         self._order.remove(item_id)
         if entry in self._audio:
-            self._forget_audio(entry)
+            self._audio.remove(entry)
 
     def has_call(self, call_id: str) -> bool:
         return any(e.type == "function_call" and e.call_id == call_id for e in self)
 
     def keep_audio(self, entry: Entry) -> None:
         """Count a finished entry's audio, and forget the oldest where it is too much."""
-        size = _audio_size(entry)
-        if not size or entry.id not in self._entries or entry in self._audio:
+        if not _audio_size(entry) or entry.id not in self._entries or entry in self._audio:
             return
         self._audio.append(entry)
-        self._audio_bytes += size
-        while self._audio_bytes > MAX_AUDIO_BYTES and self._audio:
-            self._forget_audio(self._audio[0])
-
-    def _forget_audio(self, entry: Entry) -> None:
-        self._audio.remove(entry)
-        for part in entry.parts:
-            part.pcm = bytearray()
-        self._audio_bytes = sum(_audio_size(e) for e in self._audio)
+        total = sum(_audio_size(e) for e in self._audio)
+        while total > MAX_AUDIO_BYTES:
+            oldest = self._audio.pop(0)
+            total -= _audio_size(oldest)
+            for part in oldest.parts:
+                part.pcm = bytearray()
 
 
 def _audio_size(entry: Entry) -> int:

@@ -36,10 +36,10 @@ class InputBuffer:
             del self._pcm[: 2 * (sample - self.start)]
             self.start = sample
 
-    def keep_last(self, samples: int) -> None:
+    def keep_from(self, sample: int) -> None:
         """Forget silence that no turn will reach back to, once it is worth the move."""
-        if self.end - self.start > samples + _SLACK_SAMPLES:
-            self.forget_before(self.end - samples)
+        if sample - self.start > _SLACK_SAMPLES:
+            self.forget_before(sample)
 
     def peek(self, from_sample: int, to_sample: int) -> bytes:
         first = max(from_sample, self.start)

@@ -43,11 +43,17 @@ class ItemRequests:
                 f"Approval request '{item.approval_request_id}' not found in conversation.",
                 param="item.approval_request_id",
             )
-        entry = entry_from(item, stage.ids.new("item") if item.id is UNSET else item.id)
+        entry = entry_from(item, stage.new_item_id() if item.id is UNSET else item.id)
         known = stage.history.get(entry.id)
         if known is not None:
             self._acknowledge_again(known, entry, out)
             return
+        if stage.history.is_reserved(entry.id):
+            raise Fault(
+                "item_create_duplicate_item_id",
+                f"Error creating item: the id '{entry.id}' is that of the turn being spoken.",
+                param="item.id",
+            )
         stage.history.check_place(event.previous_item_id)
         if entry.type == "function_call_output" and not stage.history.has_call(entry.call_id):
             raise Fault(
@@ -58,13 +64,14 @@ class ItemRequests:
             entry.call_id = stage.ids.new("call")
         spoken = self._take_audio(entry, item)
         stage.history.insert(entry, event.previous_item_id)
-        for _, part in spoken:
-            part.shows_text = stage.transcripts.wanted
+        if spoken is not None:
+            entry.parts[spoken].shows_text = stage.transcripts.wanted
         self._announce(entry, out)
-        for index, part in spoken:
-            stage.history.keep_audio(entry)
+        if spoken is not None:
+            part = entry.parts[spoken]
             out.append(TurnCommitted(entry.id, bytes(part.pcm)))
-            stage.transcripts.commit(entry.id, part, index, out)
+            stage.transcripts.commit(entry.id, part, spoken, out)
+        stage.history.keep_audio(entry)
 
     def retrieve(self, event: ConversationItemRetrieve, connection: str, out: list[Effect]) -> None:
         entry = self._stage.history.get(event.item_id)
@@ -146,17 +153,31 @@ class ItemRequests:
         )
         out.append(ConversationItemDone(event_id=ids.event(), previous_item_id=previous, item=item))
 
-    def _take_audio(self, entry: Entry, item: object) -> list[tuple[int, Part]]:
-        """Decode a created message's audio; the parts whose words are to be found out."""
-        spoken = []
-        if isinstance(item, Message):
-            for index, (content, part) in enumerate(zip(item.content, entry.parts, strict=True)):
-                if isinstance(content, InputAudio) and content.audio:
-                    part.pcm += decode_whole(self._input_format, content.audio)
-                    part.samples = len(part.pcm) // 2
-                    if part.text is None:
-                        spoken.append((index, part))
-        return spoken
+    def _take_audio(self, entry: Entry, item: object) -> int | None:
+        """Decode a created message's audio; which part's words are to be found out.
+
+        Raises:
+            Fault: there are two such parts; a turn has one transcript.
+        """
+        if not isinstance(item, Message):
+            return None
+        spoken = [
+            index
+            for index, content in enumerate(item.content)
+            if isinstance(content, InputAudio) and content.audio and content.transcript is None
+        ]
+        if len(spoken) > 1:
+            raise Fault(
+                "invalid_value",
+                "Only one part of an item may be audio without a transcript; send them as items "
+                "of their own.",
+                param=f"item.content[{spoken[1]}]",
+            )
+        for content, part in zip(item.content, entry.parts, strict=True):
+            if isinstance(content, InputAudio) and content.audio:
+                part.pcm += decode_whole(self._input_format, content.audio)
+                part.samples = len(part.pcm) // 2
+        return spoken[0] if spoken else None
 
     def _content(self, part: Part) -> Content:
         """A part with its audio, where it is kept and a frame can hold it."""

@@ -29,6 +29,11 @@ from antiphon.protocol.items import (
 PartKind = Literal["input_text", "input_audio", "input_image", "output_text", "output_audio"]
 
 
+MAX_AUDIO_BYTES = 2 * 1024 * 1024
+"""Audio kept for `conversation.item.retrieve`, by one item and by all.  Overflow policy: the
+audio of an item that is longer is not kept, of several the oldest item's goes."""
+
+
 def samples_to_ms(samples: int) -> int:
     return samples * 1000 // MEDIA_RATE_HZ
 
@@ -61,14 +66,23 @@ class Part:
         return self.kind in ("input_audio", "output_audio")
 
     def speak(self, pcm: bytes, words: Iterable[Word]) -> None:
-        if not self.sealed:
+        if self.sealed:
+            return
+        if len(self.pcm) == 2 * self.samples and len(self.pcm) + len(pcm) <= MAX_AUDIO_BYTES:
             self.pcm += pcm
-            self.samples += len(pcm) // 2
-            self.words += words
+        else:
+            self.pcm = bytearray()
+        self.samples += len(pcm) // 2
+        self.words += words
 
     def say(self, text: str) -> None:
         if not self.sealed:
             self.text = (self.text or "") + text
+
+    def end_early(self) -> None:
+        """Words run ahead of their sound; keep those that were spoken."""
+        if self.words or not self.samples:
+            self.text = (self.text or "")[: self._heard_chars(self.samples)].rstrip()
 
     def cut(self, samples: int) -> None:
         """Keep what was heard: whole words, up to ``samples``.

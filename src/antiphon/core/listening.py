@@ -67,6 +67,10 @@ class Listening:
     def heard_samples(self) -> int:
         return self._buffer.end
 
+    @property
+    def held_bytes(self) -> int:
+        return 2 * len(self._buffer)
+
     def configure(self, out: list[Effect]) -> None:
         """Follow the session's settings; a turn that is open goes on under the new ones."""
         settings = self._stage.session.audio.input
@@ -85,7 +89,8 @@ class Listening:
             out.append(DetectVoice(on=False))
         elif detection is not None and self._detector is None:
             self._detector = TurnDetector(detection)
-            self._end_manual_turn(out)
+            # A turn that appending began is not one that it found.
+            self._drop_turn(out)
             out.append(DetectVoice(on=True))
         elif detection is not None and self._detector is not None:
             self._detector.detection = detection
@@ -115,11 +120,13 @@ class Listening:
             pcm = self._reducer.process(pcm)
         if not pcm:
             return
-        if self._detector is None:
-            if self._turn is None and by_hand and not self._stage.terms.engine_finds_turns:
-                self._begin_turn(self._buffer.start, out)
-        elif self._turn is None:
-            self._buffer.keep_last(self._detector.reach_samples)
+        if (
+            self._detector is None
+            and self._turn is None
+            and by_hand
+            and not self._stage.terms.engine_finds_turns
+        ):
+            self._begin_turn(self._buffer.start, out)
         out.append(Hear(pcm, self._buffer.append(pcm)))
 
     # --- Turns ---------------------------------------------------------------
@@ -131,6 +138,9 @@ class Listening:
             return None
         event = detector.score(at_sample, probability)
         if event is None:
+            if self._turn is None:
+                # Not before it was scored: a client may append a whole recording at once.
+                self._buffer.keep_from(at_sample - detector.reach_samples)
             return None
         if isinstance(event, TurnStarted):
             if self._turn is None:
@@ -165,13 +175,14 @@ class Listening:
         Raises:
             Fault: there is too little audio to be a turn.
         """
-        held_ms = len(self._buffer) * 1000 / ms_to_samples(1000)
+        held_ms = (len(self._buffer) + self._decoder.pending_samples) * 1000 / ms_to_samples(1000)
         if held_ms < MIN_COMMIT_MS:
             raise Fault(
                 "input_audio_buffer_commit_empty",
                 "Error committing input audio buffer: buffer too small. Expected at least "
                 f"{MIN_COMMIT_MS}ms of audio, but buffer only has {held_ms:.2f}ms of audio.",
             )
+        self.hear(self._decoder.flush(), out, by_hand=False)
         if self._turn is None:
             self._turn = self._new_turn(self._buffer.start)
         self._commit_turn(self._buffer.end, out)
@@ -179,10 +190,8 @@ class Listening:
 
     def clear(self, out: list[Effect]) -> None:
         self._buffer.clear()
-        if self._turn is not None:
-            self._stage.transcripts.drop(self._turn.item_id)
-            self._turn = None
-            out.append(InputDropped())
+        self._decoder = decoder(self._format)
+        self._drop_turn(out)
         self._restart_detection(out)
         out.append(InputAudioBufferCleared(event_id=self._stage.ids.event()))
 
@@ -207,7 +216,8 @@ class Listening:
         out.append(TurnBegan(self._turn.item_id, from_sample, so_far))
 
     def _new_turn(self, from_sample: int) -> OpenTurn:
-        turn = OpenTurn(self._stage.ids.new("item"), from_sample)
+        turn = OpenTurn(self._stage.new_item_id(), from_sample)
+        self._stage.history.reserve(turn.item_id)
         self._stage.transcripts.begin(turn.item_id)
         return turn
 
@@ -217,6 +227,7 @@ class Listening:
         part = Part("input_audio", pcm=bytearray(pcm), samples=len(pcm) // 2)
         entry = Entry(turn.item_id, "message", parts=[part])
         history, ids = self._stage.history, self._stage.ids
+        history.release(turn.item_id)
         previous = history.last_id
         history.insert(entry)
         history.keep_audio(entry)
@@ -234,10 +245,10 @@ class Listening:
         out.append(TurnCommitted(entry.id, pcm))
         self._stage.transcripts.commit(entry.id, part, 0, out)
 
-    def _end_manual_turn(self, out: list[Effect]) -> None:
-        """Detection was turned on: the turn that appending began is not one that it found."""
+    def _drop_turn(self, out: list[Effect]) -> None:
         if self._turn is not None:
             self._stage.transcripts.drop(self._turn.item_id)
+            self._stage.history.release(self._turn.item_id)
             self._turn = None
             out.append(InputDropped())
 

@@ -45,6 +45,8 @@ class Sounding:
 
     response_id: str
     phase: Hearing = Hearing.QUEUED
+    end: int = 0
+    """Where its queued sound ends, in samples played since the session began."""
     generated: bool = False
     """No more sound will come."""
 
@@ -53,6 +55,7 @@ class Sounding:
 class Segment:
     """A stretch of the playout that belongs to one item."""
 
+    response_id: str
     item_id: str
     start: int
     end: int
@@ -73,13 +76,18 @@ class Playout:
     def __init__(self) -> None:
         self._segments: list[Segment] = []
         self._soundings: list[Sounding] = []
+        self._silenced: set[str] = set()
+        """Responses that were cleared while there was more of them to come."""
         self._end = 0
-        """Where the queued sound ends, in samples played since the session began."""
         self._played = 0
 
     @property
     def is_sounding(self) -> bool:
         return bool(self._soundings)
+
+    def takes(self, response_id: str) -> bool:
+        """False: the response was cleared, so no more of it will be heard."""
+        return response_id not in self._silenced
 
     def queue(self, response_id: str, item_id: str, samples: int) -> bool:
         """Sound was handed to the transport; True where it is the response's first."""
@@ -92,8 +100,10 @@ class Playout:
         if self._segments and self._segments[-1].item_id == item_id:
             self._segments[-1].end += samples
         else:
-            self._segments.append(Segment(item_id, self._end, self._end + samples))
+            end = self._end + samples
+            self._segments.append(Segment(response_id, item_id, self._end, end))
         self._end += samples
+        sounding.end = self._end
         return first
 
     def played(self, samples: int) -> None:
@@ -110,6 +120,7 @@ class Playout:
 
     def generated(self, response_id: str) -> list[str]:
         """A response will bring no more sound: the responses whose sound stops with that."""
+        self._silenced.discard(response_id)
         for sounding in self._soundings:
             if sounding.response_id == response_id:
                 sounding.generated = True
@@ -117,15 +128,14 @@ class Playout:
 
     def stopped(self) -> list[str]:
         """The responses whose sound has been played out, in order; each is told once."""
-        if self._played < self._end:
-            return []  # There is more to hear.
-        over = [s for s in self._soundings if s.generated]
+        over = [s for s in self._soundings if s.generated and s.end <= self._played]
         for sounding in over:
             sounding.phase = HEARING.next(sounding.phase, HearingMove.DRAIN)
-        self._soundings = [s for s in self._soundings if not s.generated]
-        if not self._soundings:
-            self._segments.clear()
-        return [s.response_id for s in over]
+            self._soundings.remove(sounding)
+        ids = [sounding.response_id for sounding in over]
+        if ids:
+            self._segments = [s for s in self._segments if s.response_id not in ids]
+        return ids
 
     def clear(self) -> Cleared:
         """Drop what was not played."""
@@ -138,6 +148,7 @@ class Playout:
         for sounding in self._soundings:
             sounding.phase = HEARING.next(sounding.phase, HearingMove.CLEAR)
         silenced = tuple(s.response_id for s in self._soundings)
+        self._silenced |= {s.response_id for s in self._soundings if not s.generated}
         self._soundings.clear()
         self._segments.clear()
         self._end = self._played

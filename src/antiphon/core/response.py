@@ -151,7 +151,7 @@ class Response:
         if self._phase is not Phase.CALLING or self._entry.call_id != news.call_id:
             self._make_room(out)
             entry = Entry(
-                self._stage.ids.new("item"),
+                self._stage.new_item_id(),
                 "function_call",
                 "in_progress",
                 name=news.name,
@@ -250,14 +250,16 @@ class Response:
     # --- Items and parts -----------------------------------------------------
 
     def _open_speech(self, out: list[Effect]) -> None:
-        if self._phase is Phase.SPEAKING:
-            return
-        self._make_room(out)
-        self._open_message(Move.SPEAK, Part("output_audio", ""), events.AudioPart(), out)
-        self._encoder = encoder(self.plan.audio_format)
+        if self._phase is not Phase.SPEAKING:
+            self._make_room(out)
+            self._open_message(Move.SPEAK, Part("output_audio", ""), events.AudioPart(), out)
+            self._encoder = encoder(self.plan.audio_format)
+        playout = self._stage.playout
+        if playout is not None and not playout.takes(self.id):
+            self._part.sealed = True
 
     def _open_message(self, move: Move, part: Part, shown: events.Part, out: list[Effect]) -> None:
-        entry = Entry(self._stage.ids.new("item"), "message", "in_progress", role="assistant")
+        entry = Entry(self._stage.new_item_id(), "message", "in_progress", role="assistant")
         self._open_item(move, entry, out)
         entry.parts.append(part)
         self._said = ""
@@ -293,6 +295,8 @@ class Response:
             return
         entry = self._entry
         if self._phase is Phase.SPEAKING:
+            if status == "incomplete":
+                self._part.end_early()
             self._close_speech(out)
         elif self._phase is Phase.WRITING:
             out.append(self._at_part(events.ResponseOutputTextDone, text=self._said))
@@ -339,7 +343,7 @@ class Response:
     def _play(self, pcm: bytes, out: list[Effect]) -> None:
         playout = self._stage.playout
         assert playout is not None
-        if not pcm:
+        if not pcm or not playout.takes(self.id):
             return
         if playout.queue(self.id, self._entry.id, len(pcm) // 2):
             out.append(

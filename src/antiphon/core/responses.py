@@ -177,12 +177,12 @@ class Responses:
                 "An approval response cannot be the input of a response.",
                 param=f"response.input[{index}]",
             )
-        return entry_from(item, self._stage.ids.new("item") if item.id is UNSET else item.id)
+        return entry_from(item, self._stage.new_item_id() if item.id is UNSET else item.id)
 
     # --- News ----------------------------------------------------------------
 
     def on_news(self, news: ResponseNews, now_ms: Ms, out: list[Effect]) -> Response | None:
-        """Returns the conversation's response, where this ended it."""
+        """Returns the response, where this ended it."""
         response = self._find(news.response_id)
         if response is None:
             return None  # The engine had not yet heard that we stopped it.
@@ -210,8 +210,8 @@ class Responses:
 
     # --- Ending --------------------------------------------------------------
 
-    def cancel(self, response_id: str | None, out: list[Effect]) -> Response | None:
-        """A client's wish.  Returns the conversation's response, where this ended it.
+    def cancel(self, response_id: str | None, out: list[Effect]) -> Response:
+        """A client's wish.  Returns the response that this ended.
 
         Raises:
             Fault: nothing to cancel.  LiveKit knows it by the message, Pipecat by the code.
@@ -234,21 +234,21 @@ class Responses:
         response.cancel("turn_detected", out)
         return self._ended(response, out)
 
-    def fail_all(self, message: str, out: list[Effect]) -> Response | None:
-        """The engine is gone.  Returns the conversation's response, if there was one."""
-        active = self._active
-        for response in [*([active] if active else []), *self._beside.values()]:
-            response.fail(ResponseError(message=message), out)
+    def fail_all(self, error: ResponseError, out: list[Effect]) -> list[Response]:
+        """Nothing more can come of any of them.  Returns those that this ended."""
+        running = [*([self._active] if self._active else []), *self._beside.values()]
+        for response in running:
+            response.fail(error, out)
             self._ended(response, out)
-        return active
+        return running
 
-    def _ended(self, response: Response, out: list[Effect]) -> Response | None:
+    def _ended(self, response: Response, out: list[Effect]) -> Response:
         self._announce_rate_limits(out)
         if response is self._active:
             self._active = None
-            return response
-        del self._beside[response.id]
-        return None
+        else:
+            del self._beside[response.id]
+        return response
 
     def _announce_rate_limits(self, out: list[Effect]) -> None:
         if self._stage.terms.announce_rate_limits:

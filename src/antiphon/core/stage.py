@@ -24,3 +24,10 @@ class Stage:
     conversation_id: str
     voice_heard: bool = False
     """The assistant has spoken: its voice can no longer change."""
+
+    def new_item_id(self) -> str:
+        """One that no item has: a client may have guessed the next."""
+        item_id = self.ids.new("item")
+        while self.history.get(item_id) is not None:
+            item_id = self.ids.new("item")
+        return item_id

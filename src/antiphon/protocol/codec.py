@@ -68,7 +68,9 @@ def _not_json(error: Exception) -> ProtocolError:
 
 
 def _too_deep() -> ProtocolError:
-    return ProtocolError("invalid_event", f"The message is nested deeper than {MAX_DEPTH} levels.")
+    return ProtocolError(
+        "invalid_event", f"The message is nested too deeply: {MAX_DEPTH} levels at most."
+    )
 
 
 _KNOWN_KEYS: dict[str, type[msgspec.Struct]] = {

@@ -205,7 +205,12 @@ class LiveSession:
 
     def _handle(self, cause: Cause) -> None:
         now_ms = int((self._loop.time() - self._opened_at) * 1000)
-        effects = self._conversation.handle(cause, now_ms)
+        try:
+            effects = self._conversation.handle(cause, now_ms)
+        except Exception:
+            if self._tape is not None:
+                self._tape.write(now_ms, cause, [])  # A replay shall fail on it, too.
+            raise
         if self._tape is not None:
             self._tape.write(now_ms, cause, effects)
         for effect in effects:

@@ -83,13 +83,14 @@ class VirtualCall:
         self.effects += effects
         return effects
 
-    def client(self, *events: ClientEvent) -> VirtualCall:
+    def client(self, *events: ClientEvent, connection: str = CLIENT) -> VirtualCall:
         for event in events:
-            self.give(ClientSent(CLIENT, event, self._played_samples))
+            self.give(ClientSent(connection, event, self._played_samples))
         return self
 
-    def user_speaks(self, ms: int) -> VirtualCall:
-        return self._microphone(ms, probability=0.9)
+    def user_speaks(self, ms: int, *, probability: float = 0.9) -> VirtualCall:
+        """Microphone audio that is scored so likely to hold a voice."""
+        return self._microphone(ms, probability=probability)
 
     def user_is_quiet(self, ms: int) -> VirtualCall:
         return self._microphone(ms, probability=0.01)
