@@ -27,8 +27,8 @@ from antiphon.errors import EngineUnavailable
 
 _NAME = "espeak"
 _WORKER = "antiphon.engines.cascade.tts.espeak_worker"
-_SEGMENT_CHARS = 300
-"""About 20 s of speech, 20 ms of work: nobody else waits longer than that for a worker."""
+_SEGMENT_CHARS = 200
+"""About 12 s of speech, 20 ms of work: so long may another wait for its first audio."""
 _WORD = re.compile(r"[a-zà-öø-ÿ0-9'.-]+", re.IGNORECASE)
 _PRONOUNCE_WORDS_MAX = 1000
 
@@ -72,7 +72,7 @@ class EspeakSynthesizer:
         spoken_samples = 0
         for segment in segments(text, _SEGMENT_CHARS):
             begin_sample = spoken_samples
-            command = _command(segment, voice, speed, language)
+            command = _command(segment, voice, speed, language, first=begin_sample == 0)
             async with aclosing(self._ask(command)) as answer:
                 async for news in answer:
                     if not isinstance(news, Piece):
@@ -118,7 +118,9 @@ class EspeakSynthesizer:
             job.close()
 
 
-def _command(segment: Segment, name: str, speed: float, language: str | None) -> Speak:
+def _command(
+    segment: Segment, name: str, speed: float, language: str | None, *, first: bool
+) -> Speak:
     voice = voice_for(name)
     wpm, word_gap = rate(voice, speed)
     return Speak(
@@ -129,6 +131,7 @@ def _command(segment: Segment, name: str, speed: float, language: str | None) ->
         pitch=voice.pitch,
         pitch_range=voice.pitch_range,
         volume=voice.volume,
+        waits_for_first=first,
     )
 
 

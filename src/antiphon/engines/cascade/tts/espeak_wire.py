@@ -14,6 +14,8 @@ class Speak(Struct, frozen=True, tag="speak", array_like=True):
     pitch: int
     pitch_range: int
     volume: int
+    waits_for_first: bool
+    """Nothing of the utterance has been heard yet: goes before the rest of long ones."""
 
 
 class Cancel(Struct, frozen=True, tag="cancel", array_like=True):

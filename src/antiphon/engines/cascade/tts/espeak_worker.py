@@ -196,7 +196,9 @@ def _until_terminated(events: Any) -> Any:
 
 
 class Worker:
-    """Does the jobs one after the other, in the order in which they came."""
+    """Does the jobs one after the other: who waits for first audio goes before who has
+    some already, else who came first.
+    """
 
     def __init__(self) -> None:
         self._wire: WorkerEnd[Command] = WorkerEnd(Command)
@@ -214,9 +216,15 @@ class Worker:
                 self._note(*self._wire.receive())
             self._note_arrived()
             if self._waiting:
-                self._current = next(iter(self._waiting))
+                self._current = self._next()
                 self._do(self._waiting.pop(self._current))
                 self._current = 0
+
+    def _next(self) -> int:
+        for job, command in self._waiting.items():
+            if isinstance(command, Pronounce) or command.waits_for_first:
+                return job
+        return next(iter(self._waiting))
 
     def _note_arrived(self) -> None:
         for job, command in self._wire.arrived():
