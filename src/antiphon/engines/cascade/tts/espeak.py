@@ -1,0 +1,140 @@
+"""Speech by espeak-ng, in worker processes: right after install, in a hundred languages."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
+
+from antiphon.engines.cascade.parts import Speech, SpokenWord
+from antiphon.engines.cascade.tts.arpabet import arpabet
+from antiphon.engines.cascade.tts.espeak_wire import (
+    Cancel,
+    Command,
+    Failed,
+    News,
+    Piece,
+    Pronounce,
+    Pronounced,
+    Speak,
+)
+from antiphon.engines.cascade.tts.segments import Segment, segments
+from antiphon.engines.cascade.tts.voices import VOICES, espeak_names, rate, voice_for
+from antiphon.engines.cascade.workers import WorkerPool
+from antiphon.errors import EngineUnavailable
+
+_NAME = "espeak"
+_WORKER = "antiphon.engines.cascade.tts.espeak_worker"
+_SEGMENT_CHARS = 200
+"""About 12 s of speech, 20 ms of work: so long may another wait for its first audio."""
+_WORD = re.compile(r"[a-zà-öø-ÿ0-9'.-]+", re.IGNORECASE)
+_PRONOUNCE_WORDS_MAX = 1000
+
+
+class EspeakSynthesizer:
+    """A `Synthesizer`.  ``workers`` processes, two at most by default: one speaks
+    hundreds of times faster than real time.
+    """
+
+    def __init__(self, *, workers: int | None = None, jobs_per_worker: int = 256) -> None:
+        self._pool: WorkerPool[News] = WorkerPool(
+            _NAME,
+            _WORKER,
+            News,
+            workers=workers or min(2, os.cpu_count() or 1),
+            jobs_per_worker=jobs_per_worker,
+        )
+
+    @property
+    def voices(self) -> tuple[str, ...]:
+        return tuple(VOICES)
+
+    @property
+    def pids(self) -> list[int]:
+        return self._pool.pids
+
+    async def start(self) -> None:
+        await self._pool.start()
+
+    async def aclose(self) -> None:
+        await self._pool.aclose()
+
+    async def speak(
+        self, text: str, *, voice: str, speed: float, language: str | None = None
+    ) -> AsyncIterator[Speech]:
+        """As `Synthesizer.speak`.
+
+        Text without a word in it has no speech.  ``speed`` is that of the API, 0.25 to
+        1.5; a language that espeak-ng lacks is read as English.
+        """
+        spoken_samples = 0
+        for segment in segments(text, _SEGMENT_CHARS):
+            begin_sample = spoken_samples
+            command = _command(segment, voice, speed, language, first=begin_sample == 0)
+            async with aclosing(self._ask(command)) as answer:
+                async for news in answer:
+                    if not isinstance(news, Piece):
+                        break
+                    spoken_samples += len(news.pcm) // 2
+                    words = tuple(
+                        SpokenWord(_text_end(segment, end), begin_sample + sample)
+                        for end, sample in news.marks
+                    )
+                    yield Speech(news.pcm, words)
+
+    async def pronounce(self, words: Sequence[str]) -> dict[str, str]:
+        """ARPAbet of English words by rule; one that cannot be pronounced is left out.
+
+        Raises:
+            EngineUnavailable: no worker answers.
+        """
+        asked = tuple(word for word in words if _WORD.fullmatch(word))[:_PRONOUNCE_WORDS_MAX]
+        async with aclosing(self._ask(Pronounce(asked))) as answer:
+            news = await anext(answer)
+        assert isinstance(news, Pronounced)
+        phones = map(arpabet, news.ipa)
+        return {word: p for word, p in zip(asked, phones, strict=True) if p}
+
+    async def _ask(self, command: Command) -> AsyncGenerator[News, None]:
+        # Bounded by what a worker says about one segment: UTTERANCE_MAX_S of audio.
+        inbox: asyncio.Queue[News | EngineUnavailable] = asyncio.Queue()
+        job = self._pool.open(inbox.put_nowait, inbox.put_nowait)
+        ended = False
+        try:
+            job.send(command)
+            while True:
+                news = await inbox.get()
+                ended = not isinstance(news, Piece)
+                if isinstance(news, EngineUnavailable):
+                    raise news
+                if isinstance(news, Failed):
+                    raise EngineUnavailable(_NAME, news.reason)
+                yield news
+        finally:
+            if not ended:
+                job.send(Cancel())
+            job.close()
+
+
+def _command(
+    segment: Segment, name: str, speed: float, language: str | None, *, first: bool
+) -> Speak:
+    voice = voice_for(name)
+    wpm, word_gap = rate(voice, speed)
+    return Speak(
+        text=segment.spoken,
+        names=espeak_names(voice, language),
+        wpm=wpm,
+        word_gap=word_gap,
+        pitch=voice.pitch,
+        pitch_range=voice.pitch_range,
+        volume=voice.volume,
+        waits_for_first=first,
+    )
+
+
+def _text_end(segment: Segment, end: int) -> int:
+    """From a position in what was spoken to one in the whole text."""
+    return segment.end if end == len(segment.spoken) else segment.begin + end
