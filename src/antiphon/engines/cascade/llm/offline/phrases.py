@@ -73,6 +73,13 @@ class Phrase(Struct, frozen=True):
         """How many words it has at least: short phrases are matched with more care."""
         return _shortest(self.node)
 
+    def example(self) -> str:
+        """The shortest plain way to say it."""
+        return " ".join(_example(self.node))
+
+    def with_slots(self, change: Callable[[Slot], Slot]) -> Phrase:
+        return Phrase(self.source, _with_slots(self.node, change))
+
 
 # --- Reading a phrase --------------------------------------------------------
 
@@ -201,6 +208,34 @@ def _shortest(node: Node) -> int:
             return sum(_shortest(part) for part in node.parts)
         case Alternatives():
             return min(_shortest(part) for part in node.parts)
+
+
+def _example(node: Node) -> Iterator[str]:
+    match node:
+        case Literal():
+            if node.text:
+                yield node.text
+        case Gap():
+            yield node.slot.examples()[0]
+        case Sequence():
+            for part in node.parts:
+                yield from _example(part)
+        case Alternatives():
+            yield from _example(node.parts[0])
+
+
+def _with_slots(node: Node, change: Callable[[Slot], Slot]) -> Node:
+    match node:
+        case Literal():
+            return node
+        case Gap():
+            return Gap(node.name, change(node.slot))
+        case Optional():
+            return Optional(_with_slots(node.part, change))
+        case Sequence():
+            return Sequence(tuple(_with_slots(part, change) for part in node.parts))
+        case Alternatives():
+            return Alternatives(tuple(_with_slots(part, change) for part in node.parts))
 
 
 def _match(
