@@ -83,6 +83,7 @@ class Phrase(Struct, frozen=True):
 
 # --- Reading a phrase --------------------------------------------------------
 
+_MAX_CHARS = 400
 _MARK = re.compile(r"\{[^{}]*\}|[][()|]|[^][()|{}\s]+|[{}]")
 SlotNamed = Callable[[str, str], Slot]
 """``(name, type)`` of a slot, as written; raises `PhraseError` for what it does not know."""
@@ -94,6 +95,8 @@ def parse_phrase(source: str, slot_named: SlotNamed) -> Phrase:
     Raises:
         PhraseError: brackets do not match, a slot is unknown, or it has no words.
     """
+    if len(source) > _MAX_CHARS:
+        raise PhraseError(f"a phrase of more than {_MAX_CHARS} characters")
     marks = _MARK.findall(source)
     node, at = _parse_alternatives(marks, 0, slot_named, source)
     if at < len(marks):
@@ -238,33 +241,35 @@ def _with_slots(node: Node, change: Callable[[Slot], Slot]) -> Node:
             return Alternatives(tuple(_with_slots(part, change) for part in node.parts))
 
 
-def _match(
-    node: Node, words: tuple[Word, ...], at: int, today: dt.date
-) -> Iterator[tuple[int, tuple[tuple[str, Filled], ...]]]:
+_Way = tuple[int, tuple[tuple[str, Filled], ...]]
+_MAX_WAYS = 100
+"""Of reading one phrase at one place: optional words multiply."""
+
+
+def _match(node: Node, words: tuple[Word, ...], at: int, today: dt.date) -> list[_Way]:
+    """All ways to read ``node`` from ``at``, the first one preferred."""
     match node:
         case Literal():
             end = at + len(node.canons)
-            if tuple(word.canon for word in words[at:end]) == node.canons:
-                yield end, ()
+            said = tuple(word.canon for word in words[at:end])
+            return [(end, ())] if said == node.canons else []
         case Gap():
+            read: list[_Way] = []
             for end, filled in node.slot.read(words, at, today):
-                yield end, ((node.name, filled),)
+                read.append((end, ((node.name, filled),)))
+            return read[:_MAX_WAYS]
         case Optional():
-            yield from _match(node.part, words, at, today)
-            yield at, ()
+            return [*_match(node.part, words, at, today), (at, ())]
         case Alternatives():
-            for part in node.parts:
-                yield from _match(part, words, at, today)
+            found = [way for part in node.parts for way in _match(part, words, at, today)]
+            return list(dict.fromkeys(found))[:_MAX_WAYS]
         case Sequence():
-            yield from _match_all(node.parts, words, at, today)
-
-
-def _match_all(
-    parts: tuple[Node, ...], words: tuple[Word, ...], at: int, today: dt.date
-) -> Iterator[tuple[int, tuple[tuple[str, Filled], ...]]]:
-    if not parts:
-        yield at, ()
-        return
-    for middle, first in _match(parts[0], words, at, today):
-        for end, rest in _match_all(parts[1:], words, middle, today):
-            yield end, first + rest
+            ways: list[_Way] = [(at, ())]
+            for part in node.parts:
+                longer = [
+                    (end, slots + more)
+                    for middle, slots in ways
+                    for end, more in _match(part, words, middle, today)
+                ]
+                ways = list(dict.fromkeys(longer))[:_MAX_WAYS]
+            return ways

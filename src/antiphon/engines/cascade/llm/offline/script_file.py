@@ -89,7 +89,7 @@ def parse_script(text: str, *, source: str) -> Script:
         raise ConfigurationError(f"{source}: longer than {MAX_SCRIPT_CHARS} characters")
     try:
         raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConfigurationError(f"{source}: not valid TOML: {error}") from error
     reader = _Reader(source, Lines(text))
     script = reader.script(raw)

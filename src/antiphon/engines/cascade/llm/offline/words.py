@@ -54,6 +54,10 @@ _TOKEN = re.compile(
 )
 
 
+_MAX_CORRECTED = 24
+"""Looking for similar words takes its time; commands are shorter than this."""
+
+
 class Word(NamedTuple):
     text: str
     """As said, in lower case."""
@@ -89,11 +93,29 @@ def corrected(words: tuple[Word, ...], vocabulary: Collection[str]) -> tuple[Wor
     Words of three letters and fewer are left alone: almost anything is near to them.
     """
     known = set(vocabulary)
-    fixed = []
+    fixed: list[Word] = []
     for word in words:
-        if word.canon in known or len(word.canon) < 4 or not word.canon.isalpha():
+        if (
+            len(fixed) >= _MAX_CORRECTED
+            or word.canon in known
+            or len(word.canon) < 4
+            or not word.canon.isalpha()
+        ):
             fixed.append(word)
             continue
         near = difflib.get_close_matches(word.canon, known, n=1, cutoff=0.8)
         fixed.append(_word(near[0]) if near else word)
     return tuple(fixed)
+
+
+def word_set(*lines: str) -> frozenset[str]:
+    """The words of ``lines``, which are set with spaces between."""
+    return frozenset(word for line in lines for word in line.split())
+
+
+def stem(word: str) -> str:
+    """``word`` without its common endings; crude, and the same for all forms of most words."""
+    for ending in ("ing", "ies", "es", "ed", "s", "e"):
+        if word.endswith(ending) and len(word) - len(ending) >= 3:
+            return word[: -len(ending)]
+    return word
