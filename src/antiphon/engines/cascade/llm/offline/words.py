@@ -1,0 +1,121 @@
+"""Text, typed or recognised, as words that can be compared.
+
+Case and punctuation go, and number words and numerals become one form, so that
+"Two people!" and "2 people" are the same words.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Collection, Iterable
+from typing import NamedTuple
+
+UNITS = {
+    "zero": 0, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7,
+    "eight": 8, "nine": 9, "ten": 10, "eleven": 11, "twelve": 12, "thirteen": 13,
+    "fourteen": 14, "fifteen": 15, "sixteen": 16, "seventeen": 17, "eighteen": 18,
+    "nineteen": 19,
+}  # fmt: skip
+TENS = {
+    "twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70,
+    "eighty": 80, "ninety": 90,
+}  # fmt: skip
+SMALL_NUMBERS = UNITS | TENS
+
+_SPELLINGS = {
+    **{name: str(number) for name, number in SMALL_NUMBERS.items()},
+    "fourty": "40",
+    "p.m": "pm",
+    "a.m": "am",
+    "ok": "okay",
+    "%": "percent",
+    "+": "plus",
+    "*": "times",
+    "×": "times",
+    "/": "divided",
+    "÷": "divided",
+    "=": "equals",
+    "-": "minus",
+}
+
+_TOKEN = re.compile(
+    r"""
+      [ap]\.\s?m\b\.?               # p.m.
+    | \d{1,2}:\d{2}(?!\d)           # 2:30
+    | \d{1,3}(?:,\d{3})+(?:\.\d+)?  # 1,200.5
+    | \d+(?:\.\d+)?(?:st|nd|rd|th)?
+    | [+*×÷=%]
+    | (?<=\d)\s*/\s*(?=\d)
+    | (?:(?<=\s)|^)-(?=\s*\d)       # minus, where a hyphen would not stand
+    | [^\W\d_]+(?:'[^\W\d_]+)*
+    """,
+    re.VERBOSE,
+)
+
+
+_MAX_CORRECTED = 24
+"""Looking for similar words takes its time; commands are shorter than this."""
+
+
+class Word(NamedTuple):
+    text: str
+    """As said, in lower case."""
+    canon: str
+    """As compared: number words are numerals."""
+
+
+def words_of(text: str) -> tuple[Word, ...]:
+    """Split ``text``; whatever is neither word, number nor operator is dropped."""
+    text = text.lower().replace("’", "'")
+    return tuple(_word(m.group().strip()) for m in _TOKEN.finditer(text))
+
+
+def _word(token: str) -> Word:
+    if token[0] in "ap" and "." in token:
+        return Word(token, f"{token[0]}m")
+    if token[0].isdigit():
+        return Word(token, token.replace(",", ""))
+    return Word(token, _SPELLINGS.get(token, token))
+
+
+def canon(text: str) -> tuple[str, ...]:
+    return tuple(word.canon for word in words_of(text))
+
+
+def said(words: Iterable[Word]) -> str:
+    return " ".join(word.text for word in words)
+
+
+def corrected(words: tuple[Word, ...], vocabulary: Collection[str]) -> tuple[Word, ...]:
+    """``words`` with small spelling errors put right, as far as ``vocabulary`` knows.
+
+    Words of three letters and fewer are left alone: almost anything is near to them.
+    """
+    known = set(vocabulary)
+    fixed: list[Word] = []
+    for word in words:
+        if (
+            len(fixed) >= _MAX_CORRECTED
+            or word.canon in known
+            or len(word.canon) < 4
+            or not word.canon.isalpha()
+        ):
+            fixed.append(word)
+            continue
+        near = difflib.get_close_matches(word.canon, known, n=1, cutoff=0.8)
+        fixed.append(_word(near[0]) if near else word)
+    return tuple(fixed)
+
+
+def word_set(*lines: str) -> frozenset[str]:
+    """The words of ``lines``, which are set with spaces between."""
+    return frozenset(word for line in lines for word in line.split())
+
+
+def stem(word: str) -> str:
+    """``word`` without its common endings; crude, and the same for all forms of most words."""
+    for ending in ("ing", "ies", "es", "ed", "s", "e"):
+        if word.endswith(ending) and len(word) - len(ending) >= 3:
+            return word[: -len(ending)]
+    return word

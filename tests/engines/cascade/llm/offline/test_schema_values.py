@@ -1,0 +1,196 @@
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import jsonschema
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from antiphon.engines.cascade.llm.offline.pattern_text import text_matching
+from antiphon.engines.cascade.llm.offline.schema_check import fits
+from antiphon.engines.cascade.llm.offline.schema_values import value_for
+
+
+def judged(schema: Any, value: Any) -> None:
+    """By an independent library, from the JSON that would go over the wire."""
+    jsonschema.Draft202012Validator(schema).validate(json.loads(json.dumps(value)))
+
+
+SCALARS = st.none() | st.booleans() | st.integers(-5, 5) | st.text(max_size=3) | st.floats(-9, 9)
+NAMES = st.sampled_from(["city", "size", "when", "a b", "ü"])
+
+
+@st.composite
+def number_schemas(draw: st.DrawFn) -> dict[str, Any]:
+    schema: dict[str, Any] = {"type": draw(st.sampled_from(["integer", "number"]))}
+    low = draw(st.integers(-1000, 1000))
+    if draw(st.booleans()):
+        schema[draw(st.sampled_from(["minimum", "exclusiveMinimum"]))] = low
+    if draw(st.booleans()):
+        high = low + draw(st.integers(40, 900))
+        schema[draw(st.sampled_from(["maximum", "exclusiveMaximum"]))] = high
+    if draw(st.booleans()):
+        schema["multipleOf"] = draw(st.sampled_from([1, 2, 3, 5, 7, 0.5, 0.25, 10]))
+    return schema
+
+
+@st.composite
+def text_schemas(draw: st.DrawFn) -> dict[str, Any]:
+    schema: dict[str, Any] = {"type": "string"}
+    least = draw(st.integers(0, 20))
+    if draw(st.booleans()):
+        schema["minLength"] = least
+    if draw(st.booleans()):
+        schema["maxLength"] = least + draw(st.integers(0, 9))
+    elif draw(st.booleans()):
+        schema = {"type": "string", "pattern": draw(st.sampled_from(PATTERNS))}
+    elif draw(st.booleans()):
+        schema = {"type": "string", "format": draw(st.sampled_from(["date", "email", "uuid"]))}
+    return schema
+
+
+@st.composite
+def array_schemas(draw: st.DrawFn, inner: st.SearchStrategy[Any]) -> dict[str, Any]:
+    schema: dict[str, Any] = {"type": "array", "items": draw(inner)}
+    if draw(st.booleans()):
+        schema["minItems"] = draw(st.integers(0, 4))
+    if draw(st.booleans()):
+        schema["maxItems"] = schema.get("minItems", 0) + draw(st.integers(0, 4))
+    return schema
+
+
+@st.composite
+def object_schemas(draw: st.DrawFn, inner: st.SearchStrategy[Any]) -> dict[str, Any]:
+    properties = draw(st.dictionaries(NAMES, inner, max_size=4))
+    schema: dict[str, Any] = {"type": "object", "properties": properties}
+    if properties:
+        schema["required"] = draw(st.lists(st.sampled_from(sorted(properties)), unique=True))
+    if draw(st.booleans()):
+        schema["additionalProperties"] = draw(st.booleans() | inner)
+    elif draw(st.booleans()):
+        schema["minProperties"] = draw(st.integers(0, 5))
+    return schema
+
+
+def combined(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return (
+        array_schemas(inner)
+        | object_schemas(inner)
+        | st.builds(lambda schemas: {"anyOf": schemas}, st.lists(inner, min_size=1, max_size=3))
+        | st.builds(lambda schema: {"allOf": [schema, {"description": "x"}, True]}, inner)
+        | st.builds(lambda schema: {"allOf": [schema, {"not": {"const": "unknown"}}]}, inner)
+        | st.builds(lambda name: {"$ref": f"#/$defs/{name}"}, st.sampled_from(["one", "two"]))
+    )
+
+
+PATTERNS = [
+    "^[A-Z]{2}[0-9]{3,5}$",
+    r"^\+?\d{3}-\d{4}$",
+    "^(red|green)(ish)?$",
+    "b+c",
+    r"^\w+@\w+\.\w{2,}$",
+]
+LEAVES = (
+    st.builds(lambda values: {"enum": values}, st.lists(SCALARS, min_size=1, max_size=4))
+    | st.builds(lambda value: {"const": value}, SCALARS)
+    | number_schemas()
+    | text_schemas()
+    | st.sampled_from(
+        [{"type": "boolean"}, {"type": ["null", "integer"]}, {}, {"type": "null"}, {"minimum": 3}]
+    )
+)
+SCHEMAS = st.recursive(LEAVES, combined, max_leaves=12)
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much], deadline=None)
+@given(object_schemas(SCHEMAS), LEAVES, LEAVES)
+def test_made_arguments_fit_the_schema(schema: dict[str, Any], one: Any, two: Any) -> None:
+    schema = {**schema, "$defs": {"one": one, "two": two}}
+    judged(schema, value_for(schema, schema))
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@given(
+    SCHEMAS,
+    LEAVES,
+    st.recursive(
+        SCALARS, lambda s: st.lists(s, max_size=3) | st.dictionaries(NAMES, s, max_size=3)
+    ),
+)
+def test_we_judge_values_as_an_independent_library_does(schema: Any, leaf: Any, value: Any) -> None:
+    schema = {"allOf": [schema], "$defs": {"one": leaf, "two": leaf}}
+    theirs = jsonschema.Draft202012Validator(schema).is_valid(value)
+    assert fits(value, schema, schema) == theirs
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "array", "minItems": 300, "uniqueItems": True, "items": {"type": "integer"}},
+        {"type": "array", "minItems": 4, "uniqueItems": True, "items": {"type": "string"}},
+        {"type": "array", "prefixItems": [{"type": "string"}, {"const": 3}], "minItems": 3},
+        {"type": "array", "contains": {"const": 7}, "items": {"type": "integer"}},
+        {"type": "object", "patternProperties": {"^x_": {"type": "integer"}}, "minProperties": 1,
+         "additionalProperties": False},
+        {"type": "object", "properties": {"a": {"type": "string"}, "b": {"type": "null"}},
+         "required": ["a"], "dependentRequired": {"a": ["b"]}},
+        {"type": "object", "properties": {"kind": {"enum": ["a", "b"]}, "n": {"type": "integer"}},
+         "required": ["kind"], "if": {"properties": {"kind": {"const": "a"}}},
+         "then": {"required": ["n"]}},
+        {"oneOf": [{"type": "integer"}, {"type": "number", "minimum": 2}]},
+        {"oneOf": [{"type": "object", "required": ["a"]}, {"type": "object", "required": ["b"]}]},
+        {"allOf": [{"type": "integer", "minimum": 5}, {"multipleOf": 4}, {"multipleOf": 6}]},
+        {"type": "string", "allOf": [{"minLength": 3}, {"maxLength": 3}]},
+        {"type": "string", "minLength": 5000},
+        {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 0.001},
+        {"type": "number", "multipleOf": 0.01, "minimum": 19.99},
+        {"$ref": "#/$defs/node", "$defs": {"node": {"type": "object", "required": ["value"],
+         "properties": {"value": {"type": "integer"}, "next": {"$ref": "#/$defs/node"}}}}},
+        {"definitions": {"x/y": {"const": 4}}, "$ref": "#/definitions/x~1y"},
+        {"type": "object", "properties": {"a": False}},
+        {"not": {"type": "string"}},
+        True,
+    ],
+    ids=str,
+)  # fmt: skip
+def test_schemas_that_tools_have(schema: Any) -> None:
+    judged(schema, value_for(schema, schema))
+
+
+def test_a_schema_that_fits_nothing_ends_all_the_same() -> None:
+    assert value_for(False, False) is None
+    endless = {"type": "object", "required": ["a"], "properties": {"a": {"$ref": "#"}}}
+    assert value_for(endless, endless) == {}
+
+
+def test_text_is_what_was_said_where_any_text_may_stand() -> None:
+    schema = {"type": "object", "required": ["q"], "properties": {"q": {"type": "string"}}}
+    assert value_for(schema, schema, text="red shoes") == {"q": "red shoes"}
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        *PATTERNS,
+        "^$",
+        "[^a]",
+        r"\u0041\x42",
+        r"a{2,}?b*",
+        "(?:x|y)(?P<n>z)",
+        r"[\]\\]",
+        "]",
+        "x{,2}y",
+    ],
+)
+def test_a_text_is_made_for_a_pattern(pattern: str) -> None:
+    text = text_matching(pattern)
+    assert text is not None
+    assert re.search(pattern, text)
+
+
+@pytest.mark.parametrize("pattern", ["(", "[a", r"(a)\1", "a{9999}", "(?i)x", ")"])
+def test_patterns_it_cannot_read_have_no_text(pattern: str) -> None:
+    assert text_matching(pattern) is None
