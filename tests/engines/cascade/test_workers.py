@@ -11,21 +11,21 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
-from echo_worker import Echo, Echoed, Fail, Noise
 from hypothesis import given
 from hypothesis import strategies as st
 
 from antiphon.engines.cascade.worker_wire import HEADER, BrokenWire, Frames, frame
 from antiphon.engines.cascade.workers import Job, WorkerPool
 from antiphon.errors import EngineUnavailable
+from tests.engines.cascade.echo_worker import Echo, Echoed, Fail, Noise
 
-HERE = Path(__file__).parent
+ROOT = Path(__file__).parents[3]
 
 
 def _pool(workers: int, jobs_per_worker: int, *arguments: str) -> WorkerPool[Echoed]:
     return WorkerPool(
         "echo",
-        "echo_worker",
+        "tests.engines.cascade.echo_worker",
         Echoed,
         workers=workers,
         jobs_per_worker=jobs_per_worker,
@@ -35,7 +35,7 @@ def _pool(workers: int, jobs_per_worker: int, *arguments: str) -> WorkerPool[Ech
 
 @pytest.fixture(autouse=True)
 def _find_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(HERE))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
 
 
 @pytest.fixture
@@ -171,11 +171,12 @@ async def test_an_interrupt_from_the_terminal_is_not_for_workers(pool: WorkerPoo
 
 ORPHANS = """
 import asyncio, sys
-from echo_worker import Echoed
+from tests.engines.cascade.echo_worker import Echoed
 from antiphon.engines.cascade.workers import WorkerPool
 
 async def main():
-    pool = WorkerPool("echo", "echo_worker", Echoed, workers=2, jobs_per_worker=1)
+    worker = "tests.engines.cascade.echo_worker"
+    pool = WorkerPool("echo", worker, Echoed, workers=2, jobs_per_worker=1)
     await pool.start()
     print(*pool.pids, flush=True)
     await asyncio.Event().wait()
