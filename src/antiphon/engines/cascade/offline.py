@@ -22,8 +22,7 @@ def offline_engine(
 ) -> CascadeEngine:
     """``brain`` between the speech parts that come with Antiphon.
 
-    Args:
-        stt_workers: processes that recognise speech; None: as many as pay.
+    ``stt_workers``: processes that recognise speech; None: as many as pay.
     """
     synthesizer = EspeakSynthesizer()
     recognizer = PocketSphinxRecognizer(workers=stt_workers, pronounce=synthesizer.pronounce)

@@ -212,8 +212,8 @@ class Worker:
         self._espeak.synthesize("a", lambda _pcm, _events: True)
         self._wire.ready()
         while True:
-            if not self._waiting:
-                self._note(*self._wire.receive())
+            if not self._waiting and (arrived := self._wire.receive()):
+                self._note(*arrived)
             self._note_arrived()
             if self._waiting:
                 self._current = self._next()

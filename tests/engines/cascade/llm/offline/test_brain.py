@@ -494,16 +494,16 @@ async def test_a_response_stopped_before_it_was_given_changes_nothing(booking: S
     client = Client(booking)
     client.user("book a room")
     thinking = client.mind.think(client.request())
-    await thinking.aclose()  # type: ignore[attr-defined]
+    await thinking.aclose()
     thinking = client.mind.think(client.request())
     await anext(thinking)
-    await thinking.aclose()  # type: ignore[attr-defined]
+    await thinking.aclose()
     assert (await client.respond()).startswith("Which room")
     stopped = Client(booking)
     stopped.user("book a room")
     thinking = stopped.mind.think(stopped.request())
     await anext(thinking)
-    await thinking.aclose()  # type: ignore[attr-defined]
+    await thinking.aclose()
     assert (await stopped.say("how many rooms have i booked")) == "You have booked zero."
 
 

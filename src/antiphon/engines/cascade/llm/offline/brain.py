@@ -7,7 +7,7 @@ import json
 import logging
 import random
 import string
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -129,7 +129,7 @@ class OfflineMind:
         self._checkpoints: Checkpoints[_State] = Checkpoints(_State(None))
         self._play(script)
 
-    async def think(self, request: Generate) -> AsyncIterator[Thinking]:
+    async def think(self, request: Generate) -> AsyncGenerator[Thinking, None]:
         if not request.out_of_band:
             self._play(self._script_of(request))
         place, key = self._place(request)
