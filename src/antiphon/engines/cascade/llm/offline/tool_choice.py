@@ -14,6 +14,7 @@ from msgspec import Struct
 from antiphon.engines.cascade.llm.offline.global_intents import plain_phrases
 from antiphon.engines.cascade.llm.offline.grammars import sayable
 from antiphon.engines.cascade.llm.offline.phrases import Phrase, PhraseError, parse_phrase
+from antiphon.engines.cascade.llm.offline.schema_cleaning import clean
 from antiphon.engines.cascade.llm.offline.slots import Choice, EnumSlot, NumberSlot, Slot
 from antiphon.engines.cascade.llm.offline.tool_arguments import enum_of, properties_of, spoken_name
 from antiphon.engines.cascade.llm.offline.words import canon, corrected, stem, word_set, words_of
@@ -58,7 +59,9 @@ def functions(tools: tuple[Tool, ...]) -> tuple[FunctionTool, ...]:
 
 
 def parameters_of(tool: FunctionTool) -> dict[str, Any]:
-    return tool.parameters or {"type": "object", "properties": {}}
+    """The schema of its arguments, as far as it is well formed."""
+    found = clean(tool.parameters) if tool.parameters else {}
+    return found if isinstance(found, dict) and found else {"type": "object", "properties": {}}
 
 
 def wanted_tool(text: str, tools: tuple[FunctionTool, ...]) -> Wanted | None:
