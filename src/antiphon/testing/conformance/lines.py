@@ -33,7 +33,7 @@ from antiphon.errors import ProtocolError
 from antiphon.protocol.codec import decode_client_event, encode_server_event
 from antiphon.protocol.server import ErrorDetail, ServerEvent
 from antiphon.protocol.session import TranscriptionSession
-from antiphon.runtime.hub import Hub, SessionLimits
+from antiphon.runtime.hub import Hub, SessionRules
 from antiphon.testing.conformance.runner import Event
 from antiphon.testing.conformance.script import Script
 from antiphon.testing.memory_connection import MemoryConnection
@@ -154,7 +154,7 @@ class LiveLine:
         self._hub = Hub(
             lambda _: engine,
             detector=EnergyDetector(),
-            limits=SessionLimits(
+            rules=SessionRules(
                 session_max_ms=head.session_max_ms, context_tokens=head.context_tokens
             ),
         )

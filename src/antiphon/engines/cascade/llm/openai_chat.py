@@ -12,7 +12,7 @@ import email.utils
 import logging
 import secrets
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import aiohttp
@@ -123,7 +123,7 @@ class OpenAIChatMind:
         del request
         return None
 
-    async def think(self, request: Generate) -> AsyncIterator[Thinking]:
+    async def think(self, request: Generate) -> AsyncGenerator[Thinking, None]:
         body = chat_request(request, self._settings.model, voice_hint=self._settings.voice_hint)
         taken = [i.call_id for i in request.items if isinstance(i, FunctionCall)]
         stream = ChatStream(

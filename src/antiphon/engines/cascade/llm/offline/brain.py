@@ -7,7 +7,7 @@ import json
 import logging
 import random
 import string
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 from typing import Any
 
