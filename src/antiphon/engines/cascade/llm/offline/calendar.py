@@ -78,7 +78,9 @@ def _read_clock(words: tuple[str, ...], at: int) -> tuple[int, int, int] | None:
         return at + 2, int(word), 0
     if len(follows) == 2 and follows[0] in ("oh", "o", "0") and len(follows[1]) == 1:
         return (
-            (at + 3, int(word), int(follows[1])) if follows[1].isdecimal() else (at + 1, int(word), 0)
+            (at + 3, int(word), int(follows[1]))
+            if follows[1].isdecimal()
+            else (at + 1, int(word), 0)
         )
     if follows and follows[0].isdecimal() and 10 <= int(follows[0]) < 60:
         minute, end = int(follows[0]), at + 2
