@@ -507,6 +507,13 @@ async def test_a_response_stopped_before_it_was_given_changes_nothing(booking: S
     assert (await stopped.say("how many rooms have i booked")) == "You have booked zero."
 
 
+async def test_a_sentence_cut_in_two_by_a_pause_is_understood(booking: Script) -> None:
+    client = Client(booking)
+    await client.respond()
+    client.user("I would like to book")
+    assert (await client.say("a room")).startswith("Which room")
+
+
 async def test_what_is_deleted_from_the_history_did_not_happen(booking: Script) -> None:
     client = Client(booking)
     await client.respond()

@@ -192,9 +192,7 @@ JSON = st.recursive(
 @given(st.dictionaries(KEYWORDS, JSON, max_size=6))
 def test_a_malformed_schema_is_read_as_far_as_it_goes(schema: dict[str, Any]) -> None:
     cleaned = clean(schema)
-    jsonschema.Draft202012Validator.check_schema(
-        {k: v for k, v in cleaned.items() if k not in ("$ref", "pattern", "type")}
-    )
+    jsonschema.Draft202012Validator.check_schema(cleaned)
     json.dumps(value_for(cleaned, cleaned))
 
 

@@ -6,6 +6,7 @@ type is dropped, so that the rest can be read without asking at each step.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 _NUMBERS = frozenset(["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"])
@@ -18,7 +19,8 @@ _SCHEMAS = frozenset(
 )
 _LISTS = frozenset(["allOf", "anyOf", "oneOf", "prefixItems"])
 _MAPS = frozenset(["properties", "patternProperties", "$defs", "definitions", "dependentSchemas"])
-_TEXTS = frozenset(["$ref", "pattern", "format", "description", "title"])
+_TYPES = ("string", "number", "integer", "boolean", "object", "array", "null")
+_TEXTS = frozenset(["$ref", "format", "description", "title"])
 _MAX_DEPTH = 40
 
 
@@ -46,7 +48,16 @@ def _cleaned(key: str, value: Any, depth: int) -> Any:
     if key in _LISTS and isinstance(value, list) and (value or key == "prefixItems"):
         return [clean(inner, depth) for inner in value]
     if key in _MAPS and isinstance(value, dict):
-        return {name: clean(inner, depth) for name, inner in value.items()}
+        patterns = key == "patternProperties"
+        return {
+            name: clean(inner, depth)
+            for name, inner in value.items()
+            if not patterns or _is_pattern(name)
+        }
+    if key == "type":
+        named = [value] if isinstance(value, str) else value if _are_texts(value) else []
+        known = list(dict.fromkeys(name for name in named if name in _TYPES))
+        return (known if isinstance(value, list) else known[0]) if known else None
     return value if _is_plain(key, value) else None
 
 
@@ -58,8 +69,8 @@ def _is_plain(key: str, value: Any) -> bool:
         return number and abs(value) < 1e300 and (key != "multipleOf" or value > 0)
     if key in _COUNTS:
         return isinstance(value, int) and not isinstance(value, bool) and value >= 0
-    if key == "type":
-        return isinstance(value, str) or (_are_texts(value) and bool(value))
+    if key == "pattern":
+        return isinstance(value, str) and _is_pattern(value)
     if key == "dependentRequired":
         return isinstance(value, dict) and all(_are_texts(names) for names in value.values())
     if key == "required":
@@ -70,4 +81,14 @@ def _is_plain(key: str, value: Any) -> bool:
 
 
 def _are_texts(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(inner, str) for inner in value)
+    """Whether it is a list of different texts."""
+    texts = isinstance(value, list) and all(isinstance(inner, str) for inner in value)
+    return texts and len(set(value)) == len(value)
+
+
+def _is_pattern(text: str) -> bool:
+    try:
+        re.compile(text)
+    except (re.error, RecursionError, OverflowError):
+        return False
+    return True

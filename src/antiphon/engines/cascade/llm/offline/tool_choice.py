@@ -115,7 +115,7 @@ def _features(tool: FunctionTool) -> dict[str, float]:
 
     def take(text: str, weight: float) -> None:
         for word in canon(text):
-            if word in _EMPTY or len(word) < 2 or word.isdigit():
+            if word in _EMPTY or len(word) < 2 or word.isdecimal():
                 continue
             weighed = weight / 3 if word in _VERBS else weight
             found[stem(word)] = max(found.get(stem(word), 0.0), weighed)
@@ -161,7 +161,7 @@ def _phrases(tool: FunctionTool) -> Iterator[Phrase]:
     lead = (
         "" if verb not in _VERBS or not rest else f"[{verb} | what's | what is | tell me | show me]"
     )
-    body = f"{lead} [the | a | my] {rest if lead else name}"
+    body = f"{lead} [the | a | my] {rest if lead else name}{' [like]' if lead else ''}"
     slots = list(_slots(tool))
     gaps = "".join(f" [[in | for | to | at | with | on] {{{name}}}]" for name, _ in slots)
     by_name: dict[str, Slot] = dict(slots)
