@@ -74,6 +74,7 @@ def test_what_is_expected_comes() -> None:
         "S<? b\nS<? a\nS< a\nS<? a\nS< c",
         "S& c\nS< a\nS< a",
         "S& a\nS< a\nS< c",  # The one that is next is preferred.
+        "S& c\nS<* *",  # What must come is not lost in what may.
         "S! b\nS<* *",
         'S<* a\nS< * {"id": "x"}\nS|',
     ],

@@ -300,7 +300,12 @@ class LiveSession:
         if self._restarts > MAX_ENGINE_RESTARTS:
             self.close(INTERNAL_ERROR, "The engine failed too often.")
             return
-        self._engine_session = self._engine.open(self.id)
+        try:
+            self._engine_session = self._engine.open(self.id)
+        except Exception:
+            log.exception("session %s: engine %s did not come back", self.id, self.engine_name)
+            self.close(INTERNAL_ERROR, "The engine failed and could not be started afresh.")
+            return
         self._give(EngineLost(problem))
 
     async def _close_engine(self) -> None:

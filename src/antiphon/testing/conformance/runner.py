@@ -124,7 +124,7 @@ class _Run:
             self._take(statement, event)
 
     async def _take_if(self, statement: Statement) -> bool:
-        event = await self._peek(unless=statement)
+        event = await self._peek()
         if event is None or self._why_not(statement, event) is not None:
             return False
         self._take(statement, event)
