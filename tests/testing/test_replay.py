@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -39,19 +40,19 @@ class Echo:
 
 class EchoSession:
     def __init__(self) -> None:
-        self._news: asyncio.Queue[EngineNews | None] = asyncio.Queue()
+        self.news: asyncio.Queue[EngineNews | None] = asyncio.Queue()
 
     def send(self, command: EngineCommand) -> None:
         if isinstance(command, Generate):
-            self._news.put_nowait(EngineSpoke(command.response_id, bytes(4_800)))
-            self._news.put_nowait(EngineFinished(command.response_id))
+            self.news.put_nowait(EngineSpoke(command.response_id, bytes(4_800)))
+            self.news.put_nowait(EngineFinished(command.response_id))
 
     async def __aiter__(self) -> AsyncIterator[EngineNews]:
-        while (news := await self._news.get()) is not None:
+        while (news := await self.news.get()) is not None:
             yield news
 
     async def aclose(self) -> None:
-        self._news.put_nowait(None)
+        self.news.put_nowait(None)
 
 
 class Listener:
@@ -59,13 +60,14 @@ class Listener:
     queued_bytes = 0
 
     def __init__(self) -> None:
-        self.done = asyncio.Event()
+        self.done, self.closed = asyncio.Event(), asyncio.Event()
 
     def send(self, event: ServerEvent) -> None:
         if isinstance(event, server.ResponseDone):
             self.done.set()
 
-    def close(self, code: int, reason: str) -> None: ...
+    def close(self, code: int, reason: str) -> None:
+        self.closed.set()
 
     async def flushed(self) -> None: ...
 
@@ -153,3 +155,27 @@ def test_a_conversation_that_fails_now_is_a_difference_and_the_end(tmp_path: Pat
     [only] = replay(Tape(tmp_path / "a.tape"))
     assert only.difference is not None
     assert "the conversation fails: AssertionError" in only.difference.now
+
+
+class Breaker(Echo):
+    """Its news is what no engine can say."""
+
+    def open(self, session_id: str) -> EchoSession:
+        session = EchoSession()
+        news: Any = PlayoutDrained(0)
+        session.news.put_nowait(news)
+        return session
+
+
+async def test_the_cause_that_broke_a_conversation_is_on_its_tape(tmp_path: Path) -> None:
+    hub = Hub(lambda _: Breaker(), tape_dir=tmp_path)
+    session = hub.open(kind="realtime", model="echo")
+    listener = Listener()
+    session.attach(listener)
+    async with asyncio.timeout(5):
+        await listener.closed.wait()
+    await session.ended()
+    *_, last = replay(Tape(tmp_path / f"{session.id}.tape"))
+    assert last.cause == PlayoutDrained(0)
+    assert last.difference is not None
+    assert "the conversation fails" in last.difference.now
