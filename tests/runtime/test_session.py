@@ -25,7 +25,7 @@ from antiphon.engines.scripted import (
 from antiphon.errors import EngineUnavailable, ProtocolError
 from antiphon.journal.tape import Tape
 from antiphon.protocol.codec import decode_client_event
-from antiphon.runtime.hub import Hub, SessionLimits
+from antiphon.runtime.hub import Hub, SessionRules
 from antiphon.runtime.session import LiveSession
 from antiphon.testing import MemoryConnection, run_in_virtual_time
 
@@ -277,7 +277,7 @@ def test_a_tape_replays_to_the_same_effects(tmp_path: Path) -> None:
         h = hub(
             (Speak(ms=300, text="one two"),),
             tape_dir=tmp_path,
-            limits=SessionLimits(session_max_ms=60_000),
+            rules=SessionRules(session_max_ms=60_000),
         )
         client = Client(h.open(kind="realtime", model="m"), "c")
         client.say(type="response.create")

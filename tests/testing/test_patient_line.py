@@ -13,7 +13,7 @@ from antiphon.engines.vad.energy import EnergyDetector
 from antiphon.errors import ProtocolError
 from antiphon.protocol.codec import decode_client_event
 from antiphon.protocol.server import ServerEvent
-from antiphon.runtime.hub import Hub, SessionLimits
+from antiphon.runtime.hub import Hub, SessionRules
 from antiphon.testing import MemoryConnection
 from antiphon.testing.conformance import PatientLine, Script, parse_script, play, read_script
 
@@ -41,8 +41,8 @@ class WiredLine(PatientLine):
     def __init__(self, script: Script) -> None:
         super().__init__(quiet_s=0.05)
         engine = ScriptedEngine(script.head.engine)
-        limits = SessionLimits(session_max_ms=script.head.session_max_ms)
-        self._hub = Hub(lambda _: engine, detector=EnergyDetector(), limits=limits)
+        rules = SessionRules(session_max_ms=script.head.session_max_ms)
+        self._hub = Hub(lambda _: engine, detector=EnergyDetector(), rules=rules)
         self._wire = Wire(self)
 
     async def __aenter__(self) -> Self:
