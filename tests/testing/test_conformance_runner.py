@@ -30,7 +30,7 @@ class CannedLine:
         self.sent.append(message)
         self._events.extend(self._answers.popleft() if self._answers else [])
 
-    async def receive(self) -> dict[str, Any] | None:
+    async def receive(self, *, expected: bool) -> dict[str, Any] | None:
         return self._events.popleft() if self._events else None
 
     async def user_speaks(self, ms: int) -> None:

@@ -95,7 +95,7 @@ class VirtualLine:
             self.call.client(event)
         self._carry_out(self.call.take())
 
-    async def receive(self) -> Event | None:
+    async def receive(self, *, expected: bool) -> Event | None:  # noqa: ARG002 -- We are sure.
         self._let_engine_work()
         return self._events.popleft() if self._events else None
 
@@ -181,7 +181,7 @@ class LiveLine:
         else:
             self._session.receive(self._connection, event)
 
-    async def receive(self) -> Event | None:
+    async def receive(self, *, expected: bool) -> Event | None:  # noqa: ARG002 -- We are sure.
         data = self._connection.take()
         if data is None:
             await self._settled()

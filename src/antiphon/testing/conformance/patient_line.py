@@ -29,12 +29,14 @@ from antiphon.testing.conformance.sound import CHUNK_MS, SILENCE, VOICE
 
 
 class PatientLine(ABC):
-    """A line in real time.  Nothing comes, once nothing has come for ``quiet_s``.
+    """A line in real time.  What must come has ``patience_s``; where nothing need come,
+    nothing comes once it was silent for ``quiet_s``.
 
     The microphone is sent faster than anyone speaks: turns count in media time.
     """
 
-    def __init__(self, *, quiet_s: float = 0.5) -> None:
+    def __init__(self, *, patience_s: float = 10.0, quiet_s: float = 0.2) -> None:
+        self._patience_s = patience_s
         self._quiet_s = quiet_s
         # Without a bound: it holds what one short script brings out.
         self._came: asyncio.Queue[Event] = asyncio.Queue()
@@ -50,9 +52,10 @@ class PatientLine(ABC):
         """For the subclass: the server hung up."""
         self._came.put_nowait({"type": "(closed)", "code": code, "reason": reason})
 
-    async def receive(self) -> Event | None:
+    async def receive(self, *, expected: bool) -> Event | None:
         try:
-            return await asyncio.wait_for(self._came.get(), self._quiet_s)
+            patience_s = self._patience_s if expected else self._quiet_s
+            return await asyncio.wait_for(self._came.get(), patience_s)
         except TimeoutError:
             return None
 
