@@ -253,6 +253,9 @@ def _explain(complaint: str, raw: Any, kind: Any) -> tuple[str, str, str | None]
             return "invalid_event", "The 'type' field is missing.", None
         param = f"{path}.{field}" if path else field
         return "missing_required_parameter", f"Missing required parameter: '{param}'.", param
+    if unknown := re.fullmatch(r"Object contains unknown field `(.+)`", what):
+        param = f"{path}.{unknown[1]}" if path else unknown[1]
+        return "unknown_parameter", f"Unknown parameter: '{param}'.", param
     if re.fullmatch(r"Invalid (enum )?value .*", what, re.DOTALL):
         is_event_type = path == "type" and kind is ClientEvent
         supported = CLIENT_EVENT_TYPES if is_event_type else _supported_values(path, kind)
