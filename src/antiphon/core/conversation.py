@@ -7,7 +7,7 @@ This module only routes; each noun it routes to is a small machine of its own:
 
 from __future__ import annotations
 
-from typing import assert_never
+from typing import Literal, assert_never
 
 from antiphon.core import causes
 from antiphon.core.causes import Cause, Ms
@@ -69,6 +69,13 @@ class Conversation:
     @property
     def session(self) -> AnySession:
         return self._stage.session
+
+    @property
+    def activity(self) -> Literal["idle", "user_speaking", "responding"]:
+        """What goes on; a response counts until it is generated, heard or not."""
+        if self._responses.any_runs:
+            return "responding"
+        return "user_speaking" if self._listening.user_speaks else "idle"
 
     def handle(self, cause: Cause, now_ms: Ms) -> list[Effect]:
         """What follows from ``cause``.  Nothing follows once the conversation is closed."""

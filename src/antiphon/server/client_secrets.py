@@ -121,7 +121,7 @@ class ClientSecrets:
 
     async def revoke(self, request: web.Request) -> web.Response:
         if not self._admits(request):
-            return _unauthorized()
+            return unauthorized()
         secret_id = request.match_info["id"]
         if not self._store.revoke(secret_id):
             message = "There is no client secret with this id that could be revoked."
@@ -136,7 +136,7 @@ class ClientSecrets:
         tell: Callable[[Minted, _Asked], dict[str, Any]],
     ) -> web.Response:
         if not self._admits(request):
-            return _unauthorized()
+            return unauthorized()
         data = await request.read()
         try:
             # openai-python sends no body at all where nothing is asked for.
@@ -331,7 +331,7 @@ def _refusal(
     return _json({"error": error}, status, headers)
 
 
-def _unauthorized() -> web.Response:
+def unauthorized() -> web.Response:
     message = (
         "Incorrect API key provided. Only one of this server's keys, sent as "
         "'Authorization: Bearer <key>', mints and revokes client secrets."
