@@ -7,7 +7,7 @@ This module only routes; each noun it routes to is a small machine of its own:
 
 from __future__ import annotations
 
-from typing import Literal, assert_never
+from typing import assert_never
 
 from antiphon.core import causes
 from antiphon.core.causes import Cause, Ms
@@ -24,7 +24,7 @@ from antiphon.core.response import Response
 from antiphon.core.responses import Responses
 from antiphon.core.settings import update_session
 from antiphon.core.stage import Stage
-from antiphon.core.terms import Terms
+from antiphon.core.terms import Activity, Terms
 from antiphon.core.transcripts import Transcripts
 from antiphon.protocol import client, server
 from antiphon.protocol.session import AnySession, ServerVad, Session
@@ -69,13 +69,6 @@ class Conversation:
     @property
     def session(self) -> AnySession:
         return self._stage.session
-
-    @property
-    def activity(self) -> Literal["idle", "user_speaking", "responding"]:
-        """What goes on; a response counts until it is generated, heard or not."""
-        if self._responses.any_runs:
-            return "responding"
-        return "user_speaking" if self._listening.user_speaks else "idle"
 
     def handle(self, cause: Cause, now_ms: Ms) -> list[Effect]:
         """What follows from ``cause``.  Nothing follows once the conversation is closed."""
@@ -124,6 +117,12 @@ class Conversation:
             case _:
                 assert_never(cause)
         return out
+
+    @property
+    def activity(self) -> Activity:
+        if self._responses.any_runs:
+            return "responding"
+        return "user_speaking" if self._listening.user_speaks else "idle"
 
     # --- Connections and time ------------------------------------------------
 

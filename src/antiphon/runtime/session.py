@@ -39,7 +39,7 @@ from antiphon.core.effects import (
     TurnBegan,
     TurnCommitted,
 )
-from antiphon.core.terms import Terms
+from antiphon.core.terms import Activity, Terms
 from antiphon.engines.engine import Engine, EngineSession, VoiceDetector, VoiceStream
 from antiphon.errors import AntiphonError, ProtocolError
 from antiphon.journal.tape import TapeWriter
@@ -178,7 +178,7 @@ class LiveSession:
         return "websocket" if self._playback is None else "webrtc"
 
     @property
-    def state(self) -> Literal["idle", "user_speaking", "responding", "ended"]:
+    def state(self) -> Activity | Literal["ended"]:
         return "ended" if self._ended else self._conversation.activity
 
     @property
