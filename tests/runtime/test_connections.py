@@ -238,4 +238,4 @@ async def test_the_state_says_what_goes_on(session: LiveSession) -> None:
 async def test_connections_are_named_with_their_roles(session: LiveSession) -> None:
     session.attach(Line("owner"))
     session.attach(Line("backend"), owns=False)
-    assert dict(session.connections) == {"owner": "owner", "backend": "sideband"}
+    assert dict(session.connection_roles) == {"owner": "owner", "backend": "sideband"}

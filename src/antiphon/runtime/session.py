@@ -182,7 +182,7 @@ class LiveSession:
         return "ended" if self._ended else self._conversation.activity
 
     @property
-    def connections(self) -> Mapping[str, Literal["owner", "sideband"]]:
+    def connection_roles(self) -> Mapping[str, Literal["owner", "sideband"]]:
         """Ids of those that are attached, in the order in which they came."""
         return {name: "owner" if name in self._owners else "sideband" for name in self._connections}
 

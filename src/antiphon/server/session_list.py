@@ -49,5 +49,7 @@ def _entry(session: LiveSession) -> dict[str, Any]:
         "began_at": session.began_at,
         "expires_at": settings.expires_at,
         "end_user_id": session.end_user_id,
-        "connections": [{"id": name, "role": role} for name, role in session.connections.items()],
+        "connections": [
+            {"id": name, "role": role} for name, role in session.connection_roles.items()
+        ],
     }
