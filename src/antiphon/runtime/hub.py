@@ -87,8 +87,11 @@ class Hub:
         model: str,
         patch: SessionPatch | None = None,
         playback: Playback | None = None,
+        end_user_id: str | None = None,
     ) -> LiveSession:
         """Begin a session; ``playback`` is given where the transport owns playout.
+
+        ``end_user_id`` is what the application calls its user: an opaque id, for its operator.
 
         Raises:
             EngineUnavailable: the model's engine cannot serve now.
@@ -106,6 +109,7 @@ class Hub:
             detector=detector,
             playback=playback,
             tape=tape,
+            end_user_id=end_user_id,
             on_end=self._on_session_end,
         )
         self._sessions[session.id] = session
