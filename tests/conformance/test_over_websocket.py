@@ -15,6 +15,7 @@ from antiphon.engines.vad.energy import EnergyDetector
 from antiphon.runtime.hub import Hub, SessionRules
 from antiphon.server.app import Api, Model
 from antiphon.server.auth import Gate
+from antiphon.server.realtime import LoadLimits
 from antiphon.testing.conformance import PatientLine, Script, play, read_script
 
 PATHS = sorted((Path(__file__).parent / "scripts").glob("*.script"))
@@ -33,7 +34,7 @@ class WebSocketLine(PatientLine):
         )
         hub = Hub(lambda _: engine, detector=EnergyDetector(), rules=rules)
         models = (Model(id="test", description="Plays a script."),)
-        api = Api(hub, gate=Gate((), ()), models=lambda: models, max_sessions=10)
+        api = Api(hub, gate=Gate((), ()), models=lambda: models, load=LoadLimits(max_sessions=10))
         runner = web.AppRunner(api.app(), shutdown_timeout=0.1)
         await runner.setup()
         self._ending.push_async_callback(runner.cleanup)

@@ -14,11 +14,12 @@ from antiphon.engines.engine import Engine
 from antiphon.engines.registry import EngineRegistry
 from antiphon.engines.vad.silero import SileroDetector
 from antiphon.runtime.hub import Hub, SessionRules
-from antiphon.server.app import DEFAULT_MODEL, Api, Model
+from antiphon.server.app import Api, Model
 from antiphon.server.auth import Gate
 from antiphon.server.config import Config
+from antiphon.server.realtime import DEFAULT_MODEL, LoadLimits
 from antiphon.server.serve import serve
-from antiphon.transports.websocket import GA, GA_STRICT, WebSocketLimits
+from antiphon.transports.websocket import WebSocketLimits
 
 
 class Wired(NamedTuple):
@@ -78,9 +79,10 @@ def wire(config: Config) -> Wired:
         hub,
         gate=Gate(server.api_keys, server.allowed_origins),
         models=lambda: listed_models(registry),
-        codec=GA_STRICT if server.strict else GA,
-        max_sessions=server.max_sessions,
-        new_sessions_per_minute=limits.new_sessions_per_minute,
+        load=LoadLimits(
+            max_sessions=server.max_sessions, new_per_minute=limits.new_sessions_per_minute
+        ),
+        strict=server.strict,
         limits=WebSocketLimits(
             max_message_bytes=limits.max_message_bytes,
             max_queued_bytes=limits.max_queued_bytes,
