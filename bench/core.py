@@ -9,7 +9,7 @@ import gc
 import statistics
 import time
 import tracemalloc
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from antiphon.core.causes import Cause, ClientSent, EngineFinished, EngineSpoke, VoiceScored, Word
 from antiphon.core.conversation import Conversation
@@ -32,7 +32,7 @@ def sent(event: client.ClientEvent) -> Cause:
     return ClientSent(CLIENT, event)
 
 
-def measure(name: str, conversation: Conversation, rounds: Iterable[list[Cause]]) -> None:
+def measure(name: str, conversation: Conversation, rounds: Iterable[Sequence[Cause]]) -> None:
     """Times the first cause of each round; the others put things as they were."""
     took = []
     gc.collect()
