@@ -138,6 +138,9 @@ async def commands(recognizer: PocketSphinxRecognizer, clips: Path) -> None:
             print(f"  {c.name}: {'' if r.final.in_grammar else 'rejected, '}{r.final.text!r}")
     print(spread("finish() to final, with a grammar", [r.final_ms for r in with_grammar]))
     print(spread("finish() to final, without", [r.final_ms for r in open_only]))
+    for name, results in (("with", with_grammar), ("without", open_only)):
+        slowest = sorted(zip(results, COMMANDS, strict=True), key=lambda rc: -rc[0].final_ms)[:3]
+        print(f"  slowest {name}: " + ", ".join(f"{c.name} {r.final_ms:.0f}" for r, c in slowest))
     early = [r.complete_before_end_ms for r in with_grammar if r.complete_before_end_ms]
     print(
         f"complete was reported in {len(early)}/{n}; after the end of the speech by "

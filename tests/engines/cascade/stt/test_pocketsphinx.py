@@ -214,7 +214,7 @@ async def test_what_is_no_grammar_leaves_free_speech(
 
 async def test_many_grammars_take_turns_in_the_cache(recognizer: PocketSphinxRecognizer) -> None:
     pcm = command_turn(CLIPS, COMMAND["cmd_today"])
-    for n in range(70):  # More than two decoders keep.
+    for n in range(35):  # More than it keeps.
         grammar = msgspec.structs.replace(GRAMMARS["booking"], key=f"state {n}")
         turn = Turn(recognizer, grammar).feed(pcm[:4800])
         await turn.finish()
