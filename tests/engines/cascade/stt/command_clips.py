@@ -14,8 +14,8 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from antiphon.audio.resample import Resampler
 from antiphon.engines.cascade.parts import Grammar
-from antiphon.engines.cascade.resampler import Resampler
 
 Samples = NDArray[np.int16]
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pocketsphinx import Decoder
 
-from antiphon.engines.cascade.resampler import Resampler
+from antiphon.audio.resample import Resampler
 from antiphon.engines.cascade.stt.agreement import StablePrefix, TimedWord, agreement
 from antiphon.engines.cascade.stt.jsgf import words
 from antiphon.engines.cascade.stt.pocketsphinx_wire import (

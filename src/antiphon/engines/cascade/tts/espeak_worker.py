@@ -13,7 +13,7 @@ from typing import Any
 
 import espeakng_loader
 
-from antiphon.engines.cascade.resampler import Resampler
+from antiphon.audio.resample import Resampler
 from antiphon.engines.cascade.tts.espeak_wire import (
     Cancel,
     Command,
