@@ -13,7 +13,6 @@ from antiphon.protocol import session as wire
 from antiphon.protocol.items import (
     FunctionCall,
     InputAudio,
-    McpApprovalResponse,
     Message,
     OutputAudio,
 )
@@ -111,13 +110,6 @@ def test_two_untranscribed_parts_in_one_item_are_refused() -> None:
     call.client(create(InputAudio(audio=bytes(96)), InputAudio(audio=bytes(96))))
     assert refusal(call) == ("invalid_value", "item.content[1]")
     assert ids(call) == []
-
-
-def test_an_approval_of_nothing_is_refused() -> None:
-    call = by_hand()
-    item: Any = McpApprovalResponse(approval_request_id="mcpr_1", approve=True)
-    call.client(client.ConversationItemCreate(item=item))
-    assert refusal(call) == ("invalid_value", "item.approval_request_id")
 
 
 def test_a_call_without_an_id_of_its_own_is_given_one() -> None:

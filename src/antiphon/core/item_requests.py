@@ -15,7 +15,7 @@ from antiphon.protocol.client import (
     ConversationItemRetrieve,
     ConversationItemTruncate,
 )
-from antiphon.protocol.items import Content, InputAudio, McpApprovalResponse, Message
+from antiphon.protocol.items import Content, InputAudio, Message
 from antiphon.protocol.server import (
     ConversationItemAdded,
     ConversationItemDeleted,
@@ -37,12 +37,6 @@ class ItemRequests:
 
     def create(self, event: ConversationItemCreate, out: list[Effect]) -> None:
         stage, item = self._stage, event.item
-        if isinstance(item, McpApprovalResponse):
-            raise Fault(
-                "invalid_value",
-                f"Approval request '{item.approval_request_id}' not found in conversation.",
-                param="item.approval_request_id",
-            )
         entry = entry_from(item, stage.new_item_id() if item.id is UNSET else item.id)
         known = stage.history.get(entry.id)
         if known is not None:

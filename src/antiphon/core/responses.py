@@ -27,7 +27,7 @@ from antiphon.core.settings import check_voice, one_modality, voice_name
 from antiphon.core.stage import Stage
 from antiphon.core.usage import NO_TOKENS, Tokens, instruction_tokens
 from antiphon.protocol.client import ResponseOptions
-from antiphon.protocol.items import InputItem, ItemReference, McpApprovalResponse
+from antiphon.protocol.items import InputItem, ItemReference
 from antiphon.protocol.server import RateLimit, RateLimitsUpdated, ResponseError
 from antiphon.protocol.session import FunctionChoice, FunctionTool, Session, Tool, ToolChoice
 
@@ -172,12 +172,6 @@ class Responses:
                     param=f"response.input[{index}].id",
                 )
             return entry
-        if isinstance(item, McpApprovalResponse):
-            raise Fault(
-                "invalid_value",
-                "An approval response cannot be the input of a response.",
-                param=f"response.input[{index}]",
-            )
         return entry_from(item, self._stage.new_item_id() if item.id is UNSET else item.id)
 
     # --- News ----------------------------------------------------------------

@@ -90,15 +90,6 @@ class FunctionCallOutput(
     output: str
 
 
-class McpApprovalResponse(
-    Struct, frozen=True, kw_only=True, tag="mcp_approval_response", tag_field="type"
-):
-    id: ItemId | UnsetType = UNSET
-    approval_request_id: str
-    approve: bool
-    reason: str | None = None
-
-
 class ItemReference(Struct, frozen=True, kw_only=True, tag="item_reference", tag_field="type"):
     """Stands for an item of the conversation in `response.create`'s `input`."""
 
