@@ -43,15 +43,17 @@ def make_hub(config: Config, registry: EngineRegistry) -> Hub:
     )
 
 
-def wire(config: Config) -> Wired:
-    """Put the parts together.
+def wire(config: Config, *, engines: Sequence[Engine] | None = None) -> Wired:
+    """Put the parts together, with ``engines`` in place of those that ``config`` allows.
 
     Raises:
         ConfigurationError: a model name leads to no engine.
     """
     server, limits = config.server, config.limits
     registry = EngineRegistry(
-        make_engines(config), default=config.engine.default, models=config.models
+        make_engines(config) if engines is None else engines,
+        default=config.engine.default,
+        models=config.models,
     )
     hub = make_hub(config, registry)
     api = Api(
