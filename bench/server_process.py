@@ -25,11 +25,12 @@ class Usage(NamedTuple):
 class ServerProcess:
     """``command`` prints its port; it is ended by SIGTERM."""
 
-    def __init__(self, command: list[str], *, core: int) -> None:
+    def __init__(self, command: list[str], *, core: int, nice: int = 0) -> None:
         self._process = subprocess.Popen(
             [sys.executable, *command], stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parent
         )
         os.sched_setaffinity(self._process.pid, {core})
+        os.setpriority(os.PRIO_PROCESS, self._process.pid, nice)
         assert self._process.stdout is not None
         self.port = int(self._process.stdout.readline())
 

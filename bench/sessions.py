@@ -104,7 +104,7 @@ def measuring(
     command = ["zero_server.py", "--delta-ms", str(chunk_ms)]
     command += ["--reply-ms", "0"] if always else []
     command += ["--profile"] if profile else []
-    with ServerProcess(command, core=SERVER_CORE) as server:
+    with ServerProcess(command, core=SERVER_CORE, nice=os.nice(0)) as server:
         found = Measuring(server, chunk_ms=chunk_ms, always=always, quiet=quiet)
         yield found
         found.crowd.close()
@@ -194,11 +194,15 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+")
     parser.add_argument("--seconds", type=float, default=6)
     parser.add_argument("--profile", action="store_true", help="cProfile of one run instead")
+    parser.add_argument(
+        "--nice", type=int, default=0, help="negative (as root): where other work shares the cores"
+    )
     args = parser.parse_args()
     parts = args.only or (["cost", "ramp", "memory"] if args.full else ["cost", "memory"])
     sizes = args.sizes or ([50, 100, 200, 300] if args.full else [100, 300])
     duties = [d == "always" for d in args.duty or ["conversation", "always"]]
     os.sched_setaffinity(0, {CLIENT_CORE})
+    os.nice(args.nice)
     if args.profile:
         with measuring(chunk_ms=args.chunk_ms[0], always=duties[0], profile=True) as found:
             show(found.measure(sizes[-1], warm_s=1, seconds=args.seconds))

@@ -79,7 +79,7 @@ class ZeroSession:
         if isinstance(command, Generate):
             self._begin(command.response_id)
         elif isinstance(command, TurnCommitted):
-            self._tell(TranscriptEnded(command.item_id, "hello"))
+            self.tell(TranscriptEnded(command.item_id, "hello"))
         elif isinstance(command, StopGenerating):
             self._speaking = None
 
@@ -103,7 +103,7 @@ class ZeroSession:
         self._speaking, self._pieces = response_id, 0
         self._due = self._engine.pacer.now
         self._next_piece = partial(self._speak, response_id)
-        self._tell(EngineSaid(response_id, str(self._due * TICK_MS)))
+        self.tell(EngineSaid(response_id, str(self._due * TICK_MS)))
         self._next_piece()
 
     def _speak(self, response_id: str) -> None:
@@ -111,14 +111,14 @@ class ZeroSession:
             return  # It was stopped.
         if self._pieces == self._engine.reply_pieces:
             self._speaking = None
-            self._tell(EngineFinished(response_id))
+            self.tell(EngineFinished(response_id))
             return
         self._pieces += 1
         self._due += self._engine.delta_ticks
-        self._tell(EngineSpoke(response_id, self._engine.piece))
+        self.tell(EngineSpoke(response_id, self._engine.piece))
         self._engine.pacer.call_at(self._due, self._next_piece)
 
-    def _tell(self, news: EngineNews) -> None:
+    def tell(self, news: EngineNews) -> None:
         self._news.append(news)
         self._wake()
 
@@ -141,6 +141,7 @@ class ZeroEngine:
 
     def __init__(self, *, delta_ms: int, reply_ms: int) -> None:
         self.pacer = Pacer()
+        self.opened: list[ZeroSession] = []
         self.delta_ticks = delta_ms // TICK_MS
         self.reply_pieces = reply_ms // delta_ms or -1
         samples = delta_ms * MEDIA_RATE_HZ // 1000
@@ -150,7 +151,9 @@ class ZeroEngine:
         pass
 
     def open(self, session_id: str) -> ZeroSession:  # noqa: ARG002
-        return ZeroSession(self)
+        session = ZeroSession(self)
+        self.opened.append(session)
+        return session
 
     async def aclose(self) -> None:
         pass
