@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import resource
 import sys
+from collections.abc import Collection
 
 from aiohttp import web
 
@@ -32,7 +33,13 @@ class Echo(LiveSession):
     def __init__(self) -> None:
         self.id = "sess_echo"
 
-    def attach(self, connection: Connection, *, owns: bool = True) -> None:
+    def attach(
+        self,
+        connection: Connection,
+        *,
+        owns: bool = True,
+        may_send: Collection[str] | None = None,
+    ) -> None:
         pass
 
     def detach(self, connection: Connection) -> None:

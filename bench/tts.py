@@ -13,11 +13,8 @@ import argparse
 import asyncio
 import statistics
 import time
-from collections.abc import AsyncGenerator
 from pathlib import Path
-from typing import cast
 
-from antiphon.engines.cascade.parts import Speech
 from antiphon.engines.cascade.tts.espeak import EspeakSynthesizer
 
 SHORT = "Certainly, I can help you with that."
@@ -26,7 +23,7 @@ LONG = "The quick brown fox jumps over the lazy dog, and then it runs away. " * 
 
 async def first_ms(synthesizer: EspeakSynthesizer, voice: str = "alloy") -> float:
     begin_s = time.perf_counter()
-    speech = cast(AsyncGenerator[Speech, None], synthesizer.speak(SHORT, voice=voice, speed=1))
+    speech = synthesizer.speak(SHORT, voice=voice, speed=1)
     await anext(speech)
     taken_ms = (time.perf_counter() - begin_s) * 1e3
     async for _ in speech:
@@ -42,7 +39,7 @@ async def speak_all(synthesizer: EspeakSynthesizer, text: str) -> float:
 
 
 async def abort_ms(synthesizer: EspeakSynthesizer) -> float:
-    speech = cast(AsyncGenerator[Speech, None], synthesizer.speak(LONG, voice="alloy", speed=1))
+    speech = synthesizer.speak(LONG, voice="alloy", speed=1)
     await anext(speech)
     begin_s = time.perf_counter()
     await speech.aclose()

@@ -1,7 +1,7 @@
 """Sums up where a server's time goes, from a raw profile by py-spy (not a dependency of ours).
 
-    py-spy record --pid PID --native --rate 500 --duration 10 --format raw --output profile.raw
-    python bench/where.py profile.raw
+py-spy record --pid PID --native --rate 500 --duration 10 --format raw --output profile.raw
+python bench/where.py profile.raw
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ def main() -> None:
         samples[part] += int(count)
     del samples["waiting"]
     total = sum(samples.values())
-    for part, count in samples.most_common():
-        print(f"{count / total:6.1%}  {part}")
+    for part, taken in samples.most_common():
+        print(f"{taken / total:6.1%}  {part}")
 
 
 if __name__ == "__main__":

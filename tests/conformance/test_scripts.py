@@ -46,3 +46,43 @@ def test_a_session_follows(path: Path) -> None:
     if not script.runs_on(LIVE):
         pytest.skip("not for this line")
     run_in_virtual_time(over_a_session(script))
+
+
+def test_every_sequence_of_the_reference_has_a_script() -> None:
+    told = {path.name[:4] for path in PATHS}
+    assert {f"4.{n:02}" for n in range(1, 22)} - told == set()
+
+
+CODES = {
+    "invalid_event",
+    "invalid_value",
+    "invalid_type",
+    "missing_required_parameter",
+    "string_above_max_length",
+    "invalid_parameter",
+    "conversation_already_has_active_response",
+    "response_cancel_not_active",
+    "input_audio_buffer_commit_empty",
+    "item_delete_invalid_item_id",
+    "item_retrieve_invalid_item_id",
+    "item_truncate_invalid_item_id",
+    "item_create_invalid_previous_item_id",
+    "item_create_duplicate_item_id",
+    "item_reference_not_found",
+    "unsupported_content_type",
+    "invalid_tool_call_id",
+    "cannot_update_voice",
+    "session_expired",
+}
+"""docs/reference/protocol.md, 5.2: those that can happen once a session is open.
+(`unknown_parameter` cannot: unknown keys are ignored.)"""
+
+
+def test_every_error_of_the_reference_has_a_script() -> None:
+    named = {
+        pattern["error"].get("code")
+        for path in PATHS
+        for statement in read_script(path).statements
+        if (pattern := statement.pattern) and isinstance(pattern.get("error"), dict)
+    }
+    assert CODES - named == set()

@@ -54,7 +54,13 @@ class EchoSession(LiveSession):
         self.detachments = 0
         self._tell_ended = ended
 
-    def attach(self, connection: Connection, *, owns: bool = True) -> None:
+    def attach(
+        self,
+        connection: Connection,
+        *,
+        owns: bool = True,
+        may_send: Collection[str] | None = None,
+    ) -> None:
         self.connections.append(connection)
         session = Session(id=self.id, model="echo", expires_at=0)
         connection.send(SessionCreated(event_id=new_event_id(), session=session))
@@ -103,6 +109,7 @@ class EchoHub(Hub):
         model: str,
         patch: SessionPatch | None = None,
         playback: Playback | None = None,
+        end_user_id: str | None = None,
     ) -> LiveSession:
         if self.unavailable:
             raise EngineUnavailable("echo", "out of breath", retry_after_s=2)

@@ -3,7 +3,6 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any
 
 from aiohttp import ClientSession, web
 
@@ -11,6 +10,7 @@ from antiphon.server.app import Api, Model
 from antiphon.server.auth import Gate
 from antiphon.server.config import Secret
 from antiphon.server.logs import AccessLog
+from antiphon.server.realtime import LoadLimits
 from tests.fakes.echo import EchoHub
 
 MODELS = (
@@ -41,12 +41,12 @@ async def sites() -> AsyncIterator[MakeSite]:
     async with AsyncExitStack() as ending:
 
         async def make(
-            keys: tuple[str, ...] = (), origins: tuple[str, ...] = (), **options: Any
+            keys: tuple[str, ...] = (), origins: tuple[str, ...] = (), **load_limits: int
         ) -> Site:
             hub = EchoHub()
             gate = Gate(map(Secret, keys), origins)
-            options = {"max_sessions": 10, **options}
-            api = Api(hub, gate=gate, models=lambda: MODELS, **options)
+            load = LoadLimits(**{"max_sessions": 10, **load_limits})
+            api = Api(hub, gate=gate, models=lambda: MODELS, load=load)
             runner = web.AppRunner(
                 api.app(),
                 access_log_class=AccessLog,

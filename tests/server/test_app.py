@@ -127,7 +127,7 @@ async def test_an_engine_that_cannot_serve_is_told_on_the_socket(make_site: Make
 async def test_a_session_that_fails_to_begin_is_told_on_the_socket(
     make_site: MakeSite, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise AssertionError("a bug of ours")
 
     site = await make_site()
@@ -216,7 +216,7 @@ async def test_above_max_sessions_a_client_is_told_to_retry(make_site: MakeSite)
 
 
 async def test_too_many_new_sessions_from_one_address_are_429(make_site: MakeSite) -> None:
-    site = await make_site(new_sessions_per_minute=1)
+    site = await make_site(new_per_minute=1)
     await (await join(site, "/v1/realtime")).close()
     error = await refused(site, "/v1/realtime")
     assert error.status == 429
@@ -231,7 +231,7 @@ async def test_while_it_drains_the_server_says_so(make_site: MakeSite) -> None:
     assert (status, body["status"], body["sessions"]) == (200, "ok", 1)
     assert body["version"]
 
-    site.api.draining = True
+    site.api.realtime.draining = True
     status, body, _ = await get(site, "/healthz")
     assert (status, body["status"]) == (503, "draining")
     assert (await refused(site, "/v1/realtime")).status == 503

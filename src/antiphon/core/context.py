@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from antiphon.core.items import Entry
-from antiphon.core.usage import entry_tokens
+from antiphon.core.usage import Tokens, add_up, entry_tokens
 from antiphon.protocol.session import RetentionRatio, Truncation
 
 
@@ -19,8 +19,10 @@ class ContextTooLong(Exception):
 
 def fit_context(
     entries: Sequence[Entry], *, limit_tokens: int, instruction_tokens: int, truncation: Truncation
-) -> list[Entry]:
+) -> tuple[list[Entry], Tokens]:
     """The newest entries within the limit, a function's call and output kept together.
+
+    Returns them and what they count.
 
     Raises:
         ContextTooLong: where nothing may be left out.
@@ -30,10 +32,11 @@ def fit_context(
     if isinstance(truncation, RetentionRatio) and truncation.token_limits is not None:
         post = truncation.token_limits.post_instructions
         limit = limit if post is None else min(limit, post)
-    sizes = [entry_tokens(entry).total for entry in entries]
-    total = sum(sizes)
+    counts = [entry_tokens(entry) for entry in entries]
+    whole = add_up(counts)
+    total = whole.total
     if total <= limit:
-        return entries
+        return entries, whole
     if truncation == "disabled":
         raise ContextTooLong
     goal = limit
@@ -44,9 +47,10 @@ def fit_context(
     # The last item is what is being answered: it stays, however long it is.
     last = _first_of_last(entries)
     while total > goal and start < last:
-        total -= sizes[start]
+        total -= counts[start].total
         start += 1
-    return _without_orphans(entries[start:])
+    kept = _without_orphans(entries[start:])
+    return kept, add_up(entry_tokens(entry) for entry in kept)
 
 
 def _first_of_last(entries: Sequence[Entry]) -> int:
@@ -63,5 +67,7 @@ def _first_of_last(entries: Sequence[Entry]) -> int:
 
 def _without_orphans(entries: Sequence[Entry]) -> list[Entry]:
     """A function's output means nothing without its call."""
+    if not any(entry.type == "function_call_output" for entry in entries):
+        return list(entries)
     calls = {entry.call_id for entry in entries if entry.type == "function_call"}
     return [e for e in entries if e.type != "function_call_output" or e.call_id in calls]

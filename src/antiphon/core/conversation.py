@@ -25,7 +25,7 @@ from antiphon.core.response import Response
 from antiphon.core.responses import Responses
 from antiphon.core.settings import update_session
 from antiphon.core.stage import Stage
-from antiphon.core.terms import Terms
+from antiphon.core.terms import Activity, Terms
 from antiphon.core.transcripts import Transcripts
 from antiphon.protocol import client, server
 from antiphon.protocol.items import Item
@@ -131,6 +131,12 @@ class Conversation:
             case _:
                 assert_never(cause)
         return out
+
+    @property
+    def activity(self) -> Activity:
+        if self._responses.any_runs:
+            return "responding"
+        return "user_speaking" if self._listening.user_speaks else "idle"
 
     # --- Connections and time ------------------------------------------------
 

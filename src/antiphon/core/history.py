@@ -15,8 +15,9 @@ class History:
     def __init__(self) -> None:
         self._entries: dict[str, Entry] = {}
         self._order: list[str] = []
-        self._audio: list[Entry] = []
-        """Entries that hold audio, oldest first."""
+        self._audio: dict[str, int] = {}
+        """How many bytes of audio an item brought, oldest first."""
+        self._audio_bytes = 0
         self._reserved: set[str] = set()
 
     def __iter__(self) -> Iterator[Entry]:
@@ -42,7 +43,9 @@ class History:
         if item_id not in self._entries:
             return None
         # Nearly always asked of a new item, so look from the end.
-        at = len(self._order) - 1 - self._order[::-1].index(item_id)
+        at = len(self._order) - 1
+        while self._order[at] != item_id:
+            at -= 1
         return self._order[at - 1] if at else None
 
     def reserve(self, item_id: str) -> None:
@@ -87,24 +90,24 @@ class History:
             self._order.insert(self._order.index(previous_item_id) + 1, entry.id)
 
     def delete(self, item_id: str) -> None:
-        entry = self._entries.pop(item_id)
+        del self._entries[item_id]
         self._order.remove(item_id)
-        if entry in self._audio:
-            self._audio.remove(entry)
+        self._audio_bytes -= self._audio.pop(item_id, 0)
 
     def has_call(self, call_id: str) -> bool:
         return any(e.type == "function_call" and e.call_id == call_id for e in self)
 
     def keep_audio(self, entry: Entry) -> None:
         """Count a finished entry's audio, and forget the oldest where it is too much."""
-        if not _audio_size(entry) or entry.id not in self._entries or entry in self._audio:
+        size = _audio_size(entry)
+        if not size or entry.id not in self._entries or entry.id in self._audio:
             return
-        self._audio.append(entry)
-        total = sum(_audio_size(e) for e in self._audio)
-        while total > MAX_AUDIO_BYTES:
-            oldest = self._audio.pop(0)
-            total -= _audio_size(oldest)
-            for part in oldest.parts:
+        self._audio[entry.id] = size
+        self._audio_bytes += size
+        while self._audio_bytes > MAX_AUDIO_BYTES:
+            oldest = next(iter(self._audio))
+            self._audio_bytes -= self._audio.pop(oldest)
+            for part in self._entries[oldest].parts:
                 part.pcm = bytearray()
 
 

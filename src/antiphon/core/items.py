@@ -152,7 +152,7 @@ class Entry:
 
     def for_engine(self) -> Item:
         """As an engine sees it: with every transcript that is known, without audio."""
-        if not any(part.is_audio and not part.shows_text for part in self.parts):
+        if all(part.shows_text for part in self.parts):
             return self.wire()
         return self.with_content(
             tuple(

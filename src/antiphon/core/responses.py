@@ -25,7 +25,7 @@ from antiphon.core.items import Entry, entry_from
 from antiphon.core.response import Plan, Response
 from antiphon.core.settings import check_voice, one_modality, voice_name
 from antiphon.core.stage import Stage
-from antiphon.core.usage import Tokens, entry_tokens, instruction_tokens
+from antiphon.core.usage import NO_TOKENS, Tokens, instruction_tokens
 from antiphon.protocol.client import ResponseOptions
 from antiphon.protocol.items import InputItem, ItemReference, McpApprovalResponse
 from antiphon.protocol.server import RateLimit, RateLimitsUpdated, ResponseError
@@ -88,16 +88,17 @@ class Responses:
         self, plan: Plan, entries: Sequence[Entry], session: Session, out: list[Effect]
     ) -> None:
         fixed_tokens = instruction_tokens(plan.instructions, plan.tools)
+        context: list[Entry] | None
         try:
-            context = fit_context(
+            context, seen = fit_context(
                 entries,
                 limit_tokens=self._stage.terms.context_tokens,
                 instruction_tokens=fixed_tokens,
                 truncation=session.truncation,
             )
         except ContextTooLong:
-            context = None
-        tokens = sum((entry_tokens(e) for e in context or ()), Tokens(text=fixed_tokens))
+            context, seen = None, NO_TOKENS
+        tokens = seen + Tokens(text=fixed_tokens)
         response = Response(plan.with_context(tokens), self._stage)
         response.created(out)
         if context is None:

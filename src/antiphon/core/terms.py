@@ -24,3 +24,7 @@ class Terms(Struct, frozen=True, kw_only=True):
     context_tokens: int = 28_224
     """What fits beside the answer: 32k less 4,096 (docs/reference/protocol.md)."""
     announce_rate_limits: bool = True
+
+
+Activity = Literal["idle", "user_speaking", "responding"]
+"""What goes on in a conversation; a response counts until it is generated, heard or not."""

@@ -44,6 +44,15 @@ class Tokens(msgspec.Struct, frozen=True):
 NO_TOKENS = Tokens()
 
 
+def add_up(counts: Iterable[Tokens]) -> Tokens:
+    text = audio = image = 0
+    for count in counts:
+        text += count.text
+        audio += count.audio
+        image += count.image
+    return Tokens(text, audio, image)
+
+
 def text_tokens(text: str) -> int:
     return -(-len(text) // CHARACTERS_PER_TOKEN)
 
@@ -54,8 +63,11 @@ def speech_tokens(samples: int) -> int:
 
 
 def entry_tokens(entry: Entry) -> Tokens:
-    text = text_tokens(entry.name + entry.arguments + entry.output)
-    return sum((_part_tokens(part) for part in entry.parts), Tokens(text))
+    if entry.type != "message":
+        return Tokens(text_tokens(entry.name + entry.arguments + entry.output))
+    if len(entry.parts) == 1:
+        return _part_tokens(entry.parts[0])
+    return add_up(_part_tokens(part) for part in entry.parts)
 
 
 def _part_tokens(part: Part) -> Tokens:
@@ -79,7 +91,7 @@ def instruction_tokens(instructions: str, tools: tuple[Tool, ...]) -> int:
 
 def usage_of(context: Tokens, output: Iterable[Entry], counted: EngineFinished | None) -> Usage:
     """The bill of one response; what a language model counted overrules our estimate."""
-    made = sum((entry_tokens(entry) for entry in output), NO_TOKENS)
+    made = add_up(entry_tokens(entry) for entry in output)
     cached = 0
     if counted is not None:
         if counted.input_tokens is not None:

@@ -367,6 +367,7 @@ class Beat:
         self._waiting: list[tuple[Ms, int, Callable[[], None]]] = []
         self._order = itertools.count()
         self._armed: asyncio.TimerHandle | None = None
+        self._armed_ms: Ms = 0
 
     def now_ms(self) -> Ms:
         return int(asyncio.get_running_loop().time() * 1000)
@@ -376,10 +377,16 @@ class Beat:
         self._arm()
 
     def _arm(self) -> None:
-        if self._armed is None and self._waiting:
-            beat_ms = -(-self._waiting[0][0] // self._period_ms) * self._period_ms
-            loop = asyncio.get_running_loop()
-            self._armed = loop.call_at((beat_ms + 1) / 1000, self._strike)
+        if not self._waiting:
+            return
+        beat_ms = -(-self._waiting[0][0] // self._period_ms) * self._period_ms
+        if self._armed is not None:
+            if self._armed_ms <= beat_ms:
+                return
+            self._armed.cancel()
+        # A millisecond late, so that the clock in whole milliseconds has passed the beat.
+        self._armed = asyncio.get_running_loop().call_at((beat_ms + 1) / 1000, self._strike)
+        self._armed_ms = beat_ms
 
     def _strike(self) -> None:
         self._armed = None

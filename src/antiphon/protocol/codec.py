@@ -10,9 +10,17 @@ import re
 from typing import Any
 
 import msgspec
+from msgspec import UNSET
 
 from antiphon.errors import ProtocolError
-from antiphon.protocol.client import ClientEvent, InputAudioBufferAppend, ResponseOptions
+from antiphon.protocol.beta import flat
+from antiphon.protocol.client import (
+    ClientEvent,
+    InputAudioBufferAppend,
+    ResponseCreate,
+    ResponseOptions,
+    SessionUpdate,
+)
 from antiphon.protocol.server import ServerEvent
 from antiphon.protocol.session import (
     AudioInputPatch,
@@ -42,8 +50,8 @@ def encode_server_event(event: ServerEvent) -> bytes:
 def decode_client_event(data: bytes | str, *, strict: bool = False) -> ClientEvent:
     """Read one message of a client (GA dialect).
 
-    Keys that no field has are ignored; ``strict`` refuses them in a session or response,
-    as OpenAI's server does.
+    Keys that no field has are ignored, and settings in beta's flat spelling are taken for what
+    they mean; ``strict`` refuses both, as OpenAI's server does.
 
     Raises:
         ProtocolError: with ``code``, ``message``, ``param`` and ``event_id`` as the API has them.
@@ -53,14 +61,102 @@ def decode_client_event(data: bytes | str, *, strict: bool = False) -> ClientEve
         if not isinstance(event, InputAudioBufferAppend):
             _check_depth(data)
             if strict:
-                _check_keys(msgspec.json.decode(data))
+                _be_strict(event, msgspec.json.decode(data))
+            elif _may_be_flat(event):
+                return _without_flat_settings(event, msgspec.json.decode(data))
     except msgspec.ValidationError as error:
-        return _second_look(data, str(error))
+        return _second_look(data, str(error), strict=strict)
     except RecursionError:
         raise _too_deep() from None
     except (msgspec.DecodeError, UnicodeError) as error:
         raise _not_json(error) from None
     return event
+
+
+def decode_object(data: bytes | str) -> dict[str, Any]:
+    """One JSON object, with nothing known about its fields yet.
+
+    Raises:
+        ProtocolError: it is none (``invalid_event``).
+    """
+    try:
+        _check_depth(data)
+        raw = msgspec.json.decode(data)
+    except RecursionError:
+        raise _too_deep() from None
+    except (msgspec.DecodeError, UnicodeError) as error:
+        raise _not_json(error) from None
+    if not isinstance(raw, dict):
+        raise ProtocolError("invalid_event", "A client event must be a JSON object.")
+    return raw
+
+
+def from_json(raw: dict[str, Any], kind: Any, *, strict: bool = False) -> Any:
+    """Make a struct (or one of a union of them) of a JSON object.
+
+    Raises:
+        ProtocolError: as `decode_client_event` raises it.
+    """
+    try:
+        made = msgspec.convert(raw, kind)
+    except msgspec.ValidationError as error:
+        code, message, param = _explain(str(error), raw, kind)
+        raise ProtocolError(code, message, param=param, event_id=event_id_of(raw)) from None
+    if strict:
+        _check_keys(raw)
+    return made
+
+
+def client_event_from(raw: dict[str, Any], *, strict: bool = False) -> ClientEvent:
+    """A client event whose JSON was decoded (and perhaps translated) before."""
+    event: ClientEvent = from_json(raw, ClientEvent, strict=strict)
+    return event
+
+
+def event_id_of(raw: Any) -> str | None:
+    """The client's own id of a message, where it has one that can be repeated to it."""
+    event_id = raw.get("event_id") if isinstance(raw, dict) else None
+    return event_id if isinstance(event_id, str) and len(event_id) <= 512 else None
+
+
+# --- Leniency and strictness -------------------------------------------------
+
+
+def _may_be_flat(event: ClientEvent) -> bool:
+    match event:
+        case SessionUpdate():
+            return event.session.type is UNSET
+        case ResponseCreate():
+            return event.response is not None
+        case _:
+            return False
+
+
+def _without_flat_settings(event: ClientEvent, raw: dict[str, Any]) -> ClientEvent:
+    """What a client meant that still spells a setting or two as in beta."""
+    session = isinstance(event, SessionUpdate)
+    sent = raw["session" if session else "response"]
+    if not flat.is_flat(sent, flat.SESSION_KEYS if session else flat.RESPONSE_KEYS):
+        return event
+    return _from_flat(raw, sent)
+
+
+def _from_flat(raw: dict[str, Any], sent: object) -> ClientEvent:
+    try:
+        return client_event_from(flat.event_to_ga(raw))
+    except ProtocolError as error:
+        raise flat.error_to_beta(error, sent, event_id=event_id_of(raw)) from None
+
+
+def _be_strict(event: ClientEvent, raw: dict[str, Any]) -> None:
+    if isinstance(event, SessionUpdate) and event.session.type is UNSET:
+        raise ProtocolError(
+            "missing_required_parameter",
+            "Missing required parameter: 'session.type'.",
+            param="session.type",
+            event_id=event.event_id,
+        )
+    _check_keys(raw)
 
 
 def _not_json(error: Exception) -> ProtocolError:
@@ -96,7 +192,7 @@ def _check_keys(raw: dict[str, Any]) -> None:
                     "unknown_parameter",
                     f"Unknown parameter: '{path}.{key}'.",
                     param=f"{path}.{key}",
-                    event_id=raw.get("event_id"),
+                    event_id=event_id_of(raw),
                 )
 
 
@@ -115,7 +211,7 @@ def _check_depth(data: bytes | str) -> None:
             raise RecursionError
 
 
-def _second_look(data: bytes | str, complaint: str) -> ClientEvent:
+def _second_look(data: bytes | str, complaint: str, *, strict: bool) -> ClientEvent:
     """Find the words for what does not fit; and take base64 that only lacks its padding."""
     try:
         raw = msgspec.json.decode(data)
@@ -123,13 +219,14 @@ def _second_look(data: bytes | str, complaint: str) -> ClientEvent:
         raise _not_json(error) from None
     except RecursionError:
         raise _too_deep() from None
-    event_id = raw.get("event_id") if isinstance(raw, dict) else None
-    event_id = event_id if isinstance(event_id, str) and len(event_id) <= 512 else None
+    event_id = event_id_of(raw)
     if complaint == "Invalid base64 encoded string - at `$.audio`" and isinstance(raw, dict):
         audio = _decode_lenient_base64(str(raw["audio"]))
         if audio is not None:
             return InputAudioBufferAppend(event_id=event_id, audio=audio)
-    code, message, param = _explain(complaint, raw)
+    if not strict and isinstance(raw, dict) and raw.get("type") == "transcription_session.update":
+        return _from_flat(decode_object(data), raw.get("session"))
+    code, message, param = _explain(complaint, raw, ClientEvent)
     raise ProtocolError(code, message, param=param, event_id=event_id)
 
 
@@ -146,7 +243,7 @@ _NAMES = {
 }
 
 
-def _explain(complaint: str, raw: Any) -> tuple[str, str, str | None]:
+def _explain(complaint: str, raw: Any, kind: Any) -> tuple[str, str, str | None]:
     """Msgspec's complaint in the API's words: code, message, param."""
     found = _PATH.search(complaint)
     path = found["path"] if found else ""
@@ -159,8 +256,12 @@ def _explain(complaint: str, raw: Any) -> tuple[str, str, str | None]:
             return "invalid_event", "The 'type' field is missing.", None
         param = f"{path}.{field}" if path else field
         return "missing_required_parameter", f"Missing required parameter: '{param}'.", param
+    if unknown := re.fullmatch(r"Object contains unknown field `(.+)`", what):
+        param = f"{path}.{unknown[1]}" if path else unknown[1]
+        return "unknown_parameter", f"Unknown parameter: '{param}'.", param
     if re.fullmatch(r"Invalid (enum )?value .*", what, re.DOTALL):
-        supported = CLIENT_EVENT_TYPES if path == "type" else _supported_values(path)
+        is_event_type = path == "type" and kind is ClientEvent
+        supported = CLIENT_EVENT_TYPES if is_event_type else _supported_values(path, kind)
         listed = ", ".join(f"'{value}'" for value in supported)
         hint = f" Supported values are: {listed}." if listed else ""
         return "invalid_value", f"Invalid value: {_quote(raw, path)}.{hint}", path
@@ -200,13 +301,10 @@ def _quote(raw: Any, path: str) -> str:
     return text if len(text) <= MAX_QUOTED_CHARS else text[:MAX_QUOTED_CHARS] + "…"
 
 
-def _supported_values(path: str) -> list[str]:
-    """The literals that any client event takes at a path; [] where it takes no literals."""
-    found: dict[str, None] = {}
-    for kind in ClientEvent.__args__:
-        for value in _literals_at(msgspec.inspect.type_info(kind), _PATH_STEP.findall(path)):
-            found[value] = None
-    return list(found)
+def _supported_values(path: str, kind: Any) -> list[str]:
+    """The literals that a struct, or any of a union, takes at a path; [] where it takes none."""
+    steps = _PATH_STEP.findall(path)
+    return list(dict.fromkeys(_literals_at(msgspec.inspect.type_info(kind), steps)))
 
 
 def _literals_at(kind: msgspec.inspect.Type, steps: list[tuple[str, str]]) -> list[str]:

@@ -19,7 +19,14 @@ from antiphon.core.settings import update_session
 from antiphon.core.terms import Terms
 from antiphon.engines.engine import Engine, VoiceDetector
 from antiphon.journal.tape import TapeWriter
-from antiphon.protocol.session import AnySession, Session, SessionPatch, TranscriptionSession
+from antiphon.protocol.session import (
+    AnySession,
+    Audio,
+    AudioOutput,
+    Session,
+    SessionPatch,
+    TranscriptionSession,
+)
 from antiphon.runtime.media import Playback
 from antiphon.runtime.session import LiveSession
 
@@ -29,10 +36,14 @@ SessionKind = Literal["realtime", "transcription"]
 _ALPHABET = string.ascii_letters + string.digits
 
 
-class SessionLimits(Struct, frozen=True, kw_only=True):
+class SessionRules(Struct, frozen=True, kw_only=True):
+    """What the operator decides for all sessions."""
+
     session_max_ms: Ms = 60 * 60 * 1000
     context_tokens: int = 28_224
     announce_rate_limits: bool = True
+    voice: str = "marin"
+    """Of sessions that name none."""
 
 
 class Hub:
@@ -49,12 +60,12 @@ class Hub:
         engine_for: Callable[[str], Engine],
         *,
         detector: VoiceDetector | None = None,
-        limits: SessionLimits | None = None,
+        rules: SessionRules | None = None,
         tape_dir: Path | None = None,
     ) -> None:
         self._engine_for = engine_for
         self._detector = detector
-        self._limits = limits or SessionLimits()
+        self._rules = rules or SessionRules()
         self._tape_dir = tape_dir
         self._sessions: dict[str, LiveSession] = {}
         self._ending: set[LiveSession] = set()
@@ -76,8 +87,11 @@ class Hub:
         model: str,
         patch: SessionPatch | None = None,
         playback: Playback | None = None,
+        end_user_id: str | None = None,
     ) -> LiveSession:
         """Begin a session; ``playback`` is given where the transport owns playout.
+
+        ``end_user_id`` is what the application calls its user: an opaque id, for its operator.
 
         Raises:
             EngineUnavailable: the model's engine cannot serve now.
@@ -95,6 +109,7 @@ class Hub:
             detector=detector,
             playback=playback,
             tape=tape,
+            end_user_id=end_user_id,
             on_end=self._on_session_end,
         )
         self._sessions[session.id] = session
@@ -133,12 +148,13 @@ class Hub:
     ) -> Terms:
         seed = "".join(secrets.choice(_ALPHABET) for _ in range(Ids.SEED_LENGTH))
         session_id = "sess_" + "".join(secrets.choice(_ALPHABET) for _ in range(21))
-        expires_at = int(time.time()) + self._limits.session_max_ms // 1000
+        expires_at = int(time.time()) + self._rules.session_max_ms // 1000
         session: AnySession
         if kind == "transcription":
             session = TranscriptionSession(id=session_id, expires_at=expires_at)
         else:
-            session = Session(id=session_id, model=model, expires_at=expires_at)
+            audio = Audio(output=AudioOutput(voice=self._rules.voice))
+            session = Session(id=session_id, model=model, expires_at=expires_at, audio=audio)
         if patch is not None:
             session = update_session(session, patch, voice_locked=False)
         return Terms(
@@ -147,9 +163,9 @@ class Hub:
             playout="client" if playback is None else "server",
             engine_speaks=engine.abilities.speaks,
             engine_finds_turns=engine.abilities.finds_turns,
-            session_max_ms=self._limits.session_max_ms,
-            context_tokens=self._limits.context_tokens,
-            announce_rate_limits=self._limits.announce_rate_limits,
+            session_max_ms=self._rules.session_max_ms,
+            context_tokens=self._rules.context_tokens,
+            announce_rate_limits=self._rules.announce_rate_limits,
         )
 
     def _on_session_end(self, session: LiveSession) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
+from typing import Literal
 
 from antiphon.core.causes import (
     Attached,
@@ -37,18 +39,21 @@ from antiphon.core.effects import (
     TurnBegan,
     TurnCommitted,
 )
-from antiphon.core.terms import Terms
+from antiphon.core.terms import Activity, Terms
 from antiphon.engines.engine import Engine, EngineSession, VoiceDetector, VoiceStream
 from antiphon.errors import AntiphonError, ProtocolError
 from antiphon.journal.tape import TapeWriter
 from antiphon.protocol.client import ClientEvent
 from antiphon.protocol.server import ErrorDetail, ResponseOutputAudioDelta, ServerEvent
+from antiphon.protocol.session import AnySession
 from antiphon.runtime.connection import Connection
 from antiphon.runtime.media import Playback
 
 log = logging.getLogger(__name__)
 
+NORMAL_CLOSURE = 1000
 INTERNAL_ERROR = 1011
+SESSION_ENDED = "The session has ended."
 MAX_ENGINE_RESTARTS = 3
 """Within one session; then it closes."""
 HIGH_WATER_BYTES = 1024 * 1024
@@ -71,10 +76,13 @@ class LiveSession:
         detector: VoiceDetector | None = None,
         playback: Playback | None = None,
         tape: TapeWriter | None = None,
+        end_user_id: str | None = None,
         on_end: Callable[[LiveSession], None] = lambda _: None,
     ) -> None:
         self.id = terms.session.id
         self.engine_name = engine.name
+        self.end_user_id = end_user_id
+        self.began_at = int(time.time())
         self._loop = asyncio.get_running_loop()
         self._opened_at = self._loop.time()
         self._conversation = Conversation(terms)
@@ -85,6 +93,7 @@ class LiveSession:
         self._on_end = on_end
         self._connections: dict[str, Connection] = {}
         self._owners: set[str] = set()
+        self._may_send: dict[str, Collection[str]] = {}
         self._waiting: deque[Cause] = deque()
         self._busy = False
         self._ended = False
@@ -98,25 +107,56 @@ class LiveSession:
 
     # --- For connections -----------------------------------------------------
 
-    def attach(self, connection: Connection, *, owns: bool = True) -> None:
+    def attach(
+        self,
+        connection: Connection,
+        *,
+        owns: bool = True,
+        may_send: Collection[str] | None = None,
+    ) -> None:
         """Join; `session.created` is the first event the connection is sent.
 
         When the last connection that owns the session detaches, the session ends.
+
+        Args:
+            connection: Closed at once where the session has ended already.
+            owns: False for a sideband, which may come and go.
+            may_send: Types of client events it may send; None: all.
         """
+        if self._ended:
+            connection.close(NORMAL_CLOSURE, SESSION_ENDED)
+            return
         self._connections[connection.id] = connection
         if owns:
             self._owners.add(connection.id)
+        if may_send is not None:
+            self._may_send[connection.id] = may_send
         self._give(Attached(connection.id))
 
     def detach(self, connection: Connection) -> None:
         """The connection is gone; nothing is sent to it any more."""
-        self._connections.pop(connection.id, None)
+        if self._connections.pop(connection.id, None) is None:
+            return
+        self._may_send.pop(connection.id, None)
+        owned = connection.id in self._owners
         self._owners.discard(connection.id)
         self._give(Detached(connection.id))
-        if not self._owners:
-            self.end()
+        if owned and not self._owners:
+            self.close(NORMAL_CLOSURE, SESSION_ENDED)
 
     def receive(self, connection: Connection, event: ClientEvent) -> None:
+        """What a connection that is not (or no longer) attached sends is ignored."""
+        if connection.id not in self._connections:
+            return
+        may_send = self._may_send.get(connection.id)
+        if may_send is not None and (kind := str(event.__struct_config__.tag)) not in may_send:
+            listed = ", ".join(f"'{name}'" for name in sorted(may_send)) or "nothing"
+            message = f"This connection may not send '{kind}'. It may send: {listed}."
+            self.refuse(
+                connection,
+                ProtocolError("event_not_allowed", message, param="type", event_id=event.event_id),
+            )
+            return
         self._give(ClientSent(connection.id, event, self._played_samples))
 
     def refuse(self, connection: Connection, error: ProtocolError) -> None:
@@ -125,6 +165,26 @@ class LiveSession:
             code=error.code, message=error.message, param=error.param, event_id=error.event_id
         )
         self._give(MessageRefused(connection.id, detail))
+
+    # --- For those who look on -----------------------------------------------
+
+    @property
+    def settings(self) -> AnySession:
+        return self._conversation.session
+
+    @property
+    def transport(self) -> Literal["websocket", "webrtc"]:
+        """How the media come."""
+        return "websocket" if self._playback is None else "webrtc"
+
+    @property
+    def state(self) -> Activity | Literal["ended"]:
+        return "ended" if self._ended else self._conversation.activity
+
+    @property
+    def connection_roles(self) -> Mapping[str, Literal["owner", "sideband"]]:
+        """Ids of those that are attached, in the order in which they came."""
+        return {name: "owner" if name in self._owners else "sideband" for name in self._connections}
 
     # --- For transports that own playout -------------------------------------
 
@@ -306,7 +366,12 @@ class LiveSession:
         if self._restarts > MAX_ENGINE_RESTARTS:
             self.close(INTERNAL_ERROR, "The engine failed too often.")
             return
-        self._engine_session = self._engine.open(self.id)
+        try:
+            self._engine_session = self._engine.open(self.id)
+        except Exception:
+            log.exception("session %s: engine %s did not come back", self.id, self.engine_name)
+            self.close(INTERNAL_ERROR, "The engine failed and could not be started afresh.")
+            return
         self._give(EngineLost(problem))
 
     async def _close_engine(self) -> None:

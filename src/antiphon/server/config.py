@@ -113,7 +113,10 @@ class OfflineSettings(Struct, frozen=True, kw_only=True):
         Meta(description="Synthesizer; `auto` takes the clearest that is present."),
     ] = "auto"
     voice: Annotated[str, Meta(description="Voice of sessions that name none.")] = "marin"
-    stt_workers: Annotated[int, Meta(ge=1, description="Processes that recognise speech.")] = 1
+    stt_workers: Annotated[
+        Annotated[int, Meta(ge=1)] | None,
+        Meta(description="Processes that recognise speech. Absent: one a core, four at most."),
+    ] = None
     agent: Annotated[
         str | None,
         Meta(description="Path of the agent script that the offline brain follows."),

@@ -71,7 +71,7 @@ async def serve(
             bound = runner.addresses[0][1]
             on_ready(f"http://{f'[{host}]' if ':' in host else host}:{bound}")
             await stop.first.wait()
-            api.draining = True
+            api.realtime.draining = True
             log.info("going away: %d sessions live, %.0f s grace", len(api.hub.sessions), drain_s)
             await _drain(api, drain_s, stop)
     finally:

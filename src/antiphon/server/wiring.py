@@ -8,15 +8,19 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from antiphon.engines.cascade.llm.offline.brain import OfflineBrain
+from antiphon.engines.cascade.llm.openai_chat import ChatSettings, OpenAIChatBrain
+from antiphon.engines.cascade.offline import WITH_LANGUAGE_MODEL, offline_engine
 from antiphon.engines.engine import Engine
 from antiphon.engines.registry import EngineRegistry
 from antiphon.engines.vad.silero import SileroDetector
-from antiphon.runtime.hub import Hub, SessionLimits
-from antiphon.server.app import DEFAULT_MODEL, Api, Model
+from antiphon.runtime.hub import Hub, SessionRules
+from antiphon.server.app import Api, Model
 from antiphon.server.auth import Gate
 from antiphon.server.config import Config
+from antiphon.server.realtime import DEFAULT_MODEL, LoadLimits
 from antiphon.server.serve import serve
-from antiphon.transports.websocket import GA, GA_STRICT, WebSocketLimits
+from antiphon.transports.websocket import WebSocketLimits
 
 YOUNG_OBJECTS = 10_000
 
@@ -30,10 +34,25 @@ class Wired(NamedTuple):
     api: Api
 
 
-def make_engines(config: Config) -> list[Engine]:  # noqa: ARG001  Until the first engine.
-    """All engines that this configuration allows; none is started."""
-    # The offline engine goes here: cascade of recogniser, brain (or [llm]), synthesizer.
-    return []
+def make_engines(config: Config) -> list[Engine]:
+    """All engines that this configuration allows; none is started.
+
+    Raises:
+        ConfigurationError: a part of one cannot be made.
+    """
+    workers = config.offline.stt_workers
+    llm = config.llm
+    if llm.base_url is not None:
+        chat = ChatSettings(
+            base_url=llm.base_url,
+            model=llm.model or "",
+            api_key="" if llm.api_key is None else llm.api_key.reveal(),
+        )
+        description = WITH_LANGUAGE_MODEL.format(model=chat.model)
+        return [offline_engine(OpenAIChatBrain(chat), description=description, stt_workers=workers)]
+    agent = config.offline.agent
+    brain = OfflineBrain() if agent is None else OfflineBrain.from_file(Path(agent))
+    return [offline_engine(brain, stt_workers=workers)]
 
 
 def make_hub(config: Config, registry: EngineRegistry) -> Hub:
@@ -41,7 +60,9 @@ def make_hub(config: Config, registry: EngineRegistry) -> Hub:
     return Hub(
         registry.find,
         detector=SileroDetector(),
-        limits=SessionLimits(session_max_ms=int(server.session_max_minutes * 60_000)),
+        rules=SessionRules(
+            session_max_ms=int(server.session_max_minutes * 60_000), voice=config.offline.voice
+        ),
         tape_dir=Path(server.tape_dir) if server.tape_dir else None,
     )
 
@@ -63,9 +84,10 @@ def wire(config: Config, *, engines: Sequence[Engine] | None = None) -> Wired:
         hub,
         gate=Gate(server.api_keys, server.allowed_origins),
         models=lambda: listed_models(registry),
-        codec=GA_STRICT if server.strict else GA,
-        max_sessions=server.max_sessions,
-        new_sessions_per_minute=limits.new_sessions_per_minute,
+        load=LoadLimits(
+            max_sessions=server.max_sessions, new_per_minute=limits.new_sessions_per_minute
+        ),
+        strict=server.strict,
         limits=WebSocketLimits(
             max_message_bytes=limits.max_message_bytes,
             max_queued_bytes=limits.max_queued_bytes,

@@ -20,7 +20,7 @@ import os
 import socket
 import struct
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from typing import Final, NamedTuple
 
@@ -81,11 +81,16 @@ class Codec(NamedTuple):
     """A dialect: bytes to events and back."""
 
     decode: Callable[[bytes | str], ClientEvent]
-    encode: Callable[[ServerEvent], bytes]
+    encode: Callable[[ServerEvent], tuple[bytes, ...]]
+    """One event may be one message, none or several."""
 
 
-GA = Codec(decode_client_event, encode_server_event)
-GA_STRICT = Codec(partial(decode_client_event, strict=True), encode_server_event)
+def _encode_ga(event: ServerEvent) -> tuple[bytes]:
+    return (encode_server_event(event),)
+
+
+GA = Codec(decode_client_event, _encode_ga)
+GA_STRICT = Codec(partial(decode_client_event, strict=True), _encode_ga)
 
 _HEADER_126 = struct.Struct("!BBH").pack
 _HEADER_127 = struct.Struct("!BBQ").pack
@@ -290,7 +295,10 @@ class WebSocketConnection:
     def send(self, event: ServerEvent) -> None:
         if self._closing is not None:
             return
-        payload = self._codec.encode(event)
+        for payload in self._codec.encode(event):
+            self._send_message(payload, event)
+
+    def _send_message(self, payload: bytes, event: ServerEvent) -> None:
         if len(payload) > MAX_EVENT_BYTES:
             self._counters.oversized_events_sent += 1
             log.warning(
@@ -338,9 +346,15 @@ class WebSocketConnection:
 
     # --- Receiving -----------------------------------------------------------
 
-    async def converse(self, session: LiveSession) -> None:
-        """Carry messages to ``session`` until the connection is gone."""
-        session.attach(self)
+    async def converse(
+        self,
+        session: LiveSession,
+        *,
+        owns: bool = True,
+        may_send: Collection[str] | None = None,
+    ) -> None:
+        """Carry messages to ``session`` until the connection is gone; as `LiveSession.attach`."""
+        session.attach(self, owns=owns, may_send=may_send)
         try:
             await self._read(session)
         finally:

@@ -33,7 +33,9 @@ def main() -> None:
     wire: WorkerEnd[Echo | Noise | Fail] = WorkerEnd(Echo | Noise | Fail)
     wire.ready()
     while True:
-        job, command = wire.receive()
+        arrived = wire.receive()
+        assert arrived
+        job, command = arrived
         match command:
             case Echo(text):
                 wire.send(job, Echoed(text, os.getpid()))

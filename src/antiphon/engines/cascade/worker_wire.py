@@ -89,9 +89,12 @@ class WorkerEnd(Generic[Message]):
         """Blocks while the pipe is full.  Our parent always reads."""
         self._write(frame(job, message))
 
-    def receive(self) -> tuple[int, Message]:
-        """Wait for the next command."""
-        return self._inbox.get()
+    def receive(self, timeout_s: float | None = None) -> tuple[int, Message] | None:
+        """Wait for the next command; None when none came in ``timeout_s``."""
+        try:
+            return self._inbox.get(timeout=timeout_s)
+        except queue.Empty:
+            return None
 
     def arrived(self) -> Iterator[tuple[int, Message]]:
         """The commands that are here already."""

@@ -6,15 +6,13 @@ Both live in virtual time, with the script's own engine behind them.
 from __future__ import annotations
 
 import asyncio
-import itertools
 from collections import deque
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import msgspec
-import pybase64
 
-from antiphon.core.causes import MEDIA_RATE_HZ, MessageRefused
+from antiphon.core.causes import MessageRefused
 from antiphon.core.effects import (
     Close,
     Configure,
@@ -33,15 +31,15 @@ from antiphon.errors import ProtocolError
 from antiphon.protocol.codec import decode_client_event, encode_server_event
 from antiphon.protocol.server import ErrorDetail, ServerEvent
 from antiphon.protocol.session import TranscriptionSession
-from antiphon.runtime.hub import Hub, SessionLimits
+from antiphon.runtime.hub import Hub, SessionRules
 from antiphon.testing.conformance.runner import Event
 from antiphon.testing.conformance.script import Script
+from antiphon.testing.conformance.sound import CHUNK_MS, SILENCE, VOICE
 from antiphon.testing.memory_connection import MemoryConnection
 from antiphon.testing.virtual_call import CLIENT, VirtualCall, session
 
 VIRTUAL = "virtual"
 LIVE = "live"
-CHUNK_MS = 20
 
 EngineEffect = (
     Configure | Hear | TurnBegan | TurnCommitted | InputDropped | Generate | StopGenerating
@@ -97,7 +95,7 @@ class VirtualLine:
             self.call.client(event)
         self._carry_out(self.call.take())
 
-    async def receive(self) -> Event | None:
+    async def receive(self, *, expected: bool) -> Event | None:  # noqa: ARG002 -- We are sure.
         self._let_engine_work()
         return self._events.popleft() if self._events else None
 
@@ -154,7 +152,7 @@ class LiveLine:
         self._hub = Hub(
             lambda _: engine,
             detector=EnergyDetector(),
-            limits=SessionLimits(
+            rules=SessionRules(
                 session_max_ms=head.session_max_ms, context_tokens=head.context_tokens
             ),
         )
@@ -183,7 +181,7 @@ class LiveLine:
         else:
             self._session.receive(self._connection, event)
 
-    async def receive(self) -> Event | None:
+    async def receive(self, *, expected: bool) -> Event | None:  # noqa: ARG002 -- We are sure.
         data = self._connection.take()
         if data is None:
             await self._settled()
@@ -197,10 +195,10 @@ class LiveLine:
         return None
 
     async def user_speaks(self, ms: int) -> None:
-        await self._microphone(_VOICE, ms)
+        await self._microphone(VOICE, ms)
 
     async def user_is_quiet(self, ms: int) -> None:
-        await self._microphone(_SILENCE, ms)
+        await self._microphone(SILENCE, ms)
 
     async def wait(self, ms: int) -> None:
         await asyncio.sleep(ms / 1000)
@@ -213,26 +211,3 @@ class LiveLine:
     async def _settled(self) -> None:
         # In virtual time even the shortest sleep ends only when all others wait.
         await asyncio.sleep(1e-6)
-
-
-def append_message(pcm: bytes) -> str:
-    """`input_audio_buffer.append` as a client sends it."""
-    audio: dict[str, Any] = {"type": "input_audio_buffer.append", "audio": _base64(pcm)}
-    return msgspec.json.encode(audio).decode()
-
-
-def _base64(data: bytes) -> str:
-    return pybase64.b64encode(data).decode("ascii")
-
-
-def _square_wave(ms: int) -> bytes:
-    """Loud enough for any measure of level."""
-    half = MEDIA_RATE_HZ // 400
-    high, low = (8000).to_bytes(2, "little") * half, (-8000).to_bytes(2, "little", signed=True)
-    cycle = high + low * half
-    wanted = 2 * ms * MEDIA_RATE_HZ // 1000
-    return b"".join(itertools.repeat(cycle, wanted // len(cycle) + 1))[:wanted]
-
-
-_VOICE = append_message(_square_wave(CHUNK_MS))
-_SILENCE = append_message(bytes(2 * CHUNK_MS * MEDIA_RATE_HZ // 1000))

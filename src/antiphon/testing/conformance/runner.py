@@ -23,9 +23,10 @@ class Line(Protocol):
         """One message, as it stands: perhaps not even JSON."""
         ...
 
-    async def receive(self) -> Event | None:
+    async def receive(self, *, expected: bool) -> Event | None:
         """The next server event; None: nothing comes before something else happens.
 
+        Where one is ``expected``, a line over a network waits longer before it says so.
         When the connection was closed, once: ``{"type": "(closed)", "code":, "reason":}``.
         """
         ...
@@ -75,7 +76,7 @@ class _Run:
         __tracebackhide__ = True
         for statement in self._script.statements:
             await self._carry_out(statement)
-        if (event := await self._peek()) is not None:
+        if (event := await self._peek(expected=bool(self._anywhere))) is not None:
             await self._fail(None, f"came after the end of the script: {event['type']}")
         if self._anywhere:
             await self._fail(self._anywhere[0], "never came")
@@ -115,7 +116,7 @@ class _Run:
 
     async def _expect(self, statement: Statement) -> None:
         __tracebackhide__ = True
-        event = await self._peek(unless=statement)
+        event = await self._peek(unless=statement, expected=True)
         if event is None:
             await self._fail(statement, "nothing came")
         elif (why := self._why_not(statement, event)) is not None:
@@ -124,7 +125,7 @@ class _Run:
             self._take(statement, event)
 
     async def _take_if(self, statement: Statement) -> bool:
-        event = await self._peek(unless=statement)
+        event = await self._peek()
         if event is None or self._why_not(statement, event) is not None:
             return False
         self._take(statement, event)
@@ -140,23 +141,27 @@ class _Run:
             return f"expected {pattern['type']}, got {event.get('type')}"
         return mismatch(pattern, event, self._played.names)
 
-    async def _peek(self, unless: Statement | None = None) -> Event | None:
+    async def _peek(
+        self, *, unless: Statement | None = None, expected: bool = False
+    ) -> Event | None:
         """The next event that is not one of those that may come anywhere."""
         while True:
             if self._peeked is None:
-                self._peeked = await self._receive()
+                self._peeked = await self._receive(expected=expected)
             event = self._peeked
             if event is None or (unless is not None and self._why_not(unless, event) is None):
                 return event
-            expected = [s for s in self._anywhere if self._why_not(s, event) is None]
-            if not expected:
+            awaited = [s for s in self._anywhere if self._why_not(s, event) is None]
+            if not awaited:
                 return event
-            self._anywhere.remove(expected[0])
-            self._take(expected[0], event)
+            self._anywhere.remove(awaited[0])
+            self._take(awaited[0], event)
+            if unless is None:  # At the end: the last of them has come.
+                expected = expected and bool(self._anywhere)
 
-    async def _receive(self) -> Event | None:
+    async def _receive(self, *, expected: bool) -> Event | None:
         __tracebackhide__ = True
-        event = await self._line.receive()
+        event = await self._line.receive(expected=expected)
         if event is not None:
             if event["type"] != "(closed)":
                 self._played.events.append(event)
@@ -178,7 +183,9 @@ class _Run:
         if statement is not None:
             self._row(statement, event, "✗")
         rest = [] if event is None or statement is not None else [_short(event)]
-        while len(rest) < SHOWN_AFTERWARDS and (after := await self._line.receive()) is not None:
+        while len(rest) < SHOWN_AFTERWARDS:
+            if (after := await self._line.receive(expected=False)) is None:
+                break
             rest.append(_short(after))
         rows = [*self._rows, *(f"{'':<{SHOWN_CHARS}} | {one}" for one in rest)]
         where = f"{self._script.name}" + (f", line {statement.line}" if statement else "")

@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncGenerator, AsyncIterator
-from typing import cast
+from collections.abc import AsyncIterator
 
 import numpy as np
 import pytest
@@ -11,7 +10,7 @@ import pytest_asyncio
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from antiphon.engines.cascade.parts import Speech, SpokenWord
+from antiphon.engines.cascade.parts import SpokenWord
 from antiphon.engines.cascade.tts.espeak import EspeakSynthesizer
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -128,7 +127,7 @@ async def test_closing_the_iterator_frees_the_worker(voice: EspeakSynthesizer) -
     for _ in range(3):
         speech = only_place.speak("word " * 60, voice="alloy", speed=0.25)
         assert (await anext(speech)).pcm
-        await cast(AsyncGenerator[Speech, None], speech).aclose()
+        await speech.aclose()
     samples, _ = await _speak(only_place, "free")
     assert len(samples) / RATE_HZ < 1.5, "nothing of what was cancelled"
     await only_place.aclose()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
 from antiphon.engines.cascade.parts import Speech, SpokenWord
@@ -63,7 +63,7 @@ class EspeakSynthesizer:
 
     async def speak(
         self, text: str, *, voice: str, speed: float, language: str | None = None
-    ) -> AsyncIterator[Speech]:
+    ) -> AsyncGenerator[Speech, None]:
         """As `Synthesizer.speak`.
 
         Text without a word in it has no speech.  ``speed`` is that of the API, 0.25 to

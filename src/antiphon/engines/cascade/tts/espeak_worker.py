@@ -13,7 +13,7 @@ from typing import Any
 
 import espeakng_loader
 
-from antiphon.engines.cascade.resampler import Resampler
+from antiphon.audio.resample import Resampler
 from antiphon.engines.cascade.tts.espeak_wire import (
     Cancel,
     Command,
@@ -212,8 +212,8 @@ class Worker:
         self._espeak.synthesize("a", lambda _pcm, _events: True)
         self._wire.ready()
         while True:
-            if not self._waiting:
-                self._note(*self._wire.receive())
+            if not self._waiting and (arrived := self._wire.receive()):
+                self._note(*arrived)
             self._note_arrived()
             if self._waiting:
                 self._current = self._next()

@@ -494,17 +494,24 @@ async def test_a_response_stopped_before_it_was_given_changes_nothing(booking: S
     client = Client(booking)
     client.user("book a room")
     thinking = client.mind.think(client.request())
-    await thinking.aclose()  # type: ignore[attr-defined]
+    await thinking.aclose()
     thinking = client.mind.think(client.request())
     await anext(thinking)
-    await thinking.aclose()  # type: ignore[attr-defined]
+    await thinking.aclose()
     assert (await client.respond()).startswith("Which room")
     stopped = Client(booking)
     stopped.user("book a room")
     thinking = stopped.mind.think(stopped.request())
     await anext(thinking)
-    await thinking.aclose()  # type: ignore[attr-defined]
+    await thinking.aclose()
     assert (await stopped.say("how many rooms have i booked")) == "You have booked zero."
+
+
+async def test_a_sentence_cut_in_two_by_a_pause_is_understood(booking: Script) -> None:
+    client = Client(booking)
+    await client.respond()
+    client.user("I would like to book")
+    assert (await client.say("a room")).startswith("Which room")
 
 
 async def test_what_is_deleted_from_the_history_did_not_happen(booking: Script) -> None:

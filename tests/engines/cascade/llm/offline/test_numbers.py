@@ -172,3 +172,9 @@ def test_words_are_compared_without_case_punctuation_and_spelling_of_numbers() -
 def test_small_spelling_errors_are_put_right_but_short_words_are_left_alone() -> None:
     fixed = corrected(words_of("i want an amercano or tee"), {"americano", "tea"})
     assert [word.text for word in fixed] == ["i", "want", "an", "americano", "or", "tee"]
+
+
+def test_digits_that_are_no_decimals_are_no_numbers() -> None:
+    assert read_number(canon("²"), 0) is None
+    assert read_digits(canon("፩ ②"), 0) == (0, "")
+    assert read_time(canon("³"), 0) is None

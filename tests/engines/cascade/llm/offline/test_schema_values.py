@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from antiphon.engines.cascade.llm.offline.pattern_text import text_matching
 from antiphon.engines.cascade.llm.offline.schema_check import fits
+from antiphon.engines.cascade.llm.offline.schema_cleaning import clean
 from antiphon.engines.cascade.llm.offline.schema_values import value_for
 
 
@@ -86,6 +87,10 @@ def combined(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     )
 
 
+KEYWORDS = st.sampled_from(
+    ["type", "properties", "required", "items", "enum", "minimum", "multipleOf", "minLength",
+     "anyOf", "$ref", "$defs", "const", "pattern", "uniqueItems", "if", "dependentRequired", "x"]
+)  # fmt: skip
 PATTERNS = [
     "^[A-Z]{2}[0-9]{3,5}$",
     r"^\+?\d{3}-\d{4}$",
@@ -164,6 +169,36 @@ def test_a_schema_that_fits_nothing_ends_all_the_same() -> None:
     assert value_for(False, False) is None
     endless = {"type": "object", "required": ["a"], "properties": {"a": {"$ref": "#"}}}
     assert value_for(endless, endless) == {}
+
+
+def test_schemas_made_to_take_long_do_not() -> None:
+    deep: Any = True
+    for _ in range(200):
+        deep = {"anyOf": [deep, deep], "not": {"type": "null"}}
+    many: Any = {"type": "integer"}
+    for _ in range(4):
+        many = {"type": "array", "minItems": 500, "items": many}
+    wild = {"type": "string", "pattern": "^(a+)+$", "minLength": 40}
+    for schema in (deep, many, wild):
+        assert len(json.dumps(value_for(schema, schema))) < 100_000
+
+
+JSON = st.recursive(
+    SCALARS, lambda s: st.lists(s, max_size=3) | st.dictionaries(KEYWORDS, s, max_size=4)
+)
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@given(st.dictionaries(KEYWORDS, JSON, max_size=6))
+def test_a_malformed_schema_is_read_as_far_as_it_goes(schema: dict[str, Any]) -> None:
+    cleaned = clean(schema)
+    jsonschema.Draft202012Validator.check_schema(cleaned)
+    json.dumps(value_for(cleaned, cleaned))
+
+
+@given(SCHEMAS)
+def test_a_well_formed_schema_is_left_as_it_is(schema: Any) -> None:
+    assert clean(schema) == schema
 
 
 def test_text_is_what_was_said_where_any_text_may_stand() -> None:

@@ -7,7 +7,7 @@ import json
 import logging
 import random
 import string
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -129,7 +129,7 @@ class OfflineMind:
         self._checkpoints: Checkpoints[_State] = Checkpoints(_State(None))
         self._play(script)
 
-    async def think(self, request: Generate) -> AsyncIterator[Thinking]:
+    async def think(self, request: Generate) -> AsyncGenerator[Thinking, None]:
         if not request.out_of_band:
             self._play(self._script_of(request))
         place, key = self._place(request)
@@ -218,7 +218,7 @@ class OfflineMind:
             return plan
         if plan.calls and not isinstance(request.tool_choice, FunctionChoice):
             return plan
-        text = self._new_text(request, place) or ""
+        text = "".join(self._new_texts(request, place)[-1:])
         arguments = forced_arguments(parameters_of(forced), text, self._clock().date())
         return _Plan(after=place.state, calls=((self._new_call_id(), forced.name, arguments),))
 
@@ -237,11 +237,12 @@ class OfflineMind:
         if directive.kind == "say":
             return _Plan(after=place.state, reply=directive.text)
         results = self._new_results(request, place)
-        text = self._new_text(request, place)
+        texts = self._new_texts(request, place)
+        text = texts[-1] if texts else None
         script = self._playing
         if script and place.state.situation:
             dialogue = self._dialogue(script, request)
-            return self._scripted(dialogue, place.state, place.state.situation, results, text)
+            return self._scripted(dialogue, place.state, place.state.situation, results, texts)
         if results:
             spoken = " ".join(read_result(output.output).text for output in results)
             return _Plan(after=place.state, reply=spoken)
@@ -253,14 +254,18 @@ class OfflineMind:
         state: _State,
         situation: Situation,
         results: list[FunctionCallOutput],
-        text: str | None,
+        texts: list[str],
     ) -> _Plan:
         turns: list[Turn] = []
         for output in results:
             turns.append(dialogue.answered(situation, output.call_id, read_result(output.output)))
             situation = turns[-1].situation
         if not results:
-            turns = [dialogue.prompt(situation) if text is None else dialogue.hear(situation, text)]
+            turns = [dialogue.hear(situation, texts[-1]) if texts else dialogue.prompt(situation)]
+        if turns[-1].situation.misses > situation.misses and len(texts) > 1:
+            # A pause may have cut one sentence into two turns.
+            whole = dialogue.hear(situation, " ".join(texts))
+            turns = [whole] if whole.situation.misses == 0 else turns
         calls = tuple(
             (turn.call.call_id, turn.call.tool, turn.call.arguments) for turn in turns if turn.call
         )
@@ -307,14 +312,13 @@ class OfflineMind:
             results.append(item)
         return results[::-1]
 
-    def _new_text(self, request: Generate, place: Place[_State]) -> str | None:
-        """The newest words of the user; None where there is no new message."""
-        texts = [
-            text_of(item)
+    def _new_texts(self, request: Generate, place: Place[_State]) -> list[str]:
+        """What the user said since the last answer, oldest first."""
+        return [
+            text_of(item).strip()
             for key, item in keyed_inputs(request.items)
             if key in place.new and isinstance(item, Message)
         ]
-        return texts[-1].strip() if texts else None
 
     def _newest_has_image(self, request: Generate) -> bool:
         inputs = [item for _, item in keyed_inputs(request.items) if isinstance(item, Message)]

@@ -56,8 +56,8 @@ def _read_past_or_to(words: tuple[str, ...], at: int) -> tuple[int, int, int] | 
     if at + 2 >= len(words) or words[at + 1] not in ("past", "to", "after"):
         return None
     first, hour = words[at], words[at + 2]
-    minute = {"half": 30, "quarter": 15}.get(first, int(first) if first.isdigit() else 60)
-    if not (hour.isdigit() and 1 <= int(hour) <= 12 and minute < 60):
+    minute = {"half": 30, "quarter": 15}.get(first, int(first) if first.isdecimal() else 60)
+    if not (hour.isdecimal() and 1 <= int(hour) <= 12 and minute < 60):
         return None
     if words[at + 1] == "to":
         return at + 3, (int(hour) - 2) % 12 + 1, 60 - minute
@@ -69,22 +69,24 @@ def _read_clock(words: tuple[str, ...], at: int) -> tuple[int, int, int] | None:
     if ":" in word:
         hour, minute = (int(part) for part in word.split(":"))
         return (at + 1, hour, minute) if hour < 24 and minute < 60 else None
-    if word.isdigit() and len(word) in (3, 4) and int(word[:-2]) < 24 and int(word[-2:]) < 60:
+    if word.isdecimal() and len(word) in (3, 4) and int(word[:-2]) < 24 and int(word[-2:]) < 60:
         return at + 1, int(word[:-2]), int(word[-2:])
-    if not word.isdigit() or int(word) > 23:
+    if not word.isdecimal() or int(word) > 23:
         return None
     follows = words[at + 1 : at + 3]
     if follows[:1] in (("o'clock",), ("oclock",)):
         return at + 2, int(word), 0
     if len(follows) == 2 and follows[0] in ("oh", "o", "0") and len(follows[1]) == 1:
         return (
-            (at + 3, int(word), int(follows[1])) if follows[1].isdigit() else (at + 1, int(word), 0)
+            (at + 3, int(word), int(follows[1]))
+            if follows[1].isdecimal()
+            else (at + 1, int(word), 0)
         )
-    if follows and follows[0].isdigit() and 10 <= int(follows[0]) < 60:
+    if follows and follows[0].isdecimal() and 10 <= int(follows[0]) < 60:
         minute, end = int(follows[0]), at + 2
         if minute % 10 == 0 and minute >= 20 and len(follows) == 2:
             unit = follows[1]
-            if unit.isdigit() and 1 <= int(unit) <= 9:
+            if unit.isdecimal() and 1 <= int(unit) <= 9:
                 minute, end = minute + int(unit), end + 1
         return end, int(word), minute
     return at + 1, int(word), 0
@@ -155,13 +157,13 @@ def _read_day(words: tuple[str, ...], at: int) -> tuple[int, int] | None:
             return at + length, ORDINAL_NUMBERS[name]
     word = words[at] if at < len(words) else ""
     day = word.rstrip("stndrh")
-    if day.isdigit() and 1 <= int(day) <= 31:
+    if day.isdecimal() and 1 <= int(day) <= 31:
         return at + 1, int(day)
     return None
 
 
 def _in_words(word: str) -> str:
-    return spoken_number(int(word)) if word.isdigit() and len(word) <= 2 else word
+    return spoken_number(int(word)) if word.isdecimal() and len(word) <= 2 else word
 
 
 def _next(month: str, day: int, end: int, today: dt.date) -> tuple[int, dt.date] | None:

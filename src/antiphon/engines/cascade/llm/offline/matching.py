@@ -82,4 +82,4 @@ def _inside(
 
 def _cuts_number(words: tuple[Word, ...], at: int) -> bool:
     """Whether a numeral stands on both sides: five digits hold no code of four."""
-    return 0 < at < len(words) and words[at - 1].canon.isdigit() and words[at].canon.isdigit()
+    return 0 < at < len(words) and words[at - 1].canon.isdecimal() and words[at].canon.isdecimal()

@@ -51,7 +51,7 @@ def read_digits(words: tuple[str, ...], start: int, count: int | None = None) ->
         word = words[at]
         if word in ("oh", "o"):
             digits += "0"
-        elif word.isdigit():
+        elif word.isdecimal():
             pair = words[at : at + 2]
             if len(pair) == 2 and int(word) in TENS.values() and _is_unit(pair[1]):
                 word, at = str(int(word) + int(pair[1])), at + 1
@@ -63,19 +63,19 @@ def read_digits(words: tuple[str, ...], start: int, count: int | None = None) ->
 
 
 def _is_unit(word: str) -> bool:
-    return word.isdigit() and len(word) == 1 and word != "0"
+    return word.isdecimal() and len(word) == 1 and word != "0"
 
 
 def _read_cardinal(words: tuple[str, ...], start: int) -> tuple[int, Number] | None:
     """As "two hundred and five thousand twelve", or a numeral."""
-    if start < len(words) and "." in words[start] and words[start].replace(".", "", 1).isdigit():
+    if start < len(words) and "." in words[start] and words[start].replace(".", "", 1).isdecimal():
         scale = _SCALES.get(words[start + 1], 0) if start + 1 < len(words) else 0
         value = float(words[start])
         return (start + 2, value * scale) if scale else (start + 1, value)
     total, group, at, last_scale, end = 0, -1, start, 10**15, start
     while at < len(words):
         word = words[at]
-        if word.isdigit() and _continues(group, int(word)):
+        if word.isdecimal() and _continues(group, int(word)):
             group = max(group, 0) + int(word)
         elif word == "hundred" and (0 < group < 100 or (group < 0 and _article(words, at, start))):
             group = max(group, 1) * 100

@@ -91,7 +91,7 @@ def _escape(pattern: str, at: int) -> tuple[str, int]:
     if mark in "ux":
         digits = 4 if mark == "u" else 2
         return chr(int(pattern[at + 1 : at + 1 + digits], 16)), at + 1 + digits
-    if mark in "pP" or mark.isdigit():
+    if mark in "pP" or mark.isdecimal():
         raise ValueError(pattern)
     return _CLASSES.get(mark) or _CONTROLS.get(mark, mark), at + 1
 

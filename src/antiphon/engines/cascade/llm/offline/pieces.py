@@ -11,11 +11,16 @@ _LONG_SENTENCE_CHARS = 60
 
 _SENTENCE_END = re.compile(r"(?<=[.!?…:])\s+(?=[^a-z\s])")
 """Not after "p.m." in the middle of a sentence: what follows there is lower-case."""
+_TWO_DOTS = re.compile(r"\b([ap]\.m\.)\.(?!\.)")
 _CLAUSE_END = re.compile(r"(?<=[,;])\s+")
 
 
 def pieces_of(text: str) -> Iterator[str]:
-    """Sentences, and clauses of long ones; joined they are ``text``."""
+    """Sentences, and clauses of long ones; joined they are ``text``.
+
+    But for one thing: the dot of "p.m." also ends the sentence that it ends.
+    """
+    text = _TWO_DOTS.sub(r"\1", text)
     for sentence in _cut(text, _SENTENCE_END):
         if len(sentence) <= _LONG_SENTENCE_CHARS:
             yield sentence

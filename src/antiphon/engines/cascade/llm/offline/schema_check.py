@@ -19,19 +19,40 @@ Schema = Any
 _MAX_DEPTH = 24
 
 
-def fits(value: Any, schema: Schema, root: Schema, depth: int = 0) -> bool:
+MAX_STEPS = 20_000
+
+
+class Judge:
+    """Judges values by one schema, in a bounded number of steps.
+
+    Choices within choices multiply, and a client may send any schema at all: what is not
+    judged when the steps are used up does not fit.
+    """
+
+    def __init__(self, root: Schema, steps: int = MAX_STEPS) -> None:
+        self.root = root
+        self.steps = steps
+
+    def fits(self, value: Any, schema: Schema, depth: int = 0) -> bool:
+        self.steps -= 1
+        if isinstance(schema, bool) or self.steps < 0:
+            return schema is True and self.steps >= 0
+        if not isinstance(schema, dict) or depth > _MAX_DEPTH:
+            return True
+        if "$ref" in schema:
+            target = resolved(schema["$ref"], self.root)
+            if not self.fits(value, target, depth + 1):
+                return False
+        return (
+            _fits_plain(value, schema)
+            and _fits_combined(value, schema, self, depth + 1)
+            and _fits_inside(value, schema, self, depth + 1)
+        )
+
+
+def fits(value: Any, schema: Schema, root: Schema) -> bool:
     """Whether ``value`` fits ``schema``, whose ``$ref`` point into ``root``."""
-    if isinstance(schema, bool):
-        return schema
-    if not isinstance(schema, dict) or depth > _MAX_DEPTH:
-        return True
-    if "$ref" in schema and not fits(value, resolved(schema["$ref"], root), root, depth + 1):
-        return False
-    return (
-        _fits_plain(value, schema)
-        and _fits_combined(value, schema, root, depth + 1)
-        and _fits_inside(value, schema, root, depth + 1)
-    )
+    return Judge(root).fits(value, schema)
 
 
 def resolved(reference: Any, root: Schema) -> Schema:
@@ -41,7 +62,7 @@ def resolved(reference: Any, root: Schema) -> Schema:
     found = root
     for part in reference[1:].split("/")[1:]:
         name = part.replace("~1", "/").replace("~0", "~").replace("%25", "%")
-        if isinstance(found, list) and name.isdigit() and int(name) < len(found):
+        if isinstance(found, list) and name.isdecimal() and int(name) < len(found):
             found = found[int(name)]
         elif isinstance(found, dict) and name in found:
             found = found[name]
@@ -101,8 +122,14 @@ def _fits_text(value: str, schema: dict[str, Any]) -> bool:
     return "pattern" not in schema or matches(schema["pattern"], value)
 
 
+_SLOW = re.compile(r"\([^()]*[+*}][^()]*\)[+*{]|\)[+*}]?[)]+[+*{]|(?:[+*][^()]{0,3}){4}|\\\d")
+"""Repetition within repetition and the like: Python may search for ever.  Better unchecked."""
+
+
 @lru_cache(maxsize=256)
 def _compiled(pattern: str) -> re.Pattern[str] | None:
+    if len(pattern) > 1000 or _SLOW.search(pattern):
+        return None
     try:
         return re.compile(pattern)
     except (re.error, RecursionError, OverflowError):
@@ -132,9 +159,9 @@ def is_multiple(value: float, step: float) -> bool:
     return exact and (isinstance(value, int) or float(value / step).is_integer())
 
 
-def _fits_combined(value: Any, schema: dict[str, Any], root: Schema, depth: int) -> bool:
+def _fits_combined(value: Any, schema: dict[str, Any], judge: Judge, depth: int) -> bool:
     def fit(inner: Schema) -> bool:
-        return fits(value, inner, root, depth)
+        return judge.fits(value, inner, depth)
 
     if not all(fit(inner) for inner in _listed(schema, "allOf")):
         return False
@@ -154,33 +181,33 @@ def _listed(schema: dict[str, Any], key: str) -> list[Schema]:
     return found if isinstance(found, list) else []
 
 
-def _fits_inside(value: Any, schema: dict[str, Any], root: Schema, depth: int) -> bool:
+def _fits_inside(value: Any, schema: dict[str, Any], judge: Judge, depth: int) -> bool:
     if isinstance(value, list):
-        return _fits_array(value, schema, root, depth)
+        return _fits_array(value, schema, judge, depth)
     if isinstance(value, dict):
-        return _fits_object(value, schema, root, depth)
+        return _fits_object(value, schema, judge, depth)
     return True
 
 
-def _fits_array(value: list[Any], schema: dict[str, Any], root: Schema, depth: int) -> bool:
+def _fits_array(value: list[Any], schema: dict[str, Any], judge: Judge, depth: int) -> bool:
     if not schema.get("minItems", 0) <= len(value) <= schema.get("maxItems", len(value)):
         return False
     first = _listed(schema, "prefixItems")
     rest = schema.get("items", True)
     for index, item in enumerate(value):
-        if not fits(item, first[index] if index < len(first) else rest, root, depth):
+        if not judge.fits(item, first[index] if index < len(first) else rest, depth):
             return False
     if schema.get("uniqueItems") and any(
         same(one, other) for index, one in enumerate(value) for other in value[:index]
     ):
         return False
     if "contains" in schema:
-        found = sum(fits(item, schema["contains"], root, depth) for item in value)
+        found = sum(judge.fits(item, schema["contains"], depth) for item in value)
         return bool(schema.get("minContains", 1) <= found <= schema.get("maxContains", found))
     return True
 
 
-def _fits_object(value: dict[str, Any], schema: dict[str, Any], root: Schema, depth: int) -> bool:
+def _fits_object(value: dict[str, Any], schema: dict[str, Any], judge: Judge, depth: int) -> bool:
     if not schema.get("minProperties", 0) <= len(value) <= schema.get("maxProperties", len(value)):
         return False
     if any(name not in value for name in required(schema, value)):
@@ -188,15 +215,15 @@ def _fits_object(value: dict[str, Any], schema: dict[str, Any], root: Schema, de
     properties = schema.get("properties", {})
     patterns = schema.get("patternProperties", {})
     for name, inner in value.items():
-        if "propertyNames" in schema and not fits(name, schema["propertyNames"], root, depth):
+        if "propertyNames" in schema and not judge.fits(name, schema["propertyNames"], depth):
             return False
         schemas = [properties[name]] if name in properties else []
         schemas += [found for pattern, found in patterns.items() if matches(pattern, name)]
         schemas = schemas or [schema.get("additionalProperties", True)]
-        if not all(fits(inner, found, root, depth) for found in schemas):
+        if not all(judge.fits(inner, found, depth) for found in schemas):
             return False
     return all(
-        fits(value, inner, root, depth)
+        judge.fits(value, inner, depth)
         for name, inner in schema.get("dependentSchemas", {}).items()
         if name in value
     )

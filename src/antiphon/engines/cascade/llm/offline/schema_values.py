@@ -14,8 +14,8 @@ from typing import Any
 
 from antiphon.engines.cascade.llm.offline.pattern_text import text_matching
 from antiphon.engines.cascade.llm.offline.schema_check import (
+    Judge,
     Schema,
-    fits,
     matches,
     required,
     resolved,
@@ -28,6 +28,8 @@ _MAX_CANDIDATES = 40
 """Of one schema; the rest of an endless choice is not tried."""
 _MAX_ITEMS = 512
 _MAX_CHARS = 16_384
+_MAX_SIZE = 20_000
+"""Values within values; a larger one is not sent."""
 
 _FORMATS = {
     "date": "2026-01-01",
@@ -55,9 +57,20 @@ def value_for(schema: Schema, root: Schema, *, text: str = "unknown") -> Any:
     Where nothing that fits was found, the best try: the schema may fit nothing at all.
     """
     first = next(_fitting(schema, _Making(root, text), 0), _NOTHING)
-    if first is not _NOTHING:
+    if first is not _NOTHING and _size(first) <= _MAX_SIZE:
         return first
     return {} if "object" in types_of(schema) else None
+
+
+def _size(value: Any) -> int:
+    """How many values are inside, or a number above `_MAX_SIZE`."""
+    count, todo = 0, [value]
+    while todo and count <= _MAX_SIZE:
+        inner = todo.pop()
+        count += 1
+        if isinstance(inner, dict | list):
+            todo += list(inner.values()) if isinstance(inner, dict) else inner
+    return count
 
 
 _NOTHING = object()
@@ -69,6 +82,7 @@ class _Making:
         self.text = text
         self.budget = 4000
         """Candidates still to be looked at, so that no schema takes long."""
+        self.judge = Judge(root, steps=100_000)
 
 
 def _fitting(schema: Schema, making: _Making, depth: int) -> Iterator[Any]:
@@ -76,7 +90,7 @@ def _fitting(schema: Schema, making: _Making, depth: int) -> Iterator[Any]:
         making.budget -= 1
         if making.budget < 0:
             return
-        if fits(value, schema, making.root):
+        if making.judge.fits(value, schema):
             yield value
 
 
@@ -287,26 +301,29 @@ def _arrays(schema: dict[str, Any], making: _Making, depth: int) -> Iterator[lis
             items += _picked(found, wanted, unique=bool(schema.get("uniqueItems")))
     elif least == 0:
         yield []
+    rest = _many(schema.get("items", True), making, depth + 1)
     while len(items) < least:
-        inner = first[len(items)] if len(items) < len(first) else schema.get("items", True)
-        one = next(
-            (
-                value
-                for value in _many(inner, making, depth + 1)
-                if not (schema.get("uniqueItems") and any(same(value, item) for item in items))
-            ),
-            _NOTHING,
-        )
+        index = len(items)
+        source = _many(first[index], making, depth + 1) if index < len(first) else rest
+        one = next(source, _NOTHING)
+        while one is not _NOTHING and schema.get("uniqueItems") and _among(one, items):
+            one = next(source, _NOTHING)
         if one is _NOTHING:
             return
         items.append(one)
+        if index >= len(first) and not schema.get("uniqueItems"):
+            items += [one] * (least - len(items))
     yield items
+
+
+def _among(value: Any, items: list[Any]) -> bool:
+    return any(same(value, item) for item in items)
 
 
 def _many(schema: Schema, making: _Making, depth: int) -> Iterator[Any]:
     """Like `_fitting`, with enough values for a long array of different ones."""
     for value in itertools.islice(_candidates(schema, making, depth), _MAX_ITEMS):
-        if fits(value, schema, making.root):
+        if making.judge.fits(value, schema):
             yield value
 
 

@@ -386,7 +386,7 @@ class _Reader:
 
     def slot(self, name: str, kind: str) -> Slot:
         """``{size:item}``, ``{digits:4}``, ``{count:number 1-12}``, ``{room}``."""
-        if kind.isdigit():
+        if kind.isdecimal():
             kind = f"{name} {kind}"
         kind, _, bounds = (kind or name).partition(" ")
         kind = name if kind == "item" else kind
@@ -396,10 +396,10 @@ class _Reader:
             return self._enums[kind]
         if simple and not bounds:
             return simple()
-        if kind == "digits" and bounds.isdigit() and 1 <= int(bounds) <= 20:
+        if kind == "digits" and bounds.isdecimal() and 1 <= int(bounds) <= 20:
             return DigitsSlot(int(bounds))
         low, _, high = bounds.partition("-")
-        if kind == "number" and low.isdigit() and high.isdigit() and int(low) <= int(high):
+        if kind == "number" and low.isdecimal() and high.isdecimal() and int(low) <= int(high):
             return NumberSlot(int(low), int(high))
         known = {*_SIMPLE_SLOTS, "digits", *self._enums}
         raise PhraseError(

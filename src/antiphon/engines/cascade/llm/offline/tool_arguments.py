@@ -309,7 +309,7 @@ def _first_time(heard: tuple[str, ...], used: set[int], *, alone: bool) -> _Foun
         found = read_time(heard, start)
         if found is None or used & set(range(start, found[0])):
             continue
-        if alone or found[0] > start + 1 or not heard[start].isdigit() or len(heard[start]) > 2:
+        if alone or found[0] > start + 1 or not heard[start].isdecimal() or len(heard[start]) > 2:
             return found[1].strftime("%H:%M"), set(range(start, found[0]))
     return None
 

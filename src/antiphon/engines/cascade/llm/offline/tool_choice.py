@@ -14,6 +14,7 @@ from msgspec import Struct
 from antiphon.engines.cascade.llm.offline.global_intents import plain_phrases
 from antiphon.engines.cascade.llm.offline.grammars import sayable
 from antiphon.engines.cascade.llm.offline.phrases import Phrase, PhraseError, parse_phrase
+from antiphon.engines.cascade.llm.offline.schema_cleaning import clean
 from antiphon.engines.cascade.llm.offline.slots import Choice, EnumSlot, NumberSlot, Slot
 from antiphon.engines.cascade.llm.offline.tool_arguments import enum_of, properties_of, spoken_name
 from antiphon.engines.cascade.llm.offline.words import canon, corrected, stem, word_set, words_of
@@ -58,7 +59,9 @@ def functions(tools: tuple[Tool, ...]) -> tuple[FunctionTool, ...]:
 
 
 def parameters_of(tool: FunctionTool) -> dict[str, Any]:
-    return tool.parameters or {"type": "object", "properties": {}}
+    """The schema of its arguments, as far as it is well formed."""
+    found = clean(tool.parameters) if tool.parameters else {}
+    return found if isinstance(found, dict) and found else {"type": "object", "properties": {}}
 
 
 def wanted_tool(text: str, tools: tuple[FunctionTool, ...]) -> Wanted | None:
@@ -112,7 +115,7 @@ def _features(tool: FunctionTool) -> dict[str, float]:
 
     def take(text: str, weight: float) -> None:
         for word in canon(text):
-            if word in _EMPTY or len(word) < 2 or word.isdigit():
+            if word in _EMPTY or len(word) < 2 or word.isdecimal():
                 continue
             weighed = weight / 3 if word in _VERBS else weight
             found[stem(word)] = max(found.get(stem(word), 0.0), weighed)
@@ -158,7 +161,7 @@ def _phrases(tool: FunctionTool) -> Iterator[Phrase]:
     lead = (
         "" if verb not in _VERBS or not rest else f"[{verb} | what's | what is | tell me | show me]"
     )
-    body = f"{lead} [the | a | my] {rest if lead else name}"
+    body = f"{lead} [the | a | my] {rest if lead else name}{' [like]' if lead else ''}"
     slots = list(_slots(tool))
     gaps = "".join(f" [[in | for | to | at | with | on] {{{name}}}]" for name, _ in slots)
     by_name: dict[str, Slot] = dict(slots)

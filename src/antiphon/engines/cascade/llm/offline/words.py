@@ -74,7 +74,7 @@ def words_of(text: str) -> tuple[Word, ...]:
 def _word(token: str) -> Word:
     if token[0] in "ap" and "." in token:
         return Word(token, f"{token[0]}m")
-    if token[0].isdigit():
+    if token[0].isdecimal():
         return Word(token, token.replace(",", ""))
     return Word(token, _SPELLINGS.get(token, token))
 

@@ -1,0 +1,340 @@
+"""`POST /v1/realtime/client_secrets` and its beta twins: keys for browsers and apps.
+
+Beyond OpenAI's API, the object ``antiphon`` of a request narrows what the secret may do
+(`SecretLimits`), the one of the answer has the secret's ``id``, and `DELETE
+/v1/realtime/client_secrets/{id}` revokes it (docs/guides/ephemeral-secrets.md).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Annotated, Any, Literal, NamedTuple
+from urllib.parse import urlsplit
+
+import msgspec
+from aiohttp import web
+from msgspec import UNSET, Meta, Struct
+
+from antiphon.core.faults import Fault
+from antiphon.core.settings import update_session
+from antiphon.errors import ProtocolError
+from antiphon.protocol.beta.codec import BETA_CLIENT_EVENT_TYPES
+from antiphon.protocol.beta.flat import (
+    DEFAULT_TEMPERATURE,
+    error_to_beta,
+    session_to_beta,
+    settings_to_ga,
+    take_temperature,
+)
+from antiphon.protocol.codec import decode_object, from_json
+from antiphon.protocol.session import AnySession, Session, SessionPatch, TranscriptionSession
+from antiphon.server.secret_store import (
+    DEFAULT_TTL_S,
+    MAX_TTL_S,
+    MIN_TTL_S,
+    Grant,
+    Minted,
+    SecretStore,
+    SecretStoreFull,
+)
+
+log = logging.getLogger(__name__)
+
+BETA_TTL_S = 60
+MAX_ORIGINS = 50
+RETRY_AFTER_S = 60
+END_USER_HEADER = "OpenAI-Safety-Identifier"
+
+
+class ExpiresAfter(Struct, frozen=True, kw_only=True):
+    anchor: Literal["created_at"] = "created_at"
+    seconds: Annotated[int, Meta(ge=MIN_TTL_S, le=MAX_TTL_S)] = DEFAULT_TTL_S
+
+
+class SecretLimits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a client secret may be used for.  A limit that is misspelled must not go unnoticed."""
+
+    max_sessions: Annotated[int, Meta(ge=1)] | None = None
+    allowed_origins: Annotated[tuple[str, ...], Meta(min_length=1, max_length=MAX_ORIGINS)] | (
+        None
+    ) = None
+    client_events: Annotated[tuple[str, ...], Meta(max_length=50)] | None = None
+    end_user_id: Annotated[str, Meta(min_length=1, max_length=512)] | None = None
+
+
+class _MintRequest(Struct, frozen=True, kw_only=True):
+    expires_after: ExpiresAfter | None = None
+    session: SessionPatch | None = None
+    antiphon: SecretLimits | None = None
+
+
+class _Asked(NamedTuple):
+    """A request that was checked."""
+
+    grant: Grant
+    ttl_s: int
+    session: AnySession
+
+
+class ClientSecrets:
+    """The HTTP handlers; mount `routes`.
+
+    Args:
+        store: where the secrets are.
+        admits: whether a request shows a server key; client secrets mint nothing.
+        default_model: of sessions that name none.
+        strict: refuse unknown settings, as OpenAI does.
+    """
+
+    def __init__(
+        self,
+        store: SecretStore,
+        *,
+        admits: Callable[[web.Request], bool],
+        default_model: str,
+        strict: bool = False,
+    ) -> None:
+        self._store = store
+        self._admits = admits
+        self._default_model = default_model
+        self._strict = strict
+
+    def routes(self, prefix: str = "/v1") -> list[web.RouteDef]:
+        return [
+            web.post(f"{prefix}/realtime/client_secrets", self.create),
+            web.delete(f"{prefix}/realtime/client_secrets/{{id}}", self.revoke),
+            web.post(f"{prefix}/realtime/sessions", self.create_beta),
+            web.post(f"{prefix}/realtime/transcription_sessions", self.create_beta_transcription),
+        ]
+
+    # --- Handlers ------------------------------------------------------------
+
+    async def create(self, request: web.Request) -> web.Response:
+        return await self._answer(request, self._ask, _tell)
+
+    async def create_beta(self, request: web.Request) -> web.Response:
+        return await self._answer(request, self._ask_beta, _tell_beta)
+
+    async def create_beta_transcription(self, request: web.Request) -> web.Response:
+        return await self._answer(request, self._ask_beta_transcription, _tell_beta)
+
+    async def revoke(self, request: web.Request) -> web.Response:
+        if not self._admits(request):
+            return unauthorized()
+        secret_id = request.match_info["id"]
+        if not self._store.revoke(secret_id):
+            message = "There is no client secret with this id that could be revoked."
+            return _refusal(404, "client_secret_not_found", message)
+        log.info("client secret %s: revoked", secret_id)
+        return _json({"id": secret_id, "object": "realtime.client_secret", "deleted": True})
+
+    async def _answer(
+        self,
+        request: web.Request,
+        ask: Callable[[dict[str, Any], str | None], _Asked],
+        tell: Callable[[Minted, _Asked], dict[str, Any]],
+    ) -> web.Response:
+        if not self._admits(request):
+            return unauthorized()
+        data = await request.read()
+        try:
+            # openai-python sends no body at all where nothing is asked for.
+            body = decode_object(data) if data.strip() else {}
+        except ProtocolError:
+            message = "We could not parse the JSON body of your request: send one JSON object."
+            return _refusal(400, None, message)
+        try:
+            asked = ask(body, request.headers.get(END_USER_HEADER))
+            minted = self._store.mint(asked.grant, asked.ttl_s)
+        except (ProtocolError, Fault) as error:
+            return _refusal(400, error.code, error.message, error.param)
+        except SecretStoreFull as error:
+            headers = {"Retry-After": str(RETRY_AFTER_S)}
+            return _refusal(
+                503, "server_overloaded", str(error), type_="server_error", headers=headers
+            )
+        log.info("client secret %s: minted for %d s", minted.id, asked.ttl_s)
+        return _json(tell(minted, asked), headers={"Cache-Control": "no-store"})
+
+    # --- What is asked for ---------------------------------------------------
+
+    def _ask(self, body: dict[str, Any], end_user_id: str | None) -> _Asked:
+        request: _MintRequest = from_json(body, _MintRequest, strict=self._strict)
+        patch = request.session or SessionPatch(type="realtime")
+        if patch.type is UNSET:
+            raise ProtocolError(
+                "missing_required_parameter",
+                "Missing required parameter: 'session.type'.",
+                param="session.type",
+            )
+        expires_after = request.expires_after or ExpiresAfter()
+        grant = self._grant(patch, request.antiphon, end_user_id)
+        return _Asked(grant, expires_after.seconds, self._effective(grant))
+
+    def _ask_beta(self, body: dict[str, Any], end_user_id: str | None) -> _Asked:
+        return self._ask_flat(body, end_user_id, "realtime")
+
+    def _ask_beta_transcription(self, body: dict[str, Any], end_user_id: str | None) -> _Asked:
+        return self._ask_flat(body, end_user_id, "transcription")
+
+    def _ask_flat(
+        self,
+        body: dict[str, Any],
+        end_user_id: str | None,
+        kind: Literal["realtime", "transcription"],
+    ) -> _Asked:
+        flat = {k: v for k, v in body.items() if k not in ("client_secret", "antiphon")}
+        try:
+            temperature = take_temperature(flat, "session")
+            ga = {
+                "session": settings_to_ga(flat, "session") | {"type": kind},
+                "expires_after": _flat_life(body.get("client_secret")),
+                "antiphon": body.get("antiphon"),
+            }
+            asked = self._ask(ga, end_user_id)
+        except (ProtocolError, Fault) as error:
+            raise _at_top_level(error, flat) from None
+        grant = msgspec.structs.replace(asked.grant, dialect="beta", temperature=temperature)
+        return asked._replace(grant=grant)
+
+    def _grant(
+        self, patch: SessionPatch, limits: SecretLimits | None, end_user_id: str | None
+    ) -> Grant:
+        limits = limits or SecretLimits()
+        events = origins = None
+        if limits.client_events is not None:
+            events = frozenset(_event_type(i, n) for i, n in enumerate(limits.client_events))
+        if limits.allowed_origins is not None:
+            origins = frozenset(_origin(i, o) for i, o in enumerate(limits.allowed_origins))
+        return Grant(
+            kind="transcription" if patch.type == "transcription" else "realtime",
+            model=patch.model or self._default_model,
+            patch=patch,
+            max_sessions=limits.max_sessions,
+            allowed_origins=origins,
+            client_events=events,
+            end_user_id=limits.end_user_id or end_user_id,
+        )
+
+    def _effective(self, grant: Grant) -> AnySession:
+        """The session that the secret would open.  No session has started, so it has no end."""
+        session_id = f"sess_{self._store.token(16)[:21]}"
+        session: AnySession
+        if grant.kind == "transcription":
+            session = TranscriptionSession(id=session_id, expires_at=0)
+        else:
+            session = Session(id=session_id, model=grant.model, expires_at=0)
+        return update_session(session, grant.patch, voice_locked=False)
+
+
+def _event_type(index: int, name: str) -> str:
+    if name not in BETA_CLIENT_EVENT_TYPES:
+        listed = ", ".join(f"'{known}'" for known in BETA_CLIENT_EVENT_TYPES)
+        raise ProtocolError(
+            "invalid_value",
+            f"Invalid value: '{name[:100]}'. Supported values are: {listed}.",
+            param=f"antiphon.client_events[{index}]",
+        )
+    return "session.update" if name == "transcription_session.update" else name
+
+
+def _origin(index: int, origin: str) -> str:
+    """As browsers write it in the `Origin` header (RFC 6454, 6.2)."""
+    try:
+        parts = urlsplit(origin.lower())
+        is_origin = parts.scheme in ("http", "https") and bool(parts.hostname)
+        is_origin = is_origin and origin.lower() == f"{parts.scheme}://{parts.netloc}"
+    except ValueError:
+        is_origin = False
+    if not is_origin:
+        raise ProtocolError(
+            "invalid_value",
+            f"Invalid origin: '{origin[:100]}'. Write it as 'https://app.example.com', "
+            "with the port if it has one, and without a path.",
+            param=f"antiphon.allowed_origins[{index}]",
+        )
+    return origin.lower()
+
+
+def _flat_life(client_secret: Any) -> Any:
+    """What beta asks of the secret itself, in GA's words."""
+    if client_secret is None:
+        client_secret = {}
+    if not isinstance(client_secret, dict):
+        raise ProtocolError(
+            "invalid_type",
+            "Invalid type for 'client_secret': expected an object.",
+            param="client_secret",
+        )
+    # The API's reference and its SDK disagree about the name.
+    life = client_secret.get("expires_after", client_secret.get("expires_at"))
+    return (
+        {"seconds": BETA_TTL_S} | (life or {}) if life is None or isinstance(life, dict) else life
+    )
+
+
+def _at_top_level(error: ProtocolError | Fault, flat: dict[str, Any]) -> ProtocolError:
+    """A beta request is the session itself: its fields have no `session.` before them."""
+    told = error_to_beta(ProtocolError(error.code, error.message, param=error.param), flat)
+    if told.param is None:
+        return told
+    if told.param.startswith("expires_after"):
+        param = f"client_secret.{told.param}"
+    else:
+        param = told.param.removeprefix("session.")
+    return ProtocolError(
+        told.code, told.message.replace(f"'{told.param}'", f"'{param}'"), param=param
+    )
+
+
+# --- Answers -----------------------------------------------------------------
+
+
+def _tell(minted: Minted, asked: _Asked) -> dict[str, Any]:
+    return {
+        "value": minted.value,
+        "expires_at": minted.expires_at,
+        "session": asked.session,
+        "antiphon": {"id": minted.id},
+    }
+
+
+def _tell_beta(minted: Minted, asked: _Asked) -> dict[str, Any]:
+    temperature = asked.grant.temperature
+    flat = session_to_beta(
+        asked.session, DEFAULT_TEMPERATURE if temperature is None else temperature
+    )
+    secret = {"value": minted.value, "expires_at": minted.expires_at}
+    return flat | {"client_secret": secret, "antiphon": {"id": minted.id}}
+
+
+def _json(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
+    return web.Response(
+        status=status,
+        body=msgspec.json.encode(body),
+        content_type="application/json",
+        headers=headers,
+    )
+
+
+def _refusal(
+    status: int,
+    code: str | None,
+    message: str,
+    param: str | None = None,
+    *,
+    type_: str = "invalid_request_error",
+    headers: dict[str, str] | None = None,
+) -> web.Response:
+    error = {"message": message, "type": type_, "code": code, "param": param}
+    return _json({"error": error}, status, headers)
+
+
+def unauthorized() -> web.Response:
+    message = (
+        "Incorrect API key provided. Only one of this server's keys, sent as "
+        "'Authorization: Bearer <key>', mints and revokes client secrets."
+    )
+    headers = {"WWW-Authenticate": 'Bearer realm="antiphon"'}
+    return _refusal(401, "invalid_api_key", message, headers=headers)

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import pytest
+
+from antiphon.cli import replay
+from antiphon.core.causes import Tick
+from antiphon.core.effects import ClearPlayout
+from antiphon.core.terms import Terms
+from antiphon.journal.tape import TapeWriter
+from antiphon.testing.virtual_call import SEED, session
+from tests.data.tapes import make
+
+TAPE = str(Path(make.__file__).parent / "websocket.tape")
+
+
+def antiphon(*argv: str) -> int:
+    parser = argparse.ArgumentParser()
+    replay.add_parser(parser.add_subparsers())
+    args = parser.parse_args(["replay", *argv])
+    code: int = args.run(args)
+    return code
+
+
+def test_the_timeline_shows_causes_and_effects_and_says_that_all_is_as_recorded(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert antiphon(TAPE) == replay.SAME
+    out = capsys.readouterr().out
+    assert "client_sent session.update" in out
+    assert "→ response.done" in out
+    assert "play" not in out
+    assert "noon" not in out, "the short form shows ids, not what was said"
+    assert out.splitlines()[-1].endswith("steps, all as recorded.")
+
+
+def test_full_shows_what_was_said_but_no_audio(capsys: pytest.CaptureFixture[str]) -> None:
+    assert antiphon(TAPE, "--full") == replay.SAME
+    out = capsys.readouterr().out
+    assert "It is noon." in out
+    assert "AAAAAAAAAAAA" not in out
+
+
+def test_json_is_one_object_a_step(capsys: pytest.CaptureFixture[str]) -> None:
+    assert antiphon(TAPE, "--json") == replay.SAME
+    steps = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [s["step"] for s in steps] == list(range(len(steps)))
+    assert steps[0]["cause"] == {"cause": "attached", "connection": "client"}
+    assert steps[0]["effects"][0]["event"]["type"] == "session.created"
+    assert {s["difference"] for s in steps} == {None}
+
+
+def test_the_first_difference_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    writer = TapeWriter(tmp_path / "a.tape", Terms(session=session(), seed=SEED))
+    writer.write(1_500, Tick(), [ClearPlayout()])
+    writer.close()
+    assert antiphon(str(tmp_path / "a.tape")) == replay.DIFFERENT
+    out = capsys.readouterr().out
+    assert "  0:01.500  tick" in out
+    assert "First difference: step 0, effect 0:" in out
+    assert "recorded: clear_playout()" in out
+    assert "now:      nothing" in out
+
+
+def test_what_is_no_tape_is_said_on_stderr(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "song.wav").write_bytes(b"RIFF")
+    assert antiphon(str(tmp_path / "song.wav")) == replay.NO_TAPE
+    assert "no tape of a session" in capsys.readouterr().err

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from antiphon.core.causes import EngineFinished
+from antiphon.core.items import Entry, Part
+from antiphon.core.usage import (
+    IMAGE_TOKENS,
+    Tokens,
+    entry_tokens,
+    instruction_tokens,
+    text_tokens,
+    usage_of,
+)
+from antiphon.protocol import server
+from antiphon.protocol.client import InputAudioBufferCommit
+from antiphon.protocol.session import FunctionTool
+from tests.core.stories import append, by_hand, respond, text
+
+
+@pytest.mark.parametrize(
+    ("part", "tokens"),
+    [
+        (Part("input_text", "x" * 9), Tokens(text=3)),
+        (Part("output_text", ""), Tokens()),
+        (Part("input_audio", "said", samples=24 * 1_000), Tokens(audio=10)),
+        (Part("input_audio", None, samples=24 * 101), Tokens(audio=2)),
+        (Part("output_audio", "x" * 4, samples=24 * 1_000), Tokens(text=1, audio=20)),
+        (Part("input_image"), Tokens(image=IMAGE_TOKENS)),
+    ],
+)
+def test_each_kind_of_part_has_its_price(part: Part, tokens: Tokens) -> None:
+    assert entry_tokens(Entry("a", "message", parts=[part, part])) == tokens + tokens
+
+
+def test_calls_and_outputs_count_as_text() -> None:
+    assert entry_tokens(Entry("a", "function_call", name="look", arguments="{}")) == Tokens(2)
+    assert entry_tokens(Entry("a", "function_call_output", output="x" * 8)) == Tokens(2)
+
+
+def test_tools_count_with_the_instructions() -> None:
+    assert instruction_tokens("", ()) == 0
+    assert instruction_tokens("x" * 8, ()) == 2
+    assert instruction_tokens("x" * 8, (FunctionTool("look"),)) > 2
+
+
+COUNT = st.none() | st.integers(0, 1_000)
+
+
+@given(st.tuples(*[st.integers(0, 500)] * 3), st.text(max_size=40), COUNT, COUNT, COUNT)
+def test_a_bill_is_the_sum_of_its_lines(
+    context: tuple[int, int, int],
+    said: str,
+    taken: int | None,
+    made: int | None,
+    cached: int | None,
+) -> None:
+    spoken = Entry("a", "message", parts=[Part("output_audio", said, samples=len(said) * 1_000)])
+    counted = EngineFinished("r", None, taken, made, cached)
+    usage = usage_of(Tokens(*context), [spoken], counted)
+    lines = usage.input_token_details
+    assert usage.total_tokens == usage.input_tokens + usage.output_tokens
+    assert usage.input_tokens == lines.text_tokens + lines.audio_tokens + lines.image_tokens
+    assert lines.cached_tokens == lines.cached_tokens_details.text_tokens <= lines.text_tokens
+    out = usage.output_token_details
+    assert usage.output_tokens == out.text_tokens + out.audio_tokens
+    assert usage.input_tokens == (sum(context) if taken is None else taken)
+    assert out.text_tokens == (text_tokens(said) if made is None else made)
+
+
+def test_a_response_bills_its_context_and_what_it_made() -> None:
+    call = by_hand()
+    call.client(append(1_000))
+    call.client(InputAudioBufferCommit(), text("x" * 40), respond(instructions="x" * 4))
+    call.engine_speaks(500, "x" * 8).engine_finishes()
+    usage = call.one(server.ResponseDone).response.usage
+    assert usage is not None
+    assert usage.input_token_details == server.InputTokenDetails(text_tokens=11, audio_tokens=10)
+    assert usage.output_token_details == server.OutputTokenDetails(text_tokens=2, audio_tokens=10)
+
+
+def test_what_an_engine_counted_overrules_the_estimate() -> None:
+    call = by_hand()
+    call.client(respond()).engine_speaks(500, "x" * 8)
+    call.take()
+    call.give(EngineFinished(call.response_id, None, 100, 7, 60))
+    usage = call.one(server.ResponseDone).response.usage
+    assert usage is not None
+    assert (usage.input_tokens, usage.output_tokens, usage.total_tokens) == (100, 17, 117)
+    assert usage.input_token_details.cached_tokens == 60
