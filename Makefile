@@ -2,7 +2,7 @@
 PORT ?= 8080
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 
-.PHONY: run test check fmt setup clean
+.PHONY: run test check fmt bench setup clean
 
 run: setup  ## serve on http://127.0.0.1:$(PORT)
 	$(UV) run --no-dev --no-group clients antiphon serve --port $(PORT)
@@ -18,6 +18,9 @@ check: setup-test  ## format, lint and types
 fmt: setup-test
 	$(UV) run ruff format .
 	$(UV) run ruff check --fix .
+
+bench: setup  ## what a session costs, in two minutes (docs/reference/benchmarks.md)
+	.venv/bin/python bench/sessions.py $(BENCH)
 
 setup: $(UV)
 	$(UV) sync --quiet --frozen --no-dev --no-group clients --inexact

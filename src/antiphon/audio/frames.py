@@ -34,9 +34,9 @@ class Frames:
         if frame_samples < 1:
             raise ValueError(f"frame_samples is {frame_samples}; a frame has at least 1 sample")
         self._frame_bytes = frame_samples * BYTES_PER_SAMPLE
-        # A bytearray drops its front without moving the rest, and appending to it is
-        # cheaper than any call into numpy: this runs for each packet of each session.
-        self._rest = bytearray()
+        # Bytes, each copied once: this runs for each packet of each session, and there a
+        # bytearray, or any call into numpy, costs more.
+        self._rest = b""
 
     @property
     def pending_bytes(self) -> int:
@@ -45,23 +45,20 @@ class Frames:
 
     def cut(self, data: bytes) -> list[bytes]:
         """The frames that ``data`` completes, in order."""
-        rest = self._rest
-        rest += data
+        if self._rest:
+            data = self._rest + data
         size = self._frame_bytes
-        if len(rest) < size:
-            return []
-        whole = len(rest) - len(rest) % size
-        frames = [bytes(rest[i : i + size]) for i in range(0, whole, size)]
-        del rest[:whole]
-        return frames
+        whole = len(data) - len(data) % size
+        self._rest = data[whole:]
+        return [data[i : i + size] for i in range(0, whole, size)]
 
     def clear(self) -> None:
-        self._rest.clear()
+        self._rest = b""
 
     def drain(self) -> bytes:
         """The begun frame, filled up with silence; empty if none is begun."""
         if not self._rest:
             return b""
-        frame = bytes(self._rest).ljust(self._frame_bytes, b"\0")
-        self._rest.clear()
+        frame = self._rest.ljust(self._frame_bytes, b"\0")
+        self.clear()
         return frame

@@ -103,7 +103,8 @@ class Conversation:
                 | causes.EngineFailed()
             ):
                 ended = self._responses.on_news(cause, now_ms, out)
-                self._responses_ended([] if ended is None else [ended], now_ms, out)
+                if ended is not None:
+                    self._responses_ended([ended], now_ms, out)
             case causes.TranscriptGrew():
                 self._stage.transcripts.on_grew(cause, out)
             case causes.TranscriptEnded():

@@ -17,20 +17,24 @@ class Deadline(Enum):
 class Deadlines:
     def __init__(self) -> None:
         self._at_ms: dict[Deadline, Ms] = {}
+        self.next_ms: Ms | None = None
+        """Kept, not looked for: it is asked after each cause, and seldom changes."""
 
     def set(self, name: Deadline, at_ms: Ms) -> None:
         self._at_ms[name] = at_ms
+        self._find_next()
 
     def clear(self, name: Deadline) -> None:
-        self._at_ms.pop(name, None)
-
-    @property
-    def next_ms(self) -> Ms | None:
-        return min(self._at_ms.values(), default=None)
+        if self._at_ms.pop(name, None) is not None:
+            self._find_next()
 
     def take_due(self, now_ms: Ms) -> list[Deadline]:
         """The timers that have come, earliest first; each comes once."""
         due = sorted((at, name.name, name) for name, at in self._at_ms.items() if at <= now_ms)
         for _, _, name in due:
             del self._at_ms[name]
+        self._find_next()
         return [name for _, _, name in due]
+
+    def _find_next(self) -> None:
+        self.next_ms = min(self._at_ms.values(), default=None)

@@ -338,7 +338,17 @@ class Response:
 
     def _send_audio(self, data: bytes, out: list[Effect]) -> None:
         if data:
-            out.append(self._at_part(events.ResponseOutputAudioDelta, delta=data))
+            # Spelled out: more of these are made than of all other events together.
+            out.append(
+                events.ResponseOutputAudioDelta(
+                    event_id=self._event_id(),
+                    response_id=self.id,
+                    item_id=self._entry.id,
+                    output_index=len(self._entries) - 1,
+                    content_index=0,
+                    delta=data,
+                )
+            )
 
     def _play(self, pcm: bytes, out: list[Effect]) -> None:
         playout = self._stage.playout

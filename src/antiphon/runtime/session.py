@@ -44,7 +44,7 @@ from antiphon.engines.engine import Engine, EngineSession, VoiceDetector, VoiceS
 from antiphon.errors import AntiphonError, ProtocolError
 from antiphon.journal.tape import TapeWriter
 from antiphon.protocol.client import ClientEvent
-from antiphon.protocol.server import ErrorDetail
+from antiphon.protocol.server import ErrorDetail, ResponseOutputAudioDelta, ServerEvent
 from antiphon.protocol.session import AnySession
 from antiphon.runtime.connection import Connection
 from antiphon.runtime.media import Playback
@@ -103,7 +103,7 @@ class LiveSession:
         self._restarts = 0
         self._closing: asyncio.Task[None] | None = None
         self._engine_session: EngineSession = engine.open(self.id)
-        self._news = self._loop.create_task(self._follow_engine())
+        self._news: asyncio.Task[None] | None = self._loop.create_task(self._follow_engine())
 
     # --- For connections -----------------------------------------------------
 
@@ -226,6 +226,7 @@ class LiveSession:
             self._timer.cancel()
         if self._voice is not None:
             self._voice.close()
+            self._voice = None
         if self._tape is not None:
             self._tape.close()
         self._closing = self._loop.create_task(self._close_engine())
@@ -282,6 +283,8 @@ class LiveSession:
                 if self._voice is not None:
                     self._voice.feed(effect.pcm, effect.at_sample)
                 self._engine_session.send(effect)
+            case ResponseOutputAudioDelta():  # The most frequent event need not pass all below.
+                self._send_to_all(effect)
             case SendTo():
                 if (connection := self._connections.get(effect.connection)) is not None:
                     connection.send(effect.event)
@@ -303,8 +306,11 @@ class LiveSession:
             case ClearPlayout():
                 self._playback_here.clear()
             case _:
-                for connection in self._connections.values():
-                    connection.send(effect)
+                self._send_to_all(effect)
+
+    def _send_to_all(self, event: ServerEvent) -> None:
+        for connection in self._connections.values():
+            connection.send(event)
 
     def _detect_voice(self, *, on: bool) -> None:
         if self._voice is not None:
@@ -370,5 +376,8 @@ class LiveSession:
 
     async def _close_engine(self) -> None:
         await self._engine_session.aclose()
-        self._news.cancel()
-        await asyncio.gather(self._news, return_exceptions=True)
+        # What refers to us goes, so that megabytes of audio need not wait for the collector.
+        news, self._news = self._news, None
+        if news is not None:
+            news.cancel()
+            await asyncio.gather(news, return_exceptions=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -20,6 +21,8 @@ from antiphon.server.config import Config
 from antiphon.server.realtime import DEFAULT_MODEL, LoadLimits
 from antiphon.server.serve import serve
 from antiphon.transports.websocket import WebSocketLimits
+
+YOUNG_OBJECTS = 10_000
 
 
 class Wired(NamedTuple):
@@ -64,15 +67,17 @@ def make_hub(config: Config, registry: EngineRegistry) -> Hub:
     )
 
 
-def wire(config: Config) -> Wired:
-    """Put the parts together.
+def wire(config: Config, *, engines: Sequence[Engine] | None = None) -> Wired:
+    """Put the parts together, with ``engines`` in place of those that ``config`` allows.
 
     Raises:
         ConfigurationError: a model name leads to no engine.
     """
     server, limits = config.server, config.limits
     registry = EngineRegistry(
-        make_engines(config), default=config.engine.default, models=config.models
+        make_engines(config) if engines is None else engines,
+        default=config.engine.default,
+        models=config.models,
     )
     hub = make_hub(config, registry)
     api = Api(
@@ -98,6 +103,17 @@ def listed_models(registry: EngineRegistry) -> Sequence[Model]:
     return [Model(id=name, description=engine.description) for name, engine in named.items()]
 
 
+def collect_less_garbage() -> None:
+    """For a process that goes on for long, with next to no reference cycles.
+
+    What was loaded to start is never looked at again, and young objects only once there
+    are more of them than a full turn of the loop leaves behind for a moment.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(YOUNG_OBJECTS)
+
+
 async def _run(wired: Wired, on_ready: Callable[[str], None]) -> None:
     server = wired.config.server
     started: list[Engine] = []
@@ -105,6 +121,7 @@ async def _run(wired: Wired, on_ready: Callable[[str], None]) -> None:
         for engine in wired.registry.engines:
             started.append(engine)
             await engine.start()
+        collect_less_garbage()
         await serve(
             wired.api,
             host=server.host,

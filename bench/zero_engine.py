@@ -1,0 +1,159 @@
+"""An engine that costs next to nothing: it answers at once with speech that was made before.
+
+What a benchmark measures with it is the server.  All that speak are paced by one clock of
+5 ms.  The first piece of a reply comes with its `Generate`; the transcript ahead of it is
+the time (`time.monotonic`, ms) from which the pieces are due, so that a client on the same
+machine knows how late each of them is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from array import array
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from functools import partial
+from typing import Final
+
+from antiphon.core.causes import (
+    MEDIA_RATE_HZ,
+    EngineFinished,
+    EngineNews,
+    EngineSaid,
+    EngineSpoke,
+    TranscriptEnded,
+)
+from antiphon.core.effects import EngineCommand, Generate, StopGenerating, TurnCommitted
+from antiphon.engines.engine import Abilities
+
+TICK_MS: Final = 5
+
+
+class Pacer:
+    """One timer for all; it runs while anyone waits."""
+
+    def __init__(self) -> None:
+        self._due: dict[int, list[Callable[[], None]]] = {}
+        self._next = 0
+        self._runs = False
+
+    @property
+    def now(self) -> int:
+        """In ticks."""
+        return int(time.monotonic() * 1000) // TICK_MS
+
+    def call_at(self, tick: int, callback: Callable[[], None]) -> None:
+        self._due.setdefault(tick, []).append(callback)
+        if not self._runs:
+            self._runs = True
+            self._next = self.now + 1
+            self._arm()
+
+    def _arm(self) -> None:
+        wait_s = self._next * TICK_MS / 1000 - time.monotonic()
+        asyncio.get_running_loop().call_later(max(0, wait_s), self._tick)
+
+    def _tick(self) -> None:
+        last = self.now
+        for tick in range(self._next, last + 1):
+            for callback in self._due.pop(tick, ()):
+                callback()
+        self._next = max(self._next, last + 1)
+        self._runs = bool(self._due)
+        if self._runs:
+            self._arm()
+
+
+class ZeroSession:
+    def __init__(self, engine: ZeroEngine) -> None:
+        self._engine = engine
+        self._news: deque[EngineNews] = deque()
+        self._waiter: asyncio.Future[None] | None = None
+        self._speaking: str | None = None
+        self._pieces = 0
+        self._due = 0
+        self._closed = False
+
+    def send(self, command: EngineCommand) -> None:
+        if isinstance(command, Generate):
+            self._begin(command.response_id)
+        elif isinstance(command, TurnCommitted):
+            self.tell(TranscriptEnded(command.item_id, "hello"))
+        elif isinstance(command, StopGenerating):
+            self._speaking = None
+
+    def __aiter__(self) -> AsyncIterator[EngineNews]:
+        return self
+
+    async def __anext__(self) -> EngineNews:
+        while not self._news:
+            if self._closed:
+                raise StopAsyncIteration
+            self._waiter = asyncio.get_running_loop().create_future()
+            await self._waiter
+        return self._news.popleft()
+
+    async def aclose(self) -> None:
+        self._closed = True
+        self._speaking = None
+        self._wake()
+
+    def _begin(self, response_id: str) -> None:
+        self._speaking, self._pieces = response_id, 0
+        self._due = self._engine.pacer.now
+        self._next_piece = partial(self._speak, response_id)
+        self.tell(EngineSaid(response_id, str(self._due * TICK_MS)))
+        self._next_piece()
+
+    def _speak(self, response_id: str) -> None:
+        if response_id != self._speaking:
+            return  # It was stopped.
+        if self._pieces == self._engine.reply_pieces:
+            self._speaking = None
+            self.tell(EngineFinished(response_id))
+            return
+        self._pieces += 1
+        self._due += self._engine.delta_ticks
+        self.tell(EngineSpoke(response_id, self._engine.piece))
+        self._engine.pacer.call_at(self._due, self._next_piece)
+
+    def tell(self, news: EngineNews) -> None:
+        self._news.append(news)
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+
+class ZeroEngine:
+    """Serves any number of sessions.
+
+    Args:
+        delta_ms: how much speech comes in one piece.
+        reply_ms: how long each reply is; 0: it has no end.
+    """
+
+    name = "zero"
+    description = "Answers everything with the same tone, for benchmarks."
+    abilities = Abilities()
+
+    def __init__(self, *, delta_ms: int, reply_ms: int) -> None:
+        self.pacer = Pacer()
+        self.opened: list[ZeroSession] = []
+        self.delta_ticks = delta_ms // TICK_MS
+        self.reply_pieces = reply_ms // delta_ms or -1
+        samples = delta_ms * MEDIA_RATE_HZ // 1000
+        self.piece = array("h", (i * 7919 % 6000 - 3000 for i in range(samples))).tobytes()
+
+    async def start(self) -> None:
+        pass
+
+    def open(self, session_id: str) -> ZeroSession:  # noqa: ARG002
+        session = ZeroSession(self)
+        self.opened.append(session)
+        return session
+
+    async def aclose(self) -> None:
+        pass

@@ -1,0 +1,45 @@
+"""The server as `antiphon serve` wires it, with an engine that costs next to nothing.
+
+Prints its port once it listens; SIGTERM ends it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import cProfile
+import os
+import pstats
+from urllib.parse import urlsplit
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # As the command line does.
+
+from zero_engine import ZeroEngine
+
+from antiphon.server import logs, wiring
+from antiphon.server.config import Config, EngineSettings, ServerSettings
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--delta-ms", type=int, default=20)
+    parser.add_argument("--reply-ms", type=int, default=4_000)
+    parser.add_argument("--profile", action="store_true", help="print where time went, at the end")
+    args = parser.parse_args()
+    config = Config(
+        server=ServerSettings(port=0, max_sessions=10_000, drain_seconds=0, log_level="error"),
+        engine=EngineSettings(default=ZeroEngine.name),
+    )
+    logs.configure(config.server.log_level)
+    engine = ZeroEngine(delta_ms=args.delta_ms, reply_ms=args.reply_ms)
+    wired = wiring.wire(config, engines=[engine])
+    profile = cProfile.Profile() if args.profile else None
+    if profile is not None:
+        profile.enable()
+    wiring.run(wired, on_ready=lambda url: print(urlsplit(url).port, flush=True))
+    if profile is not None:
+        profile.disable()
+        pstats.Stats(profile).sort_stats("tottime").print_stats(45)
+
+
+if __name__ == "__main__":
+    main()
