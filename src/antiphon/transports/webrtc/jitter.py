@@ -67,6 +67,7 @@ Piece = Frame | Recover | Conceal | Silence
 
 
 class _Held(NamedTuple):
+    arrived_s: float
     timestamp: int
     samples: int
     payload: bytes
@@ -83,7 +84,6 @@ class JitterBuffer:
         self._held: dict[int, _Held] = {}
         self._next_sequence: int | None = None
         self._next_timestamp = 0
-        self._hole_since: float | None = None
         self._filled = 0
         """Silence that was given out since the last packet."""
         self._up_to_s: float | None = None
@@ -129,7 +129,7 @@ class JitterBuffer:
             self.late += 1
             return
         self.highest_sequence = max(self.highest_sequence, number)
-        self._held[number] = _Held(timestamp, samples, payload)
+        self._held[number] = _Held(now_s, timestamp, samples, payload)
 
     def take(self, now_s: float) -> list[Piece]:
         """What can be said by now, in order."""
@@ -144,13 +144,11 @@ class JitterBuffer:
             else:
                 self._give_up_hole(pieces)
         if not self._held:
-            self._hole_since = None
             self._fill_quiet(now_s, pieces)
         return pieces
 
     def _begin(self, sequence: int, timestamp: int) -> None:
         self._held.clear()
-        self._hole_since = None
         self._next_sequence = self.first_sequence = self.highest_sequence = sequence
         self._next_timestamp = timestamp
         self._transit = 0.0
@@ -158,7 +156,6 @@ class JitterBuffer:
 
     def _give(self, held: _Held, now_s: float, pieces: list[Piece]) -> None:
         assert self._next_sequence is not None
-        self._hole_since = None
         pause = self._since_last(held.timestamp) - self._filled
         if 0 < pause <= MAX_FILLED_S * self._rate_hz:
             pieces.append(Silence(pause))
@@ -173,10 +170,10 @@ class JitterBuffer:
         return unwrap(timestamp, self._next_timestamp, 32) - self._next_timestamp
 
     def _waits_for_the_missing(self, now_s: float) -> bool:
-        if self._hole_since is None:
-            self._hole_since = now_s
+        """Counted from when the hole could be seen: no packet is held longer than that."""
+        since = min(held.arrived_s for held in self._held.values())
         wait = _bounded(JITTERS_WAITED * self.jitter_s, MIN_REORDER_WAIT_S, MAX_REORDER_WAIT_S)
-        return now_s - self._hole_since < wait and len(self._held) < MAX_HELD_PACKETS
+        return now_s - since < wait and len(self._held) < MAX_HELD_PACKETS
 
     def _give_up_hole(self, pieces: list[Piece]) -> None:
         assert self._next_sequence is not None

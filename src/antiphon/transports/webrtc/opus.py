@@ -105,6 +105,7 @@ class OpusEncoder:
         self._control(_SET_BITRATE, BITRATE_BPS)
         self._control(_SET_COMPLEXITY, COMPLEXITY)
         self.silence = self.encode(bytes(2 * FRAME_SAMPLES))
+        self.reset()
 
     def encode(self, pcm: bytes) -> bytes:
         assert len(pcm) == 2 * FRAME_SAMPLES
