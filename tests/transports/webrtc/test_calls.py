@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from antiphon.audio.resample import Resampler
+from antiphon.engines.vad.energy import EnergyDetector
 from antiphon.errors import EngineUnavailable
 from antiphon.protocol.session import AudioInputPatch, AudioPatch, SessionPatch
 from antiphon.runtime.hub import Hub
@@ -127,6 +128,34 @@ async def test_clearing_silences_within_two_frames_and_cuts_at_what_was_heard(
     assert loud[-1] / 48 <= played / 24 + 2 * 20 + 60  # 60 ms: silence sent before the speech
 
 
+async def test_speaking_over_the_assistant_cuts_it_at_what_was_heard(
+    engine: SayingEngine,
+) -> None:
+    engine.speech = at_24khz("harvard_s2_4") * 2
+    calls = Calls(
+        Hub(lambda _: engine, detector=EnergyDetector()), WebRtcSettings(host_addresses=LOCALHOST)
+    )
+    quiet = bytes(2 * 24_000)
+    caller = Client(calls, microphone=quiet + at_24khz("harvard_s1_1"))
+    await caller.call()
+    await caller.event("session.created")
+    caller.send("response.create")
+    call = calls.get(caller.call_id)
+    assert call is not None
+    item_id = (await caller.event("response.output_item.added"))["item"]["id"]
+
+    await caller.event("input_audio_buffer.speech_started")
+    await caller.event("output_audio_buffer.cleared")
+    truncated = await caller.event("conversation.item.truncated")
+
+    assert truncated["item_id"] == item_id
+    assert 300 <= truncated["audio_end_ms"] <= 2000
+    assert truncated["audio_end_ms"] == call.playback.played_samples // 24
+    assert not call.playback.queued_samples
+    await caller.hang_up()
+    await calls.aclose()
+
+
 async def test_the_client_hangs_up(client: MakeClient, calls: Calls, hub: Hub) -> None:
     caller = client()
     await caller.call()
@@ -212,6 +241,29 @@ async def test_many_calls_at_once(client: MakeClient, calls: Calls, hub: Hub) ->
     created = await asyncio.gather(*(caller.event("session.created") for caller in callers))
     assert len({event["session"]["id"] for event in created}) == 8
     assert len(hub.sessions) == 8
+
+
+async def test_hanging_up_at_any_moment_leaves_nothing_behind(hub: Hub) -> None:
+    # A client that leaves before DTLS is done cannot say so.
+    settings = WebRtcSettings(host_addresses=LOCALHOST, setup_timeout_s=1)
+    calls = Calls(hub, settings)
+    before = asyncio.all_tasks()
+    callers = [Client(calls) for _ in range(8)]
+    await asyncio.gather(*(caller.call() for caller in callers))
+    for i, caller in enumerate(callers):  # in the midst of ICE, DTLS and SCTP
+        await asyncio.sleep(0.012)
+        if i % 2:
+            calls.hang_up(caller.call_id)
+        await caller.hang_up()
+    await until(lambda: not calls.calls)
+    assert not hub.sessions
+    await until(lambda: not _ours(asyncio.all_tasks() - before))
+
+
+def _ours(tasks: set[asyncio.Task[Any]]) -> set[str]:
+    """All but what aioice leaves behind at the client's end."""
+    names = {str(task.get_coro()) for task in tasks}
+    return {name for name in names if "query_consent" not in name}
 
 
 async def test_a_client_that_never_comes_is_given_up(hub: Hub, client: MakeClient) -> None:

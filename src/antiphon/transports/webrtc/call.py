@@ -198,7 +198,7 @@ class Call:
         if self.state != "connecting":
             return
         self.state = "connected"
-        self._last_media_s = self._loop.time()
+        self._last_media_s = time.monotonic()
         self._heard.start_clock(self._last_media_s)
         self._clock.join(self)
         self._cancel_timer_when_up()
@@ -252,7 +252,7 @@ class Call:
             return
         if parsed.ssrc != self._peer_ssrc and not self._hear_stream(parsed.ssrc):
             return
-        now_s = self._loop.time()
+        now_s = time.monotonic()
         self._note_media(now_s)
         self._received += 1
         self._heard.put(parsed.sequence, parsed.timestamp, samples, parsed.payload, now_s)
@@ -266,14 +266,14 @@ class Call:
             self._lost_before += self._heard.lost
             self._late_before += self._heard.late
             self._heard = JitterBuffer(self._rate_hz)
-            self._heard.start_clock(self._loop.time())
+            self._heard.start_clock(time.monotonic())
         self._peer_ssrc = ssrc
         self._streams += 1
         return True
 
     def on_rtcp(self, packet: bytes) -> None:
         reports = parse_rtcp(packet)
-        self._note_media(self._loop.time())
+        self._note_media(time.monotonic())
         self._reporter.heard(reports, time.time())
         if reports.goodbye:
             log.info("call %s: the client says that its microphone is gone", self.id)
@@ -304,7 +304,7 @@ class Call:
             self._sent_packets += 1
             self._sent_bytes += len(frame.payload)
         self.playback.encode_ahead()
-        now_s = self._loop.time()
+        now_s = time.monotonic()
         self._hear(self._heard.take(now_s))
         self._slots_to_report -= 1
         if self._slots_to_report <= 0:
@@ -352,5 +352,5 @@ class Call:
             jitter_s=self._heard.jitter_s,
             peer_jitter_s=self._reporter.peer_jitter_s,
             rtt_s=self._reporter.rtt_s,
-            media_silent_s=self._loop.time() - self._last_media_s if connected else 0.0,
+            media_silent_s=time.monotonic() - self._last_media_s if connected else 0.0,
         )

@@ -133,6 +133,10 @@ class JitterBuffer:
 
     def take(self, now_s: float) -> list[Piece]:
         """What can be said by now, in order."""
+        if not self._held and (
+            self._up_to_s is None or now_s - self._up_to_s < MIN_QUIET_WAIT_S + FRAME_S
+        ):
+            return []  # by far the most ticks
         pieces: list[Piece] = []
         while self._held:
             assert self._next_sequence is not None

@@ -10,8 +10,8 @@ thread a call, an encoder job in a pool a packet), so media is taken from it:
   socket and never reach aioice; all others go on as before;
 * outgoing packets go straight to the socket of the candidate pair that ICE has nominated.
 
-That uses private parts of aiortc 1.16 and aioice 0.13, all in `_Inside`.  The version is
-pinned, and the tests hold calls with an unpatched peer.
+That uses private parts of aiortc 1.16 and aioice 0.13, all in `_Inside` and the two
+functions before it.  The version is pinned, and the tests hold calls with an unpatched peer.
 """
 
 from __future__ import annotations
@@ -105,6 +105,7 @@ class Peer:
         self._connection = RTCPeerConnection(RTCConfiguration(iceServers=servers))
         self._connection.on("datachannel", self._on_channel)
         self._connection.on("connectionstatechange", self._on_connection_state)
+        _tell_of_failure(self._connection, self._on_setup_failure)
         self._transceiver = self._connection.addTransceiver("audio", "sendrecv")
         self._inside: _Inside | None = None
         self._channel: RTCDataChannel | None = None
@@ -192,6 +193,8 @@ class Peer:
         self._closed = True
         self._writable.set()
         await self._connection.close()
+        if self._inside is not None:
+            self._inside.forget_consent()
 
     # --- What aiortc tells ---------------------------------------------------
 
@@ -220,6 +223,11 @@ class Peer:
         if state in ("failed", "closed") and not self._closed:
             self._events.on_lost("ICE or DTLS failed" if state == "failed" else "the peer left")
 
+    def _on_setup_failure(self, error: Exception) -> None:
+        if not self._closed:
+            log.warning("a connection could not be set up: %s: %s", type(error).__name__, error)
+            self._events.on_lost("the connection could not be set up")
+
     def _on_media(self, datagram: bytes) -> None:
         assert self._inside is not None
         if self._closed or not self._inside.has_keys:
@@ -247,6 +255,22 @@ class Peer:
 
 class _TooLongError(Exception):
     pass
+
+
+def _tell_of_failure(
+    connection: RTCPeerConnection, on_failure: Callable[[Exception], None]
+) -> None:
+    """What aiortc's own task for ICE, DTLS and SCTP raises would only be logged, and late."""
+    inside: Any = connection
+    connect = inside._RTCPeerConnection__connect
+
+    async def connect_and_tell() -> None:
+        try:
+            await connect()
+        except Exception as error:
+            on_failure(error)
+
+    inside._RTCPeerConnection__connect = connect_and_tell
 
 
 def _unacknowledged(connection: RTCPeerConnection) -> bool:
@@ -308,6 +332,12 @@ class _Inside:
                         control(data, address)
 
             protocol.datagram_received = datagram_received
+
+    def forget_consent(self) -> None:
+        """Where ICE completes while it is closed, aioice goes on asking for consent for ever."""
+        task = self._ice._query_consent_task
+        if task is not None:
+            task.cancel()
 
     def open_rtp(self, datagram: bytes) -> bytes:
         if len(datagram) > MAX_DATAGRAM_BYTES:
