@@ -1,8 +1,8 @@
 """Opus by libopus (through cffi), straight to and from 24 kHz mono.
 
 The library is the one that PyAV's wheel carries, or the system's.  Speech is encoded as
-CELT with low delay at 64 kb/s and complexity 0: a fifth of the cost of the usual VoIP mode
-at no loss that PESQ could find (docs/decisions, "WebRTC").
+CELT with low delay at 64 kb/s and complexity 0: a sixth of the processor time of the usual
+VoIP mode, paid for with bandwidth (docs/decisions, "WebRTC").
 """
 
 from __future__ import annotations
