@@ -225,6 +225,33 @@ async def test_a_call_without_a_data_channel_is_a_call(
     await until(lambda: not calls.calls)
 
 
+async def test_what_else_is_offered_is_declined(client: MakeClient) -> None:
+    caller = client()
+    caller.connection.addTransceiver("video", "sendrecv")
+    caller.connection.addTransceiver("audio", "sendrecv")
+    sdp = await caller.call()
+    sections = sdp.split("m=")[1:]
+    directions: dict[str, list[bool]] = {section.split()[0]: [] for section in sections}
+    for section in sections:
+        directions[section.split()[0]].append("a=inactive" in section)
+    assert directions == {"audio": [False, True], "video": [True], "application": [False]}
+    await caller.event("session.created")
+
+
+async def test_a_client_that_only_listens_hears(client: MakeClient, engine: SayingEngine) -> None:
+    caller = client()
+    caller.connection.getTransceivers()[0].direction = "recvonly"
+    sdp = await caller.call()
+    assert "a=sendonly" in sdp
+    await caller.event("session.created")
+    caller.send("response.create")
+    await caller.event("output_audio_buffer.stopped")
+    assert np.abs(caller.heard).max() > 1000
+    # The session goes on hearing: silence.
+    assert not any(engine.sessions[0].heard)
+    assert len(engine.sessions[0].heard) > 48_000
+
+
 async def test_many_calls_at_once(client: MakeClient, calls: Calls, hub: Hub) -> None:
     callers = [client() for _ in range(8)]
     await asyncio.gather(*(caller.call() for caller in callers))

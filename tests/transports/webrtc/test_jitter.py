@@ -169,6 +169,17 @@ def test_nothing_ever_comes_and_the_clock_goes_on() -> None:
     assert 1.88 * RATE_HZ <= of(Silence, pieces) <= 1.98 * RATE_HZ
 
 
+def test_a_long_silence_comes_in_larger_pieces_and_ends_without_delay() -> None:
+    buffer = JitterBuffer(RATE_HZ)
+    buffer.put(0, 0, SAMPLES, b"before", 0.0)
+    pieces = [piece for i in range(251) for piece in buffer.take(i * 0.02)]
+    assert len(pieces) < 1 + 100 + 35
+    buffer.put(1, 250 * SAMPLES, SAMPLES, b"after", 5.0)
+    pieces += buffer.take(5.0)
+    assert pieces[-1] == Frame(b"after")
+    assert of(Silence, pieces) == 249 * SAMPLES
+
+
 def test_packets_of_120_ms_are_not_taken_for_pauses() -> None:
     buffer = JitterBuffer(RATE_HZ)
     pieces: list[Piece] = []

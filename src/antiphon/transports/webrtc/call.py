@@ -287,6 +287,8 @@ class Call:
     # --- Every 20 ms ---------------------------------------------------------
 
     def tick(self, slot: int) -> None:
+        if self.state != "connected":
+            return  # Ended by another call, in this very round.
         self._timestamp_now = self._timestamp + slot * (self._rate_hz * FRAME_MS // 1000)
         frame = self.playback.next_frame()
         if frame is not None and self._agreed.sends:

@@ -23,6 +23,10 @@ MIN_QUIET_WAIT_S: Final = 0.06
 MAX_QUIET_WAIT_S: Final = 0.3
 JITTERS_WAITED: Final = 4
 """A wait is this many times the measured jitter, within its bounds."""
+LONG_QUIET_S: Final = 2.0
+LONG_QUIET_FRAMES: Final = 5
+"""After so long a silence it is given out in such pieces: no turn ends there any more, and
+most calls are silent most of the time."""
 MAX_CONCEALED_S: Final = 0.1
 """Longer than this, a guess at what was said is worse than silence."""
 MAX_FILLED_S: Final = 1.0
@@ -207,7 +211,8 @@ class JitterBuffer:
         least = max(MIN_QUIET_WAIT_S, self._packet_s + MIN_REORDER_WAIT_S)
         wait = _bounded(JITTERS_WAITED * self.jitter_s, least, MAX_QUIET_WAIT_S)
         frames = int((now_s - self._up_to_s - wait) / FRAME_S)
-        if frames > 0:
+        long_quiet = self._filled >= LONG_QUIET_S * self._rate_hz
+        if frames >= (LONG_QUIET_FRAMES if long_quiet else 1):
             samples = round(frames * FRAME_S * self._rate_hz)
             pieces.append(Silence(samples))
             self._filled += samples

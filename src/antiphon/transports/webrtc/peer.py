@@ -10,8 +10,9 @@ thread a call, an encoder job in a pool a packet), so media is taken from it:
   socket and never reach aioice; all others go on as before;
 * outgoing packets go straight to the socket of the candidate pair that ICE has nominated.
 
-That uses private parts of aiortc 1.16 and aioice 0.13, all in `_Inside` and the two
-functions before it.  The version is pinned, and the tests hold calls with an unpatched peer.
+That uses private parts of aiortc 1.16 and aioice 0.13; what is not merely read is in `_Inside`
+and the functions before it.  The version is pinned, and the tests hold calls with an unpatched
+peer.
 """
 
 from __future__ import annotations
