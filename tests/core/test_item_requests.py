@@ -6,7 +6,6 @@ import pytest
 
 from antiphon.core.causes import Word
 from antiphon.core.effects import SendTo, TurnCommitted
-from antiphon.core.item_requests import MAX_RETRIEVED_BYTES
 from antiphon.core.items import MAX_AUDIO_BYTES
 from antiphon.protocol import client, server
 from antiphon.protocol import session as wire
@@ -147,10 +146,10 @@ def test_audio_comes_back_in_the_sessions_format() -> None:
     assert len(part.audio) == 8_000
 
 
-def test_audio_too_long_for_a_frame_stays_here() -> None:
+def test_audio_too_long_to_be_kept_is_left_out() -> None:
     call = by_hand()
     for extra, comes in ((0, True), (2, False)):
-        call.client(create(InputAudio(audio=bytes(MAX_RETRIEVED_BYTES + extra)))).take()
+        call.client(create(InputAudio(audio=bytes(MAX_AUDIO_BYTES + extra)))).take()
         call.client(client.ConversationItemRetrieve(item_id="mine"))
         item = call.one(server.ConversationItemRetrieved).item
         assert isinstance(item, Message)

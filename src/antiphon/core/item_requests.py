@@ -27,8 +27,6 @@ from antiphon.protocol.session import AudioFormat, Session
 
 TRUNCATE_TOLERANCE_MS = 500
 """Clients measure playback by their own clocks and overshoot by tens of milliseconds."""
-MAX_RETRIEVED_BYTES = 500 * 1024
-"""More audio than this would pass the 1 MiB frame that some clients take at most."""
 
 
 class ItemRequests:
@@ -174,13 +172,11 @@ class ItemRequests:
         return spoken[0] if spoken else None
 
     def _content(self, part: Part) -> Content:
-        """A part with its audio, where it is kept and a frame can hold it."""
+        """A part with its audio, where it is kept."""
         # Where the server plays, events travel on a data channel that closes on long messages.
         if not part.pcm or self._stage.playout is not None:
             return part.wire()
         audio_format = self._input_format if part.kind == "input_audio" else self._output_format
-        if len(part.pcm) > MAX_RETRIEVED_BYTES:
-            return part.wire()
         return part.wire(encode_whole(audio_format, bytes(part.pcm)))
 
     @property

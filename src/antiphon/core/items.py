@@ -29,9 +29,10 @@ from antiphon.protocol.items import (
 PartKind = Literal["input_text", "input_audio", "input_image", "output_text", "output_audio"]
 
 
-MAX_AUDIO_BYTES = 2 * 1024 * 1024
-"""Audio kept for `conversation.item.retrieve`, by one item and by all.  Overflow policy: the
-audio of an item that is longer is not kept, of several the oldest item's goes."""
+MAX_AUDIO_BYTES = 320 * 1024
+"""Audio kept for `conversation.item.retrieve`, by one item and by all: some 7 s.  As base64 it
+stays far below the 1 MiB frame that some clients take at most.  Overflow policy: the audio of an
+item that is longer is not kept, of several the oldest item's goes."""
 
 
 def samples_to_ms(samples: int) -> int:

@@ -1,0 +1,101 @@
+"""All calls of a process."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import string
+from collections.abc import Collection
+from typing import Final
+
+from msgspec import Struct
+
+from antiphon.errors import AntiphonError
+from antiphon.protocol.session import SessionPatch
+from antiphon.runtime.hub import Hub, SessionKind
+from antiphon.transports.webrtc.call import Call
+from antiphon.transports.webrtc.clock import PacingClock
+from antiphon.transports.webrtc.offer import OfferError
+from antiphon.transports.webrtc.settings import WebRtcSettings
+
+__all__ = ["Answer", "Call", "Calls", "OfferError", "TooManyCalls"]
+
+_ALPHABET: Final = string.ascii_letters + string.digits
+
+
+class TooManyCalls(AntiphonError):
+    """This process holds as many calls as it may."""
+
+
+class Answer(Struct, frozen=True):
+    call_id: str
+    """"rtc_…", for the `Location` header."""
+    sdp: str
+
+
+class Calls:
+    """Answers offers with calls, finds them by id and ends them.
+
+    Needs a running event loop, and the extra ``webrtc``.
+    """
+
+    def __init__(self, hub: Hub, settings: WebRtcSettings | None = None) -> None:
+        self._hub = hub
+        self._settings = settings or WebRtcSettings()
+        self._clock = PacingClock()
+        self._calls: dict[str, Call] = {}
+
+    @property
+    def calls(self) -> Collection[Call]:
+        """Those that hold anything, from the offer to the last byte freed."""
+        return self._calls.values()
+
+    def get(self, call_id: str) -> Call | None:
+        return self._calls.get(call_id)
+
+    async def answer(
+        self,
+        offer_sdp: str,
+        *,
+        model: str,
+        patch: SessionPatch | None = None,
+        kind: SessionKind = "realtime",
+    ) -> Answer:
+        """Open a session and begin a call to it.
+
+        Raises:
+            OfferError: the client's SDP is at fault; the message says how.
+            TooManyCalls: try again later.
+            EngineUnavailable, Fault: as `Hub.open`.
+        """
+        if len(self._calls) >= self._settings.max_calls:
+            raise TooManyCalls(f"All {self._settings.max_calls} calls are taken.")
+        call_id = "rtc_" + "".join(secrets.choice(_ALPHABET) for _ in range(24))
+        call = Call(call_id, self._clock, self._settings, self._on_end)
+        self._calls[call_id] = call
+        try:
+            await call.take_offer(offer_sdp)
+            call.begin(self._hub.open(kind=kind, model=model, patch=patch, playback=call.playback))
+            sdp = await call.answer()
+        except BaseException:  # Also where whoever asked is gone (cancelled).
+            call.hang_up("it could not be answered")
+            raise
+        return Answer(call_id, sdp)
+
+    def hang_up(self, call_id: str) -> bool:
+        """Whether there was such a call."""
+        call = self.get(call_id)
+        if call is None:
+            return False
+        call.hang_up("hung up by request")
+        return True
+
+    async def aclose(self) -> None:
+        """End all calls, and wait until they are freed."""
+        calls = list(self._calls.values())
+        for call in calls:
+            call.hang_up("the server goes away")
+        await asyncio.gather(*(call.ended() for call in calls))
+
+    def _on_end(self, call: Call) -> None:
+        self._calls.pop(call.id, None)

@@ -1,0 +1,231 @@
+"""What came in over the network, put in order and filled up, as a microphone would give it.
+
+Nobody listens to this audio in real time: a voice detector and a recogniser do.  So a
+packet that is in order is let through as it comes, with no delay at all.  Time is spent
+only where something is missing: a hole in the numbering waits a little for the packets
+that were overtaken, and is then concealed; where a sender falls silent (DTX, a muted
+microphone, a dead network) the clock fills in, so that turns end without packets.
+
+Pure: time comes in with each call, in seconds of any monotonic clock.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from antiphon.transports.webrtc.rtp import unwrap
+
+FRAME_S: Final = 0.02
+MIN_REORDER_WAIT_S: Final = 0.04
+MAX_REORDER_WAIT_S: Final = 0.2
+MIN_QUIET_WAIT_S: Final = 0.06
+MAX_QUIET_WAIT_S: Final = 0.3
+JITTERS_WAITED: Final = 4
+"""A wait is this many times the measured jitter, within its bounds."""
+LONG_QUIET_S: Final = 2.0
+LONG_QUIET_FRAMES: Final = 5
+"""After so long a silence it is given out in such pieces: no turn ends there any more, and
+most calls are silent most of the time."""
+MAX_CONCEALED_S: Final = 0.1
+"""Longer than this, a guess at what was said is worse than silence."""
+MAX_FILLED_S: Final = 1.0
+"""More than this between two packets is no pause but a new timeline."""
+MAX_HELD_PACKETS: Final = 64
+"""Behind one hole; more, and the hole is given up at once."""
+MAX_DROPOUT: Final = 3000
+MAX_MISORDER: Final = 100
+"""Packets ahead or behind; beyond, the sender has begun afresh (RFC 3550, A.1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A payload to decode."""
+
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Recover:
+    """Lost; the next packet's payload may hold a copy (in-band FEC)."""
+
+    next_payload: bytes
+    samples: int
+
+
+@dataclass(frozen=True, slots=True)
+class Conceal:
+    """Lost: continue what was heard before."""
+
+    samples: int
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """Nothing was sent."""
+
+    samples: int
+
+
+Piece = Frame | Recover | Conceal | Silence
+
+
+class _Held(NamedTuple):
+    arrived_s: float
+    timestamp: int
+    samples: int
+    payload: bytes
+
+
+class JitterBuffer:
+    """One stream.  `put` what arrives; `take`, after each `put` and on each tick of a clock.
+
+    Samples and timestamps count in the stream's RTP clock, ``rate_hz``.
+    """
+
+    def __init__(self, rate_hz: int) -> None:
+        self._rate_hz = rate_hz
+        self._held: dict[int, _Held] = {}
+        self._next_sequence: int | None = None
+        self._next_timestamp = 0
+        self._filled = 0
+        """Silence that was given out since the last packet."""
+        self._up_to_s: float | None = None
+        """When the audio that was given out so far would have ended, had it come live."""
+        self._packet_s = FRAME_S
+        self._afresh: int | None = None
+        self._transit = 0.0
+        self.first_sequence = 0
+        self.highest_sequence = 0
+        self.received = 0
+        """Of the current numbering, duplicates included, as RTCP counts."""
+        self.jitter_s = 0.0
+        """RFC 3550, 6.4.1."""
+        self.lost = 0
+        """Given up, since the call began."""
+        self.late = 0
+        """Came after they were given up, or twice."""
+
+    def start_clock(self, now_s: float) -> None:
+        """From now on silence is filled in, even if no packet ever comes."""
+        if self._up_to_s is None:
+            self._up_to_s = now_s
+
+    def put(
+        self, sequence: int, timestamp: int, samples: int, payload: bytes, now_s: float
+    ) -> None:
+        """A packet as it arrived; ``samples`` is what its payload decodes to."""
+        if self._next_sequence is None:
+            self._begin(sequence, timestamp)
+        assert self._next_sequence is not None
+        number = unwrap(sequence, self._next_sequence, 16)
+        ahead = number - self._next_sequence
+        if not -MAX_MISORDER <= ahead < MAX_DROPOUT:
+            if sequence != self._afresh:  # Two in a row, then it is believed.
+                self._afresh = (sequence + 1) & 0xFFFF
+                return
+            self._begin(sequence, timestamp)
+            number, ahead = sequence, 0
+        self._afresh = None
+        self.received += 1
+        self._measure_jitter(timestamp, now_s)
+        if ahead < 0 or number in self._held:
+            self.late += 1
+            return
+        self.highest_sequence = max(self.highest_sequence, number)
+        self._held[number] = _Held(now_s, timestamp, samples, payload)
+
+    def take(self, now_s: float) -> list[Piece]:
+        """What can be said by now, in order."""
+        if not self._held and (
+            self._up_to_s is None or now_s - self._up_to_s < MIN_QUIET_WAIT_S + FRAME_S
+        ):
+            return []  # by far the most ticks
+        pieces: list[Piece] = []
+        while self._held:
+            assert self._next_sequence is not None
+            held = self._held.pop(self._next_sequence, None)
+            if held is not None:
+                self._give(held, now_s, pieces)
+            elif self._waits_for_the_missing(now_s):
+                break
+            else:
+                self._give_up_hole(pieces)
+        if not self._held:
+            self._fill_quiet(now_s, pieces)
+        return pieces
+
+    def _begin(self, sequence: int, timestamp: int) -> None:
+        self._held.clear()
+        self._next_sequence = self.first_sequence = self.highest_sequence = sequence
+        self._next_timestamp = timestamp
+        self._transit = 0.0
+        self.received = 0
+
+    def _give(self, held: _Held, now_s: float, pieces: list[Piece]) -> None:
+        assert self._next_sequence is not None
+        pause = self._since_last(held.timestamp) - self._filled
+        if 0 < pause <= MAX_FILLED_S * self._rate_hz:
+            pieces.append(Silence(pause))
+        pieces.append(Frame(held.payload))
+        self._filled = 0
+        self._next_sequence += 1
+        self._next_timestamp = held.timestamp + held.samples
+        self._up_to_s = now_s
+        self._packet_s = held.samples / self._rate_hz
+
+    def _since_last(self, timestamp: int) -> int:
+        return unwrap(timestamp, self._next_timestamp, 32) - self._next_timestamp
+
+    def _waits_for_the_missing(self, now_s: float) -> bool:
+        """Counted from when the hole could be seen: no packet is held longer than that."""
+        since = min(held.arrived_s for held in self._held.values())
+        wait = _bounded(JITTERS_WAITED * self.jitter_s, MIN_REORDER_WAIT_S, MAX_REORDER_WAIT_S)
+        return now_s - since < wait and len(self._held) < MAX_HELD_PACKETS
+
+    def _give_up_hole(self, pieces: list[Piece]) -> None:
+        assert self._next_sequence is not None
+        found = min(self._held)
+        after = self._held[found]
+        self.lost += found - self._next_sequence
+        self._next_sequence = found
+        missing = self._since_last(after.timestamp) - self._filled
+        self._filled = 0
+        self._next_timestamp = after.timestamp
+        if not 0 < missing <= MAX_FILLED_S * self._rate_hz:
+            return
+        recoverable = min(missing, after.samples)
+        concealed = min(missing - recoverable, int(MAX_CONCEALED_S * self._rate_hz))
+        silent = missing - recoverable - concealed
+        if concealed:
+            pieces.append(Conceal(concealed))
+        if silent:
+            pieces.append(Silence(silent))
+        if recoverable:
+            pieces.append(Recover(after.payload, recoverable))
+
+    def _fill_quiet(self, now_s: float, pieces: list[Piece]) -> None:
+        """Whole frames, as late as packets may come that are only delayed."""
+        if self._up_to_s is None:
+            return
+        least = max(MIN_QUIET_WAIT_S, self._packet_s + MIN_REORDER_WAIT_S)
+        wait = _bounded(JITTERS_WAITED * self.jitter_s, least, MAX_QUIET_WAIT_S)
+        frames = int((now_s - self._up_to_s - wait) / FRAME_S)
+        long_quiet = self._filled >= LONG_QUIET_S * self._rate_hz
+        if frames >= (LONG_QUIET_FRAMES if long_quiet else 1):
+            samples = round(frames * FRAME_S * self._rate_hz)
+            pieces.append(Silence(samples))
+            self._filled += samples
+            self._up_to_s += frames * FRAME_S
+
+    def _measure_jitter(self, timestamp: int, now_s: float) -> None:
+        transit = now_s - timestamp / self._rate_hz
+        if self.received > 1:
+            difference = abs(transit - self._transit)
+            if difference < MAX_FILLED_S:  # not a new timeline, nor a wrapped timestamp
+                self.jitter_s += (difference - self.jitter_s) / 16
+        self._transit = transit
+
+
+def _bounded(value: float, low: float, high: float) -> float:
+    return min(max(value, low), high)

@@ -1,0 +1,234 @@
+"""An unpatched aiortc peer as the client of a call, and an engine that says what it is given."""
+
+from __future__ import annotations
+
+import asyncio
+import fractions
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import numpy as np
+from aiortc import (
+    MediaStreamTrack,
+    RTCConfiguration,
+    RTCPeerConnection,
+    RTCRtpSender,
+    RTCSessionDescription,
+)
+from aiortc.mediastreams import MediaStreamError
+from av import AudioFrame
+from numpy.typing import NDArray
+
+from antiphon.core.causes import EngineFinished, EngineNews, EngineSaid, EngineSpoke
+from antiphon.core.effects import EngineCommand, Generate, Hear, StopGenerating
+from antiphon.engines.engine import Abilities
+from antiphon.transports.webrtc.calls import Calls
+
+RATE_HZ = 24_000
+LOCALHOST = ("127.0.0.1",)
+
+
+class SayingEngine:
+    """Answers each request with the speech it holds, all at once."""
+
+    name = "saying"
+    description = "Says one thing."
+    abilities = Abilities(transcribes=False)
+
+    def __init__(self, speech: bytes = b"") -> None:
+        self.speech = speech
+        self.sessions: list[SayingSession] = []
+
+    async def start(self) -> None: ...
+
+    def open(self, session_id: str) -> SayingSession:
+        session = SayingSession(self)
+        self.sessions.append(session)
+        return session
+
+    async def aclose(self) -> None: ...
+
+
+class SayingSession:
+    def __init__(self, engine: SayingEngine) -> None:
+        self._engine = engine
+        self._news: asyncio.Queue[EngineNews | None] = asyncio.Queue()
+        self.heard = bytearray()
+        self.stopped: list[str] = []
+        self.closed = False
+
+    def send(self, command: EngineCommand) -> None:
+        match command:
+            case Hear():
+                self.heard += command.pcm
+            case Generate():
+                self._news.put_nowait(EngineSaid(command.response_id, "words"))
+                self._news.put_nowait(EngineSpoke(command.response_id, self._engine.speech))
+                self._news.put_nowait(EngineFinished(command.response_id))
+            case StopGenerating():
+                self.stopped.append(command.response_id)
+            case _:
+                pass
+
+    async def __aiter__(self) -> AsyncIterator[EngineNews]:
+        while (news := await self._news.get()) is not None:
+            yield news
+
+    async def aclose(self) -> None:
+        self.closed = True
+        self._news.put_nowait(None)
+
+
+class PcmTrack(MediaStreamTrack):
+    """A microphone that hears ``pcm`` (24 kHz), then silence."""
+
+    kind = "audio"
+
+    def __init__(self, pcm: bytes = b"") -> None:
+        super().__init__()
+        self._pcm = pcm
+        self._frame = 0
+        self._start: float | None = None
+
+    async def recv(self) -> AudioFrame:
+        loop = asyncio.get_running_loop()
+        if self.readyState != "live":
+            raise MediaStreamError
+        if self._start is None:
+            self._start = loop.time()
+        await asyncio.sleep(self._start + self._frame * 0.02 - loop.time())
+        cut = self._pcm[self._frame * 960 : (self._frame + 1) * 960].ljust(960, b"\0")
+        frame = AudioFrame.from_ndarray(np.frombuffer(cut, "<i2")[None, :], "s16", "mono")
+        frame.sample_rate = RATE_HZ
+        frame.pts = self._frame * 480
+        frame.time_base = fractions.Fraction(1, RATE_HZ)
+        self._frame += 1
+        return frame
+
+
+class Client:
+    """Calls, listens and keeps what comes."""
+
+    def __init__(
+        self, calls: Calls, *, microphone: bytes = b"", codec: str = "opus", channel: bool = True
+    ) -> None:
+        self._calls = calls
+        self.connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        self.connection.on("track", self._on_track)
+        self.connection.addTrack(PcmTrack(microphone))
+        preferred = [
+            c
+            for c in RTCRtpSender.getCapabilities("audio").codecs
+            if c.mimeType.lower() == f"audio/{codec}".lower()
+        ]
+        self.connection.getTransceivers()[0].setCodecPreferences(preferred)
+        self.channel = self.connection.createDataChannel("oai-events") if channel else None
+        if self.channel is not None:
+            self.channel.on("message", self._on_message)
+            self.channel.on("close", self._on_close)
+        self.events: list[dict[str, Any]] = []
+        self.frames: list[tuple[float, NDArray[np.int16]]] = []
+        """48 kHz (8 kHz with G.711) mono, and when it came."""
+        self.closed = False
+        self.call_id = ""
+        self._changed = asyncio.Condition()
+        self._listening: asyncio.Task[None] | None = None
+
+    async def offer(self) -> str:
+        """As a browser's: without any candidate."""
+        await self.connection.setLocalDescription(await self.connection.createOffer())
+        lines = self.connection.localDescription.sdp.split("\r\n")
+        hidden = ("a=candidate:", "a=end-of-candidates")
+        return "\r\n".join(line for line in lines if not line.startswith(hidden))
+
+    async def call(self, **options: Any) -> str:
+        """Dial, and return the answer."""
+        answer = await self._calls.answer(await self.offer(), model="test", **options)
+        self.call_id = answer.call_id
+        await self.connection.setRemoteDescription(RTCSessionDescription(answer.sdp, "answer"))
+        return answer.sdp
+
+    def send(self, event_type: str, **fields: Any) -> None:
+        assert self.channel is not None
+        self.channel.send(json.dumps({"type": event_type, **fields}))
+
+    async def event(self, event_type: str) -> dict[str, Any]:
+        """Wait for an event of a type, and take it with all that came before."""
+        async with asyncio.timeout(10), self._changed:
+            while True:
+                for i, event in enumerate(self.events):
+                    if event["type"] == event_type:
+                        del self.events[: i + 1]
+                        return event
+                await self._changed.wait()
+
+    async def events_until(self, event_type: str) -> list[dict[str, Any]]:
+        """Wait for an event of a type; all up to it, and taken."""
+        async with asyncio.timeout(10), self._changed:
+            await self._changed.wait_for(
+                lambda: any(event["type"] == event_type for event in self.events)
+            )
+        events, self.events = self.events, []
+        return events
+
+    async def until_closed(self) -> None:
+        async with asyncio.timeout(10), self._changed:
+            await self._changed.wait_for(lambda: self.closed)
+
+    async def listen(self, samples: int) -> NDArray[np.int16]:
+        """Wait until so much has been heard, from the first frame on."""
+        async with asyncio.timeout(20), self._changed:
+            await self._changed.wait_for(lambda: self.heard_samples >= samples)
+        return self.heard
+
+    @property
+    def heard(self) -> NDArray[np.int16]:
+        return np.concatenate([np.zeros(0, np.int16), *(pcm for _, pcm in self.frames)])
+
+    @property
+    def heard_samples(self) -> int:
+        return sum(pcm.size for _, pcm in self.frames)
+
+    async def hang_up(self) -> None:
+        await self.connection.close()
+        if self._listening is not None:
+            self._listening.cancel()
+            await asyncio.gather(self._listening, return_exceptions=True)
+
+    def _on_track(self, track: MediaStreamTrack) -> None:
+        self._listening = asyncio.get_running_loop().create_task(self._listen(track))
+
+    async def _listen(self, track: MediaStreamTrack) -> None:
+        while True:
+            try:
+                frame = await track.recv()
+            except MediaStreamError:
+                return
+            assert isinstance(frame, AudioFrame)
+            pcm = frame.to_ndarray().reshape(-1, len(frame.layout.channels))[:, 0]
+            self.frames.append((asyncio.get_running_loop().time(), pcm.astype(np.int16)))
+            await self._tell()
+
+    def _on_message(self, message: str) -> None:
+        self.events.append(json.loads(message))
+        asyncio.get_running_loop().create_task(self._tell())
+
+    def _on_close(self) -> None:
+        self.closed = True
+        asyncio.get_running_loop().create_task(self._tell())
+
+    async def _tell(self) -> None:
+        async with self._changed:
+            self._changed.notify_all()
+
+
+def best_correlation(reference: NDArray[np.int16], heard: NDArray[np.int16]) -> float:
+    """Of the reference with the stretch of ``heard`` that is most like it (same rate)."""
+    a, b = reference.astype(np.float64), heard.astype(np.float64)
+    size = len(a) + len(b)
+    products = np.fft.irfft(np.fft.rfft(b, size) * np.conj(np.fft.rfft(a, size)), size)
+    at = int(np.argmax(products[: max(1, len(b) - len(a) + 1)]))
+    stretch = b[at : at + len(a)]
+    norm = float(np.linalg.norm(stretch) * np.linalg.norm(a[: len(stretch)]))
+    return float(np.dot(stretch, a[: len(stretch)])) / norm if norm else 0.0

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from antiphon.transports.webrtc.offer import (
+    DEFAULT_MAX_MESSAGE_BYTES,
+    MAX_CANDIDATES,
+    MAX_OFFER_BYTES,
+    MAX_SECTIONS,
+    OfferError,
+    read_offer,
+)
+
+LINES = [
+    "v=0",
+    "o=- 1 1 IN IP4 0.0.0.0",
+    "a=ice-ufrag:abcd",
+    "a=ice-pwd:abcdefghijklmnopqrstuv",
+    "a=fingerprint:sha-256 00:11",
+    "a=setup:actpass",
+    "m=audio 9 UDP/TLS/RTP/SAVPF 111 0 8",
+    "a=rtpmap:111 opus/48000/2",
+    "m=application 9 UDP/DTLS/SCTP webrtc-datachannel",
+]
+
+
+def sdp(*more: str, end: str = "\r\n") -> str:
+    return end.join([*LINES, *more]) + end
+
+
+@pytest.mark.parametrize("end", ["\r\n", "\n"])
+def test_an_offer_is_tidied(end: str) -> None:
+    offer = read_offer(
+        sdp(
+            "a=max-message-size:262144",
+            "a=candidate:1 1 udp 1 0b1c2d.local 5000 typ host",
+            "a=candidate:2 1 udp 1 192.0.2.1 5000 typ host",
+            end=end,
+        )
+    )
+    assert offer.has_channel
+    assert offer.max_message_bytes == 262_144
+    assert ".local" not in offer.sdp
+    assert "192.0.2.1" in offer.sdp
+    # RFC 8866, 6.6: static payload types need no rtpmap; aiortc wants one.
+    assert "SAVPF 111 0 8\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\n" in offer.sdp
+
+
+def test_what_the_peer_takes_in_one_message() -> None:
+    assert read_offer(sdp()).max_message_bytes == DEFAULT_MAX_MESSAGE_BYTES
+    assert read_offer(sdp("a=max-message-size:0")).max_message_bytes is None
+
+
+def test_candidates_are_bounded() -> None:
+    candidate = "a=candidate:2 1 udp 1 192.0.2.1 5000 typ host"
+    assert read_offer(sdp(*[candidate] * 500)).sdp.count("a=candidate") == MAX_CANDIDATES
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("", "must begin"),
+        ("{}", "must begin"),
+        (sdp().replace("m=audio", "m=video"), "no audio"),
+        (sdp().replace("a=ice-pwd", "a=x"), "ICE password"),
+        (sdp().replace("a=setup", "a=x"), "DTLS role"),
+        (sdp(*["m=video 9 UDP/TLS/RTP/SAVPF 96"] * MAX_SECTIONS), "more than"),
+        (sdp("a=x" * MAX_OFFER_BYTES), "larger than"),
+        (sdp("é" * (MAX_OFFER_BYTES // 2)), "larger than"),
+    ],
+)
+def test_what_is_no_offer_of_a_call(text: str, complaint: str) -> None:
+    with pytest.raises(OfferError, match=complaint):
+        read_offer(text)
+
+
+@given(st.text(max_size=200))
+def test_any_text_is_refused_or_read(text: str) -> None:
+    for candidate in (text, "v=0\n" + text, sdp(text)):
+        try:
+            read_offer(candidate)
+        except OfferError as error:
+            assert "offer" in str(error)

@@ -1,0 +1,45 @@
+"""One file knows aiortc, and it knows which."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from importlib.metadata import requires, version
+from pathlib import Path
+
+SRC = Path(__file__).parents[3] / "src" / "antiphon"
+OF_AIORTC = {"aiortc", "aioice", "pylibsrtp"}
+
+
+def test_only_the_peer_imports_aiortc() -> None:
+    importers = set()
+    for path in SRC.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = (
+                [alias.name for alias in node.names]
+                if isinstance(node, ast.Import)
+                else [node.module or ""]
+                if isinstance(node, ast.ImportFrom)
+                else []
+            )
+            if {name.split(".")[0] for name in names} & OF_AIORTC:
+                importers.add(path.relative_to(SRC).as_posix())
+    assert importers == {"transports/webrtc/peer.py"}
+
+
+def test_the_pure_parts_load_no_media_library() -> None:
+    code = (
+        "import sys\n"
+        "from antiphon.transports.webrtc import channel, clock, codec, jitter, offer, opus\n"
+        "from antiphon.transports.webrtc import playback, rtcp, rtp, settings\n"
+        f"assert not {OF_AIORTC | {'av'}} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_private_parts_are_those_of_the_pinned_release() -> None:
+    assert version("aiortc").startswith("1.16.")
+    assert version("aioice").startswith("0.13.")
+    [requirement] = [r for r in requires("antiphon") or [] if r.startswith("aiortc")]
+    assert "<1.17" in requirement
