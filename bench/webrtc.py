@@ -16,6 +16,7 @@ import asyncio
 import json
 import multiprocessing
 import os
+import random
 import resource
 import socket
 import struct
@@ -80,6 +81,7 @@ class TalkingSession:
         speech = self._engine.speech
         while (response_id := await self._wanted.get()) is not None:
             seconds = SPEECH_S if self._engine.talks else 0
+            await asyncio.sleep(random.random() * 0.25)  # users do not ask in chorus
             for i in range(seconds):
                 start = i * 48_000 % (len(speech) - 48_000)
                 yield EngineSpoke(response_id, speech[start - start % 2 :][:48_000])

@@ -139,7 +139,7 @@ async def test_speaking_over_the_assistant_cuts_it_at_what_was_heard(
     truncated = await caller.event("conversation.item.truncated")
 
     assert truncated["item_id"] == item_id
-    assert 300 <= truncated["audio_end_ms"] <= 2000
+    assert 300 <= truncated["audio_end_ms"] <= 3500  # of four seconds
     assert truncated["audio_end_ms"] == call.playback.played_samples // 24
     assert not call.playback.queued_samples
     await caller.hang_up()
