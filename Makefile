@@ -5,25 +5,25 @@ UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 .PHONY: run test check fmt bench setup clean
 
 run: setup  ## serve on http://127.0.0.1:$(PORT)
-	$(UV) run --no-dev --no-group clients antiphon serve --port $(PORT)
+	$(UV) run --frozen --no-dev --no-group clients --extra webrtc antiphon serve --port $(PORT)
 
 test: setup-test check  ## every check and every test
-	$(UV) run pytest
+	$(UV) run --frozen pytest
 
 check: setup-test  ## format, lint and types
-	$(UV) run ruff format --check .
-	$(UV) run ruff check .
-	$(UV) run mypy
+	$(UV) run --frozen ruff format --check .
+	$(UV) run --frozen ruff check .
+	$(UV) run --frozen mypy
 
 fmt: setup-test
-	$(UV) run ruff format .
-	$(UV) run ruff check --fix .
+	$(UV) run --frozen ruff format .
+	$(UV) run --frozen ruff check --fix .
 
 bench: setup  ## what a session costs, in two minutes (docs/reference/benchmarks.md)
 	.venv/bin/python bench/sessions.py $(BENCH)
 
 setup: $(UV)
-	$(UV) sync --quiet --frozen --no-dev --no-group clients --inexact
+	$(UV) sync --quiet --frozen --no-dev --no-group clients --extra webrtc --inexact
 
 setup-test: $(UV)
 	$(UV) sync --quiet --frozen

@@ -154,7 +154,7 @@ class LoadClient:
 
         async def leave_it(_: object) -> None: ...
 
-        sender.send = receiver.receive = leave_it
+        sender.send = receiver.receive = leave_it  # type: ignore[method-assign, assignment]
         self._sender = sender
         self.channel = self.connection.createDataChannel("oai-events")
         self.opened = asyncio.Event()
@@ -213,8 +213,9 @@ class LoadClient:
             return np.zeros(0)
         times, stamps = (np.array(column) for column in zip(*self.arrivals, strict=True))
         since = ((stamps - stamps[0] + (1 << 31)) % (1 << 32) - (1 << 31)) / 48
-        late: np.ndarray[Any, np.dtype[np.float64]] = (times - times[0]) / 1e6 - since
-        return late - late.min()
+        late = (times - times[0]) / 1e6 - since
+        since_first: np.ndarray[Any, np.dtype[np.float64]] = late - late.min()
+        return since_first
 
 
 async def ask(port: int, **request: Any) -> dict[str, Any]:

@@ -13,11 +13,13 @@ from msgspec import Struct
 from antiphon.runtime.hub import Hub
 from antiphon.server.api_errors import ApiError, errors_as_json, unauthorized
 from antiphon.server.auth import Gate
+from antiphon.server.calls import CallRoutes
 from antiphon.server.client_secrets import ClientSecrets
 from antiphon.server.logs import keep_peer_data_out
 from antiphon.server.realtime import DEFAULT_MODEL, LoadLimits, Realtime
 from antiphon.server.secret_store import SecretStore
 from antiphon.server.session_list import SessionList
+from antiphon.transports.webrtc.settings import WebRtcSettings
 from antiphon.transports.websocket import WebSocketLimits
 
 PREFIXES = ("/v1", "/openai/v1", "/openai")
@@ -52,6 +54,7 @@ class Api:
         models: Callable[[], Sequence[Model]],
         load: LoadLimits,
         limits: WebSocketLimits | None = None,
+        webrtc: WebRtcSettings | None = None,
         strict: bool = False,
     ) -> None:
         self.hub = hub
@@ -66,16 +69,21 @@ class Api:
             secret_store, admits=gate.admits, default_model=DEFAULT_MODEL, strict=strict
         )
         self._session_list = SessionList(hub, admits=gate.admits)
+        self._calls = CallRoutes(
+            self.realtime, gate=gate, secret_store=secret_store, settings=webrtc
+        )
 
     def app(self) -> web.Application:
         keep_peer_data_out()
         app = web.Application(middlewares=[errors_as_json, self._at_the_gate])
         app.on_response_prepare.append(self._add_headers)
+        app.cleanup_ctx.append(self._calls.running)
         app.router.add_get("/healthz", self.health)
         app.add_routes(self._session_list.routes())
         for prefix in PREFIXES:
             app.router.add_get(f"{prefix}/realtime", self.realtime.handle)
             app.add_routes(self._secrets.routes(prefix))
+            app.add_routes(self._calls.routes(prefix))
             app.router.add_get(f"{prefix}/models", self.list_models)
             app.router.add_get(f"{prefix}/models/{{id}}", self.one_model)
         return app

@@ -136,6 +136,24 @@ class LlmSettings(Struct, frozen=True, kw_only=True):
     ] = None
 
 
+class WebRtcOptions(Struct, frozen=True, kw_only=True):
+    """Calls of browsers. Needs the extra `webrtc`, which `make run` installs."""
+
+    host_addresses: Annotated[
+        tuple[str, ...],
+        Meta(description="Addresses of this machine to offer; none: those of all interfaces."),
+    ] = ()
+    ice_urls: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="STUN and TURN servers, as `turn:turn.example.com:3478`. None is asked "
+            "unless it stands here."
+        ),
+    ] = ()
+    ice_username: Annotated[str | None, Meta(description="Name at those servers.")] = None
+    ice_credential: Annotated[Secret | None, Meta(description="Password there.")] = None
+
+
 class LimitSettings(Struct, frozen=True, kw_only=True):
     """What one client may cost."""
 
@@ -166,6 +184,7 @@ class Config(Struct, frozen=True, kw_only=True):
     """Model names and patterns to engines, in the order of the file."""
     offline: OfflineSettings = OfflineSettings()
     llm: LlmSettings = LlmSettings()
+    webrtc: WebRtcOptions = WebRtcOptions()
     limits: LimitSettings = LimitSettings()
 
 
@@ -174,6 +193,7 @@ SECTIONS: dict[str, type[Struct]] = {
     "engine": EngineSettings,
     "offline": OfflineSettings,
     "llm": LlmSettings,
+    "webrtc": WebRtcOptions,
     "limits": LimitSettings,
 }
 

@@ -7,6 +7,7 @@ import logging
 import math
 import secrets
 import time
+from collections.abc import Callable
 
 from aiohttp import web
 from msgspec import Struct
@@ -62,7 +63,10 @@ class Realtime:
 
     Attributes:
         draining: set it, and new sessions are refused while live ones go on.
+        find_call: a call's session by the call's id, where calls are served.
     """
+
+    find_call: Callable[[str], LiveSession | None] | None = None
 
     def __init__(
         self,
@@ -76,7 +80,7 @@ class Realtime:
     ) -> None:
         self.draining = False
         self.counters = WebSocketCounters()
-        self._hub = hub
+        self.hub = hub
         self._gate = gate
         self._secret_store = secret_store
         self._load = load
@@ -101,7 +105,7 @@ class Realtime:
             return await self._begin_with_secret(request, secret)
         if not admitted:
             return await self._turn_away(request, INCORRECT_KEY)
-        self._check_load(request)
+        self.check_load(request)
         try:
             return await self._begin(request, _asked_for(request))
         except NotOpened as failure:
@@ -111,7 +115,11 @@ class Realtime:
 
     def _session_of(self, call_id: str, *, admitted: bool) -> LiveSession:
         """A sideband's session; only a server key may join one."""
-        session = self._hub.get(call_id) if admitted else None
+        session = None
+        if admitted:
+            session = self.hub.get(call_id)
+            if session is None and self.find_call is not None:
+                session = self.find_call(call_id)
         if session is None:
             message = "No session found for the provided call_id"
             raise ApiError(404, "call_id_not_found", message, param="")
@@ -121,7 +129,7 @@ class Realtime:
         origin = request.headers.get("Origin")
         try:
             self._secret_store.check(secret, origin=origin)
-            self._check_load(request)
+            self.check_load(request)
             grant = self._secret_store.redeem(secret, origin=origin)
         except SecretRefused as refused:
             if refused.status == web.HTTPForbidden.status_code:
@@ -134,12 +142,12 @@ class Realtime:
             self._secret_store.give_back(secret)
             return failure.response
 
-    def _check_load(self, request: web.Request) -> None:
+    def check_load(self, request: web.Request) -> None:
         """Refuse before the upgrade, where a client can be told when to try again."""
         if self.draining:
-            raise _overloaded("The server is going away; try again.")
-        if len(self._hub.sessions) + self._joining >= self._load.max_sessions:
-            raise _overloaded(
+            raise overloaded("The server is going away; try again.")
+        if len(self.hub.sessions) + self._joining >= self._load.max_sessions:
+            raise overloaded(
                 f"All {self._load.max_sessions} sessions of this server are in use; try again. "
                 "(Its operator can raise max_sessions.)"
             )
@@ -170,7 +178,7 @@ class Realtime:
         self._joining += 1
         try:
             await connection.accept()
-            session = self._hub.open(
+            session = self.hub.open(
                 kind=grant.kind,
                 model=grant.model,
                 patch=grant.patch,
@@ -259,6 +267,6 @@ def _error(detail: ErrorDetail) -> Error:
     return Error(event_id=f"event_{secrets.token_hex(10)}", error=detail)
 
 
-def _overloaded(message: str) -> ApiError:
+def overloaded(message: str) -> ApiError:
     headers = {"Retry-After": str(RETRY_AFTER_S)}
     return ApiError(503, "server_overloaded", message, type="server_error", headers=headers)

@@ -20,6 +20,7 @@ from antiphon.server.auth import Gate
 from antiphon.server.config import Config
 from antiphon.server.realtime import DEFAULT_MODEL, LoadLimits
 from antiphon.server.serve import serve
+from antiphon.transports.webrtc.settings import IceServer, WebRtcSettings
 from antiphon.transports.websocket import WebSocketLimits
 
 YOUNG_OBJECTS = 10_000
@@ -87,6 +88,7 @@ def wire(config: Config, *, engines: Sequence[Engine] | None = None) -> Wired:
         load=LoadLimits(
             max_sessions=server.max_sessions, new_per_minute=limits.new_sessions_per_minute
         ),
+        webrtc=webrtc_settings(config),
         strict=server.strict,
         limits=WebSocketLimits(
             max_message_bytes=limits.max_message_bytes,
@@ -95,6 +97,22 @@ def wire(config: Config, *, engines: Sequence[Engine] | None = None) -> Wired:
         ),
     )
     return Wired(config, registry, hub, api)
+
+
+def webrtc_settings(config: Config) -> WebRtcSettings:
+    options = config.webrtc
+    credential = options.ice_credential
+    server = IceServer(
+        urls=options.ice_urls,
+        username=options.ice_username,
+        credential=None if credential is None else credential.reveal(),
+    )
+    return WebRtcSettings(
+        ice_servers=(server,) if options.ice_urls else (),
+        host_addresses=options.host_addresses,
+        max_calls=config.server.max_sessions,
+        strict_events=config.server.strict,
+    )
 
 
 def listed_models(registry: EngineRegistry) -> Sequence[Model]:

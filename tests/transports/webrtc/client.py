@@ -6,7 +6,7 @@ import asyncio
 import fractions
 import json
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from aiortc import (
@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from antiphon.core.causes import EngineFinished, EngineNews, EngineSaid, EngineSpoke
 from antiphon.core.effects import EngineCommand, Generate, Hear, StopGenerating
 from antiphon.engines.engine import Abilities
-from antiphon.transports.webrtc.calls import Calls
+from antiphon.transports.webrtc.calls import Answer
 
 RATE_HZ = 24_000
 LOCALHOST = ("127.0.0.1",)
@@ -107,11 +107,17 @@ class PcmTrack(MediaStreamTrack):
         return frame
 
 
+class Answers(Protocol):
+    """`Calls`, or a server that has some."""
+
+    async def answer(self, offer_sdp: str, *, model: str) -> Answer: ...
+
+
 class Client:
     """Calls, listens and keeps what comes."""
 
     def __init__(
-        self, calls: Calls, *, microphone: bytes = b"", codec: str = "opus", channel: bool = True
+        self, calls: Answers, *, microphone: bytes = b"", codec: str = "opus", channel: bool = True
     ) -> None:
         self._calls = calls
         self.connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from typing import Final, Literal
 
 from antiphon.errors import ProtocolError
@@ -128,10 +128,10 @@ class Call:
             on_close=self._on_session_close,
         )
 
-    def begin(self, session: LiveSession) -> None:
+    def begin(self, session: LiveSession, may_send: Collection[str] | None = None) -> None:
         """Belong to a session that was opened with our `playback`."""
         self.session = session
-        session.attach(self._channel)
+        session.attach(self._channel, may_send=may_send)
 
     async def answer(self) -> str:
         sdp = await self._peer.answer()

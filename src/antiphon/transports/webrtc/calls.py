@@ -60,8 +60,10 @@ class Calls:
         model: str,
         patch: SessionPatch | None = None,
         kind: SessionKind = "realtime",
+        may_send: Collection[str] | None = None,
+        end_user_id: str | None = None,
     ) -> Answer:
-        """Open a session and begin a call to it.
+        """Open a session and begin a call to it; ``may_send`` as in `LiveSession.attach`.
 
         Raises:
             OfferError: the client's SDP is at fault; the message says how.
@@ -75,7 +77,14 @@ class Calls:
         self._calls[call_id] = call
         try:
             await call.take_offer(offer_sdp)
-            call.begin(self._hub.open(kind=kind, model=model, patch=patch, playback=call.playback))
+            session = self._hub.open(
+                kind=kind,
+                model=model,
+                patch=patch,
+                playback=call.playback,
+                end_user_id=end_user_id,
+            )
+            call.begin(session, may_send)
             sdp = await call.answer()
         except BaseException:  # Also where whoever asked is gone (cancelled).
             call.hang_up("it could not be answered")
@@ -83,9 +92,9 @@ class Calls:
         return Answer(call_id, sdp)
 
     def hang_up(self, call_id: str) -> bool:
-        """Whether there was such a call."""
+        """Whether there was such a call, still up."""
         call = self.get(call_id)
-        if call is None:
+        if call is None or call.state == "ended":
             return False
         call.hang_up("hung up by request")
         return True

@@ -1,0 +1,202 @@
+"""`POST /v1/realtime/calls`: WebRTC offers are answered with calls.
+
+WebRTC comes with the optional extra ``webrtc``; without it offers are answered with 501.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+from msgspec import UNSET, Struct
+
+from antiphon.core.faults import Fault
+from antiphon.errors import EngineUnavailable, ProtocolError
+from antiphon.protocol.codec import decode_object, from_json
+from antiphon.protocol.session import SessionPatch
+from antiphon.server.api_errors import ApiError, unauthorized
+from antiphon.server.auth import Gate, presented_key
+from antiphon.server.realtime import DEFAULT_MODEL, EPHEMERAL, Realtime, overloaded
+from antiphon.server.secret_store import Grant, SecretRefused, SecretStore
+from antiphon.transports.webrtc.settings import WebRtcSettings
+
+if TYPE_CHECKING:
+    from antiphon.transports.webrtc.calls import Calls
+
+log = logging.getLogger(__name__)
+
+MAX_BODY_BYTES = 1024 * 1024
+SDP_TYPE = "application/sdp"
+
+
+class _Settings(Struct, frozen=True):
+    session: SessionPatch
+
+
+class CallRoutes:
+    """Offers, hang-ups, and who may make them."""
+
+    def __init__(
+        self,
+        realtime: Realtime,
+        *,
+        gate: Gate,
+        secret_store: SecretStore,
+        settings: WebRtcSettings | None = None,
+    ) -> None:
+        self._realtime = realtime
+        self._gate = gate
+        self._secret_store = secret_store
+        self._settings = settings
+        self._calls: Calls | None = None
+
+    def routes(self, prefix: str = "/v1") -> list[web.RouteDef]:
+        return [
+            web.post(f"{prefix}/realtime/calls", self.answer),
+            web.post(f"{prefix}/realtime/calls/{{id}}/hangup", self.hang_up),
+        ]
+
+    async def running(self, _: web.Application) -> AsyncIterator[None]:
+        """Calls live as long as the server does."""
+        try:
+            from antiphon.transports.webrtc.calls import Calls
+        except ModuleNotFoundError as error:
+            log.info("WebRTC is not served: %s is not installed (extra 'webrtc')", error.name)
+            yield
+            return
+        self._calls = Calls(self._realtime.hub, self._settings)
+        self._realtime.find_call = self._session_of
+        yield
+        await self._calls.aclose()
+
+    # --- Handlers ------------------------------------------------------------
+
+    async def answer(self, request: web.Request) -> web.Response:
+        calls = self._served()
+        offer, settings = await _read_offer(request)
+        grant, secret = self._grant(request, settings)
+        self._realtime.check_load(request)
+        if secret is not None:
+            self._redeem(request, secret)
+        try:
+            answer = await self._call(calls, offer, grant)
+        except BaseException:
+            if secret is not None:
+                self._secret_store.give_back(secret)
+            raise
+        return web.Response(
+            status=201,
+            body=answer.sdp.encode(),
+            content_type=SDP_TYPE,
+            headers={"Location": f"/v1/realtime/calls/{answer.call_id}"},
+        )
+
+    async def hang_up(self, request: web.Request) -> web.Response:
+        if not self._gate.admits(request):
+            raise unauthorized()
+        if not self._served().hang_up(request.match_info["id"]):
+            message = "No call found for the provided call_id"
+            raise ApiError(404, "call_id_not_found", message, param="")
+        return web.Response()
+
+    # --- Steps ---------------------------------------------------------------
+
+    def _served(self) -> Calls:
+        if self._calls is None:
+            raise ApiError(
+                501,
+                "webrtc_not_installed",
+                "This server has no WebRTC: install the extra 'webrtc', or connect by WebSocket.",
+            )
+        return self._calls
+
+    def _grant(self, request: web.Request, settings: SessionPatch) -> tuple[Grant, str | None]:
+        """What the call may be, and the client secret that says so, if one does."""
+        secret = presented_key(request.headers) or ""
+        if secret.startswith(EPHEMERAL):
+            try:
+                return self._secret_store.check(secret, origin=_origin(request)), secret
+            except SecretRefused as refused:
+                raise ApiError(refused.status, refused.code, str(refused)) from None
+        if not self._gate.admits(request):
+            raise unauthorized()
+        model = settings.model or request.query.get("model") or DEFAULT_MODEL
+        kind = "realtime" if settings.type is UNSET else settings.type
+        return Grant(kind=kind, model=model, patch=settings), None
+
+    def _redeem(self, request: web.Request, secret: str) -> None:
+        try:
+            self._secret_store.redeem(secret, origin=_origin(request))
+        except SecretRefused as refused:
+            raise ApiError(refused.status, refused.code, str(refused)) from None
+
+    async def _call(self, calls: Calls, offer: str, grant: Grant) -> Any:
+        from antiphon.transports.webrtc.calls import OfferError, TooManyCalls
+
+        try:
+            return await calls.answer(
+                offer,
+                model=grant.model,
+                patch=grant.patch,
+                kind=grant.kind,
+                may_send=grant.client_events,
+                end_user_id=grant.end_user_id,
+            )
+        except OfferError as error:
+            raise ApiError(400, "invalid_offer", str(error), param="sdp") from None
+        except Fault as fault:
+            raise ApiError(400, fault.code, fault.message, param=fault.param) from None
+        except (TooManyCalls, EngineUnavailable) as error:
+            raise overloaded(str(error)) from None
+
+    def _session_of(self, call_id: str) -> Any:
+        call = self._calls.get(call_id) if self._calls else None
+        return call.session if call is not None else None
+
+
+def _origin(request: web.Request) -> str | None:
+    return request.headers.get("Origin")
+
+
+async def _read_offer(request: web.Request) -> tuple[str, SessionPatch]:
+    """Either the bare SDP, or a form with it and the session's settings.
+
+    "JS `FormData.set` gives no per-part content type; accept both parts without one."
+    """
+    if (request.content_length or 0) > MAX_BODY_BYTES:
+        raise ApiError(413, "request_too_large", f"At most {MAX_BODY_BYTES} bytes are read.")
+    if request.content_type == SDP_TYPE:
+        return _text(await request.read(), "sdp"), SessionPatch()
+    if request.content_type != "multipart/form-data":
+        raise ApiError(
+            415,
+            "unsupported_content_type",
+            f"Send an offer as '{SDP_TYPE}', or as 'multipart/form-data' with the parts 'sdp' "
+            f"and 'session', not as '{request.content_type}'.",
+        )
+    parts: dict[str, str] = {}
+    async for part in await request.multipart():
+        name = getattr(part, "name", None)
+        if name in ("sdp", "session"):
+            parts[name] = _text(bytes(await part.read()), name)  # type: ignore[union-attr]
+    if "sdp" not in parts:
+        message = "Missing required parameter: 'sdp'."
+        raise ApiError(400, "missing_required_parameter", message, param="sdp")
+    return parts["sdp"], _settings(parts.get("session", "{}"))
+
+
+def _text(data: bytes, name: str) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        raise ApiError(400, "invalid_value", f"'{name}' is not UTF-8.", param=name) from None
+
+
+def _settings(text: str) -> SessionPatch:
+    try:
+        patch: SessionPatch = from_json({"session": decode_object(text)}, _Settings).session
+    except ProtocolError as error:
+        raise ApiError(400, error.code, error.message, param=error.param) from None
+    return patch

@@ -1,0 +1,173 @@
+"""Offers over HTTP, answered with calls that an unpatched aiortc peer holds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from typing import Any
+
+import aioice.ice
+import pytest
+from aiohttp import ClientResponse, ClientSession, FormData, web
+
+from antiphon.engines.scripted import Script, ScriptedEngine, Speak
+from antiphon.runtime.hub import Hub
+from antiphon.server.app import Api, Model
+from antiphon.server.auth import Gate
+from antiphon.server.config import Secret
+from antiphon.server.realtime import LoadLimits
+from antiphon.transports.webrtc.calls import Answer
+from tests.transports.webrtc.client import LOCALHOST, Client
+
+KEY = {"Authorization": "Bearer server-key"}
+
+
+class Place:
+    """A running server, asked for calls the way browsers and SDKs do."""
+
+    def __init__(self, hub: Hub, client: ClientSession, port: int) -> None:
+        self.hub = hub
+        self.client = client
+        self.url = f"http://127.0.0.1:{port}/v1/realtime"
+
+    async def secret(self, **antiphon: object) -> str:
+        body = {"session": {"type": "realtime", "instructions": "Hum."}, "antiphon": antiphon}
+        async with self.client.post(f"{self.url}/client_secrets", json=body, headers=KEY) as answer:
+            return str((await answer.json())["value"])
+
+    async def post(self, data: Any, path: str = "/calls", **headers: str) -> ClientResponse:
+        return await self.client.post(self.url + path, data=data, headers={**KEY, **headers})
+
+
+class WithSecret:
+    """Form A: the bare SDP, with an ephemeral secret."""
+
+    def __init__(self, place: Place, secret: str) -> None:
+        self._place, self._secret = place, secret
+
+    async def answer(self, offer_sdp: str, *, model: str) -> Answer:
+        del model
+        headers = {
+            "Authorization": f"Bearer {self._secret}",
+            "Content-Type": "application/sdp",
+            "Origin": "http://localhost:3000",
+        }
+        response = await self._place.post(offer_sdp, **headers)
+        assert response.status == 201, await response.text()
+        assert response.content_type == "application/sdp"
+        assert response.headers["Access-Control-Expose-Headers"] == "Location"
+        return Answer(response.headers["Location"].rpartition("/")[2], await response.text())
+
+
+class WithForm:
+    """Form B: a form of the SDP and the session's settings, with a server key."""
+
+    def __init__(self, place: Place, session: dict[str, object]) -> None:
+        self._place, self._session = place, session
+
+    async def answer(self, offer_sdp: str, *, model: str) -> Answer:
+        form = FormData(default_to_multipart=True)
+        form.add_field("sdp", offer_sdp)
+        form.add_field("session", json.dumps({"type": "realtime", "model": model, **self._session}))
+        response = await self._place.post(form)
+        assert response.status == 201, await response.text()
+        return Answer(response.headers["Location"].rpartition("/")[2], await response.text())
+
+
+@pytest.fixture
+async def place(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Place]:
+    monkeypatch.setattr(
+        aioice.ice, "get_host_addresses", lambda use_ipv4, use_ipv6: list(LOCALHOST)
+    )
+    engine = ScriptedEngine(Script(replies=((Speak(ms=200, text="Hm."),),)))
+    hub = Hub(lambda _: engine)
+    api = Api(
+        hub,
+        gate=Gate([Secret("server-key")]),
+        models=lambda: [Model(id="test")],
+        load=LoadLimits(max_sessions=10),
+    )
+    async with AsyncExitStack() as ending:
+        runner = web.AppRunner(api.app(), shutdown_timeout=0.1)
+        await runner.setup()
+        ending.push_async_callback(runner.cleanup)
+        ending.push_async_callback(hub.aclose)
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        client = await ending.enter_async_context(ClientSession())
+        yield Place(hub, client, runner.addresses[0][1])
+
+
+async def test_a_page_with_a_secret_holds_a_call_and_a_sideband_steers_it(place: Place) -> None:
+    page = Client(WithSecret(place, await place.secret(client_events=["response.create"])))
+    await page.call()
+    assert (await page.event("session.created"))["session"]["instructions"] == "Hum."
+    page.send("session.update", session={"instructions": "Shout."})
+    assert (await page.event("error"))["error"]["code"] == "event_not_allowed"
+    async with place.client.ws_connect(f"{place.url}?call_id={page.call_id}", headers=KEY) as ws:
+        assert (await ws.receive_json())["type"] == "session.created"
+        await ws.send_json({"type": "response.create"})
+        await page.event("output_audio_buffer.stopped")
+        assert (await page.listen(4_800)).any()
+    await page.hang_up()
+
+
+async def test_a_backend_opens_a_call_by_form_and_hangs_it_up(place: Place) -> None:
+    client = Client(WithForm(place, {"audio": {"output": {"voice": "cedar"}}}))
+    await client.call()
+    created = (await client.event("session.created"))["session"]
+    assert (created["model"], created["audio"]["output"]["voice"]) == ("test", "cedar")
+    hung_up = await place.post(None, f"/calls/{client.call_id}/hangup")
+    assert (hung_up.status, await hung_up.read()) == (200, b"")
+    await client.until_closed()
+    again = await place.post(None, f"/calls/{client.call_id}/hangup")
+    assert (again.status, (await again.json())["error"]["code"]) == (404, "call_id_not_found")
+    await client.hang_up()
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "status", "code"),
+    [
+        ("application/sdp", "garbage", 400, "invalid_offer"),
+        ("application/sdp", b"\xff\xfe", 400, "invalid_value"),
+        ("application/json", "{}", 415, "unsupported_content_type"),
+    ],
+)
+async def test_what_is_no_offer_is_refused_with_the_reason(
+    place: Place, content_type: str, body: Any, status: int, code: str
+) -> None:
+    response = await place.post(body, **{"Content-Type": content_type})
+    assert (response.status, (await response.json())["error"]["code"]) == (status, code)
+    assert not place.hub.sessions
+
+
+async def test_settings_that_cannot_be_are_refused_with_the_field(place: Place) -> None:
+    form = FormData(default_to_multipart=True)
+    client = Client(WithForm(place, {}))
+    form.add_field("sdp", await client.offer())
+    form.add_field("session", json.dumps({"type": "realtime", "audio": {"output": {"speed": 9}}}))
+    response = await place.post(form)
+    error = (await response.json())["error"]
+    assert (response.status, error["param"]) == (400, "session.audio.output.speed")
+    await client.hang_up()
+
+
+async def test_a_stranger_opens_no_call(place: Place) -> None:
+    for key in ("wrong", "ek_forged"):
+        headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/sdp"}
+        response = await place.post("v=0", **headers)
+        assert (response.status, (await response.json())["error"]["code"]) == (
+            401,
+            "invalid_api_key",
+        )
+
+
+async def test_a_secret_that_opened_no_call_is_not_used_up(place: Place) -> None:
+    secret = await place.secret(max_sessions=1)
+    headers = {"Authorization": f"Bearer {secret}", "Content-Type": "application/sdp"}
+    assert (await place.post("garbage", **headers)).status == 400
+    client = Client(WithSecret(place, secret))
+    await client.call()
+    await client.event("session.created")
+    assert (await place.post(await client.offer(), **headers)).status == 401
+    await client.hang_up()
