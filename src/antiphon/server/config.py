@@ -108,10 +108,6 @@ class EngineSettings(Struct, frozen=True, kw_only=True):
 class OfflineSettings(Struct, frozen=True, kw_only=True):
     """The engine that works right after install, without a network."""
 
-    tts: Annotated[
-        Literal["auto", "espeak", "flite"],
-        Meta(description="Synthesizer; `auto` takes the clearest that is present."),
-    ] = "auto"
     voice: Annotated[str, Meta(description="Voice of sessions that name none.")] = "marin"
     stt_workers: Annotated[
         Annotated[int, Meta(ge=1)] | None,
