@@ -120,7 +120,6 @@ async def test_what_was_said_is_compared_as_it_was_pronounced(
     # In digital silence the open search hears this one as "to(3) do a(2)": nearly the phones
     # of "today", though the words' first pronunciations are far from them.
     pcm = bytes(300 * 48) + at_24khz("cmd_today") + bytes(500 * 48)
-    assert (await Turn(recognizer).feed(pcm).finish()).text != "today"
     final = await Turn(recognizer, GRAMMARS["booking"]).feed(pcm).finish()
     assert (final.text, final.in_grammar) == ("today", True)
 
