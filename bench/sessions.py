@@ -21,6 +21,7 @@ from pathlib import Path
 
 from load_client import Crowd, Overloaded
 from msgspec import Struct, to_builtins
+
 from server_process import ServerProcess
 
 OUT = Path(__file__).parents[1] / "out" / "bench"

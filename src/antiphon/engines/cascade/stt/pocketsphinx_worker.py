@@ -132,11 +132,12 @@ class Decoders:
         mean: str = decoder.get_cmn(False)
         return mean
 
-    def phones(self, text: str) -> list[str]:
+    def phones(self, decoder: Decoder) -> list[str]:
+        """What was heard as ``decoder`` says it was pronounced: "to(3)" is not "to"."""
         found: list[str] = []
-        for word in text.split():
-            known = self.grammar.lookup_word(word) or self.open.lookup_word(word)
-            found += known.split() if known else list(word)
+        for word in _spoken(decoder):
+            known: str | None = decoder.lookup_word(word.word)
+            found += known.split() if known else list(word.word)
         return found
 
 
@@ -246,8 +247,7 @@ class Turn:
             return None
         if not decoders.grammar.get_fsg(self.grammar_key).accept(text):
             return None
-        heard, open_text = decoders.phones(text), _text(decoders.open)
-        agreed = agreement(heard, decoders.phones(open_text))
+        agreed = agreement(decoders.phones(decoders.grammar), decoders.phones(decoders.open))
         return text if agreed >= ACCEPT_AGREEMENT else None
 
 
@@ -256,11 +256,19 @@ def _text(decoder: Decoder) -> str:
     return hypothesis.hypstr if hypothesis else ""
 
 
-def _timed_words(decoder: Decoder) -> list[TimedWord]:
+def _spoken(decoder: Decoder) -> list[TimedWord]:
+    """With the number of the pronunciation, as "to(3)", where it is not the first."""
     return [
-        TimedWord(segment.word.split("(")[0], segment.start_frame, segment.end_frame)
+        TimedWord(segment.word, segment.start_frame, segment.end_frame)
         for segment in decoder.seg() or ()
         if segment.word[0] not in "<[("  # Silence and noises.
+    ]
+
+
+def _timed_words(decoder: Decoder) -> list[TimedWord]:
+    return [
+        TimedWord(heard.word.split("(")[0], heard.begin_frame, heard.end_frame)
+        for heard in _spoken(decoder)
     ]
 
 

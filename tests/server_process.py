@@ -1,0 +1,84 @@
+"""The server as its users run it: a process of its own, on a free port of this machine."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+STOP_TIMEOUT_S = 30
+
+
+class ServerProcess:
+    """`antiphon serve` with the offline engine; as a context manager, it ends well or fails.
+
+    What it logs is in ``log``; a line of level ERROR there fails the test that stops it.
+    """
+
+    def __init__(self, folder: Path, *, port: int = 0, **environ: str) -> None:
+        self.log = folder / "server.log"
+        self._asked = False
+        clean = {k: v for k, v in os.environ.items() if not k.startswith(("ANTIPHON_", "OPENAI_"))}
+        clean |= {"ANTIPHON_OFFLINE_STT_WORKERS": "1", "ANTIPHON_DRAIN_SECONDS": "10"} | environ
+        with self.log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "antiphon.cli", "serve", "--port", str(port)],
+                stdout=subprocess.PIPE,
+                stderr=log,
+                cwd=folder,
+                env=clean,
+            )
+        assert self._process.stdout is not None
+        welcome = self._process.stdout.readline().decode()
+        if "http://" not in welcome:
+            self._process.communicate()
+            raise AssertionError(f"the server did not start: {self.log.read_text()}")
+        self.url = welcome.split()[-1]
+        """As http://127.0.0.1:8080."""
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
+
+    @property
+    def websocket_url(self) -> str:
+        return self.url.replace("http", "ws", 1)
+
+    def ask_to_stop(self) -> None:
+        """Only once: being asked again means at once."""
+        if not self._asked:
+            self._asked = True
+            self._process.send_signal(signal.SIGTERM)
+
+    def stop(self) -> None:
+        """Stop it and wait.
+
+        Raises:
+            AssertionError: it logged an error, or did not end as it should.
+        """
+        self.ask_to_stop()
+        try:
+            self._process.communicate(timeout=STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.communicate()
+            raise AssertionError(f"the server did not stop: {self.log.read_text()}") from None
+        log = self.log.read_text()
+        assert self._process.returncode == 0, log
+        assert " ERROR " not in log, log
+        assert "Traceback" not in log, log
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
