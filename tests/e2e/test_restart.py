@@ -59,4 +59,5 @@ async def test_a_restart_lets_the_reply_end_and_the_client_reconnects(tmp_path: 
 
 def restarted(before: ServerProcess, folder: Path) -> ServerProcess:
     before.stop()
+    assert "with code 1012;" in before.log.read_text()
     return ServerProcess(folder, port=before.port)

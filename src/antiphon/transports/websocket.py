@@ -237,6 +237,7 @@ class WebSocketConnection:
         self._codec = codec
         self._id = f"ws_{next(_connection_numbers)}"
         self._request = request
+        self._close_code: int | None = None
         self._closing: asyncio.Task[None] | None = None
         self._writer: FrameWriter
         self.received = 0
@@ -263,7 +264,8 @@ class WebSocketConnection:
 
     @property
     def close_code(self) -> int | None:
-        return self.response.close_code
+        """Ours, if we closed: aiohttp then calls it 1000 whatever it was."""
+        return self._close_code or self.response.close_code
 
     async def accept(self) -> None:
         """Answer the upgrade.
@@ -312,6 +314,7 @@ class WebSocketConnection:
 
     def close(self, code: int, reason: str) -> None:
         if self._closing is None:
+            self._close_code = code
             self._closing = asyncio.get_running_loop().create_task(self._finish(code, reason))
 
     async def refuse(self, event: ServerEvent, code: int, reason: str) -> None:
