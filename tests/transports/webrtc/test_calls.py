@@ -278,8 +278,8 @@ async def test_hanging_up_at_any_moment_leaves_nothing_behind(hub: Hub) -> None:
 
 
 def _ours(tasks: set[asyncio.Task[Any]]) -> set[str]:
-    """Tasks of this package.  A client that is cut off in the midst of its own set-up leaves some
-    of aiortc's and aioice's behind, which nothing tells from those of our end."""
+    """Tasks of this package: those of aiortc and aioice may be the client's, which is cut off in
+    the midst of its own set-up in this same process."""
     coroutines = [task.get_coro() for task in tasks]
     return {
         str(coroutine)
