@@ -30,6 +30,11 @@ def begun(call: LawfulCall) -> str:
     return call.witness.turn
 
 
+def ended(call: LawfulCall) -> list[str]:
+    """The turns whose transcripts are complete, in the order in which they became so."""
+    return [e.item_id for e in call.events() if isinstance(e, server.TranscriptionCompleted)]
+
+
 def test_a_turns_words_come_after_its_commit() -> None:
     call = transcribing()
     item_id = begun(call)
@@ -40,7 +45,10 @@ def test_a_turns_words_come_after_its_commit() -> None:
     call.give(TranscriptGrew(item_id, "day"))
     assert call.one(server.TranscriptionDelta).delta == "day"
     call.give(TranscriptEnded(item_id, "Good day."))
-    done = call.one(server.TranscriptionCompleted)
+    rest, done = call.events()
+    assert isinstance(rest, server.TranscriptionDelta)
+    assert rest.delta == "."
+    assert isinstance(done, server.TranscriptionCompleted)
     assert (done.transcript, done.usage.seconds, done.content_index) == ("Good day.", 0.3, 0)
 
 
@@ -52,6 +60,24 @@ def test_a_streaming_model_shows_words_while_the_user_speaks(model: str) -> None
     assert call.one(server.TranscriptionDelta).delta == "Good "
     call.client(COMMIT)
     assert DELTA not in call.types(), "each word once"
+
+
+def test_words_that_are_known_at_the_end_alone_are_one_delta() -> None:
+    call = transcribing()
+    item_id = begun(call)
+    call.client(COMMIT).take()
+    call.give(TranscriptEnded(item_id, "Good day."))
+    assert call.types() == [DELTA, DONE]
+
+
+def test_an_end_that_overrules_what_grew_is_told_once() -> None:
+    call = transcribing()
+    item_id = begun(call)
+    call.client(COMMIT)
+    call.give(TranscriptGrew(item_id, "Good "))
+    call.take()
+    call.give(TranscriptEnded(item_id, "Could they?"))
+    assert call.one(server.TranscriptionCompleted).transcript == "Could they?"
 
 
 def test_nothing_is_shown_that_was_not_asked_for_but_the_engine_sees_it() -> None:
@@ -154,7 +180,7 @@ def test_transcripts_come_in_any_order() -> None:
     call.client(COMMIT).take()
     call.give(TranscriptEnded(second, "Two."))
     call.give(TranscriptEnded(first, "One."))
-    assert [e.item_id for e in call.events()] == [second, first]  # type: ignore[union-attr]
+    assert ended(call) == [second, first]
 
 
 def test_a_created_items_audio_is_transcribed_where_it_stands() -> None:
@@ -186,7 +212,7 @@ def test_a_transcription_session_transcribes_without_being_told() -> None:
     call = LawfulCall(wire.TranscriptionSession(id="sess_1", expires_at=1))
     call.user_speaks(300).user_is_quiet(700).take()
     call.engine_heard("Hello.")
-    assert call.types() == [DONE]
+    assert call.types() == [DELTA, DONE]
 
 
 def test_switched_on_later_it_counts_for_later_turns() -> None:
@@ -197,7 +223,7 @@ def test_switched_on_later_it_counts_for_later_turns() -> None:
     call.client(COMMIT).take()
     call.give(TranscriptEnded(first, "One."))
     call.give(TranscriptEnded(second, "Two."))
-    assert [e.item_id for e in call.events()] == [second]  # type: ignore[union-attr]
+    assert ended(call) == [second]
 
 
 def test_a_judged_turn_ends_sooner() -> None:

@@ -1,7 +1,8 @@
 """What the user said, as it becomes known.
 
-A transcript grows only by words that are final; the end overrules what grew.  Models that
-stream while audio arrives show their words at once, the others from the commit on
+A transcript grows only by words that are final; the end adds what had not grown yet, so
+that the deltas make up the transcript, or overrules what grew.  Models that stream while
+audio arrives show their words at once, the others from the commit on
 (docs/reference/protocol.md, "Input transcription").
 """
 
@@ -62,6 +63,7 @@ class _Spoken:
     phase: Knowing = Knowing.SPOKEN
     part: Part | None = None
     content_index: int = 0
+    sent: str = ""
     unsent: str = ""
 
 
@@ -91,7 +93,8 @@ class Transcripts:
         spoken.phase = KNOWING.next(spoken.phase, KnowingMove.COMMIT)
         spoken.part, spoken.content_index = part, content_index
         part.shows_text = self.wanted
-        self._send_grown(item_id, spoken, out)
+        if self.wanted:
+            self._send_grown(item_id, spoken, out)
 
     def drop(self, item_id: str) -> None:
         """Nobody wants to know any more: the turn was cleared, the item deleted."""
@@ -105,7 +108,7 @@ class Transcripts:
             return
         spoken.unsent += news.delta
         early = self._wanted is not None and self._wanted.model in STREAMS_WHILE_SPOKEN
-        if early or spoken.phase is Knowing.COMMITTED:
+        if early or (spoken.part is not None and spoken.part.shows_text):
             self._send_grown(news.item_id, spoken, out)
 
     def on_ended(self, news: TranscriptEnded, out: list[Effect]) -> None:
@@ -117,6 +120,9 @@ class Transcripts:
         spoken.part.text = news.text
         if not spoken.part.shows_text:
             return
+        if news.text.startswith(spoken.sent):
+            spoken.unsent = news.text[len(spoken.sent) :]
+            self._send_grown(news.item_id, spoken, out)
         out.append(
             TranscriptionCompleted(
                 event_id=self._ids.event(),
@@ -152,7 +158,7 @@ class Transcripts:
                 self.on_failed(TranscriptFailed(item_id, code, message), out)
 
     def _send_grown(self, item_id: str, spoken: _Spoken, out: list[Effect]) -> None:
-        if spoken.unsent and self.wanted:
+        if spoken.unsent:
             out.append(
                 TranscriptionDelta(
                     event_id=self._ids.event(),
@@ -161,4 +167,5 @@ class Transcripts:
                     delta=spoken.unsent,
                 )
             )
+            spoken.sent += spoken.unsent
             spoken.unsent = ""
