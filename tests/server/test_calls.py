@@ -171,3 +171,48 @@ async def test_a_secret_that_opened_no_call_is_not_used_up(place: Place) -> None
     await client.event("session.created")
     assert (await place.post(await client.offer(), **headers)).status == 401
     await client.hang_up()
+
+
+class OfBeta:
+    """The bare SDP, posted where the beta dialect took it."""
+
+    def __init__(self, place: Place, key: str, path: str = "") -> None:
+        self._place, self._key, self._path = place, key, path
+
+    async def answer(self, offer_sdp: str, *, model: str) -> Answer:
+        headers = {"Authorization": f"Bearer {self._key}", "Content-Type": "application/sdp"}
+        response = await self._place.post(offer_sdp, f"{self._path}?model={model}", **headers)
+        assert response.status == 201, await response.text()
+        return Answer(response.headers["Location"].rpartition("/")[2], await response.text())
+
+
+@pytest.mark.parametrize("path", ["", "rtc", "/calls"])
+async def test_a_beta_page_holds_a_call_in_its_dialect(place: Place, path: str) -> None:
+    flat = {"voice": "verse", "modalities": ["text", "audio"], "instructions": "Hum."}
+    async with place.client.post(f"{place.url}/sessions", json=flat, headers=KEY) as answer:
+        secret = (await answer.json())["client_secret"]["value"]
+    page = Client(OfBeta(place, secret, path))
+    await page.call()
+    created = (await page.event("session.created"))["session"]
+    assert (created["voice"], created["modalities"]) == ("verse", ["text", "audio"])
+    await page.event("conversation.created")
+    page.send("session.update", session={"input_audio_transcription": {"model": "whisper-1"}})
+    updated = (await page.event("session.updated"))["session"]
+    assert updated["input_audio_transcription"]["model"] == "whisper-1"
+    page.send("response.create")
+    events = await page.events_until("output_audio_buffer.stopped")
+    kinds = [event["type"] for event in events]
+    assert "response.audio_transcript.delta" in kinds
+    assert "conversation.item.created" in kinds
+    assert not {"conversation.item.added", "conversation.item.done"} & set(kinds)
+    page.send("session.update", session={"voice": 1})
+    assert (await page.event("error"))["error"]["param"] == "session.voice"
+    await page.hang_up()
+
+
+async def test_with_a_server_key_too_the_beta_path_speaks_beta(place: Place) -> None:
+    client = Client(OfBeta(place, "server-key"))
+    await client.call()
+    assert (await client.event("session.created"))["session"]["model"] == "test"
+    await client.event("conversation.created")
+    await client.hang_up()

@@ -9,12 +9,14 @@ import logging
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from aiohttp import web
 from msgspec import UNSET, Struct
 
 from antiphon.core.faults import Fault
 from antiphon.errors import EngineUnavailable, ProtocolError
 from antiphon.protocol.codec import decode_object, from_json
+from antiphon.protocol.dialect import Dialect
 from antiphon.protocol.session import SessionPatch
 from antiphon.server.api_errors import ApiError, unauthorized
 from antiphon.server.auth import Gate, presented_key
@@ -55,6 +57,9 @@ class CallRoutes:
     def routes(self, prefix: str = "/v1") -> list[web.RouteDef]:
         return [
             web.post(f"{prefix}/realtime/calls", self.answer),
+            web.post(f"{prefix}/realtime", self.answer_beta),
+            # The preview of Azure: POST https://{region}.realtimeapi-preview.…/v1/realtimertc
+            web.post(f"{prefix}/realtimertc", self.answer_beta),
             web.post(f"{prefix}/realtime/calls/{{id}}/hangup", self.hang_up),
         ]
 
@@ -74,14 +79,24 @@ class CallRoutes:
     # --- Handlers ------------------------------------------------------------
 
     async def answer(self, request: web.Request) -> web.Response:
+        return await self._answer(request)
+
+    async def answer_beta(self, request: web.Request) -> web.Response:
+        """As `answer`; whoever asks here speaks the beta dialect."""
+        return await self._answer(request, always_beta=True)
+
+    async def _answer(self, request: web.Request, *, always_beta: bool = False) -> web.Response:
         calls = self._served()
         offer, settings = await _read_offer(request)
         grant, secret = self._grant(request, settings)
+        if always_beta:
+            grant = msgspec.structs.replace(grant, dialect="beta")
+        dialect = self._realtime.dialect(request, grant)
         self._realtime.check_load(request)
         if secret is not None:
             self._redeem(request, secret)
         try:
-            answer = await self._call(calls, offer, grant)
+            answer = await self._call(calls, offer, grant, dialect)
         except BaseException:
             if secret is not None:
                 self._secret_store.give_back(secret)
@@ -132,7 +147,7 @@ class CallRoutes:
         except SecretRefused as refused:
             raise ApiError(refused.status, refused.code, str(refused)) from None
 
-    async def _call(self, calls: Calls, offer: str, grant: Grant) -> Any:
+    async def _call(self, calls: Calls, offer: str, grant: Grant, dialect: Dialect) -> Any:
         from antiphon.transports.webrtc.calls import OfferError, TooManyCalls
 
         try:
@@ -143,6 +158,7 @@ class CallRoutes:
                 kind=grant.kind,
                 may_send=grant.client_events,
                 end_user_id=grant.end_user_id,
+                dialect=dialect,
             )
         except OfferError as error:
             raise ApiError(400, "invalid_offer", str(error), param="sdp") from None

@@ -13,7 +13,7 @@ from aiohttp import web
 from msgspec import Struct
 
 from antiphon.errors import EngineUnavailable
-from antiphon.protocol.beta.codec import BetaCodec
+from antiphon.protocol.dialect import GA, GA_STRICT, Dialect, beta
 from antiphon.protocol.server import Error, ErrorDetail
 from antiphon.runtime.hub import Hub, SessionKind
 from antiphon.runtime.session import LiveSession
@@ -22,11 +22,8 @@ from antiphon.server.auth import SUBPROTOCOL, Gate, offered_subprotocols, presen
 from antiphon.server.secret_store import Grant, SecretRefused, SecretStore
 from antiphon.server.session_rate import SessionRate
 from antiphon.transports.websocket import (
-    GA,
-    GA_STRICT,
     INTERNAL_ERROR,
     TRY_AGAIN_LATER,
-    Codec,
     WebSocketConnection,
     WebSocketCounters,
     WebSocketLimits,
@@ -237,19 +234,18 @@ class Realtime:
             limits=self._limits,
             counters=self.counters,
             protocols=(SUBPROTOCOL,),
-            codec=self._codec(request, grant),
+            dialect=self.dialect(request, grant),
         )
 
-    def _codec(self, request: web.Request, grant: Grant | None) -> Codec:
-        """The dialect of one connection: "header/subprotocol, or a secret minted by a beta
-        endpoint" (docs/concepts/dialects.md).
+    def dialect(self, request: web.Request, grant: Grant | None) -> Dialect:
+        """Of one connection: "header/subprotocol, or a secret minted by a beta endpoint"
+        (docs/concepts/dialects.md).
         """
         asked = BETA_HEADER in request.headers.get("OpenAI-Beta", "")
         offered = BETA_SUBPROTOCOL in offered_subprotocols(request.headers)
         if asked or offered or (grant is not None and grant.dialect == "beta"):
             temperature = None if grant is None else grant.temperature
-            beta = BetaCodec(strict=self._strict, temperature=temperature)
-            return Codec(beta.decode, beta.encode)
+            return beta(strict=self._strict, temperature=temperature)
         return GA_STRICT if self._strict else GA
 
 

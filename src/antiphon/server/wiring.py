@@ -111,7 +111,6 @@ def webrtc_settings(config: Config) -> WebRtcSettings:
         ice_servers=(server,) if options.ice_urls else (),
         host_addresses=options.host_addresses,
         max_calls=config.server.max_sessions,
-        strict_events=config.server.strict,
     )
 
 

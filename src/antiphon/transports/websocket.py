@@ -21,7 +21,6 @@ import socket
 import struct
 from collections import deque
 from collections.abc import Callable, Collection
-from functools import partial
 from typing import Final, NamedTuple
 
 from aiohttp import WebSocketError, WSCloseCode, WSMsgType, web
@@ -29,8 +28,7 @@ from aiohttp.abc import AbstractStreamWriter
 from msgspec import Struct
 
 from antiphon.errors import ProtocolError
-from antiphon.protocol.client import ClientEvent
-from antiphon.protocol.codec import decode_client_event, encode_server_event
+from antiphon.protocol.dialect import GA, Dialect
 from antiphon.protocol.server import ServerEvent
 from antiphon.runtime.session import LiveSession
 
@@ -76,21 +74,6 @@ class WebSocketCounters:
         self.oversized_closed = 0
         self.oversized_events_sent = 0
 
-
-class Codec(NamedTuple):
-    """A dialect: bytes to events and back."""
-
-    decode: Callable[[bytes | str], ClientEvent]
-    encode: Callable[[ServerEvent], tuple[bytes, ...]]
-    """One event may be one message, none or several."""
-
-
-def _encode_ga(event: ServerEvent) -> tuple[bytes]:
-    return (encode_server_event(event),)
-
-
-GA = Codec(decode_client_event, _encode_ga)
-GA_STRICT = Codec(partial(decode_client_event, strict=True), _encode_ga)
 
 _HEADER_126 = struct.Struct("!BBH").pack
 _HEADER_127 = struct.Struct("!BBQ").pack
@@ -230,11 +213,11 @@ class WebSocketConnection:
         limits: WebSocketLimits | None = None,
         counters: WebSocketCounters | None = None,
         protocols: tuple[str, ...] = (),
-        codec: Codec = GA,
+        dialect: Dialect = GA,
     ) -> None:
         self.limits = limits or WebSocketLimits()
         self._counters = counters or WebSocketCounters()
-        self._codec = codec
+        self._dialect = dialect
         self._id = f"ws_{next(_connection_numbers)}"
         self._request = request
         self._close_code: int | None = None
@@ -297,7 +280,7 @@ class WebSocketConnection:
     def send(self, event: ServerEvent) -> None:
         if self._closing is not None:
             return
-        for payload in self._codec.encode(event):
+        for payload in self._dialect.encode(event):
             self._send_message(payload, event)
 
     def _send_message(self, payload: bytes, event: ServerEvent) -> None:
@@ -392,7 +375,7 @@ class WebSocketConnection:
         self.received += 1
         try:
             try:
-                event = self._codec.decode(data)
+                event = self._dialect.decode(data)
             except ProtocolError as error:
                 session.refuse(self, error)
             else:

@@ -11,7 +11,7 @@ from typing import Final, Literal
 
 from antiphon.errors import ProtocolError
 from antiphon.protocol.client import ClientEvent
-from antiphon.protocol.codec import decode_client_event
+from antiphon.protocol.dialect import Dialect
 from antiphon.runtime.session import LiveSession
 from antiphon.transports.webrtc.channel import EventsChannel
 from antiphon.transports.webrtc.clock import PacingClock
@@ -75,6 +75,7 @@ class Call:
         call_id: str,
         clock: PacingClock,
         settings: WebRtcSettings,
+        dialect: Dialect,
         on_end: Callable[[Call], None],
     ) -> None:
         self.id = call_id
@@ -82,6 +83,7 @@ class Call:
         self.session: LiveSession | None = None
         self._clock = clock
         self._settings = settings
+        self._dialect = dialect
         self._on_end = on_end
         self._loop = asyncio.get_running_loop()
         self._peer = Peer(self, settings)
@@ -123,6 +125,7 @@ class Call:
         return EventsChannel(
             self.id,
             self._peer,
+            dialect=self._dialect,
             max_message_bytes=offer.max_message_bytes,
             expected=offer.has_channel,
             on_close=self._on_session_close,
@@ -239,7 +242,7 @@ class Call:
                 f"The message is longer than {MAX_MESSAGE_BYTES} bytes, which is what the"
                 " answer's max-message-size allows.",
             )
-        return decode_client_event(data, strict=self._settings.strict_events)
+        return self._dialect.decode(data)
 
     def on_rtp(self, packet: bytes) -> None:
         parsed = parse_rtp(packet)

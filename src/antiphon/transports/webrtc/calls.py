@@ -11,6 +11,7 @@ from typing import Final
 from msgspec import Struct
 
 from antiphon.errors import AntiphonError
+from antiphon.protocol.dialect import GA, Dialect
 from antiphon.protocol.session import SessionPatch
 from antiphon.runtime.hub import Hub, SessionKind
 from antiphon.transports.webrtc.call import Call
@@ -62,8 +63,11 @@ class Calls:
         kind: SessionKind = "realtime",
         may_send: Collection[str] | None = None,
         end_user_id: str | None = None,
+        dialect: Dialect = GA,
     ) -> Answer:
         """Open a session and begin a call to it; ``may_send`` as in `LiveSession.attach`.
+
+        ``dialect`` is that of the data channel.
 
         Raises:
             OfferError: the client's SDP is at fault; the message says how.
@@ -73,7 +77,7 @@ class Calls:
         if len(self._calls) >= self._settings.max_calls:
             raise TooManyCalls(f"All {self._settings.max_calls} calls are taken.")
         call_id = "rtc_" + "".join(secrets.choice(_ALPHABET) for _ in range(24))
-        call = Call(call_id, self._clock, self._settings, self._on_end)
+        call = Call(call_id, self._clock, self._settings, dialect, self._on_end)
         self._calls[call_id] = call
         try:
             await call.take_offer(offer_sdp)

@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
-from antiphon.protocol.codec import encode_server_event
+from antiphon.protocol.dialect import GA, Dialect
 from antiphon.protocol.server import ServerEvent
 
 log = logging.getLogger(__name__)
@@ -45,12 +45,14 @@ class EventsChannel:
         connection_id: str,
         wire: Wire,
         *,
+        dialect: Dialect = GA,
         max_message_bytes: int | None,
         expected: bool,
         on_close: Callable[[int, str], None],
     ) -> None:
         self._id = connection_id
         self._wire = wire
+        self._dialect = dialect
         self._max_message_bytes = max_message_bytes
         self._on_close = on_close
         self.is_expected = expected
@@ -72,11 +74,16 @@ class EventsChannel:
         return self._early_bytes + self._wire.queued_bytes
 
     def send(self, event: ServerEvent) -> None:
-        if self._closed or not self.is_expected:
+        if self.is_expected:
+            for message in self._dialect.encode(event):
+                self._send_message(message)
+
+    def _send_message(self, message: bytes) -> None:
+        if self._closed:
             return
-        data: bytes | None = encode_server_event(event)
-        if self._max_message_bytes is not None and len(data or b"") > self._max_message_bytes:
-            data = self._shortened(event)
+        data: bytes | None = message
+        if self._max_message_bytes is not None and len(message) > self._max_message_bytes:
+            data = self._shortened(message)
         if data is None:
             return
         if self.queued_bytes + len(data) > MAX_QUEUED_BYTES:
@@ -102,11 +109,12 @@ class EventsChannel:
         if self._open:
             await self._wire.writable()
 
-    def _shortened(self, event: ServerEvent) -> bytes | None:
+    def _shortened(self, message: bytes) -> bytes | None:
         assert self._max_message_bytes is not None
-        kind = str(event.__struct_config__.tag)
+        event: dict[str, Any] = msgspec.json.decode(message)
+        kind = event["type"]
         for shorten in (_without_audio, _without_descriptions):
-            data = msgspec.json.encode(shorten(msgspec.to_builtins(event)))
+            data = msgspec.json.encode(shorten(event))
             if len(data) <= self._max_message_bytes:
                 log.info("connection %s: %s was sent in short", self._id, kind)
                 return data

@@ -24,5 +24,3 @@ class WebRtcSettings(Struct, frozen=True, kw_only=True):
     """How long the last events of a call that is closed may take to arrive."""
     max_calls: int = 1000
     """At once; more are refused."""
-    strict_events: bool = False
-    """Refuse unknown keys in events, as OpenAI's server does."""
