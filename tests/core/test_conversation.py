@@ -121,6 +121,14 @@ def test_it_comes_again_after_each_answer() -> None:
         call.engine_finishes()
 
 
+def test_a_silence_is_not_answered_where_no_turn_is() -> None:
+    call = hands_free(wire.ServerVad(idle_timeout_ms=5_000, create_response=False))
+    call.client(respond()).engine_finishes().take()
+    call.wait(5_000)
+    assert call.types()[:2] == [TIMED_OUT, "input_audio_buffer.committed"]
+    assert "response.created" not in call.types()
+
+
 def test_speech_and_a_new_answer_stop_the_timer() -> None:
     call = hands_free(IDLE)
     call.client(respond()).engine_finishes()

@@ -143,6 +143,17 @@ def test_base64_may_lack_its_padding(audio: str, decoded: bytes) -> None:
     assert event == client.InputAudioBufferAppend(event_id="e", audio=decoded)
 
 
+def test_base64_in_an_item_may_lack_its_padding_too() -> None:
+    part = {"type": "input_audio", "audio": "AAA"}
+    item = {"type": "message", "role": "user", "content": [part]}
+    event = decode_client_event(json.dumps({"type": "conversation.item.create", "item": item}))
+    assert isinstance(event, client.ConversationItemCreate)
+    assert event.item == items.Message(role="user", content=(items.InputAudio(audio=bytes(2)),))
+    part["audio"] = "A*A"
+    with pytest.raises(ProtocolError, match="not valid base64"):
+        decode_client_event(json.dumps({"type": "conversation.item.create", "item": item}))
+
+
 def test_unknown_keys_are_ignored() -> None:
     assert decode_client_event(
         '{"type": "response.cancel", "extra": {"a": 1}}'

@@ -159,7 +159,7 @@ class Conversation:
                     return
                 case Deadline.USER_IS_IDLE:
                     self._listening.time_out(self._silent_from_sample, out)
-                    self._answer_automatically(out)
+                    self._answer_turn(out)
                 case _:
                     assert_never(deadline)
 
@@ -207,7 +207,13 @@ class Conversation:
                 ended = self._responses.interrupt(out)
                 self._announce_cleared(cleared, out)
                 self._responses_ended([] if ended is None else [ended], now_ms, out)
-        elif detection is not None and detection.create_response:
+        else:
+            self._answer_turn(out)
+
+    def _answer_turn(self, out: list[Effect]) -> None:
+        """Answer a turn that was found, or a silence that became one, where that is wanted."""
+        detection = self._stage.session.audio.input.turn_detection
+        if detection is not None and detection.create_response:
             self._answer_automatically(out)
 
     def _answer_automatically(self, out: list[Effect]) -> None:

@@ -220,10 +220,8 @@ def _second_look(data: bytes | str, complaint: str, *, strict: bool) -> ClientEv
     except RecursionError:
         raise _too_deep() from None
     event_id = event_id_of(raw)
-    if complaint == "Invalid base64 encoded string - at `$.audio`" and isinstance(raw, dict):
-        audio = _decode_lenient_base64(str(raw["audio"]))
-        if audio is not None:
-            return InputAudioBufferAppend(event_id=event_id, audio=audio)
+    if complaint.startswith("Invalid base64") and isinstance(raw, dict):
+        return client_event_from(_with_padding(raw), strict=strict)
     if not strict and isinstance(raw, dict) and raw.get("type") == "transcription_session.update":
         return _from_flat(decode_object(data), raw.get("session"))
     code, message, param = _explain(complaint, raw, ClientEvent)
@@ -326,11 +324,15 @@ def _literals_at(kind: msgspec.inspect.Type, steps: list[tuple[str, str]]) -> li
     return []
 
 
-def _decode_lenient_base64(text: str) -> bytes | None:
-    """Standard base64 without its padding, or None where it is something else."""
-    stripped = text.rstrip("=")
-    padded = stripped + "=" * (-len(stripped) % 4)
-    try:
-        return msgspec.convert(padded, bytes)
-    except msgspec.ValidationError:
-        return None
+def _with_padding(raw: Any) -> Any:
+    """The same JSON with the padding of base64 wherever audio stands in it."""
+    if isinstance(raw, list):
+        return [_with_padding(value) for value in raw]
+    if not isinstance(raw, dict):
+        return raw
+    padded = {key: _with_padding(value) for key, value in raw.items()}
+    audio = raw.get("audio")
+    if isinstance(audio, str):
+        stripped = audio.rstrip("=")
+        padded["audio"] = stripped + "=" * (-len(stripped) % 4)
+    return padded
