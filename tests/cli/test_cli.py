@@ -104,6 +104,19 @@ async def test_a_second_signal_does_not_wait_for_anyone(tmp_path: Path) -> None:
         assert (message.type, message.data) == (WSMsgType.CLOSE, 1012)
 
 
+async def test_a_signal_while_engines_are_closed_leaves_them_their_time(tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    async with served(tmp_path, ECHO_CLOSES_WITH=str(closed)) as it:
+        assert it.process.stdout is not None
+        it.process.send_signal(signal.SIGTERM)
+        while (line := await it.process.stdout.readline()) != b"closing\n":
+            assert line
+        it.process.send_signal(signal.SIGTERM)
+        it.process.send_signal(signal.SIGINT)
+        closed.touch()
+        assert await it.process.wait() == 0
+
+
 async def test_serve_needs_keys_for_other_machines(tmp_path: Path) -> None:
     done = await run("serve", "--host", "0.0.0.0", cwd=tmp_path)
     assert done.code == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from pathlib import Path
 
 from antiphon.cli import main
 from antiphon.engines.engine import Engine
@@ -16,8 +17,18 @@ from tests.fakes.echo import EchoHub
 from tests.fakes.engines import NamedEngine
 
 
+class SlowToClose(NamedEngine):
+    """Says that it closes, and is closed once a file is there."""
+
+    async def aclose(self) -> None:
+        print("closing", flush=True)  # noqa: T201
+        while not Path(os.environ["ECHO_CLOSES_WITH"]).exists():  # noqa: ASYNC110, ASYNC240
+            await asyncio.sleep(0.01)
+
+
 def make_engines(config: Config) -> list[Engine]:
-    return [NamedEngine("offline", "Repeats what it hears.")]
+    kind = SlowToClose if "ECHO_CLOSES_WITH" in os.environ else NamedEngine
+    return [kind("offline", "Repeats what it hears.")]
 
 
 class PatientEchoHub(EchoHub):

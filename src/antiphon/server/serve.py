@@ -45,9 +45,15 @@ class StopSignals:
 
 
 async def serve(
-    api: Api, *, host: str, port: int, drain_s: float, on_ready: Callable[[str], None]
+    api: Api,
+    *,
+    host: str,
+    port: int,
+    drain_s: float,
+    stop: StopSignals,
+    on_ready: Callable[[str], None],
 ) -> None:
-    """Serve until a signal comes, then let sessions end for at most ``drain_s``.
+    """Serve until ``stop`` says so, then let sessions end for at most ``drain_s``.
 
     While it drains, the server still answers: `/healthz` with 503, so that a load
     balancer sends its clients elsewhere, and new sessions with 503 and Retry-After.
@@ -64,16 +70,14 @@ async def serve(
         shutdown_timeout=SHUTDOWN_TIMEOUT_S,
     )
     await runner.setup()
-    stop = StopSignals()
     try:
-        with stop.installed():
-            await _listen(runner, host, port)
-            bound = runner.addresses[0][1]
-            on_ready(f"http://{f'[{host}]' if ':' in host else host}:{bound}")
-            await stop.first.wait()
-            api.realtime.draining = True
-            log.info("going away: %d sessions live, %.0f s grace", len(api.hub.sessions), drain_s)
-            await _drain(api, drain_s, stop)
+        await _listen(runner, host, port)
+        bound = runner.addresses[0][1]
+        on_ready(f"http://{f'[{host}]' if ':' in host else host}:{bound}")
+        await stop.first.wait()
+        api.realtime.draining = True
+        log.info("going away: %d sessions live, %.0f s grace", len(api.hub.sessions), drain_s)
+        await _drain(api, drain_s, stop)
     finally:
         await api.hub.aclose()
         await runner.cleanup()

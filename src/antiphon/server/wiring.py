@@ -19,7 +19,7 @@ from antiphon.server.app import Api, Model
 from antiphon.server.auth import Gate
 from antiphon.server.config import Config
 from antiphon.server.realtime import DEFAULT_MODEL, LoadLimits
-from antiphon.server.serve import serve
+from antiphon.server.serve import StopSignals, serve
 from antiphon.transports.webrtc.settings import IceServer, WebRtcSettings
 from antiphon.transports.websocket import WebSocketLimits
 
@@ -132,23 +132,31 @@ def collect_less_garbage() -> None:
 
 
 async def _run(wired: Wired, on_ready: Callable[[str], None]) -> None:
+    # To the very end: a signal too many must not leave an engine's processes behind.
+    stop = StopSignals()
+    with stop.installed():
+        started: list[Engine] = []
+        try:
+            for engine in wired.registry.engines:
+                started.append(engine)
+                await engine.start()
+            collect_less_garbage()
+            await _serve(wired, stop, on_ready)
+        finally:
+            for engine in reversed(started):
+                await engine.aclose()
+
+
+async def _serve(wired: Wired, stop: StopSignals, on_ready: Callable[[str], None]) -> None:
     server = wired.config.server
-    started: list[Engine] = []
-    try:
-        for engine in wired.registry.engines:
-            started.append(engine)
-            await engine.start()
-        collect_less_garbage()
-        await serve(
-            wired.api,
-            host=server.host,
-            port=server.port,
-            drain_s=server.drain_seconds,
-            on_ready=on_ready,
-        )
-    finally:
-        for engine in reversed(started):
-            await engine.aclose()
+    await serve(
+        wired.api,
+        host=server.host,
+        port=server.port,
+        drain_s=server.drain_seconds,
+        stop=stop,
+        on_ready=on_ready,
+    )
 
 
 def run(wired: Wired, on_ready: Callable[[str], None]) -> None:
