@@ -11,7 +11,10 @@ from tests.server_process import ServerProcess
 @pytest.fixture(scope="session")
 def offline_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     """One real server with the offline engine for all tests with real clients."""
-    with ServerProcess(tmp_path_factory.mktemp("server")) as server:
+    with ServerProcess(
+        tmp_path_factory.mktemp("server"),
+        ANTIPHON_WEBRTC_HOST_ADDRESSES="127.0.0.1",  # Calls need no network beyond this machine.
+    ) as server:
         yield server
 
 
