@@ -4,11 +4,34 @@ from collections.abc import Iterator
 
 import pytest
 
+from antiphon.server.self_signed import LOCAL_NAMES, Files, write_self_signed
 from tests.server_process import ServerProcess
 
 
 @pytest.fixture(scope="session")
 def offline_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     """One real server with the offline engine for all tests with real clients."""
-    with ServerProcess(tmp_path_factory.mktemp("server")) as server:
+    with ServerProcess(
+        tmp_path_factory.mktemp("server"),
+        ANTIPHON_WEBRTC_HOST_ADDRESSES="127.0.0.1",  # Calls need no network beyond this machine.
+    ) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Files:
+    """Of a server on this machine, signed by itself."""
+    return write_self_signed(tmp_path_factory.mktemp("tls"), LOCAL_NAMES)
+
+
+@pytest.fixture(scope="session")
+def tls_server(
+    tmp_path_factory: pytest.TempPathFactory, certificate: Files
+) -> Iterator[ServerProcess]:
+    """As `offline_server`, over https and wss."""
+    with ServerProcess(
+        tmp_path_factory.mktemp("tls_server"),
+        ANTIPHON_TLS_CERT=str(certificate.certificate),
+        ANTIPHON_TLS_KEY=str(certificate.key),
+    ) as server:
         yield server

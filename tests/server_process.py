@@ -34,11 +34,11 @@ class ServerProcess:
             )
         assert self._process.stdout is not None
         welcome = self._process.stdout.readline().decode()
-        if "http://" not in welcome:
+        if "://" not in welcome:
             self._process.communicate()
             raise AssertionError(f"the server did not start: {self.log.read_text()}")
         self.url = welcome.split()[-1]
-        """As http://127.0.0.1:8080."""
+        """As http://127.0.0.1:8080, or https:// where the environment sets ANTIPHON_TLS_CERT."""
 
     @property
     def port(self) -> int:

@@ -18,6 +18,7 @@ import pytest
 from aiohttp import ClientSession, WSMsgType
 
 from antiphon.cli import main
+from antiphon.server.self_signed import LOCAL_NAMES, write_self_signed
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -155,6 +156,42 @@ async def test_check_shows_what_would_run_but_no_secret(tmp_path: Path) -> None:
     assert "sesame" not in done.out
 
 
+async def test_a_certificate_is_made_and_served(tmp_path: Path) -> None:
+    made = await run("certificate", "--name", "voice.lan", cwd=tmp_path)
+    assert made.code == 0, made.err
+    assert "--tls-cert tls/certificate.pem --tls-key tls/key.pem" in made.out
+    assert "NODE_EXTRA_CA_CERTS=tls/certificate.pem" in made.out
+    assert "SSL_CERT_FILE=tls/certificate.pem" in made.out
+    again = await run("certificate", cwd=tmp_path)
+    assert (again.code, "tls/key.pem is there already" in again.err) == (1, True)
+
+    paths = {"ANTIPHON_TLS_CERT": "tls/certificate.pem", "ANTIPHON_TLS_KEY": "tls/key.pem"}
+    checked = await run("check", cwd=tmp_path, **paths)
+    assert checked.code == 0, checked.err
+    assert "TLS certificate: localhost, 127.0.0.1, ::1, " in checked.out
+    assert "voice.lan; until " in checked.out
+    async with served(tmp_path, **paths) as it:
+        assert "OPENAI_BASE_URL=https://127.0.0.1:" in it.welcome
+        assert ", or wss://127.0.0.1:" in it.welcome
+
+
+async def test_an_expired_certificate_is_warned_of(tmp_path: Path) -> None:
+    files = write_self_signed(tmp_path, LOCAL_NAMES, days=0)
+    paths = {"ANTIPHON_TLS_CERT": str(files.certificate), "ANTIPHON_TLS_KEY": str(files.key)}
+    checked = await run("check", cwd=tmp_path, **paths)
+    assert "Warning: The TLS certificate expired at" in checked.out
+    assert checked.code == 0
+
+
+async def test_a_wrong_key_is_one_line_before_anything_starts(tmp_path: Path) -> None:
+    files = write_self_signed(tmp_path / "one", LOCAL_NAMES)
+    other = write_self_signed(tmp_path / "other", LOCAL_NAMES)
+    arguments = ("serve", "--tls-cert", str(files.certificate), "--tls-key", str(other.key))
+    done = await run(*arguments, cwd=tmp_path)
+    assert done.code == 1
+    assert done.err == f"antiphon: tls_key: {other.key} is not the key of {files.certificate}.\n"
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
@@ -168,7 +205,10 @@ async def test_check_fails_where_something_is_wrong(tmp_path: Path, text: str, s
     assert (done.code, done.err[: len(says)]) == (1, says)
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["serve", "--help"], ["check", "--help"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["serve", "--help"], ["check", "--help"], ["certificate", "--help"]],
+)
 def test_help_teaches_by_example(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as left:
         main(arguments)

@@ -112,10 +112,16 @@ def sdk(server: ServerProcess) -> AsyncOpenAI:
 
 
 @asynccontextmanager
-async def judged(server: ServerProcess, **query: Any) -> AsyncIterator[JudgedSession]:
-    """A session with the server; ``session.created`` has come."""
+async def judged(
+    server: ServerProcess, *, call_id: str | None = None, **query: Any
+) -> AsyncIterator[JudgedSession]:
+    """A session with the server, or one that is live joined by its id; ``session.created``
+    has come.
+    """
     client = sdk(server)
-    options = {"extra_query": query} if query else {"model": "gpt-realtime"}
+    options: dict[str, Any] = {"extra_query": query} if query else {"model": "gpt-realtime"}
+    if call_id is not None:
+        options = {"call_id": call_id}
     async with client, client.realtime.connect(**options) as connection:
         session = JudgedSession(connection)
         assert (await session.next()).type == "session.created"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from antiphon.engines.registry import EngineRegistry
     from antiphon.server.config import Loaded
+    from antiphon.server.wiring import Wired
 
 EPILOG = """\
 examples:
@@ -42,7 +43,8 @@ def run(args: argparse.Namespace) -> int:
     loaded = config.load(args.config)
     for line in _settings(loaded):
         print(line)
-    for line in _engines(wiring.wire(loaded.config).registry):
+    wired = wiring.wire(loaded.config)
+    for line in (*_tls(wired), *_engines(wired.registry)):
         print(line)
     print("\nOptional parts")
     for name, purpose in OPTIONAL_PARTS.items():
@@ -61,6 +63,13 @@ def _settings(loaded: Loaded) -> Iterator[str]:
             source = loaded.sources.get(f"{section}.{name}", "default")
             yield f"  {name:24} {_shown(getattr(settings, name)):28} {source}"
     for warning in loaded.warnings:
+        yield f"\nWarning: {warning}"
+
+
+def _tls(wired: Wired) -> Iterator[str]:
+    if wired.identity is not None:
+        yield f"\nTLS certificate: {wired.identity.summary}"
+    for warning in wired.warnings():
         yield f"\nWarning: {warning}"
 
 

@@ -17,6 +17,9 @@ examples:
   antiphon serve --port 9000 --log-level debug      another port, more to read
   ANTIPHON_API_KEYS=long-random-key antiphon serve --host 0.0.0.0
                                                     other machines, with a key
+  antiphon serve --tls-cert tls/certificate.pem --tls-key tls/key.pem
+                                                    https and wss; `antiphon certificate`
+                                                    makes such files
   antiphon serve --tape tapes                       record every session for replay
 
 Point a client at it:
@@ -36,6 +39,8 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument("--host", help="address to listen on (default 127.0.0.1)")
     parser.add_argument("--port", type=int, help="port to listen on (default 8080; 0: a free one)")
+    parser.add_argument("--tls-cert", metavar="FILE", help="serve https and wss with this (PEM)")
+    parser.add_argument("--tls-key", metavar="FILE", help="the certificate's key (PEM)")
     parser.add_argument("--config", metavar="FILE", help="default: antiphon.toml, if it is there")
     parser.add_argument(
         "--log-level", choices=["debug", "info", "warning", "error"], help="default: info"
@@ -52,14 +57,16 @@ def run(args: argparse.Namespace) -> int:
         overrides={
             "server.host": args.host,
             "server.port": args.port,
+            "server.tls_cert": args.tls_cert,
+            "server.tls_key": args.tls_key,
             "server.log_level": args.log_level,
             "server.tape_dir": args.tape,
         },
     )
     logs.configure(loaded.config.server.log_level)
-    for warning in loaded.warnings:
-        logging.getLogger(__name__).warning("%s", warning)
     wired = wiring.wire(loaded.config)
+    for warning in (*loaded.warnings, *wired.warnings()):
+        logging.getLogger(__name__).warning("%s", warning)
     wiring.run(wired, on_ready=lambda url: _welcome(url, wired))
     return 0
 
@@ -73,6 +80,10 @@ def _welcome(url: str, wired: Wired) -> None:
         f"  clients  OPENAI_BASE_URL={url}/v1, or {url.replace('http', 'ws', 1)}/v1/realtime",
         f"  keys     {keys}" if keys else "  keys     none: only this machine may connect",
     ]
+    talk = "antiphon talk"
+    if wired.identity is not None:
+        lines.append(f"  tls      {wired.identity.summary}")
+        talk += f" --url {url}"
     if "talk" in COMMANDS:
-        lines.append("  talk     antiphon talk, in another terminal")
+        lines.append(f"  talk     {talk}, in another terminal")
     print("\n".join(lines), flush=True)

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from antiphon.errors import AntiphonError
 from antiphon.protocol.server import ErrorDetail
+from antiphon.server.logs import shown
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +90,7 @@ async def errors_as_json(
     except Exception:
         # A client learns an id, never a stack trace.
         error_id = f"err_{secrets.token_hex(6)}"
-        log.exception("%s: %s %s failed", error_id, request.method, request.path)
+        log.exception("%s: %s failed", error_id, shown(request))
         return ApiError(
             500,
             None,

@@ -72,6 +72,14 @@ class ServerSettings(Struct, frozen=True, kw_only=True):
             "page. Empty: with keys every page, without keys only pages of this machine."
         ),
     ] = ()
+    tls_cert: Annotated[
+        str | None,
+        Meta(
+            description="Serve https and wss: path of the certificate (PEM, with its chain). "
+            "Read at start; a renewed one needs a restart."
+        ),
+    ] = None
+    tls_key: Annotated[str | None, Meta(description="Path of the certificate's key (PEM).")] = None
     max_sessions: Annotated[
         int, Meta(ge=1, description="Live sessions; above, a client is told 503 and to retry.")
     ] = 200
@@ -403,6 +411,10 @@ def problems(config: Config) -> Iterator[tuple[str, str]]:
                 "server.allowed_origins",
                 f"'{origin}' is no origin; write it as https://app.example.com, without a path.",
             )
+    if server.tls_cert is not None and server.tls_key is None:
+        yield "server.tls_cert", "a certificate needs its key too: tls_key in [server]."
+    if server.tls_key is not None and server.tls_cert is None:
+        yield "server.tls_key", "a key needs its certificate too: tls_cert in [server]."
     if server.tape_dir is not None and not Path(server.tape_dir).is_dir():
         yield "server.tape_dir", f"there is no directory '{server.tape_dir}'."
     if config.offline.agent is not None and not Path(config.offline.agent).is_file():

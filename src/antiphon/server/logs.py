@@ -7,10 +7,12 @@ import sys
 
 from aiohttp import web
 from aiohttp.abc import AbstractAccessLogger
+from aiohttp.hdrs import METH_ALL
 from aiohttp.http_exceptions import HttpProcessingError
 
 FORMAT = "%(asctime)s.%(msecs)03d %(levelname)-7s %(name)s: %(message)s"
 DATE_FORMAT = "%Y-%m-%d %H:%M:%S"
+MAX_PATH_CHARS = 200
 
 
 def configure(level: str) -> None:
@@ -21,17 +23,32 @@ def configure(level: str) -> None:
     keep_peer_data_out()
 
 
+def shown(request: web.BaseRequest) -> str:
+    """A request as a log may tell it: its method and the route that it took.
+
+    What a client spells itself may hold a key put in the wrong place, so of a path that no
+    route takes only those words are shown that routes are made of.
+    """
+    if request.method not in METH_ALL or not isinstance(request, web.Request):
+        return "no HTTP request"
+    resource = request.match_info.route.resource
+    if resource is not None:
+        return f"{request.method} {resource.canonical}"
+    routes = request.app.router.resources()
+    known = {word for route in routes for word in route.canonical.split("/")}
+    words = request.path[:MAX_PATH_CHARS].split("/")
+    return f"{request.method} {'/'.join(word if word in known else '*' for word in words)}"
+
+
 class AccessLog(AbstractAccessLogger):
-    """Method, path, status, time: a query or a header may hold a secret."""
+    """Method, route, status, time."""
 
     @property
     def enabled(self) -> bool:
         return self.logger.isEnabledFor(logging.INFO)
 
     def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
-        self.logger.info(
-            "%s %s %d, %.0f ms", request.method, request.path[:200], response.status, time * 1000
-        )
+        self.logger.info("%s %d, %.0f ms", shown(request), response.status, time * 1000)
 
 
 def _hide_offered_subprotocols(record: logging.LogRecord) -> bool:
@@ -45,10 +62,16 @@ def _hide_malformed_requests(record: logging.LogRecord) -> bool:
     if isinstance(error, HttpProcessingError):
         record.exc_info = record.exc_text = None
         record.msg, record.args = "a malformed HTTP request (%s)", (type(error).__name__,)
+        record.levelno, record.levelname = logging.WARNING, "WARNING"  # The client's, not ours.
     return True
 
 
 def keep_peer_data_out() -> None:
-    """Stop aiohttp from logging what a client sent.  May be called again."""
+    """Stop libraries from logging what a client sent.  May be called again.
+
+    Below a warning aiortc and aioice tell SDP, ICE passwords and addresses of peers.
+    """
+    for name in ("aiortc", "aioice"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     logging.getLogger("aiohttp.websocket").addFilter(_hide_offered_subprotocols)
     logging.getLogger("aiohttp.server").addFilter(_hide_malformed_requests)

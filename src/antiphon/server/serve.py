@@ -6,6 +6,7 @@ import asyncio
 import errno
 import logging
 import signal
+import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -49,6 +50,7 @@ async def serve(
     *,
     host: str,
     port: int,
+    tls: ssl.SSLContext | None = None,
     drain_s: float,
     stop: StopSignals,
     on_ready: Callable[[str], None],
@@ -71,9 +73,10 @@ async def serve(
     )
     await runner.setup()
     try:
-        await _listen(runner, host, port)
+        await _listen(runner, host, port, tls)
         bound = runner.addresses[0][1]
-        on_ready(f"http://{f'[{host}]' if ':' in host else host}:{bound}")
+        scheme = "http" if tls is None else "https"
+        on_ready(f"{scheme}://{f'[{host}]' if ':' in host else host}:{bound}")
         await stop.first.wait()
         api.realtime.draining = True
         log.info("going away: %d sessions live, %.0f s grace", len(api.hub.sessions), drain_s)
@@ -83,9 +86,9 @@ async def serve(
         await runner.cleanup()
 
 
-async def _listen(runner: web.AppRunner, host: str, port: int) -> None:
+async def _listen(runner: web.AppRunner, host: str, port: int, tls: ssl.SSLContext | None) -> None:
     try:
-        await web.TCPSite(runner, host, port).start()
+        await web.TCPSite(runner, host, port, ssl_context=tls).start()
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise ConfigurationError(

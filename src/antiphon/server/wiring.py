@@ -20,6 +20,7 @@ from antiphon.server.auth import Gate
 from antiphon.server.config import Config
 from antiphon.server.realtime import DEFAULT_MODEL, LoadLimits
 from antiphon.server.serve import StopSignals, serve
+from antiphon.server.tls import Identity, read_identity, utc_now
 from antiphon.transports.webrtc.settings import IceServer, WebRtcSettings
 from antiphon.transports.websocket import WebSocketLimits
 
@@ -33,6 +34,13 @@ class Wired(NamedTuple):
     registry: EngineRegistry
     hub: Hub
     api: Api
+    identity: Identity | None
+    """Its TLS certificate; None: plain HTTP."""
+
+    def warnings(self) -> list[str]:
+        """What works, and will not be liked."""
+        warning = None if self.identity is None else self.identity.warning(utc_now())
+        return [] if warning is None else [warning]
 
 
 def make_engines(config: Config) -> list[Engine]:
@@ -72,7 +80,7 @@ def wire(config: Config, *, engines: Sequence[Engine] | None = None) -> Wired:
     """Put the parts together, with ``engines`` in place of those that ``config`` allows.
 
     Raises:
-        ConfigurationError: a model name leads to no engine.
+        ConfigurationError: a model name leads to no engine, or TLS cannot be served.
     """
     server, limits = config.server, config.limits
     registry = EngineRegistry(
@@ -96,7 +104,14 @@ def wire(config: Config, *, engines: Sequence[Engine] | None = None) -> Wired:
             heartbeat_s=limits.heartbeat_seconds,
         ),
     )
-    return Wired(config, registry, hub, api)
+    return Wired(config, registry, hub, api, tls_identity(config))
+
+
+def tls_identity(config: Config) -> Identity | None:
+    server = config.server
+    if server.tls_cert is None or server.tls_key is None:
+        return None
+    return read_identity(Path(server.tls_cert), Path(server.tls_key))
 
 
 def webrtc_settings(config: Config) -> WebRtcSettings:
@@ -153,6 +168,7 @@ async def _serve(wired: Wired, stop: StopSignals, on_ready: Callable[[str], None
         wired.api,
         host=server.host,
         port=server.port,
+        tls=None if wired.identity is None else wired.identity.context,
         drain_s=server.drain_seconds,
         stop=stop,
         on_ready=on_ready,

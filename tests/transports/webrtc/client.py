@@ -88,8 +88,13 @@ class PcmTrack(MediaStreamTrack):
     def __init__(self, pcm: bytes = b"") -> None:
         super().__init__()
         self._pcm = pcm
+        self._pcm_frame = 0
         self._frame = 0
         self._start: float | None = None
+
+    def say(self, pcm: bytes) -> None:
+        """Hear this from now on."""
+        self._pcm, self._pcm_frame = pcm, 0
 
     async def recv(self) -> AudioFrame:
         loop = asyncio.get_running_loop()
@@ -98,12 +103,13 @@ class PcmTrack(MediaStreamTrack):
         if self._start is None:
             self._start = loop.time()
         await asyncio.sleep(self._start + self._frame * 0.02 - loop.time())
-        cut = self._pcm[self._frame * 960 : (self._frame + 1) * 960].ljust(960, b"\0")
+        cut = self._pcm[self._pcm_frame * 960 : (self._pcm_frame + 1) * 960].ljust(960, b"\0")
         frame = AudioFrame.from_ndarray(np.frombuffer(cut, "<i2")[None, :], "s16", "mono")
         frame.sample_rate = RATE_HZ
         frame.pts = self._frame * 480
         frame.time_base = fractions.Fraction(1, RATE_HZ)
         self._frame += 1
+        self._pcm_frame += 1
         return frame
 
 
@@ -122,7 +128,8 @@ class Client:
         self._calls = calls
         self.connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self.connection.on("track", self._on_track)
-        self.connection.addTrack(PcmTrack(microphone))
+        self.microphone = PcmTrack(microphone)
+        self.connection.addTrack(self.microphone)
         preferred = [
             c
             for c in RTCRtpSender.getCapabilities("audio").codecs
