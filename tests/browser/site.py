@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -61,6 +62,12 @@ class Site:
 
     async def _no_icon(self, _: web.Request) -> web.Response:
         return web.Response(status=204)
+
+    async def until_nobody_is_there(self) -> None:
+        """Wait until no session is live."""
+        async with asyncio.timeout(60):
+            while (await self.call_api("GET", "/v1/antiphon/sessions"))["data"]:  # noqa: ASYNC110
+                await asyncio.sleep(0.1)  # The server tells nobody.
 
     async def _settings(self, _: web.Request) -> web.Response:
         return web.json_response({"url": f"{self._server.url}/v1"})

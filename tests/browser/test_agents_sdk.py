@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Iterator
-
 import pytest
 
-from tests.browser.site import AGENTS_SDK, KEY, Site
-from tests.browser.visitor import TIMEOUT_S, needs_chromium, visiting
-from tests.server_process import ServerProcess
+from tests.browser.site import AGENTS_SDK, Site
+from tests.browser.visitor import needs_chromium, visiting
 
 pytestmark = [
     needs_chromium,
@@ -18,25 +14,6 @@ pytestmark = [
         reason="the SDK is absent: npm ci --ignore-scripts --prefix tests/clients/node",
     ),
 ]
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    folder = tmp_path_factory.mktemp("server")
-    with ServerProcess(folder, ANTIPHON_API_KEYS=KEY) as server:
-        yield server
-
-
-@pytest.fixture
-async def site(server: ServerProcess) -> AsyncIterator[Site]:
-    async with Site(server).open() as site:
-        yield site
-
-
-async def no_session_is_live(site: Site) -> None:
-    async with asyncio.timeout(TIMEOUT_S):
-        while (await site.call_api("GET", "/v1/antiphon/sessions"))["data"]:  # noqa: ASYNC110
-            await asyncio.sleep(0.1)  # The server tells nobody.
 
 
 @pytest.mark.parametrize("codec", [None, "PCMU"], ids=["default codec", "PCMU"])
@@ -82,4 +59,4 @@ async def test_a_page_talks_calls_a_tool_is_interrupted_muted_and_hangs_up(
         assert heard[1:] == ["Tell me a story.", "today", "today"]
 
         await visitor.run("() => session.close()")
-        await no_session_is_live(site)
+        await site.until_nobody_is_there()
