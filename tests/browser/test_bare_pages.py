@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from openai import AsyncOpenAI
@@ -99,8 +100,9 @@ async def test_a_page_reads_why_it_may_not(site: Site) -> None:
 async def test_the_backend_runs_the_pages_tools_over_a_sideband(
     site: Site, keyed_server: ServerProcess
 ) -> None:
-    """The page declares no tool, and may not: its secret allows it to ask for answers only."""
-    site.mints = {"session": DESK, "antiphon": {"client_events": ["response.create"]}}
+    """The page learns of none, and may declare none: its secret sees to it."""
+    limits = {"client_events": ["response.create"], "hides": ["tools", "instructions"]}
+    site.mints = {"session": DESK, "antiphon": limits}
     backend = AsyncOpenAI(
         api_key=KEY,
         base_url=f"{keyed_server.url}/v1",
@@ -135,3 +137,6 @@ async def test_the_backend_runs_the_pages_tools_over_a_sideband(
             await visitor.until("() => app.seen('error').length")
             error = (await visitor.run("() => app.seen('error')"))[0]["error"]
             assert error["code"] == "event_not_allowed"
+        seen = json.dumps(await visitor.run("() => app.events"))
+        for hidden in ("book_room", "function_call", "antiphon-script"):
+            assert hidden not in seen
