@@ -16,7 +16,8 @@ from antiphon.protocol.client import (
 )
 from antiphon.protocol.items import FunctionCallOutput, InputText, Message
 from antiphon.talk import notices, wire
-from antiphon.talk.conversation import Abort, Actions, Conversation, Send, Show, State
+from antiphon.talk.actions import Abort, Actions, Send, Show
+from antiphon.talk.conversation import Conversation, State
 from antiphon.talk.notices import Notice
 from antiphon.talk.playback import Playback
 from antiphon.talk.settings import Settings

@@ -18,6 +18,7 @@ from antiphon.talk.conversation import Conversation
 from antiphon.talk.line import AudioDevice
 from antiphon.talk.notices import Notice
 from antiphon.talk.playback import Playback
+from antiphon.talk.quality import Quality
 from antiphon.talk.reconnect import Backoff
 from antiphon.talk.screen import Status
 from antiphon.talk.script import Script
@@ -39,6 +40,10 @@ class CountingConnection:
         self.sent = 0
         self.received = 0
         self.is_over = False
+
+    @property
+    def quality(self) -> Quality | None:
+        return self._inner.quality
 
     async def send(self, message: str) -> None:
         self.sent += 1

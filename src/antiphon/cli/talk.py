@@ -17,6 +17,7 @@ from antiphon.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from antiphon.talk.app import Exit
+    from antiphon.talk.connection import Connector
     from antiphon.talk.line import AudioDevice
     from antiphon.talk.script import Script
     from antiphon.talk.settings import Settings
@@ -50,6 +51,24 @@ def _add_connection(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--model", help="the model, as in ?model=")
     group.add_argument(
         "--key", help="API key (environment: ANTIPHON_API_KEY, or else OPENAI_API_KEY)"
+    )
+    group.add_argument(
+        "--webrtc", action="store_true", help="call over WebRTC, as browsers do (extra 'webrtc')"
+    )
+    group.add_argument(
+        "--codec", choices=("opus", "pcmu", "pcma"), help="the only codec to offer, with --webrtc"
+    )
+    group.add_argument(
+        "--ice-server",
+        action="append",
+        default=[],
+        metavar="URL",
+        help="a STUN or TURN server to ask, with --webrtc (again for more; default: none)",
+    )
+    group.add_argument(
+        "--ice-username",
+        metavar="NAME",
+        help="at the TURN server (its credential: environment, ANTIPHON_ICE_CREDENTIAL)",
     )
     group.add_argument(
         "--no-reconnect", action="store_true", help="a lost connection ends the conversation"
@@ -164,12 +183,10 @@ async def _talk(args: argparse.Namespace) -> tuple[Exit, str | None]:
     from antiphon.talk.settings import endpoint
     from antiphon.talk.terminal import Keyboard
     from antiphon.talk.wav import Recorder
-    from antiphon.talk.websocket import WebSocketConnector
 
     settings = _settings(args)
     script = _script(args)
-    url = endpoint(args.url, args.model)
-    key = args.key or os.environ.get("ANTIPHON_API_KEY") or os.environ.get("OPENAI_API_KEY")
+    connect = _connector(args, endpoint(args.url, args.model))
     device: AudioDevice | None = None
     if script is None and not args.no_mic:
         device = SoundDevice()
@@ -189,7 +206,7 @@ async def _talk(args: argparse.Namespace) -> tuple[Exit, str | None]:
                 output_latency_ms=device.output_latency_ms if device else 0.0,
             ),
             playback=playback,
-            connect=WebSocketConnector(url, key),
+            connect=connect,
             view=view,
             recorder=recorder,
             clock=MonotonicClock(),
@@ -208,6 +225,32 @@ async def _talk(args: argparse.Namespace) -> tuple[Exit, str | None]:
             with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
                 loop.add_signal_handler(signal_number, talk.interrupt)
         return await talk.run()
+
+
+def _connector(args: argparse.Namespace, url: str) -> Connector:
+    from antiphon.talk.websocket import WebSocketConnector
+
+    key = args.key or os.environ.get("ANTIPHON_API_KEY") or os.environ.get("OPENAI_API_KEY")
+    if not args.webrtc:
+        if args.codec or args.ice_server:
+            raise ConfigurationError("--codec and --ice-server are for --webrtc")
+        return WebSocketConnector(url, key)
+    if args.format != "pcm":
+        raise ConfigurationError("--format is for WebSocket; with --webrtc choose a --codec")
+    try:
+        from antiphon.talk.webrtc import WebRtcConnector
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            f"--webrtc needs {error.name}: install antiphon with the extra 'webrtc'"
+        ) from error
+    return WebRtcConnector(
+        url,
+        key,
+        codec=args.codec,
+        ice_urls=tuple(args.ice_server),
+        ice_username=args.ice_username,
+        ice_credential=os.environ.get("ANTIPHON_ICE_CREDENTIAL"),
+    )
 
 
 def _settings(args: argparse.Namespace) -> Settings:

@@ -14,14 +14,16 @@ from typing import Any
 
 from antiphon.protocol.client import ClientEvent, InputAudioBufferAppend
 from antiphon.talk import notices, wire
+from antiphon.talk.actions import Abort, Actions, Send
 from antiphon.talk.clock import Clock
 from antiphon.talk.connection import CannotConnect, Closed, Connection, Connector
-from antiphon.talk.conversation import Abort, Actions, Conversation, Send, State
+from antiphon.talk.conversation import Conversation, State
 from antiphon.talk.eventlog import EventLog
 from antiphon.talk.level import Meter
 from antiphon.talk.line import AudioDevice, AudioLine
 from antiphon.talk.notices import Notice
 from antiphon.talk.playback import Playback
+from antiphon.talk.quality import Quality
 from antiphon.talk.reconnect import LOST, Backoff
 from antiphon.talk.screen import Status
 from antiphon.talk.script import SILENCE, TICK_MS, Script, Standing
@@ -89,6 +91,7 @@ class Talk:
     _dropped_sound_ms: float = field(default=0, init=False)
     _news_ms: float = field(default=0, init=False)
     _started_ms: float = field(default=0, init=False)
+    _quality: Quality | None = field(default=None, init=False)
     _unanswered: int = field(default=0, init=False)
     _last_ms: float | None = field(default=None, init=False)
     _user_meter: Meter = field(default_factory=Meter, init=False)
@@ -326,6 +329,19 @@ class Talk:
             name=self.script.name if self.script is not None else None,
             draft=self.keyboard.draft if self.keyboard is not None else None,
             asks=f"result of {call.name}" if call is not None else None,
+            quality=self._note_quality(),
+        )
+
+    def _note_quality(self) -> str | None:
+        """How good the connection is; said aloud when it gets worse or better."""
+        quality = None if self._connection is None else self._connection.quality
+        if quality is None:
+            return None
+        if self._quality is not None and quality.verdict != self._quality.verdict:
+            self._show(notices.Note(text=f"the connection is {quality}"))
+        self._quality = quality
+        return f"{quality.verdict}" + (
+            "" if quality.rtt_ms is None else f" {quality.rtt_ms:.0f} ms"
         )
 
     def _summary(self) -> notices.Summary:
@@ -340,6 +356,7 @@ class Talk:
             heard_s=round(self.recorder.heard_ms / 1000, 2),
             gaps=self.playback.gaps,
             reconnections=max(0, self.conversation.connections - 1),
+            connection=None if self._quality is None else str(self._quality),
         )
 
 

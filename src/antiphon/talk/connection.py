@@ -1,8 +1,7 @@
 """The seam to the server: a stream of messages each way.
 
-A WebSocket carries sound in the messages; a connection that carries it beside them
-(WebRTC) will take the microphone and give the replies' sound by other ways, and its
-server truncates by itself.
+A WebSocket carries sound in the messages.  WebRTC carries it beside them, and its server
+truncates by itself; its connection makes the same messages of that.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from antiphon.errors import AntiphonError
+from antiphon.talk.quality import Quality
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,11 @@ class Connection(Protocol):
     async def send(self, message: str) -> None: ...
     async def receive(self) -> str | Closed: ...
     async def close(self) -> None: ...
+
+    @property
+    def quality(self) -> Quality | None:
+        """Of the way of the sound, where it is known."""
+        ...
 
 
 class CannotConnect(AntiphonError):

@@ -6,12 +6,10 @@ is to be done, in order.  Sound to play goes straight into the `Playback` it was
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from antiphon.audio.formats import Encoder
 from antiphon.protocol.client import (
-    ClientEvent,
     ConversationItemCreate,
     ConversationItemTruncate,
     InputAudioBufferAppend,
@@ -24,8 +22,8 @@ from antiphon.protocol.client import (
 )
 from antiphon.protocol.items import FunctionCallOutput, InputText, Message
 from antiphon.talk import notices, wire
+from antiphon.talk.actions import Abort, Actions, Send, Show
 from antiphon.talk.history import History
-from antiphon.talk.notices import Notice
 from antiphon.talk.playback import BYTES_PER_MS, Playback
 from antiphon.talk.replies import Ending, Replies
 from antiphon.talk.settings import Settings
@@ -42,26 +40,6 @@ class State(StrEnum):
     SPEAKING = "speaking"
     RECONNECTING = "reconnecting"
 
-
-@dataclass(frozen=True)
-class Send:
-    event: ClientEvent
-
-
-@dataclass(frozen=True)
-class Show:
-    notice: Notice
-
-
-@dataclass(frozen=True)
-class Abort:
-    """The conversation cannot go on."""
-
-    why: str
-
-
-Action = Send | Show | Abort
-Actions = list[Action]
 
 BENIGN = frozenset({"response_cancel_not_active", "conversation_already_has_active_response"})
 """Errors of a race that both sides may run into: the other side was faster."""

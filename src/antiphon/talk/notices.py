@@ -110,6 +110,7 @@ class Summary(_Notice, frozen=True, kw_only=True, tag="summary"):
         exit: The exit code.
         problem: What ended the run before its time.
         gaps: How often a reply's sound ran out before its end.
+        connection: How good it was when last measured, over WebRTC.
     """
 
     exit: int
@@ -121,6 +122,7 @@ class Summary(_Notice, frozen=True, kw_only=True, tag="summary"):
     heard_s: float
     gaps: int = 0
     reconnections: int = 0
+    connection: str | None = None
 
 
 Notice = (

@@ -57,6 +57,7 @@ class Status:
         name: The file that is being sent.
         draft: What the user is typing; None where nobody can type.
         asks: What the user is asked for instead of a message.
+        quality: Of the connection, in a word.
     """
 
     state: State
@@ -70,6 +71,7 @@ class Status:
     name: str | None = None
     draft: str | None = None
     asks: str | None = None
+    quality: str | None = None
 
 
 # --- Columns ---------------------------------------------------------------------
@@ -198,6 +200,8 @@ def _summary(notice: notices.Summary) -> str:
     parts.append(f"{notice.sent_s:.1f} s sent, {notice.heard_s:.1f} s heard")
     if notice.gaps:
         parts.append(f"{notice.gaps} gap{'s' if notice.gaps != 1 else ''} in the sound")
+    if notice.connection:
+        parts.append(f"connection {notice.connection}")
     if notice.reconnections:
         parts.append(f"reconnected {notice.reconnections}×")
     return " · ".join(parts)
@@ -224,6 +228,7 @@ def status_line(status: Status, width: int, style: Style) -> str:
         (f"  turn {status.turns}", style.dim),
         (f"  {_seconds(status.last_ms)}" if status.last_ms is not None else "", ""),
         (f"  ▶ {printable(status.name)}" if status.name else "", style.dim),
+        (f"  ⇅ {status.quality}" if status.quality else "", style.dim),
     ]
     out, left = "", width
     for text, code in pieces:

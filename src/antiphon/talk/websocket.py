@@ -24,6 +24,11 @@ class WebSocketConnection:
         self._session = session
         self._socket = socket
 
+    @property
+    def quality(self) -> None:
+        """Nobody knows: TCP hides it."""
+        return None
+
     async def send(self, message: str) -> None:
         if not self._socket.closed:
             try:
