@@ -2,7 +2,12 @@
 PORT ?= 8080
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 
-.PHONY: run test check fmt bench setup clean
+# Everything that npm installs: the web packages, and browsers' and Node's clients in the tests.
+NPM := $(shell command -v npm 2>/dev/null)
+NODE_PARTS := $(patsubst %/package-lock.json,%,$(wildcard web/package-lock.json tests/*/*/package-lock.json))
+INSTALLED := node_modules/.package-lock.json
+
+.PHONY: run test check fmt bench setup setup-test clean
 
 run: setup  ## serve on http://127.0.0.1:$(PORT)
 	$(UV) run --frozen --no-dev --no-group clients --extra webrtc antiphon serve --port $(PORT)
@@ -25,8 +30,12 @@ bench: setup  ## what a session costs, in two minutes (docs/reference/benchmarks
 setup: $(UV)
 	$(UV) sync --quiet --frozen --no-dev --no-group clients --extra webrtc --inexact
 
-setup-test: $(UV)
+setup-test: $(UV) $(if $(NPM),$(NODE_PARTS:%=%/$(INSTALLED)))
 	$(UV) sync --quiet --frozen
+
+%/$(INSTALLED): %/package-lock.json
+	npm ci --prefix $* --no-audit --no-fund --loglevel=error
+	touch $@
 
 .uv/bin/uv:
 	python3 -m venv .uv

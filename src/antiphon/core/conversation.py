@@ -8,7 +8,7 @@ This module only routes; each noun it routes to is a small machine of its own:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import assert_never
+from typing import Final, assert_never
 
 from antiphon.core import causes
 from antiphon.core.causes import Cause, Ms
@@ -32,6 +32,8 @@ from antiphon.protocol.items import Item
 from antiphon.protocol.session import AnySession, ServerVad, Session
 
 SESSION_MAX_MINUTES_TEXT = "Your session hit the maximum duration of {minutes} minutes."
+FRAME_MS: Final = 20
+"""Transports play in frames: what ends within one is looked for after the next."""
 
 
 class Conversation:
@@ -105,6 +107,7 @@ class Conversation:
                 ended = self._responses.on_news(cause, now_ms, out)
                 if ended is not None:
                     self._responses_ended([ended], now_ms, out)
+                self._await_boundary(now_ms)
             case causes.TranscriptGrew():
                 self._stage.transcripts.on_grew(cause, out)
             case causes.TranscriptEnded():
@@ -157,6 +160,8 @@ class Conversation:
                 case Deadline.SESSION_EXPIRES:
                     self._on_expired(out)
                     return
+                case Deadline.SOUND_ENDS:
+                    self._on_sound_ends(now_ms, out)
                 case Deadline.USER_IS_IDLE:
                     self._listening.time_out(self._silent_from_sample, out)
                     self._answer_turn(out)
@@ -274,6 +279,23 @@ class Conversation:
         self._announce_stopped(stopped, out)
         if stopped:
             self._await_user(now_ms)
+
+    def _await_boundary(self, now_ms: Ms) -> None:
+        """No cause comes when one response's sound ends where another's follows: ask for one."""
+        playout = self._stage.playout
+        if playout is None or self._deadlines.is_set(Deadline.SOUND_ENDS):
+            return
+        if playout.samples_to_boundary() is not None:
+            self._deadlines.set(Deadline.SOUND_ENDS, now_ms)  # A tick brings the position.
+
+    def _on_sound_ends(self, now_ms: Ms, out: list[Effect]) -> None:
+        playout = self._stage.playout
+        assert playout is not None, "only then is its deadline set"
+        self._announce_stopped(playout.stopped(), out)
+        samples = playout.samples_to_boundary()
+        if samples is not None:
+            wait_ms = max(FRAME_MS, samples_to_ms(samples))
+            self._deadlines.set(Deadline.SOUND_ENDS, now_ms + wait_ms)
 
     def _announce_stopped(self, response_ids: list[str], out: list[Effect]) -> None:
         for response_id in response_ids:

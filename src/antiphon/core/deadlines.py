@@ -11,6 +11,7 @@ class Deadline(Enum):
     """Every reason for which the conversation asks to be woken."""
 
     SESSION_EXPIRES = "the session has lasted as long as it may"
+    SOUND_ENDS = "a response's sound ends, and that of another waits behind it"
     USER_IS_IDLE = "the user has said nothing since the assistant's last words were heard"
 
 
@@ -23,6 +24,9 @@ class Deadlines:
     def set(self, name: Deadline, at_ms: Ms) -> None:
         self._at_ms[name] = at_ms
         self._find_next()
+
+    def is_set(self, name: Deadline) -> bool:
+        return name in self._at_ms
 
     def clear(self, name: Deadline) -> None:
         if self._at_ms.pop(name, None) is not None:

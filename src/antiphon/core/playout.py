@@ -137,6 +137,15 @@ class Playout:
             self._segments = [s for s in self._segments if s.response_id not in ids]
         return ids
 
+    def samples_to_boundary(self) -> int | None:
+        """How much is to be played until one response's sound ends and another's begins.
+
+        None where no end is known but that of all sound, which the transport tells
+        (`PlayoutDrained`).
+        """
+        ends = [s.end for s in self._soundings if s.generated and s.end < self._end]
+        return max(0, min(ends) - self._played) if ends else None
+
     def clear(self) -> Cleared:
         """Drop what was not played."""
         cut = []

@@ -15,6 +15,7 @@ from antiphon.server.api_errors import ApiError, errors_as_json, unauthorized
 from antiphon.server.auth import Gate
 from antiphon.server.calls import CallRoutes
 from antiphon.server.client_secrets import ClientSecrets
+from antiphon.server.console import Console
 from antiphon.server.logs import keep_peer_data_out
 from antiphon.server.realtime import DEFAULT_MODEL, LoadLimits, Realtime
 from antiphon.server.secret_store import SecretStore
@@ -80,6 +81,7 @@ class Api:
         app.on_response_prepare.append(self._add_headers)
         app.cleanup_ctx.append(self._calls.running)
         app.router.add_get("/healthz", self.health)
+        app.add_routes(Console().routes())
         app.add_routes(self._session_list.routes())
         for prefix in PREFIXES:
             app.router.add_get(f"{prefix}/realtime", self.realtime.handle)
