@@ -29,6 +29,7 @@ from antiphon.protocol.beta.flat import (
 )
 from antiphon.protocol.codec import decode_object, from_json
 from antiphon.protocol.session import AnySession, Session, SessionPatch, TranscriptionSession
+from antiphon.protocol.veil import Hidden
 from antiphon.server.secret_store import (
     DEFAULT_TTL_S,
     MAX_TTL_S,
@@ -60,6 +61,7 @@ class SecretLimits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         None
     ) = None
     client_events: Annotated[tuple[str, ...], Meta(max_length=50)] | None = None
+    hides: tuple[Hidden, ...] = ()
     end_user_id: Annotated[str, Meta(min_length=1, max_length=512)] | None = None
 
 
@@ -214,6 +216,7 @@ class ClientSecrets:
             max_sessions=limits.max_sessions,
             allowed_origins=origins,
             client_events=events,
+            hides=frozenset(limits.hides),
             end_user_id=limits.end_user_id or end_user_id,
         )
 

@@ -15,6 +15,7 @@ from msgspec import Struct
 from antiphon.errors import EngineUnavailable
 from antiphon.protocol.dialect import GA, GA_STRICT, Dialect, beta
 from antiphon.protocol.server import Error, ErrorDetail
+from antiphon.protocol.veil import Hidden, veiled
 from antiphon.runtime.hub import Hub, SessionKind
 from antiphon.runtime.session import LiveSession
 from antiphon.server.api_errors import INCORRECT_KEY, ApiError
@@ -241,6 +242,10 @@ class Realtime:
         """Of one connection: "header/subprotocol, or a secret minted by a beta endpoint"
         (docs/concepts/dialects.md).
         """
+        hidden = frozenset[Hidden]() if grant is None else grant.hides
+        return veiled(self._spoken(request, grant), hidden)
+
+    def _spoken(self, request: web.Request, grant: Grant | None) -> Dialect:
         asked = BETA_HEADER in request.headers.get("OpenAI-Beta", "")
         offered = BETA_SUBPROTOCOL in offered_subprotocols(request.headers)
         if asked or offered or (grant is not None and grant.dialect == "beta"):

@@ -18,6 +18,7 @@ from msgspec import Struct
 
 from antiphon.errors import AntiphonError
 from antiphon.protocol.session import SessionPatch
+from antiphon.protocol.veil import Hidden
 
 PREFIX = "ek_"
 """agents-js, in a browser, refuses a key that begins otherwise."""
@@ -45,6 +46,8 @@ class Grant(Struct, frozen=True, kw_only=True):
     """Web pages that may use it; None: whatever the server lets in."""
     client_events: frozenset[str] | None = None
     """Types of client events that its connections may send (GA names); None: all."""
+    hides: frozenset[Hidden] = frozenset()
+    """What its connections are not to see."""
     end_user_id: str | None = None
 
 

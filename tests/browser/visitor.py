@@ -1,0 +1,129 @@
+"""Someone at a page, in headless Chromium."""
+
+from __future__ import annotations
+
+import base64
+import os
+import shutil
+import wave
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from playwright.async_api import ConsoleMessage, Page, async_playwright
+
+from antiphon.audio.resample import Resampler
+from tests.browser.site import PAGES
+from tests.recordings import FOLDER, at_16khz
+
+TIMEOUT_S = 60
+"""For one thing to come: a busy machine is no failure."""
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium")
+ARTIFACTS = Path(__file__).parents[2] / "out" / "browser"
+"""Where a page that failed leaves its picture."""
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--autoplay-policy=no-user-gesture-required",
+    "--use-fake-ui-for-media-stream",
+    "--use-fake-device-for-media-stream",
+)
+
+needs_chromium = pytest.mark.skipif(
+    CHROMIUM is None, reason="Chromium is absent: apt-get install chromium (or set CHROMIUM)"
+)
+
+
+class Visitor:
+    """Sees what the page shows, and speaks into its microphone."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.complaints: list[str] = []
+        page.on("console", self._on_console)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+    async def run(self, expression: str, argument: Any = None) -> Any:
+        """What an expression of the page's own comes to."""
+        return await self.page.evaluate(expression, argument)
+
+    async def until(self, expression: str, argument: Any = None) -> Any:
+        """Wait until it comes to something true."""
+        handle = await self.page.wait_for_function(
+            expression, arg=argument, timeout=TIMEOUT_S * 1000, polling=20
+        )
+        return await handle.json_value()
+
+    async def speak(self, clip: str) -> None:
+        """Say a recording, once the page listens; returns when it is said."""
+        await self.until("() => window.microphone?.isOpen")
+        recording = base64.b64encode((FOLDER / f"{clip}.wav").read_bytes()).decode()
+        await self.run("(recording) => window.microphone.say(recording)", recording)
+
+    def _on_console(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self.complaints.append(message.text)
+
+
+@asynccontextmanager
+async def visiting(
+    url: str, *, microphone: Path | None = None, complains: bool = False
+) -> AsyncIterator[Visitor]:
+    """Open a page.
+
+    Args:
+        url: of the page.
+        microphone: a WAV file for Chromium's own fake microphone, which plays it once, from
+            when the page first listens.  None: one that `Visitor.speak` speaks into.
+        complains: whether the page may log errors; where not, one fails the test.
+    """
+    flags = list(FLAGS)
+    if microphone is not None:
+        flags.append(f"--use-file-for-fake-audio-capture={microphone}%noloop")
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+        try:
+            page = await browser.new_page()
+            if microphone is None:
+                await page.add_init_script(path=PAGES / "microphone.js")
+            visitor = Visitor(page)
+            try:
+                await page.goto(url)
+                yield visitor
+            except BaseException:
+                await _keep_picture(page)
+                raise
+            assert complains or not visitor.complaints, visitor.complaints
+        finally:
+            await browser.close()
+
+
+async def _keep_picture(page: Page) -> None:
+    test = os.environ.get("PYTEST_CURRENT_TEST", "page").partition(" ")[0]
+    name = test.rpartition("::")[2].replace("/", "-")
+    if not page.is_closed():
+        await page.screenshot(path=ARTIFACTS / f"{name}.png")
+
+
+def microphone_file(folder: Path, clip: str, *, before_s: float, after_s: float) -> Path:
+    """A recording as Chromium's fake microphone takes it: 48 kHz, silence around it."""
+    resampler = Resampler(16_000, 48_000)
+    said = resampler.process(at_16khz(clip).tobytes()) + resampler.flush()
+    silence = np.random.default_rng(1).integers(-4, 5, 48_000).astype("<i2").tobytes()
+    path = folder / f"{clip}.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, 48_000, 0, "NONE", ""))
+        for seconds, sound in ((before_s, silence), (0.0, said), (after_s, silence)):
+            for _ in range(round(seconds)):
+                file.writeframes(sound)
+            if not seconds:
+                file.writeframes(sound)
+    return path
