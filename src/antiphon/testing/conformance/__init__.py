@@ -10,14 +10,16 @@ A script can be read beside the API's reference, and is played over any `Line`:
 time; over a network comes `PatientLine`, with a socket of your own.
 """
 
-from antiphon.testing.conformance.lines import LIVE, VIRTUAL, LiveLine, VirtualLine
+from antiphon.testing.conformance.lines import LIVE, VIRTUAL, WEBRTC, LiveLine, VirtualLine
 from antiphon.testing.conformance.patient_line import PatientLine
+from antiphon.testing.conformance.playout import for_server_playout
 from antiphon.testing.conformance.runner import ConformanceFailure, Line, Played, play
 from antiphon.testing.conformance.script import Script, ScriptError, parse_script, read_script
 
 __all__ = [
     "LIVE",
     "VIRTUAL",
+    "WEBRTC",
     "ConformanceFailure",
     "Line",
     "LiveLine",
@@ -26,6 +28,7 @@ __all__ = [
     "Script",
     "ScriptError",
     "VirtualLine",
+    "for_server_playout",
     "parse_script",
     "play",
     "read_script",

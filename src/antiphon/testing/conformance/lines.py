@@ -40,6 +40,7 @@ from antiphon.testing.virtual_call import CLIENT, VirtualCall, session
 
 VIRTUAL = "virtual"
 LIVE = "live"
+WEBRTC = "webrtc"
 
 EngineEffect = (
     Configure | Hear | TurnBegan | TurnCommitted | InputDropped | Generate | StopGenerating

@@ -162,6 +162,8 @@ class _Run:
     async def _receive(self, *, expected: bool) -> Event | None:
         __tracebackhide__ = True
         event = await self._line.receive(expected=expected)
+        while event is not None and event["type"] in self._script.passes_over:
+            event = await self._line.receive(expected=expected)
         if event is not None:
             if event["type"] != "(closed)":
                 self._played.events.append(event)

@@ -79,6 +79,8 @@ class Script:
     name: str
     head: Head
     statements: tuple[Statement, ...]
+    passes_over: frozenset[str] = frozenset()
+    """Types of events that may come at any time."""
 
     def runs_on(self, line: str) -> bool:
         return not self.head.lines or line in self.head.lines

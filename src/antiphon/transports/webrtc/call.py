@@ -310,7 +310,8 @@ class Call:
             self._sent_bytes += len(frame.payload)
         self.playback.encode_ahead()
         now_s = time.monotonic()
-        self._hear(self._heard.take(now_s))
+        if self._agreed.receives:  # Else there is no microphone, not one that is silent.
+            self._hear(self._heard.take(now_s))
         self._slots_to_report -= 1
         if self._slots_to_report <= 0:
             self._slots_to_report = REPORT_SLOTS
