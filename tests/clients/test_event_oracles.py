@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import warnings
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +12,13 @@ from openai.types.realtime import RealtimeServerEvent
 from pydantic import TypeAdapter
 
 from antiphon.protocol.server import ServerEvent
-from antiphon.testing.conformance import VIRTUAL, VirtualLine, play, read_script
+from antiphon.testing.conformance import VIRTUAL, read_script
+from tests.conformance.played import SCRIPTS, events_of
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Its own imports are not ours to mend.
     from pipecat.services.openai.realtime.events import parse_server_event
 
-SCRIPTS = sorted((Path(__file__).parents[1] / "conformance" / "scripts").glob("*.script"))
 UNKNOWN_TO_PIPECAT = {
     "input_audio_buffer.timeout_triggered",
     "output_audio_buffer.started",
@@ -33,16 +31,6 @@ NOT_FOR_PIPECAT = {
     "4.16-streaming-transcription.script": "its voice service opens no transcription sessions",
 }
 STRICT: TypeAdapter[Any] = TypeAdapter(RealtimeServerEvent)
-
-
-@cache
-def events_of(path: Path) -> list[dict[str, Any]]:
-    async def played() -> list[dict[str, Any]]:
-        script = read_script(path)
-        async with VirtualLine(script) as line:
-            return (await play(script, line)).events
-
-    return asyncio.run(played())
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)

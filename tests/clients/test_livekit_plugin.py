@@ -26,6 +26,8 @@ TAIL_MS = 5000
 """Whatever is thought of the words, semantic_vad waits no longer."""
 
 
+IN_THE_WORD_MS = 1250
+"""In `speech("laptop_yes")`, where a single word is said from 900 to 1500 ms."""
 SILENCE = bytes(TAIL_MS * BYTES_PER_MS)
 
 
@@ -69,14 +71,17 @@ class Watched:
         self._tell(event["type"], event)
 
     async def until(self, kind: str, holds: Callable[[Any], bool] = lambda _: True) -> Any:
-        async with asyncio.timeout(TIMEOUT_S):
-            while True:
-                name, event = await self._told.get()
-                if name == "error":
-                    assert event.recoverable, event
-                    assert "connection closed" in str(event.error), event
-                if name == kind and holds(event):
-                    return event
+        while True:
+            try:
+                name, event = await asyncio.wait_for(self._told.get(), TIMEOUT_S)
+            except TimeoutError:
+                seen = " ".join(name for name, _ in self.seen)
+                raise AssertionError(f"no {kind} came; there were: {seen}") from None
+            if name == "error":
+                assert event.recoverable, event
+                assert "connection closed" in str(event.error), event
+            if name == kind and holds(event):
+                return event
 
     def push(self, pcm: bytes) -> None:
         for frame in frames(pcm):
@@ -201,7 +206,9 @@ async def test_who_is_interrupted_keeps_what_was_heard(offline_server: ServerPro
         await session.update_chat_ctx(context)
         story = await whole(await session.generate_reply())
         assert story.audio_ms > 4000
-        watched.push(speech("laptop_yes"))
+        # In the middle of the word: the turn cannot be over before it is interrupted.
+        word = speech("laptop_yes")
+        watched.push(word[: IN_THE_WORD_MS * BYTES_PER_MS])
         await watched.until("input_speech_started")
         session.interrupt()
         session.truncate(
@@ -209,7 +216,7 @@ async def test_who_is_interrupted_keeps_what_was_heard(offline_server: ServerPro
         )
         truncated = await watched.until("conversation.item.truncated")
         assert (truncated["item_id"], truncated["audio_end_ms"]) == (story.message_id, 2000)
-        watched.push(SILENCE)
+        watched.push(word[IN_THE_WORD_MS * BYTES_PER_MS :] + SILENCE)
         answer = await whole(await watched.until("generation_created"))
         assert answer.text == "Good. What would you like to do?"
         session.send_event({"type": "conversation.item.retrieve", "item_id": story.message_id})

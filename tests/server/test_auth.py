@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import hmac
+
 import pytest
 from aiohttp.test_utils import make_mocked_request
 
@@ -39,6 +41,23 @@ def test_without_keys_everyone_is_admitted() -> None:
 
 def test_keys_are_not_kept_as_they_are() -> None:
     assert "key-one" not in str(vars(KeyRing(KEYS)))
+
+
+@pytest.mark.parametrize("key", ["key-one", "key-two", "wrong"])
+def test_all_keys_are_compared_in_constant_time(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the first difference nor the first match ends it sooner."""
+    compared: list[tuple[bytes, bytes]] = []
+    compare = hmac.compare_digest
+
+    def counting(known: bytes, shown: bytes) -> bool:
+        compared.append((known, shown))
+        return compare(known, shown)
+
+    ring = KeyRing(KEYS)
+    monkeypatch.setattr(hmac, "compare_digest", counting)
+    assert ring.holds(key) is (key != "wrong")
+    assert len(compared) == len(KEYS)
+    assert {len(digest) for pair in compared for digest in pair} == {32}
 
 
 def test_a_key_of_strange_bytes_is_only_wrong() -> None:

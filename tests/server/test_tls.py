@@ -146,6 +146,12 @@ def test_one_file_alone_is_refused(variable: str, lacks: str, files: Files) -> N
         load(environ={variable: str(files.certificate)})
 
 
+def test_a_path_without_a_file_is_named_with_where_it_stands(files: Files) -> None:
+    paths = {"ANTIPHON_TLS_CERT": str(files.certificate), "ANTIPHON_TLS_KEY": "nowhere.pem"}
+    with pytest.raises(ConfigurationError, match=r"^ANTIPHON_TLS_KEY: .* no file 'nowhere\.pem'"):
+        load(environ=paths)
+
+
 # --- Serving with one --------------------------------------------------------
 
 
@@ -155,6 +161,7 @@ async def test_only_who_trusts_the_certificate_connects(
     url = f"{tls_server.url}/healthz"
     assert url.startswith("https://127.0.0.1:")
     trusting = ssl.create_default_context(cafile=certificate.certificate)
+    trusting.verify_flags |= ssl.VERIFY_X509_STRICT  # As Python does from 3.13 on.
     async with ClientSession() as client:
         async with client.get(url, ssl=trusting) as response:
             assert (await response.json())["status"] == "ok"

@@ -1,82 +1,38 @@
-"""Who may join which session, in which dialect: over real sockets, with real conversations."""
+"""Who may do what with which secret: over real sockets, with real conversations."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from typing import Any
 
+import aioice.ice
 import pytest
-from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType, web
+from aiohttp import ClientWebSocketResponse
 
-from antiphon.engines.scripted import Script, ScriptedEngine, Write
-from antiphon.runtime.hub import Hub
-from antiphon.server.app import Api, Model
-from antiphon.server.auth import Gate
-from antiphon.server.config import Secret
-from antiphon.server.realtime import LoadLimits
-
-KEY = {"Authorization": "Bearer server-key"}
-
-
-class Place:
-    """A running server with one key, and a client of it."""
-
-    def __init__(self, hub: Hub, client: ClientSession, port: int) -> None:
-        self.hub = hub
-        self._client = client
-        self._url = f"http://127.0.0.1:{port}"
-
-    async def post(self, path: str, body: object) -> dict[str, Any]:
-        async with self._client.post(self._url + path, json=body, headers=KEY) as response:
-            answer: dict[str, Any] = await response.json()
-            return answer
-
-    async def get(self, path: str) -> dict[str, Any]:
-        async with self._client.get(self._url + path, headers=KEY) as response:
-            answer: dict[str, Any] = await response.json()
-            return answer
-
-    async def status_of_upgrade(self, query: str, key: str) -> int:
-        headers = {"Authorization": f"Bearer {key}", "Upgrade": "websocket"}
-        url = f"{self._url}/v1/realtime?{query}"
-        async with self._client.get(url, headers=headers) as response:
-            return response.status
-
-    async def join(
-        self, query: str = "model=test", key: str = "server-key", **headers: str
-    ) -> ClientWebSocketResponse:
-        return await self._client.ws_connect(
-            f"{self._url}/v1/realtime?{query}",
-            headers={"Authorization": f"Bearer {key}", **headers},
-        )
+from antiphon.transports.webrtc.calls import Answer
+from tests.server.place import Place, places, turned_away, until
+from tests.transports.webrtc.client import LOCALHOST, Client
 
 
 @pytest.fixture
-async def place() -> AsyncIterator[Place]:
-    engine = ScriptedEngine(Script(replies=((Write(text="Hello."),),)))
-    hub = Hub(lambda _: engine)
-    api = Api(
-        hub,
-        gate=Gate([Secret("server-key")]),
-        models=lambda: [Model(id="test")],
-        load=LoadLimits(max_sessions=10),
+async def place(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Place]:
+    monkeypatch.setattr(
+        aioice.ice, "get_host_addresses", lambda use_ipv4, use_ipv6: list(LOCALHOST)
     )
-    async with AsyncExitStack() as ending:
-        runner = web.AppRunner(api.app(), shutdown_timeout=0.1)
-        await runner.setup()
-        ending.push_async_callback(runner.cleanup)
-        ending.push_async_callback(hub.aclose)
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        client = await ending.enter_async_context(ClientSession())
-        yield Place(hub, client, runner.addresses[0][1])
+    async with places() as place:
+        yield place
 
 
-async def until(ws: ClientWebSocketResponse, kind: str) -> dict[str, Any]:
-    while True:
-        event: dict[str, Any] = await ws.receive_json(timeout=5)
-        if event["type"] == kind:
-            return event
+class CallsOf:
+    """Calls that the bearer of a key opens."""
+
+    def __init__(self, place: Place, key: str) -> None:
+        self._place, self._key = place, key
+
+    async def answer(self, offer_sdp: str, *, model: str) -> Answer:
+        told = await self._place.offer(offer_sdp, key=self._key)
+        assert told.status == 201, told
+        return Answer(told.headers["Location"].rpartition("/")[2], told.body)
 
 
 async def _rest(ws: ClientWebSocketResponse) -> AsyncIterator[dict[str, Any]]:
@@ -84,17 +40,18 @@ async def _rest(ws: ClientWebSocketResponse) -> AsyncIterator[dict[str, Any]]:
         yield message.json()
 
 
-async def minted(place: Place, **antiphon: object) -> str:
-    session = {"type": "realtime", "instructions": "Be brief.", "output_modalities": ["text"]}
-    answer = await place.post(
-        "/v1/realtime/client_secrets", {"session": session, "antiphon": antiphon}
-    )
-    assert answer["value"].startswith("ek_")
-    return str(answer["value"])
+async def refusals(place: Place, secret: str) -> tuple[str, str]:
+    """Why a secret opens neither a WebSocket session nor a call."""
+    call = await place.offer("v=0", key=secret)
+    assert (call.status, call.code) == (401, "invalid_api_key")
+    return await turned_away(await place.join(key=secret)), call.body["error"]["message"]
+
+
+# --- What a secret is for ----------------------------------------------------
 
 
 async def test_a_secret_opens_the_session_that_it_was_minted_for(place: Place) -> None:
-    ws = await place.join(key=await minted(place))
+    ws = await place.join(key=(await place.mint())["value"])
     created = await until(ws, "session.created")
     assert created["session"]["instructions"] == "Be brief."
     await ws.send_json({"type": "response.create"})
@@ -102,17 +59,8 @@ async def test_a_secret_opens_the_session_that_it_was_minted_for(place: Place) -
     assert done["response"]["status"] == "completed"
 
 
-async def test_a_secret_opens_no_more_sessions_than_it_may(place: Place) -> None:
-    secret = await minted(place, max_sessions=1)
-    await until(await place.join(key=secret), "session.created")
-    again = await place.join(key=secret)
-    assert (await again.receive_json())["error"]["code"] == "invalid_api_key"
-    assert (await again.receive()).type is WSMsgType.CLOSE
-    assert again.close_code == 3000
-
-
 async def test_a_secret_sends_only_the_events_that_it_may(place: Place) -> None:
-    secret = await minted(place, client_events=["response.create"])
+    secret = (await place.mint(client_events=["response.create"]))["value"]
     ws = await place.join(key=secret)
     update = {"type": "session.update", "event_id": "e1", "session": {"instructions": "Sing."}}
     await ws.send_json(update)
@@ -123,9 +71,126 @@ async def test_a_secret_sends_only_the_events_that_it_may(place: Place) -> None:
     assert (await until(ws, "session.updated"))["session"]["instructions"] == "Sing."
 
 
-async def test_a_forged_secret_is_turned_away(place: Place) -> None:
-    ws = await place.join(key="ek_" + "0" * 32)
-    assert (await ws.receive_json())["error"]["code"] == "invalid_api_key"
+# --- Secrets that open nothing -----------------------------------------------
+
+
+async def test_an_expired_secret_opens_nothing_and_says_so(place: Place) -> None:
+    secret = (await place.mint(seconds=10))["value"]
+    live = await place.join(key=secret)
+    await until(live, "session.created")
+    place.now_s += 10
+    for reason in await refusals(place, secret):
+        assert "has expired" in reason
+    # A session outlives its secret.
+    await live.send_json({"type": "response.create"})
+    await until(live, "response.done")
+
+
+async def test_a_revoked_secret_opens_nothing_and_says_so(place: Place) -> None:
+    minted = await place.mint()
+    path = f"/v1/realtime/client_secrets/{minted['antiphon']['id']}"
+    assert (await place.ask("DELETE", path)).status == 200
+    for reason in await refusals(place, minted["value"]):
+        assert "was revoked" in reason
+
+
+async def test_a_secret_opens_no_more_sessions_than_it_may(place: Place) -> None:
+    secret = (await place.mint(max_sessions=1))["value"]
+    live = await place.join(key=secret)
+    await until(live, "session.created")
+    for reason in await refusals(place, secret):
+        assert "1 sessions that it may" in reason
+    # Nor after its session has ended: whoever copied it comes too late.
+    await live.close()
+    for reason in await refusals(place, secret):
+        assert "1 sessions that it may" in reason
+
+
+@pytest.mark.parametrize("change", ["all of it", "its end", "its case", "a space", "nothing left"])
+async def test_a_forged_secret_opens_nothing(place: Place, change: str) -> None:
+    real = (await place.mint())["value"]
+    forged = {
+        "all of it": "ek_" + "0" * 32,
+        "its end": real[:-1] + ("A" if real[-1] != "A" else "B"),
+        "its case": "ek_" + real[3:].swapcase(),
+        "a space": real[:9] + " " + real[9:],
+        "nothing left": "ek_",
+    }[change]
+    for reason in await refusals(place, forged):
+        assert "there is no such client secret" in reason
+    await until(await place.join(key=real), "session.created")
+
+
+async def test_a_secret_of_another_page_opens_nothing(place: Place) -> None:
+    secret = (await place.mint(allowed_origins=["https://app.example.com"]))["value"]
+    for origin in ({}, {"Origin": "https://evil.example.com"}):
+        headers = {"Upgrade": "websocket", **origin}
+        told = await place.ask("GET", "/v1/realtime?model=m", key=secret, headers=headers)
+        assert (told.status, told.code) == (403, "origin_not_allowed")
+    ws = await place.join(key=secret, headers={"Origin": "https://app.example.com"})
+    await until(ws, "session.created")
+
+
+# --- What no secret may ------------------------------------------------------
+
+FOR_SERVER_KEYS = [
+    ("POST", "/v1/realtime/client_secrets"),
+    ("POST", "/v1/realtime/sessions"),
+    ("POST", "/v1/realtime/transcription_sessions"),
+    ("DELETE", "/v1/realtime/client_secrets/{secret_id}"),
+    ("POST", "/v1/realtime/calls/{call_id}/hangup"),
+    ("GET", "/v1/antiphon/sessions"),
+    ("GET", "/v1/models"),
+    ("GET", "/v1/models/test"),
+]
+
+
+@pytest.mark.parametrize(("method", "path"), FOR_SERVER_KEYS)
+async def test_no_secret_does_what_server_keys_are_for(
+    place: Place, method: str, path: str
+) -> None:
+    """Not even to the call that it has opened, or to itself."""
+    minted = await place.mint()
+    caller = Client(CallsOf(place, minted["value"]))
+    await caller.call()
+    path = path.format(secret_id=minted["antiphon"]["id"], call_id=caller.call_id)
+    for key in (minted["value"], "wrong-key", None):
+        told = await place.ask(method, path, key=key)
+        assert (told.status, told.code) == (401, "invalid_api_key")
+        assert minted["value"] not in str(told.body)
+    await caller.event("session.created")
+    assert not caller.closed
+    assert (await place.ask(method, path)).status == 200, "a server key does"
+    await caller.hang_up()
+
+
+@pytest.mark.parametrize("of", ["a session", "a call"])
+async def test_no_secret_joins_a_session_as_a_sideband(place: Place, of: str) -> None:
+    own = (await place.mint())["value"]
+    other = (await place.mint())["value"]
+    ws = await place.join(key=own)
+    session_id = (await until(ws, "session.created"))["session"]["id"]
+    caller = Client(CallsOf(place, own))
+    await caller.call()
+    joined = session_id if of == "a session" else caller.call_id
+    for key in (own, other, "wrong-key"):
+        assert await place.status_of_upgrade(f"call_id={joined}", key) == 404
+    sideband = await place.join(f"call_id={joined}")
+    await until(sideband, "session.created")
+    await caller.hang_up()
+
+
+async def test_a_revoked_secret_leaves_the_sessions_of_others_alone(place: Place) -> None:
+    one, other = await place.mint(), await place.mint()
+    ws = await place.join(key=other["value"])
+    await until(ws, "session.created")
+    await place.ask("DELETE", f"/v1/realtime/client_secrets/{one['antiphon']['id']}")
+    await ws.send_json({"type": "response.create"})
+    await until(ws, "response.done")
+    await until(await place.join(key=other["value"]), "session.created")
+
+
+# --- Sidebands and dialects --------------------------------------------------
 
 
 async def test_a_sideband_sees_the_same_events_and_does_not_keep_the_session(place: Place) -> None:
@@ -136,7 +201,7 @@ async def test_a_sideband_sees_the_same_events_and_does_not_keep_the_session(pla
     await sideband.send_json({"type": "response.create"})
     seen = (await until(owner, "response.done"), await until(sideband, "response.done"))
     assert seen[0] == seen[1]
-    (listed,) = (await place.get("/v1/antiphon/sessions"))["data"]
+    (listed,) = (await place.ask("GET", "/v1/antiphon/sessions")).body["data"]
     assert listed["id"] == session_id
     await owner.close()
     assert [event["type"] async for event in _rest(sideband)] == ["rate_limits.updated"]
@@ -144,15 +209,8 @@ async def test_a_sideband_sees_the_same_events_and_does_not_keep_the_session(pla
     assert not place.hub.sessions
 
 
-async def test_no_secret_joins_a_session_as_a_sideband(place: Place) -> None:
-    owner = await place.join()
-    session_id = (await until(owner, "session.created"))["session"]["id"]
-    secret = await minted(place)
-    assert await place.status_of_upgrade(f"call_id={session_id}", secret) == 404
-
-
 async def test_the_beta_dialect_is_spoken_where_it_is_asked_for(place: Place) -> None:
-    ws = await place.join(**{"OpenAI-Beta": "realtime=v1"})
+    ws = await place.join(headers={"OpenAI-Beta": "realtime=v1"})
     created = await until(ws, "session.created")
     assert created["session"]["modalities"] == ["text", "audio"]
     assert (await ws.receive_json())["type"] == "conversation.created"

@@ -100,6 +100,8 @@ def from_json(raw: dict[str, Any], kind: Any, *, strict: bool = False) -> Any:
     try:
         made = msgspec.convert(raw, kind)
     except msgspec.ValidationError as error:
+        if (padded := _with_padding(raw, str(error))) is not None:
+            return from_json(padded, kind, strict=strict)
         code, message, param = _explain(str(error), raw, kind)
         raise ProtocolError(code, message, param=param, event_id=event_id_of(raw)) from None
     if strict:
@@ -220,8 +222,8 @@ def _second_look(data: bytes | str, complaint: str, *, strict: bool) -> ClientEv
     except RecursionError:
         raise _too_deep() from None
     event_id = event_id_of(raw)
-    if complaint.startswith("Invalid base64") and isinstance(raw, dict):
-        return client_event_from(_with_padding(raw), strict=strict)
+    if (padded := _with_padding(raw, complaint)) is not None:
+        return decode_client_event(msgspec.json.encode(padded), strict=strict)
     if not strict and isinstance(raw, dict) and raw.get("type") == "transcription_session.update":
         return _from_flat(decode_object(data), raw.get("session"))
     code, message, param = _explain(complaint, raw, ClientEvent)
@@ -324,13 +326,22 @@ def _literals_at(kind: msgspec.inspect.Type, steps: list[tuple[str, str]]) -> li
     return []
 
 
-def _with_padding(raw: Any) -> Any:
-    """The same JSON with the padding of base64 wherever audio stands in it."""
+def _with_padding(raw: Any, complaint: str) -> Any:
+    """The same JSON with the padding of base64 wherever audio stands in it; None where that
+    is not what the complaint is about.
+    """
+    if not complaint.startswith("Invalid base64"):
+        return None
+    padded = _padded(raw)
+    return None if padded == raw else padded
+
+
+def _padded(raw: Any) -> Any:
     if isinstance(raw, list):
-        return [_with_padding(value) for value in raw]
+        return [_padded(value) for value in raw]
     if not isinstance(raw, dict):
         return raw
-    padded = {key: _with_padding(value) for key, value in raw.items()}
+    padded = {key: _padded(value) for key, value in raw.items()}
     audio = raw.get("audio")
     if isinstance(audio, str):
         stripped = audio.rstrip("=")

@@ -56,13 +56,14 @@ class Api:
         load: LoadLimits,
         limits: WebSocketLimits | None = None,
         webrtc: WebRtcSettings | None = None,
+        secret_store: SecretStore | None = None,
         strict: bool = False,
     ) -> None:
         self.hub = hub
         self._gate = gate
         self._models = models
         self._max_sessions = load.max_sessions
-        secret_store = SecretStore()
+        secret_store = SecretStore() if secret_store is None else secret_store
         self.realtime = Realtime(
             hub, gate=gate, secret_store=secret_store, load=load, limits=limits, strict=strict
         )

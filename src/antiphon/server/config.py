@@ -415,6 +415,9 @@ def problems(config: Config) -> Iterator[tuple[str, str]]:
         yield "server.tls_cert", "a certificate needs its key too: tls_key in [server]."
     if server.tls_key is not None and server.tls_cert is None:
         yield "server.tls_key", "a key needs its certificate too: tls_cert in [server]."
+    for name, path in (("tls_cert", server.tls_cert), ("tls_key", server.tls_key)):
+        if path is not None and not Path(path).is_file():
+            yield f"server.{name}", f"there is no file '{path}'."
     if server.tape_dir is not None and not Path(server.tape_dir).is_dir():
         yield "server.tape_dir", f"there is no directory '{server.tape_dir}'."
     if config.offline.agent is not None and not Path(config.offline.agent).is_file():

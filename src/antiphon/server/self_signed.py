@@ -35,7 +35,8 @@ class Files(NamedTuple):
 def own_names() -> tuple[str, ...]:
     """The names by which this machine is reached, its loopback first."""
     host = socket.gethostname()
-    return tuple(dict.fromkeys((*LOCAL_NAMES, *([host] if host else []))))
+    # A certificate holds no other characters.
+    return tuple(dict.fromkeys((*LOCAL_NAMES, *([host] if host and host.isascii() else []))))
 
 
 def write_self_signed(

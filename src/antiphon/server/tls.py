@@ -6,7 +6,7 @@ It is read once, at start; a renewed one needs a restart.
 from __future__ import annotations
 
 import ssl
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
@@ -61,10 +61,6 @@ def read_identity(certificate: Path, key: Path) -> Identity:
         begins_at=shown.not_valid_before_utc,
         expires_at=shown.not_valid_after_utc,
     )
-
-
-def utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 def _read_certificate(path: Path) -> x509.Certificate:

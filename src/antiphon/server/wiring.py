@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from antiphon.engines.cascade.llm.offline.brain import OfflineBrain
 from antiphon.engines.cascade.llm.openai_chat import ChatSettings, OpenAIChatBrain
@@ -20,9 +21,11 @@ from antiphon.server.auth import Gate
 from antiphon.server.config import Config
 from antiphon.server.realtime import DEFAULT_MODEL, LoadLimits
 from antiphon.server.serve import StopSignals, serve
-from antiphon.server.tls import Identity, read_identity, utc_now
 from antiphon.transports.webrtc.settings import IceServer, WebRtcSettings
 from antiphon.transports.websocket import WebSocketLimits
+
+if TYPE_CHECKING:
+    from antiphon.server.tls import Identity
 
 YOUNG_OBJECTS = 10_000
 
@@ -39,7 +42,7 @@ class Wired(NamedTuple):
 
     def warnings(self) -> list[str]:
         """What works, and will not be liked."""
-        warning = None if self.identity is None else self.identity.warning(utc_now())
+        warning = None if self.identity is None else self.identity.warning(datetime.now(UTC))
         return [] if warning is None else [warning]
 
 
@@ -111,6 +114,8 @@ def tls_identity(config: Config) -> Identity | None:
     server = config.server
     if server.tls_cert is None or server.tls_key is None:
         return None
+    from antiphon.server.tls import read_identity  # Who serves no TLS need not wait for it.
+
     return read_identity(Path(server.tls_cert), Path(server.tls_key))
 
 

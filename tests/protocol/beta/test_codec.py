@@ -22,6 +22,7 @@ from antiphon.protocol import client, server
 from antiphon.protocol.beta import codec as beta
 from antiphon.protocol.beta.codec import BetaCodec
 from antiphon.protocol.beta.flat import session_to_beta
+from antiphon.protocol.codec import decode_client_event
 from antiphon.protocol.items import (
     FunctionCall,
     FunctionCallOutput,
@@ -438,6 +439,17 @@ def test_a_response_takes_flat_settings() -> None:
 )
 def test_the_other_client_events_are_the_same_in_both(message: dict[str, Any]) -> None:
     assert ask(message).__struct_config__.tag == message["type"]
+
+
+def test_audio_in_a_request_for_a_response_may_lack_its_padding() -> None:
+    heard = {"type": "message", "role": "user", "content": [{"type": "input_audio", "audio": "AA"}]}
+    message = {"type": "response.create", "response": {"modalities": ["text"], "input": [heard]}}
+    for event in (ask(message), decode_client_event(json.dumps(message))):
+        assert isinstance(event, client.ResponseCreate)
+        assert event.response is not None
+        assert event.response.output_modalities == ("text",)
+        (item,) = event.response.input or ()
+        assert item == Message(role="user", content=(InputAudio(None, b"\0"),))
 
 
 def test_an_item_may_be_spelled_in_beta() -> None:

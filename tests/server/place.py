@@ -1,0 +1,143 @@
+"""A whole server with one key, conversations of a scripted engine, and a client of it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, NamedTuple
+
+from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType, web
+
+from antiphon.engines.scripted import Script, ScriptedEngine, Write
+from antiphon.runtime.hub import Hub
+from antiphon.server.app import Api, Model
+from antiphon.server.auth import Gate
+from antiphon.server.config import Secret
+from antiphon.server.realtime import LoadLimits
+from antiphon.server.secret_store import SecretStore
+from antiphon.transports.webrtc.settings import WebRtcSettings
+
+Headers = Mapping[str, str] | tuple[()]
+
+KEY = "server-key"
+NOW_S = 1_795_000_000.0
+EVENT_TIMEOUT_S = 60
+"""A busy machine is no failure."""
+
+
+class Told(NamedTuple):
+    status: int
+    body: Any
+    headers: Mapping[str, str]
+
+    @property
+    def code(self) -> str | None:
+        code: str | None = self.body["error"]["code"]
+        return code
+
+
+class Place:
+    """Attributes:
+    now_s: the wall clock by which secrets expire.
+    """
+
+    def __init__(self, client: ClientSession) -> None:
+        self.now_s = NOW_S
+        engine = ScriptedEngine(Script(replies=((Write(text="Hello."),),)))
+        self.hub = Hub(lambda _: engine)
+        self.api = Api(
+            self.hub,
+            gate=Gate([Secret(KEY)]),
+            models=lambda: [Model(id="test")],
+            load=LoadLimits(max_sessions=10),
+            webrtc=WebRtcSettings(host_addresses=("127.0.0.1",)),
+            secret_store=SecretStore(now_s=lambda: self.now_s),
+        )
+        self.url = ""
+        self._client = client
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        key: str | None = KEY,
+        headers: Headers = (),
+        **options: Any,
+    ) -> Told:
+        """One HTTP request, with a bearer key or none."""
+        shown = dict(headers) | ({} if key is None else {"Authorization": f"Bearer {key}"})
+        async with self._client.request(
+            method, self.url + path, headers=shown, **options
+        ) as response:
+            is_json = response.content_type == "application/json"
+            body = await (response.json() if is_json else response.text())
+            return Told(response.status, body, response.headers)
+
+    async def join(
+        self,
+        query: str = "model=test",
+        *,
+        key: str | None = KEY,
+        path: str = "/v1/realtime",
+        protocols: tuple[str, ...] = (),
+        headers: Headers = (),
+    ) -> ClientWebSocketResponse:
+        shown = dict(headers) | ({} if key is None else {"Authorization": f"Bearer {key}"})
+        return await self._client.ws_connect(
+            f"{self.url}{path}?{query}", protocols=protocols, headers=shown
+        )
+
+    async def status_of_upgrade(self, query: str, key: str) -> int:
+        upgrade = {"Upgrade": "websocket"}
+        return (await self.ask("GET", f"/v1/realtime?{query}", key=key, headers=upgrade)).status
+
+    async def mint(self, *, seconds: int = 600, **antiphon: object) -> dict[str, Any]:
+        """A client secret, as it is answered."""
+        body = {
+            "session": {
+                "type": "realtime",
+                "instructions": "Be brief.",
+                "output_modalities": ["text"],
+            },
+            "expires_after": {"anchor": "created_at", "seconds": seconds},
+            "antiphon": antiphon,
+        }
+        told = await self.ask("POST", "/v1/realtime/client_secrets", json=body)
+        assert told.status == 200, told
+        secret: dict[str, Any] = told.body
+        return secret
+
+    async def offer(self, sdp: str, *, key: str | None = KEY, path: str = "/v1/realtime") -> Told:
+        headers = {"Content-Type": "application/sdp"}
+        return await self.ask("POST", f"{path}/calls", key=key, headers=headers, data=sdp)
+
+
+async def until(ws: ClientWebSocketResponse, kind: str) -> dict[str, Any]:
+    while True:
+        event: dict[str, Any] = await ws.receive_json(timeout=EVENT_TIMEOUT_S)
+        if event["type"] == kind:
+            return event
+
+
+async def turned_away(ws: ClientWebSocketResponse) -> str:
+    """The reason, of a socket that is told why and closed with 3000."""
+    error = (await ws.receive_json(timeout=EVENT_TIMEOUT_S))["error"]
+    assert error["code"] == "invalid_api_key"
+    closed = await ws.receive(timeout=EVENT_TIMEOUT_S)
+    assert (closed.type, ws.close_code) == (WSMsgType.CLOSE, 3000)
+    message: str = error["message"]
+    return message
+
+
+@asynccontextmanager
+async def places() -> AsyncIterator[Place]:
+    async with AsyncExitStack() as ending:
+        place = Place(await ending.enter_async_context(ClientSession()))
+        runner = web.AppRunner(place.api.app(), shutdown_timeout=0.1)
+        await runner.setup()
+        ending.push_async_callback(runner.cleanup)
+        ending.push_async_callback(place.hub.aclose)
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        place.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        yield place

@@ -1,0 +1,126 @@
+"""One server behind several doors: OpenAI's paths and Azure's, keys in three places."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+
+import aioice.ice
+import pytest
+from aiohttp import FormData
+
+from antiphon.server.app import PREFIXES
+from antiphon.transports.webrtc.calls import Answer
+from tests.server.place import KEY, Place, places, turned_away, until
+from tests.transports.webrtc.client import LOCALHOST, Client
+
+HEADERS = [{"Authorization": f"Bearer {KEY}"}, {"api-key": KEY}]
+SUBPROTOCOL_OF_KEY = f"openai-insecure-api-key.{KEY}"
+
+doors = pytest.mark.parametrize("prefix", PREFIXES)
+keys = pytest.mark.parametrize("headers", HEADERS, ids=lambda headers: next(iter(headers)))
+
+
+@pytest.fixture
+async def place(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Place]:
+    monkeypatch.setattr(
+        aioice.ice, "get_host_addresses", lambda use_ipv4, use_ipv6: list(LOCALHOST)
+    )
+    async with places() as place:
+        yield place
+
+
+@doors
+@keys
+async def test_a_websocket_opens(place: Place, prefix: str, headers: dict[str, str]) -> None:
+    # Azure's clients name a deployment, and its older ones a version.
+    query = "api-version=2025-04-01-preview&deployment=test"
+    ws = await place.join(query, key=None, path=f"{prefix}/realtime", headers=headers)
+    assert (await until(ws, "session.created"))["session"]["model"] == "test"
+
+
+@doors
+@keys
+async def test_a_secret_is_minted(place: Place, prefix: str, headers: dict[str, str]) -> None:
+    path = f"{prefix}/realtime/client_secrets"
+    told = await place.ask("POST", path, key=None, headers=headers)
+    assert told.status == 200
+    assert told.body["value"].startswith("ek_")
+    assert (await place.ask("POST", path, key=None)).status == 401
+    assert (await place.ask("POST", path, key=None, headers={"api-key": "wrong"})).status == 401
+
+
+class CallsThrough:
+    """Calls by form, as Azure takes them."""
+
+    def __init__(self, place: Place, prefix: str, headers: dict[str, str]) -> None:
+        self._place, self._path, self._headers = place, f"{prefix}/realtime/calls", headers
+
+    async def answer(self, offer_sdp: str, *, model: str) -> Answer:
+        form = FormData(default_to_multipart=True)
+        form.add_field("sdp", offer_sdp)
+        form.add_field("session", json.dumps({"type": "realtime", "model": model}))
+        told = await self._place.ask("POST", self._path, key=None, headers=self._headers, data=form)
+        assert told.status == 201, told
+        return Answer(told.headers["Location"].rpartition("/")[2], told.body)
+
+
+@doors
+@keys
+async def test_a_call_is_answered_and_hung_up(
+    place: Place, prefix: str, headers: dict[str, str]
+) -> None:
+    caller = Client(CallsThrough(place, prefix, headers))
+    await caller.call()
+    assert (await caller.event("session.created"))["session"]["model"] == "test"
+    hang_up = f"{prefix}/realtime/calls/{caller.call_id}/hangup"
+    assert (await place.ask("POST", hang_up, key=None)).status == 401
+    assert (await place.ask("POST", hang_up, key=None, headers=headers)).status == 200
+    await caller.until_closed()
+    await caller.hang_up()
+
+
+@doors
+async def test_a_secret_calls(place: Place, prefix: str) -> None:
+    secret = (await place.mint())["value"]
+    caller = Client(CallsThrough(place, prefix, {"api-key": secret}))
+    await caller.call()
+    assert (await caller.event("session.created"))["session"]["instructions"] == "Be brief."
+    await caller.hang_up()
+
+
+@pytest.mark.parametrize(
+    "offered",
+    [
+        ("realtime", SUBPROTOCOL_OF_KEY),
+        (SUBPROTOCOL_OF_KEY, "realtime"),
+        ("realtime", SUBPROTOCOL_OF_KEY, "openai-organization.o", "openai-agents-sdk.0.20.0"),
+        ("realtime", SUBPROTOCOL_OF_KEY, "openai-beta.realtime-v1"),
+    ],
+)
+async def test_of_all_subprotocols_only_realtime_is_selected(
+    place: Place, offered: tuple[str, ...]
+) -> None:
+    ws = await place.join(key=None, protocols=offered)
+    assert ws.protocol == "realtime"
+    await until(ws, "session.created")
+
+
+@pytest.mark.parametrize(
+    ("offered", "selected"),
+    [(("realtime", "openai-insecure-api-key.wrong"), "realtime"), (("realtime",), "realtime")],
+)
+async def test_who_is_turned_away_reads_why_on_the_subprotocol(
+    place: Place, offered: tuple[str, ...], selected: str
+) -> None:
+    ws = await place.join(key=None, protocols=offered)
+    assert ws.protocol == selected
+    assert "Incorrect API key" in await turned_away(ws)
+
+
+async def test_a_key_is_never_selected_as_the_subprotocol(place: Place) -> None:
+    ws = await place.join(key=None, protocols=(SUBPROTOCOL_OF_KEY,))
+    assert ws.protocol is None
+    await until(ws, "session.created")
+    without = await place.join()
+    assert without.protocol is None
