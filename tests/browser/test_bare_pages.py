@@ -91,6 +91,27 @@ async def test_what_was_silenced_is_not_heard_later(site: Site) -> None:
         assert await visitor.run("(at) => app.ear.loudSince_ms(at + 1000)", cleared) == 0
 
 
+async def test_a_page_restarts_ice_and_talks_on(site: Site) -> None:
+    site.mints = {"session": DESK}
+    async with visiting(f"{site.url}/bare.html") as visitor:
+        location = await visitor.run("() => app.connectInGa()")
+        await visitor.until("() => app.seen('session.created').length")
+        before = await visitor.run("() => app.way()")
+        await visitor.run("(location) => app.restart(location)", location)
+        await visitor.until(
+            """async (before) => {
+              const { candidate, state } = await app.way();
+              const isUp = ["connected", "completed"].includes(state);
+              return candidate && candidate !== before && isUp;
+            }""",
+            before["candidate"],
+        )
+        await visitor.speak("cmd_today")
+        await visitor.until(f"() => {SAID} === 'Today it is.'")
+        await visitor.until("() => app.seen('output_audio_buffer.stopped').length")
+        assert await visitor.run("() => app.ear.loudSince_ms()") > 300
+
+
 async def test_a_page_reads_why_it_may_not(site: Site) -> None:
     async with visiting(f"{site.url}/bare.html", complains=True) as visitor:
         assert await visitor.run("() => app.refusal('ek_forged')") == [401, "invalid_api_key"]

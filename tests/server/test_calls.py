@@ -19,6 +19,7 @@ from antiphon.server.config import Secret
 from antiphon.server.realtime import LoadLimits
 from antiphon.transports.webrtc.calls import Answer
 from tests.transports.webrtc.client import LOCALHOST, Client
+from tests.transports.webrtc.test_network_change import restarted
 
 KEY = {"Authorization": "Bearer server-key"}
 
@@ -216,3 +217,53 @@ async def test_with_a_server_key_too_the_beta_path_speaks_beta(place: Place) -> 
     assert (await client.event("session.created"))["session"]["model"] == "test"
     await client.event("conversation.created")
     await client.hang_up()
+
+
+async def test_a_call_tells_how_it_is_doing_in_all_and_since_it_was_asked(place: Place) -> None:
+    secret = await place.secret()
+    page = Client(WithSecret(place, secret))
+    await page.call()
+    await page.event("session.created")
+    url = place.url.replace("/realtime", f"/antiphon/calls/{page.call_id}")
+
+    async def ask(key: str) -> tuple[int, Any]:
+        headers = {"Authorization": f"Bearer {key}"}
+        async with place.client.get(url, headers=headers) as answer:
+            return answer.status, await answer.json()
+
+    status, told = await ask("server-key")
+    assert (status, told["state"], told["codec"]) == (200, "connected", "opus")
+    assert told["session_id"] == next(iter(place.hub.sessions)).id
+    assert told["quality"]["packets_lost"] == 0
+    status, again = await ask(secret)
+    assert status == 200
+    received = again["quality"]["packets_received"] - told["quality"]["packets_received"]
+    assert again["since_last_asked"]["packets_received"] == received
+    assert (await ask(await place.secret()))[0] == 401, "another's secret"
+    assert (await ask("wrong"))[0] == 401
+    await page.hang_up()
+
+
+async def test_a_network_change_is_told_by_a_new_offer(place: Place) -> None:
+    secret = await place.secret(max_sessions=1)
+    page = Client(WithSecret(place, secret))
+    await page.call()
+    await page.event("session.created")
+    offer = page.connection.localDescription.sdp
+
+    async def patch(body: str, key: str = secret, call_id: str = page.call_id) -> tuple[int, str]:
+        headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/sdp"}
+        url = f"{place.url}/calls/{call_id}"
+        async with place.client.patch(url, data=body, headers=headers) as answer:
+            return answer.status, await answer.text()
+
+    status, answer = await patch(restarted(offer))
+    assert status == 200, "with a secret that opens no second call"
+    assert answer.startswith("v=0")
+    status, error = await patch("garbage")
+    assert (status, json.loads(error)["error"]["code"]) == (400, "invalid_offer")
+    assert (await patch(offer, key="wrong"))[0] == 401
+    assert (await patch(offer, key="ek_forged"))[0] == 401
+    status, error = await patch(offer, key="server-key", call_id="rtc_unknown")
+    assert (status, json.loads(error)["error"]["code"]) == (404, "call_id_not_found")
+    await page.hang_up()

@@ -155,3 +155,26 @@ def test_the_reference_page_is_up_to_date() -> None:
         [sys.executable, str(script), "--check"], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('host_addresses = ["eth0"]', "'eth0' is no IP address"),
+        ('public_addresses = ["example.com"]', "'example.com' is no IP address"),
+        ("port_min = 40000", "40000 to 0 is no range of ports"),
+        ("port_min = 40100\nport_max = 40000", "40100 to 40000 is no range of ports"),
+        ('ice_urls = ["http://turn.example.com"]', "is no STUN or TURN server"),
+    ],
+)
+def test_what_calls_need_is_checked_at_start(text: str, said: str) -> None:
+    assert said in refusal(f"[webrtc]\n{text}\n")
+
+
+def test_ways_through_a_nat_are_read() -> None:
+    webrtc = loaded(
+        '[webrtc]\npublic_addresses = ["203.0.113.7"]\nport_min = 40000\nport_max = 40100\n'
+        'ice_urls = ["stun:stun.example.com", "turns:turn.example.com:443?transport=tcp"]\n'
+    ).config.webrtc
+    assert (webrtc.port_min, webrtc.port_max) == (40000, 40100)
+    assert webrtc.public_addresses == ("203.0.113.7",)

@@ -83,6 +83,7 @@ class Api:
         app.router.add_get("/healthz", self.health)
         app.add_routes(Console().routes())
         app.add_routes(self._session_list.routes())
+        app.router.add_get("/v1/antiphon/calls/{id}", self._calls.show)
         for prefix in PREFIXES:
             app.router.add_get(f"{prefix}/realtime", self.realtime.handle)
             app.add_routes(self._secrets.routes(prefix))
@@ -150,7 +151,7 @@ def _preflight_headers(request: web.Request) -> dict[str, str]:
     # The SDKs' telemetry headers come in ever new names.
     stainless = [h.strip() for h in asked.split(",") if h.strip().lower().startswith("x-stainless")]
     return {
-        "Access-Control-Allow-Methods": "GET, POST, DELETE, OPTIONS",
+        "Access-Control-Allow-Methods": "GET, POST, PATCH, DELETE, OPTIONS",
         "Access-Control-Allow-Headers": ", ".join([ALLOWED_HEADERS, *stainless]),
         "Access-Control-Max-Age": "600",
     }

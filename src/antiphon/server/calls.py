@@ -5,6 +5,7 @@ WebRTC comes with the optional extra ``webrtc``; without it offers are answered 
 
 from __future__ import annotations
 
+import hmac
 import logging
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
@@ -21,10 +22,12 @@ from antiphon.protocol.session import SessionPatch
 from antiphon.server.api_errors import ApiError, unauthorized
 from antiphon.server.auth import Gate, presented_key
 from antiphon.server.realtime import DEFAULT_MODEL, EPHEMERAL, Realtime, overloaded
-from antiphon.server.secret_store import Grant, SecretRefused, SecretStore
+from antiphon.server.secret_store import Grant, SecretRefused, SecretStore, digest
+from antiphon.transports.webrtc.rtcp import CallQuality
 from antiphon.transports.webrtc.settings import WebRtcSettings
 
 if TYPE_CHECKING:
+    from antiphon.transports.webrtc.call import Call
     from antiphon.transports.webrtc.calls import Calls
 
 log = logging.getLogger(__name__)
@@ -53,6 +56,10 @@ class CallRoutes:
         self._secret_store = secret_store
         self._settings = settings
         self._calls: Calls | None = None
+        self._opened_with: dict[str, bytes] = {}
+        """By call: the hash of the secret that opened it, and so may tend it later."""
+        self._shown: dict[str, CallQuality] = {}
+        """By call: what was last told of its quality."""
 
     def routes(self, prefix: str = "/v1") -> list[web.RouteDef]:
         return [
@@ -60,6 +67,7 @@ class CallRoutes:
             web.post(f"{prefix}/realtime", self.answer_beta),
             # The preview of Azure: POST https://{region}.realtimeapi-preview.…/v1/realtimertc
             web.post(f"{prefix}/realtimertc", self.answer_beta),
+            web.patch(f"{prefix}/realtime/calls/{{id}}", self.restart),
             web.post(f"{prefix}/realtime/calls/{{id}}/hangup", self.hang_up),
         ]
 
@@ -101,6 +109,8 @@ class CallRoutes:
             if secret is not None:
                 self._secret_store.give_back(secret)
             raise
+        if secret is not None:
+            self._remember(answer.call_id, secret)
         return web.Response(
             status=201,
             body=answer.sdp.encode(),
@@ -112,11 +122,60 @@ class CallRoutes:
         if not self._gate.admits(request):
             raise unauthorized()
         if not self._served().hang_up(request.match_info["id"]):
-            message = "No call found for the provided call_id"
-            raise ApiError(404, "call_id_not_found", message, param="")
+            raise _no_such_call()
         return web.Response()
 
+    async def restart(self, request: web.Request) -> web.Response:
+        """Beyond OpenAI's API: a client whose network has changed sends a new offer."""
+        from antiphon.transports.webrtc.calls import OfferError
+
+        call = self._tended(request)
+        offer, _ = await _read_offer(request)
+        try:
+            answer = call.restart(offer)
+        except OfferError as error:
+            raise ApiError(400, "invalid_offer", str(error), param="sdp") from None
+        return web.Response(body=answer.encode(), content_type=SDP_TYPE)
+
+    async def show(self, request: web.Request) -> web.Response:
+        """Beyond OpenAI's API: how a call is doing, in all and since it was last asked."""
+        call = self._tended(request)
+        quality = call.quality
+        since = quality.since(self._shown.get(call.id, CallQuality()))
+        self._shown[call.id] = quality
+        body = {
+            "id": call.id,
+            "object": "antiphon.call",
+            "session_id": None if call.session is None else call.session.id,
+            "state": call.state,
+            "codec": call.codec,
+            "quality": quality,
+            "since_last_asked": since,
+        }
+        return web.Response(body=msgspec.json.encode(body), content_type="application/json")
+
     # --- Steps ---------------------------------------------------------------
+
+    def _remember(self, call_id: str, secret: str) -> None:
+        for known in (self._opened_with, self._shown):
+            for ended in known.keys() - {call.id for call in self._served().calls}:
+                del known[ended]
+        self._opened_with[call_id] = digest(secret)
+
+    def _tended(self, request: web.Request) -> Call:
+        """The call that a request is about, where its bearer may tend it: with a server key,
+        or the secret that opened it, though that may have expired since.
+        """
+        call = self._served().get(request.match_info["id"])
+        if self._gate.admits(request):
+            if call is None:
+                raise _no_such_call()
+            return call
+        key = presented_key(request.headers) or ""
+        opened_with = self._opened_with.get(request.match_info["id"], b"")
+        if call is None or not hmac.compare_digest(digest(key), opened_with):
+            raise unauthorized()
+        return call
 
     def _served(self) -> Calls:
         if self._calls is None:
@@ -148,7 +207,7 @@ class CallRoutes:
             raise ApiError(refused.status, refused.code, str(refused)) from None
 
     async def _call(self, calls: Calls, offer: str, grant: Grant, dialect: Dialect) -> Any:
-        from antiphon.transports.webrtc.calls import OfferError, TooManyCalls
+        from antiphon.transports.webrtc.calls import NoPortFree, OfferError, TooManyCalls
 
         try:
             return await calls.answer(
@@ -164,12 +223,16 @@ class CallRoutes:
             raise ApiError(400, "invalid_offer", str(error), param="sdp") from None
         except Fault as fault:
             raise ApiError(400, fault.code, fault.message, param=fault.param) from None
-        except (TooManyCalls, EngineUnavailable) as error:
+        except (TooManyCalls, NoPortFree, EngineUnavailable) as error:
             raise overloaded(str(error)) from None
 
     def _session_of(self, call_id: str) -> Any:
         call = self._calls.get(call_id) if self._calls else None
         return call.session if call is not None else None
+
+
+def _no_such_call() -> ApiError:
+    return ApiError(404, "call_id_not_found", "No call found for the provided call_id", param="")
 
 
 def _origin(request: web.Request) -> str | None:

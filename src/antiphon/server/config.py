@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
@@ -147,6 +148,24 @@ class WebRtcOptions(Struct, frozen=True, kw_only=True):
         tuple[str, ...],
         Meta(description="Addresses of this machine to offer; none: those of all interfaces."),
     ] = ()
+    public_addresses: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Addresses under which the world reaches this machine, on the same ports "
+            "(a NAT of one to one, as cloud machines have)."
+        ),
+    ] = ()
+    port_min: Annotated[
+        int, Meta(ge=0, le=65535, description="Lowest UDP port for media. 0: any port.")
+    ] = 0
+    port_max: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=65535,
+            description="Highest one. A call takes one port for each local address.",
+        ),
+    ] = 0
     ice_urls: Annotated[
         tuple[str, ...],
         Meta(
@@ -428,6 +447,35 @@ def problems(config: Config) -> Iterator[tuple[str, str]]:
         yield "llm.base_url", "a language model needs its name too: model in [llm]."
     if llm.base_url is None and (llm.model or llm.api_key):
         yield "llm.model", "a language model needs its address too: base_url in [llm]."
+    yield from _webrtc_problems(config.webrtc)
+
+
+def _webrtc_problems(webrtc: WebRtcOptions) -> Iterator[tuple[str, str]]:
+    for name in ("host_addresses", "public_addresses"):
+        for address in getattr(webrtc, name):
+            if not _is_address(address):
+                yield f"webrtc.{name}", f"'{address}' is no IP address."
+    if bool(webrtc.port_min) != bool(webrtc.port_max) or webrtc.port_min > webrtc.port_max:
+        yield (
+            "webrtc.port_min",
+            f"{webrtc.port_min} to {webrtc.port_max} is no range of ports; "
+            "set both port_min and port_max, the lower one first.",
+        )
+    for url in webrtc.ice_urls:
+        if not re.fullmatch(r"(stun|turns?):[^:/?\s]+(:\d+)?(\?transport=(udp|tcp))?", url):
+            yield (
+                "webrtc.ice_urls",
+                f"'{url}' is no STUN or TURN server; write it as stun:stun.example.com:3478 or "
+                "turn:turn.example.com:3478?transport=udp.",
+            )
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_origin(origin: str) -> bool:

@@ -130,7 +130,7 @@ class SecretStore:
                 "revoke some, give them shorter lives, or try again later."
             )
         value = PREFIX + self.token(SECRET_BYTES)
-        entry = _Entry(f"cs_{self.token(12)}", _digest(value), grant, int(self._now_s()) + ttl_s)
+        entry = _Entry(f"cs_{self.token(12)}", digest(value), grant, int(self._now_s()) + ttl_s)
         self._by_digest[entry.digest] = entry
         self._by_id[entry.id] = entry
         return Minted(entry.id, value, entry.expires_at)
@@ -155,7 +155,7 @@ class SecretStore:
 
     def give_back(self, value: str) -> None:
         """The session that was counted by `redeem` was not opened after all."""
-        entry = self._by_digest.get(_digest(value))
+        entry = self._by_digest.get(digest(value))
         if entry is not None and entry.opened:
             entry.opened -= 1
 
@@ -176,11 +176,11 @@ class SecretStore:
         return base64.urlsafe_b64encode(self._random_bytes(size)).rstrip(b"=").decode()
 
     def _valid(self, value: str, origin: str | None) -> _Entry:
-        digest = _digest(value)
+        shown = digest(value)
         # The dictionary compares hashes, whose bytes nobody can choose; so how long it takes
         # says nothing about a secret.
-        entry = self._by_digest.get(digest)
-        if entry is None or not hmac.compare_digest(entry.digest, digest):
+        entry = self._by_digest.get(shown)
+        if entry is None or not hmac.compare_digest(entry.digest, shown):
             raise SecretRefused(
                 "unknown", "Incorrect API key provided: there is no such client secret here."
             )
@@ -217,5 +217,6 @@ def _is_useless(entry: _Entry, now_s: float) -> bool:
     return entry.revoked or spent or entry.expires_at <= now_s
 
 
-def _digest(value: str) -> bytes:
+def digest(value: str) -> bytes:
+    """All that is kept of a secret."""
     return hashlib.sha256(value.encode(errors="surrogateescape")).digest()

@@ -130,6 +130,9 @@ def webrtc_settings(config: Config) -> WebRtcSettings:
     return WebRtcSettings(
         ice_servers=(server,) if options.ice_urls else (),
         host_addresses=options.host_addresses,
+        public_addresses=options.public_addresses,
+        port_min=options.port_min,
+        port_max=options.port_max,
         max_calls=config.server.max_sessions,
     )
 

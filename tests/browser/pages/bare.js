@@ -6,10 +6,12 @@ const ear = new Ear();
 const events = [];
 let connection;
 let channel;
+let secretInUse;
 
 /** Ask `path` of the server for a call with a secret; the answer, whatever it is. */
 async function dial(path, secret) {
   const { url } = await (await fetch("/settings")).json();
+  secretInUse = secret;
   connection = new RTCPeerConnection();
   const speaker = document.body.appendChild(document.createElement("audio"));
   speaker.autoplay = true;
@@ -54,9 +56,30 @@ async function refusal(secret) {
   return [answer.status, (await answer.json()).error.code];
 }
 
+/** As after a change of the network: new credentials for ICE, in the same call. */
+async function restart(location) {
+  const { url } = await (await fetch("/settings")).json();
+  await connection.setLocalDescription(await connection.createOffer({ iceRestart: true }));
+  const answer = await fetch(`${url}/realtime/calls/${location.split("/").at(-1)}`, {
+    method: "PATCH",
+    body: connection.localDescription.sdp,
+    headers: { Authorization: `Bearer ${secretInUse}`, "Content-Type": "application/sdp" },
+  });
+  if (!answer.ok) throw new Error(`${answer.status}: ${await answer.text()}`);
+  await connection.setRemoteDescription({ type: "answer", sdp: await answer.text() });
+}
+
+/** The local candidate that is in use, and the state of ICE. */
+async function way() {
+  const stats = await connection.getStats();
+  const transport = [...stats.values()].find(({ type }) => type === "transport");
+  const pair = stats.get(transport.selectedCandidatePairId);
+  return { candidate: pair?.localCandidateId, state: connection.iceConnectionState };
+}
+
 const send = (event) => channel.send(JSON.stringify(event));
 const hangUp = () => connection.close();
 const stopMicrophone = () => connection.getSenders()[0].track.stop();
 const seen = (type) => events.filter((event) => event.type === type);
 
-window.app = { connectInBeta, connectInGa, refusal, send, hangUp, stopMicrophone, seen, events, ear };
+window.app = { connectInBeta, connectInGa, refusal, send, hangUp, stopMicrophone, restart, way, seen, events, ear };

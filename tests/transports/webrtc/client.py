@@ -27,6 +27,8 @@ from antiphon.transports.webrtc.calls import Answer
 
 RATE_HZ = 24_000
 LOCALHOST = ("127.0.0.1",)
+TIMEOUT_S = 60
+"""For one thing to come: a busy machine is no failure."""
 
 
 class SayingEngine:
@@ -126,7 +128,7 @@ class Client:
         self, calls: Answers, *, microphone: bytes = b"", codec: str = "opus", channel: bool = True
     ) -> None:
         self._calls = calls
-        self.connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        self.connection = self._new_connection()
         self.connection.on("track", self._on_track)
         self.microphone = PcmTrack(microphone)
         self.connection.addTrack(self.microphone)
@@ -148,6 +150,9 @@ class Client:
         self._changed = asyncio.Condition()
         self._listening: asyncio.Task[None] | None = None
 
+    def _new_connection(self) -> RTCPeerConnection:
+        return RTCPeerConnection(RTCConfiguration(iceServers=[]))
+
     async def offer(self) -> str:
         """As a browser's: without any candidate."""
         await self.connection.setLocalDescription(await self.connection.createOffer())
@@ -168,7 +173,7 @@ class Client:
 
     async def event(self, event_type: str) -> dict[str, Any]:
         """Wait for an event of a type, and take it with all that came before."""
-        async with asyncio.timeout(10), self._changed:
+        async with asyncio.timeout(TIMEOUT_S), self._changed:
             while True:
                 for i, event in enumerate(self.events):
                     if event["type"] == event_type:
@@ -178,7 +183,7 @@ class Client:
 
     async def events_until(self, event_type: str) -> list[dict[str, Any]]:
         """Wait for an event of a type; all up to it, and taken."""
-        async with asyncio.timeout(10), self._changed:
+        async with asyncio.timeout(TIMEOUT_S), self._changed:
             await self._changed.wait_for(
                 lambda: any(event["type"] == event_type for event in self.events)
             )
@@ -186,12 +191,12 @@ class Client:
         return events
 
     async def until_closed(self) -> None:
-        async with asyncio.timeout(10), self._changed:
+        async with asyncio.timeout(TIMEOUT_S), self._changed:
             await self._changed.wait_for(lambda: self.closed)
 
     async def listen(self, samples: int) -> NDArray[np.int16]:
         """Wait until so much has been heard, from the first frame on."""
-        async with asyncio.timeout(20), self._changed:
+        async with asyncio.timeout(TIMEOUT_S), self._changed:
             await self._changed.wait_for(lambda: self.heard_samples >= samples)
         return self.heard
 

@@ -147,6 +147,20 @@ class Call:
         )
         return sdp
 
+    def restart(self, sdp: str) -> str:
+        """The answer to an offer that restarts ICE, in the middle of the call.
+
+        Raises:
+            OfferError: it is none of this call's peer.
+        """
+        answer = self._peer.restart(read_offer(sdp))
+        log.info("call %s: the client's network has changed", self.id)
+        return answer
+
+    @property
+    def codec(self) -> CodecName:
+        return self._agreed.codec
+
     def hang_up(self, reason: str = "hung up") -> None:
         """End the call now; `ended` waits until all is freed."""
         if self.state == "ended":

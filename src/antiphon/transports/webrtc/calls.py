@@ -15,11 +15,12 @@ from antiphon.protocol.dialect import GA, Dialect
 from antiphon.protocol.session import SessionPatch
 from antiphon.runtime.hub import Hub, SessionKind
 from antiphon.transports.webrtc.call import Call
+from antiphon.transports.webrtc.candidates import NoPortFree
 from antiphon.transports.webrtc.clock import PacingClock
 from antiphon.transports.webrtc.offer import OfferError
 from antiphon.transports.webrtc.settings import WebRtcSettings
 
-__all__ = ["Answer", "Call", "Calls", "OfferError", "TooManyCalls"]
+__all__ = ["Answer", "Call", "Calls", "NoPortFree", "OfferError", "TooManyCalls"]
 
 _ALPHABET: Final = string.ascii_letters + string.digits
 
@@ -71,7 +72,7 @@ class Calls:
 
         Raises:
             OfferError: the client's SDP is at fault; the message says how.
-            TooManyCalls: try again later.
+            TooManyCalls, NoPortFree: try again later.
             EngineUnavailable, Fault: as `Hub.open`.
         """
         if len(self._calls) >= self._settings.max_calls:

@@ -22,6 +22,10 @@ class Offer(NamedTuple):
     sdp: str
     """Tidied: without what we neither need nor want to act upon."""
     has_channel: bool
+    ice_username: str
+    ice_password: str
+    fingerprint: str
+    """Of the DTLS certificate, with the name of its hash: who the peer is."""
     max_message_bytes: int | None
     """What the peer takes in one message of its data channel; None: anything."""
 
@@ -53,8 +57,15 @@ def read_offer(sdp: str) -> Offer:
     return Offer(
         "\r\n".join(_tidied(lines)) + "\r\n",
         any(section.startswith("m=application ") for section in sections),
+        _first(lines, "a=ice-ufrag:"),
+        _first(lines, "a=ice-pwd:"),
+        _first(lines, "a=fingerprint:").lower(),
         _max_message_bytes(lines),
     )
+
+
+def _first(lines: list[str], attribute: str) -> str:
+    return next(line.removeprefix(attribute) for line in lines if line.startswith(attribute))
 
 
 def _max_message_bytes(lines: list[str]) -> int | None:

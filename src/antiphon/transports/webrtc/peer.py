@@ -19,11 +19,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
+import secrets
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple, Protocol
 
 import pylibsrtp
-from aioice.ice import get_host_addresses
+from aioice.ice import CandidatePair
 from aiortc import (
     RTCConfiguration,
     RTCDataChannel,
@@ -34,6 +36,7 @@ from aiortc import (
 from aiortc.rtcdtlstransport import RTCDtlsTransport
 from aiortc.rtcrtptransceiver import RTCRtpTransceiver
 
+from antiphon.transports.webrtc.candidates import gather
 from antiphon.transports.webrtc.codec import CodecName
 from antiphon.transports.webrtc.offer import Offer, OfferError
 from antiphon.transports.webrtc.rtp import is_rtcp
@@ -97,7 +100,7 @@ class Peer:
 
     def __init__(self, events: PeerEvents, settings: WebRtcSettings) -> None:
         self._events = events
-        self._host_addresses = list(settings.host_addresses)
+        self._settings = settings
         # Without the list, aiortc would ask a public STUN server.
         servers = [
             RTCIceServer(urls=list(s.urls), username=s.username, credential=s.credential)
@@ -112,6 +115,7 @@ class Peer:
         self._channel: RTCDataChannel | None = None
         self._writable = asyncio.Event()
         self._closed = False
+        self._fingerprint = ""
 
     @property
     def ssrc(self) -> int:
@@ -134,8 +138,9 @@ class Peer:
             if other is not self._transceiver:
                 other.direction = "inactive"
         codec, payload_type = self._choose_codec(self._transceiver)
+        self._fingerprint = offer.fingerprint
         self._inside = _Inside(self._transceiver)
-        self._inside.take_over_media(self._host_addresses)
+        self._inside.take_over_media(self._settings)
         self._inside.dtls.on("statechange", self._on_dtls_state)
         direction = self._transceiver._offerDirection  # aiortc has turned it to our side
         agreed = Agreed(
@@ -154,6 +159,24 @@ class Peer:
         await self._connection.setLocalDescription(await self._connection.createAnswer())
         self._inside.pick_out_media(self._on_media)
         return str(self._connection.localDescription.sdp)
+
+    def restart(self, offer: Offer) -> str:
+        """Take the ICE credentials of a new offer, for a client whose network has changed.
+
+        Returns the answer: the first one, with new credentials of ours.  Keys, codec and
+        channel stay as they are.
+
+        Raises:
+            OfferError: it is not of the peer whose call this is, or no restart.
+        """
+        assert self._inside is not None
+        if offer.fingerprint != self._fingerprint:
+            raise OfferError("The SDP offer has another DTLS fingerprint than that of the call.")
+        username, password = self._inside.restart_ice(offer)
+        sdp = str(self._connection.localDescription.sdp)
+        for name, value in (("ice-ufrag", username), ("ice-pwd", password)):
+            sdp = re.sub(rf"(?m)^a={name}:.*?(?=\r?$)", f"a={name}:{value}", sdp)
+        return sdp
 
     def send_rtp(self, packet: bytes) -> None:
         if self._inside is not None and not self._closed:
@@ -229,17 +252,21 @@ class Peer:
             log.warning("a connection could not be set up: %s: %s", type(error).__name__, error)
             self._events.on_lost("the connection could not be set up")
 
-    def _on_media(self, datagram: bytes) -> None:
-        assert self._inside is not None
-        if self._closed or not self._inside.has_keys:
+    def _on_media(self, datagram: bytes, address: tuple[Any, ...]) -> None:
+        inside = self._inside
+        assert inside is not None
+        if self._closed or not inside.has_keys:
             return
         try:
             if is_rtcp(datagram):
-                self._events.on_rtcp(self._inside.open_rtcp(datagram))
+                self._events.on_rtcp(inside.open_rtcp(datagram))
             else:
-                self._events.on_rtp(self._inside.open_rtp(datagram))
+                self._events.on_rtp(inside.open_rtp(datagram))
         except (pylibsrtp.Error, _TooLongError):
             self._events.on_refused()
+            return
+        if address[1] != inside.address[1] or address[0] != inside.address[0]:
+            inside.follow(address)
 
     @staticmethod
     def _choose_codec(transceiver: RTCRtpTransceiver) -> tuple[CodecName, int]:
@@ -287,13 +314,14 @@ class _Inside:
         self.dtls: RTCDtlsTransport = transceiver.receiver.transport
         self._ice: Any = self.dtls.transport._connection
         self._pair: Any = None
-        self._address: tuple[str, int] = ("", 0)
+        self.address: tuple[str, int] = ("", 0)
+        """Where to we send."""
 
     @property
     def has_keys(self) -> bool:
         return self.dtls._rx_srtp is not None
 
-    def take_over_media(self, host_addresses: list[str]) -> None:
+    def take_over_media(self, settings: WebRtcSettings) -> None:
         async def leave_it(_: object) -> None:
             """Where aiortc would start to encode, to decode and to report."""
 
@@ -306,16 +334,12 @@ class _Inside:
             if ice._local_candidates_start:
                 return
             ice._local_candidates_start = True
-            addresses = host_addresses or get_host_addresses(use_ipv4=True, use_ipv6=True)
-            # A machine without a network still has itself.
-            ice._local_candidates += await ice.get_component_candidates(
-                component=1, addresses=addresses or ["127.0.0.1"]
-            )
+            await gather(ice, settings)
             ice._local_candidates_end = True
 
         ice.gather_candidates = gather_candidates
 
-    def pick_out_media(self, on_media: Callable[[bytes], None]) -> None:
+    def pick_out_media(self, on_media: Callable[[bytes, tuple[Any, ...]], None]) -> None:
         """For all sockets that were opened for our candidates."""
         for protocol in self._ice._protocols:
             control: Callable[[bytes, tuple[Any, ...]], None] = protocol.datagram_received
@@ -328,11 +352,38 @@ class _Inside:
                 # RFC 7983, 7.  An empty datagram would end aiortc's receiving task.
                 if data:
                     if 127 < data[0] < 192:
-                        on_media(data)
+                        on_media(data, address)
                     else:
                         control(data, address)
 
             protocol.datagram_received = datagram_received
+
+    def follow(self, address: tuple[Any, ...]) -> None:
+        """Media has come, authentic, from another address than we send to.
+
+        The client's network has changed, or the port that its NAT lends it.  Not every client
+        nominates the new way: so we do, once ICE has checked that the answer goes there too.
+        """
+        current = self._ice._nominated.get(1)
+        if current is None or current.remote_addr == address[:2]:
+            return
+        for pair in self._ice._check_list:
+            if pair.remote_addr == address[:2] and pair.state is CandidatePair.State.SUCCEEDED:
+                pair.nominated = True
+                self._ice._nominated[1] = pair
+                return
+
+    def restart_ice(self, offer: Offer) -> tuple[str, str]:
+        """Our new user name and password (RFC 8445, 9).  The sockets stay, and so does the
+        way that is in use until the client has nominated another.
+        """
+        ice = self._ice
+        if offer.ice_username == ice.remote_username:
+            raise OfferError("The SDP offer has the ICE credentials that the call has already.")
+        ice.remote_username, ice.remote_password = offer.ice_username, offer.ice_password
+        ice._local_username = secrets.token_hex(4)
+        ice._local_password = secrets.token_hex(16)
+        return ice._local_username, ice._local_password
 
     def forget_consent(self) -> None:
         """Where ICE completes while it is closed, aioice goes on asking for consent for ever."""
@@ -365,7 +416,9 @@ class _Inside:
         if pair is None:
             return  # consent was lost
         if pair is not self._pair:
-            self._pair, self._address = pair, pair.remote_addr
+            self._pair, self.address = pair, pair.remote_addr
         transport = pair.protocol.transport
-        if transport.get_write_buffer_size() <= MAX_UNSENT_BYTES:
-            transport.sendto(datagram, self._address)
+        # A relay's has no such count: aioice hands each packet to a task of its own.
+        queued = getattr(transport, "get_write_buffer_size", None)
+        if queued is None or queued() <= MAX_UNSENT_BYTES:
+            transport.sendto(datagram, self.address)
