@@ -17,6 +17,10 @@ class Playback(Protocol):
         """How many of the samples given to ``play`` have left, since the session began."""
         ...
 
+    def recently_played(self) -> bytes:
+        """The last second or so until now, as it was given; empty where all of it was silence."""
+        ...
+
     def play(self, pcm: bytes) -> None:
         """Queue speech behind what is queued; it leaves in real time."""
         ...

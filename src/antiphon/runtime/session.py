@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Mapping
 from typing import Literal
 
+from antiphon.audio.echo import Echo
 from antiphon.core.causes import (
     Attached,
     Cause,
@@ -56,6 +57,8 @@ INTERNAL_ERROR = 1011
 SESSION_ENDED = "The session has ended."
 MAX_ENGINE_RESTARTS = 3
 """Within one session; then it closes."""
+MAYBE_VOICE = 0.2
+"""Below, a window is no voice under any threshold that makes sense."""
 HIGH_WATER_BYTES = 1024 * 1024
 """More unread than this, and the session takes no more news of its engine for a while: the
 engine's own bounded queue makes it wait.  (A reader that never reads closes its connection.)"""
@@ -100,6 +103,7 @@ class LiveSession:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_ms: Ms | None = None
         self._voice: VoiceStream | None = None
+        self._echo = None if playback is None else Echo()
         self._restarts = 0
         self._closing: asyncio.Task[None] | None = None
         self._engine_session: EngineSession = engine.open(self.id)
@@ -282,6 +286,8 @@ class LiveSession:
             case Hear():
                 if self._voice is not None:
                     self._voice.feed(effect.pcm, effect.at_sample)
+                    if self._echo is not None:
+                        self._echo.hear(effect.pcm)
                 self._engine_session.send(effect)
             case ResponseOutputAudioDelta():  # The most frequent event need not pass all below.
                 self._send_to_all(effect)
@@ -323,7 +329,16 @@ class LiveSession:
             self._voice = self._detector.open(self._on_score)
 
     def _on_score(self, at_sample: int, probability: float) -> None:
+        if probability > MAYBE_VOICE and self._is_echo():
+            probability = 0.0
         self._give(VoiceScored(at_sample, probability, self._played_samples))
+
+    def _is_echo(self) -> bool:
+        """The microphone hears the assistant: a voice, but not the user's."""
+        if self._echo is None or self._playback is None:
+            return False
+        played = self._playback.recently_played()
+        return bool(played) and self._echo.is_of(played)
 
     def _arm_timer(self) -> None:
         if self._timer is not None:

@@ -11,6 +11,7 @@ from antiphon.transports.webrtc.playback import (
     HANGOVER_FRAMES,
     KEEPALIVE_FRAMES,
     MAX_QUEUED_S,
+    RECENT_FRAMES,
     PacedPlayback,
 )
 
@@ -168,3 +169,25 @@ def test_what_was_given_is_played_or_cleared_never_both(steps: list[tuple[str, i
     assert track.playback.queued_samples == 0
     assert track.drained <= busy
     assert len(track.speech.replace(b"\0", b"")) == 2 * track.playback.played_samples
+
+
+def test_what_has_left_lately_is_known_until_it_is_long_ago() -> None:
+    track = Track()
+    assert track.playback.recently_played() == b""
+    track.playback.play(b"\1" * (2 * FRAME_BYTES + 100))
+    track.tick(2)
+    assert track.playback.recently_played() == b"\1" * 2 * FRAME_BYTES
+    track.tick(2)
+    recent = track.playback.recently_played()
+    assert recent == b"\1" * (2 * FRAME_BYTES + 100) + bytes(2 * FRAME_BYTES - 100)
+    track.tick(RECENT_FRAMES)
+    assert track.playback.recently_played() == b"", "an echo of a second ago is none"
+
+
+def test_what_was_cleared_has_not_left() -> None:
+    track = Track()
+    track.playback.play(b"\1" * 10 * FRAME_BYTES)
+    track.tick(3)
+    track.playback.clear()
+    track.tick(1)
+    assert track.playback.recently_played() == b"\1" * 3 * FRAME_BYTES + bytes(FRAME_BYTES)

@@ -22,7 +22,10 @@ KEEPALIVE_FRAMES: Final = 20
 """While there is nothing to say, one silent frame in 400 ms, as Opus' own DTX does."""
 MAX_QUEUED_S: Final = 600
 """Speech beyond this is not kept; it counts as played when what is before it has left."""
+RECENT_FRAMES: Final = 63
+"""What has left within 1.25 s may still come back as an echo."""
 _FRAME_BYTES: Final = 2 * FRAME_SAMPLES
+_SILENT_FRAME: Final = bytes(_FRAME_BYTES)
 
 
 class Outgoing(NamedTuple):
@@ -33,7 +36,8 @@ class Outgoing(NamedTuple):
 
 class _Encoded(NamedTuple):
     payload: bytes
-    samples: int
+    pcm: bytes
+    """What is in it; less than a frame at an end."""
 
 
 class PacedPlayback:
@@ -54,11 +58,18 @@ class PacedPlayback:
         self._undrained = False
         self._quiet_frames = KEEPALIVE_FRAMES
         self._paused = True
+        self._left: deque[bytes] = deque(maxlen=RECENT_FRAMES)
+        self._left_quiet = RECENT_FRAMES
+        """How many frames of silence have left in a row."""
         self.played_samples = 0
 
     @property
     def queued_samples(self) -> int:
-        return sum(frame.samples for frame in self._ready) + len(self._pcm) // 2 + self._beyond
+        ready = sum(len(frame.pcm) for frame in self._ready)
+        return (ready + len(self._pcm)) // 2 + self._beyond
+
+    def recently_played(self) -> bytes:
+        return b"".join(self._left)
 
     def play(self, pcm: bytes) -> None:
         if not pcm:
@@ -89,9 +100,11 @@ class PacedPlayback:
         if not self._ready:
             self._finish_frame()
         if self._ready:
-            payload, samples = self._ready.popleft()
-            self.played_samples += samples
+            payload, pcm = self._ready.popleft()
+            self.played_samples += len(pcm) // 2
             self._quiet_frames = 0
+            self._left_quiet = 0
+            self._left.append(pcm.ljust(_FRAME_BYTES, b"\0"))
             return self._outgoing(payload)
         if self._undrained:
             self._undrained = False
@@ -107,6 +120,11 @@ class PacedPlayback:
 
     def _quiet_frame(self) -> Outgoing | None:
         self._quiet_frames += 1
+        if self._left_quiet < RECENT_FRAMES:
+            self._left_quiet += 1
+            self._left.append(_SILENT_FRAME)
+        elif self._left:
+            self._left.clear()
         if (
             not self._encoder.pauses
             or self._quiet_frames <= HANGOVER_FRAMES
@@ -124,7 +142,8 @@ class PacedPlayback:
         pcm, ready = self._pcm, self._ready
         count = min(most, AHEAD_FRAMES - len(ready), len(pcm) // _FRAME_BYTES)
         for _ in range(count):
-            ready.append(_Encoded(self._encoder.encode(bytes(pcm[:_FRAME_BYTES])), FRAME_SAMPLES))
+            frame = bytes(pcm[:_FRAME_BYTES])
+            ready.append(_Encoded(self._encoder.encode(frame), frame))
             del pcm[:_FRAME_BYTES]
 
     def _finish_frame(self) -> None:
@@ -134,4 +153,4 @@ class PacedPlayback:
         rest = bytes(self._pcm[:_FRAME_BYTES])
         del self._pcm[:_FRAME_BYTES]
         payload = self._encoder.encode(rest.ljust(_FRAME_BYTES, b"\0"))
-        self._ready.append(_Encoded(payload, len(rest) // 2))
+        self._ready.append(_Encoded(payload, rest))
