@@ -116,7 +116,8 @@ async def heard_of(session: JudgedSession, item_id: str, heard_ms: int) -> str:
 
 def assert_whole_words(kept: str, told: str) -> None:
     assert told.startswith(kept)
-    assert kept == told or not told[len(kept)].isalpha(), "a word that was not heard whole"
+    # Nothing is whole words too: the first one may have been cut.
+    assert kept in ("", told) or not told[len(kept)].isalpha(), "a word that was not heard whole"
 
 
 async def test_who_is_interrupted_while_it_sounds_has_said_only_what_was_heard(

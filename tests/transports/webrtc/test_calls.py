@@ -247,9 +247,8 @@ async def test_a_client_that_only_listens_hears(client: MakeClient, engine: Sayi
     caller.send("response.create")
     await caller.event("output_audio_buffer.stopped")
     assert np.abs(caller.heard).max() > 1000
-    # The session goes on hearing: silence.
-    assert not any(engine.sessions[0].heard)
-    assert len(engine.sessions[0].heard) > 48_000
+    # There is no microphone, so nothing is heard but what may be appended.
+    assert not engine.sessions[0].heard
 
 
 async def test_many_calls_at_once(client: MakeClient, calls: Calls, hub: Hub) -> None:
