@@ -98,7 +98,7 @@ class Client:
     def _told(self, event: dict[str, str]) -> None:
         match event["type"]:
             case "response.output_audio_transcript.delta":
-                self._due_ms = float(event["delta"])
+                self._due_ms = float(event["delta"].split()[0])
                 self._is_first = True
             case "input_audio_buffer.speech_stopped":
                 self.turns += 1

@@ -10,16 +10,21 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
-TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 MIB = 1 << 20
 
 
 class Usage(NamedTuple):
     cpu_s: float
-    """Of all its threads, user and system."""
+    """Of all its threads that live, user and system."""
     waited_s: float
     """How long its first thread was ready and had to wait for the core."""
     rss_mib: float
+
+
+def _schedstat(task: Path) -> tuple[float, float]:
+    """Seconds on a processor, and ready but waiting for one."""
+    ran_ns, waited_ns, _ = (task / "schedstat").read_text().split()
+    return int(ran_ns) / 1e9, int(waited_ns) / 1e9
 
 
 class ServerProcess:
@@ -40,9 +45,8 @@ class ServerProcess:
 
     def usage(self) -> Usage:
         proc = Path(f"/proc/{self.pid}")
-        fields = (proc / "stat").read_text().rpartition(")")[2].split()
-        cpu_s = (int(fields[11]) + int(fields[12])) / TICKS_PER_S
-        waited_s = int((proc / "schedstat").read_text().split()[1]) / 1e9
+        cpu_s = sum(_schedstat(task)[0] for task in (proc / "task").iterdir())
+        waited_s = _schedstat(proc)[1]
         pages = int((proc / "statm").read_text().split()[1])
         return Usage(cpu_s, waited_s, pages * os.sysconf("SC_PAGE_SIZE") / MIB)
 

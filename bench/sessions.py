@@ -10,23 +10,17 @@ another; see docs/reference/benchmarks.md.  Linux only.
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import platform
-import statistics
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
 from load_client import Crowd, Overloaded
 from msgspec import Struct, to_builtins
+from report import CLIENT_CORE, LATE_MS, SERVER_CORE, conditions, percentile, write
 
 from server_process import ServerProcess
 
-OUT = Path(__file__).parents[1] / "out" / "bench"
-LATE_MS = 20
-"""A core is full when one piece of speech in a hundred comes later than this."""
 ROUND_S = 10
 """After so long each client has had a turn, and was answered."""
 
@@ -51,12 +45,6 @@ class Row(Struct, kw_only=True):
     """Share of the time in which the server was kept from its core by others."""
     client_lag_p99_ms: float
     """How late the clients themselves were."""
-
-
-def percentile(values: Sequence[float], percent: int) -> float | None:
-    if len(values) < 2:
-        return None
-    return statistics.quantiles(values, n=100, method="inclusive")[percent - 1]
 
 
 class Measuring:
@@ -170,22 +158,6 @@ def show(row: Row) -> Row:
     return row
 
 
-def conditions() -> dict[str, object]:
-    model = next(
-        line.partition(":")[2].strip()
-        for line in Path("/proc/cpuinfo").read_text().splitlines()
-        if line.startswith("model name")
-    )
-    return {
-        "cpu": model,
-        "cores": os.cpu_count(),
-        "kernel": platform.release(),
-        "python": platform.python_version(),
-        "load_average": os.getloadavg(),
-        "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-    }
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--full", action="store_true")
@@ -225,12 +197,8 @@ def main() -> None:
         if args.full:
             result["mib_per_talking_session"] = memory(quiet=False, seconds=70)
     result["rows"] = to_builtins(rows)
-    OUT.mkdir(parents=True, exist_ok=True)
-    (OUT / "sessions.json").write_text(json.dumps(result, indent=1))
-    print(f"written to {OUT / 'sessions.json'}")
+    write("sessions", result)
 
-
-SERVER_CORE, CLIENT_CORE = sorted(os.sched_getaffinity(0))[:2]
 
 if __name__ == "__main__":
     main()

@@ -1,9 +1,10 @@
 """An engine that costs next to nothing: it answers at once with speech that was made before.
 
 What a benchmark measures with it is the server.  All that speak are paced by one clock of
-5 ms.  The first piece of a reply comes with its `Generate`; the transcript ahead of it is
-the time (`time.monotonic`, ms) from which the pieces are due, so that a client on the same
-machine knows how late each of them is.
+5 ms.  The first piece of a reply comes with its `Generate`.  The transcript ahead of it is
+three numbers, from which a client on the same machine knows how late things are: when the
+pieces are due from (`time.monotonic`, ms); and where the user's audio was, in samples, and
+at what time (`time.time_ns`), when the last turn began.
 """
 
 from __future__ import annotations
@@ -24,7 +25,14 @@ from antiphon.core.causes import (
     EngineSpoke,
     TranscriptEnded,
 )
-from antiphon.core.effects import EngineCommand, Generate, StopGenerating, TurnCommitted
+from antiphon.core.effects import (
+    EngineCommand,
+    Generate,
+    Hear,
+    StopGenerating,
+    TurnBegan,
+    TurnCommitted,
+)
 from antiphon.engines.engine import Abilities
 
 TICK_MS: Final = 5
@@ -72,12 +80,20 @@ class ZeroSession:
         self._waiter: asyncio.Future[None] | None = None
         self._speaking: str | None = None
         self._pieces = 0
+        self._ahead = 0
         self._due = 0
         self._closed = False
+        self._heard_samples = self._heard_ns = 0
+        self._turn_began = "0 0"
 
     def send(self, command: EngineCommand) -> None:
-        if isinstance(command, Generate):
+        if isinstance(command, Hear):
+            self._heard_samples = command.at_sample + len(command.pcm) // 2
+            self._heard_ns = time.time_ns()
+        elif isinstance(command, Generate):
             self._begin(command.response_id)
+        elif isinstance(command, TurnBegan):
+            self._turn_began = f"{self._heard_samples} {self._heard_ns}"
         elif isinstance(command, TurnCommitted):
             self.tell(TranscriptEnded(command.item_id, "hello"))
         elif isinstance(command, StopGenerating):
@@ -102,8 +118,9 @@ class ZeroSession:
     def _begin(self, response_id: str) -> None:
         self._speaking, self._pieces = response_id, 0
         self._due = self._engine.pacer.now
+        self._ahead = self._engine.lead_pieces
         self._next_piece = partial(self._speak, response_id)
-        self.tell(EngineSaid(response_id, str(self._due * TICK_MS)))
+        self.tell(EngineSaid(response_id, f"{self._due * TICK_MS} {self._turn_began}"))
         self._next_piece()
 
     def _speak(self, response_id: str) -> None:
@@ -114,8 +131,12 @@ class ZeroSession:
             self.tell(EngineFinished(response_id))
             return
         self._pieces += 1
-        self._due += self._engine.delta_ticks
         self.tell(EngineSpoke(response_id, self._engine.piece))
+        if self._ahead:
+            self._ahead -= 1
+            self._next_piece()
+            return
+        self._due += self._engine.delta_ticks
         self._engine.pacer.call_at(self._due, self._next_piece)
 
     def tell(self, news: EngineNews) -> None:
@@ -133,17 +154,19 @@ class ZeroEngine:
     Args:
         delta_ms: how much speech comes in one piece.
         reply_ms: how long each reply is; 0: it has no end.
+        lead_ms: how much of a reply, after its first piece, comes at once.
     """
 
     name = "zero"
     description = "Answers everything with the same tone, for benchmarks."
     abilities = Abilities()
 
-    def __init__(self, *, delta_ms: int, reply_ms: int) -> None:
+    def __init__(self, *, delta_ms: int, reply_ms: int, lead_ms: int = 0) -> None:
         self.pacer = Pacer()
         self.opened: list[ZeroSession] = []
         self.delta_ticks = delta_ms // TICK_MS
         self.reply_pieces = reply_ms // delta_ms or -1
+        self.lead_pieces = lead_ms // delta_ms
         samples = delta_ms * MEDIA_RATE_HZ // 1000
         self.piece = array("h", (i * 7919 % 6000 - 3000 for i in range(samples))).tobytes()
 
