@@ -1,0 +1,5 @@
+export { VoiceError, type VoiceErrorKind } from "./errors";
+export type { EventLog, LogEntry } from "./log";
+export type * from "./options";
+export type * from "./protocol";
+export type * from "./snapshot";
