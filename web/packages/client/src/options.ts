@@ -1,10 +1,10 @@
 /** What a page says about the conversation that it wants. */
 
-import type { ToolChoice, Transcription, TurnDetection, WireSession } from "./protocol";
+import type { ToolChoice, Transcription, TurnDetection, WireSession } from './protocol';
 
-export type TransportKind = "webrtc" | "websocket";
-export type Mode = "voice" | "text";
-export type Codec = "opus" | "pcmu" | "pcma";
+export type TransportKind = 'webrtc' | 'websocket';
+export type Mode = 'voice' | 'text';
+export type Codec = 'opus' | 'pcmu' | 'pcma';
 
 export interface VoiceSessionOptions {
   /** The API's base, as `https://voice.example.com/v1`. Default: `/v1` of the page's own server. */
@@ -48,9 +48,9 @@ export interface SessionSettings {
   turnDetection?: TurnDetection | null;
   /** `null` turns the captions of the user's speech off. Default: a general model. */
   transcription?: Transcription | null;
-  noiseReduction?: "near_field" | "far_field" | null;
+  noiseReduction?: 'near_field' | 'far_field' | null;
   toolChoice?: ToolChoice;
-  maxOutputTokens?: number | "inf";
+  maxOutputTokens?: number | 'inf';
   /** Anything else of the session object, as the protocol spells it. */
   wire?: WireSession;
 }

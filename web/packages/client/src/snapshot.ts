@@ -1,21 +1,21 @@
 /** What a page shows: one immutable picture of the whole session. */
 
-import type { VoiceError } from "./errors";
-import type { Mode, TransportKind } from "./options";
-import type { ItemStatus, WireSession } from "./protocol";
+import type { VoiceError } from './errors';
+import type { Mode, TransportKind } from './options';
+import type { ItemStatus, WireSession } from './protocol';
 
 export type SessionState =
-  | "idle"
-  | "connecting"
-  | "listening"
-  | "thinking"
-  | "speaking"
-  | "reconnecting"
-  | "text-only"
-  | "closed";
+  | 'idle'
+  | 'connecting'
+  | 'listening'
+  | 'thinking'
+  | 'speaking'
+  | 'reconnecting'
+  | 'text-only'
+  | 'closed';
 
 /** What the agent is at, in voice and text alike. */
-export type Activity = "listening" | "thinking" | "speaking";
+export type Activity = 'listening' | 'thinking' | 'speaking';
 
 export interface Snapshot {
   state: SessionState;
@@ -25,7 +25,7 @@ export interface Snapshot {
   transport: TransportKind | null;
   /** What the page asked for; `state` is `text-only` too where voice was asked for and failed. */
   mode: Mode;
-  microphone: "off" | "asking" | "on";
+  microphone: 'off' | 'asking' | 'on';
   muted: boolean;
   /** The sound waits for `resumeAudio()` in a click or key press. */
   audioBlocked: boolean;
@@ -47,16 +47,18 @@ export interface Snapshot {
 export type ConversationItem = MessageItem | ToolCallItem;
 
 export interface MessageItem {
-  type: "message";
+  type: 'message';
   id: string;
-  role: "user" | "assistant" | "system";
-  source: "spoken" | "typed";
+  role: 'user' | 'assistant' | 'system';
+  source: 'spoken' | 'typed';
   /** All words that are known; they may run ahead of the sound. */
   text: string;
   /** The words said so far: grows word by word as they are heard. */
   heard: string;
   /** The words that an interruption cut off: show them struck through. */
   unheard: string;
+  /** It was cut off before all of it was heard. */
+  interrupted: boolean;
   /** Data URLs. An empty one is a picture that is not kept any more. */
   images: readonly string[];
   status: ItemStatus;
@@ -67,7 +69,7 @@ export interface MessageItem {
 }
 
 export interface ToolCallItem {
-  type: "tool_call";
+  type: 'tool_call';
   id: string;
   callId: string;
   name: string;
@@ -103,7 +105,7 @@ export interface TurnMarks {
 export interface Turn {
   id: string;
   /** What asked for the answer; `agent`: it began by itself. */
-  cause: "speech" | "text" | "tool" | "agent";
+  cause: 'speech' | 'text' | 'tool' | 'agent';
   responseId: string | null;
   marks: TurnMarks;
   usage: Usage;
@@ -124,7 +126,7 @@ export interface Usage {
   outputAudioSeconds: number;
 }
 
-export type Verdict = "good" | "fair" | "poor";
+export type Verdict = 'good' | 'fair' | 'poor';
 
 /** The connection over the last interval; `null`: not known on this transport, or not yet. */
 export interface Quality {
