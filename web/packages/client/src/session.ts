@@ -150,7 +150,8 @@ export class RealtimeVoiceSession {
 
   /** Ends it and frees everything. The conversation is kept for the next `connect`. */
   close(): void {
-    if (this.#store.own.phase !== 'closed') this.#end(this.#store.own.error);
+    const { phase, error } = this.#store.own;
+    if (phase !== 'idle' && phase !== 'closed') this.#end(error);
   }
 
   /** Another transport, codec, model or server, with the same conversation. */
@@ -444,7 +445,6 @@ export class RealtimeVoiceSession {
     this.#recording?.finish();
     const patch = { phase: 'closed', microphone: 'off', audioBlocked: false, error } as const;
     this.#store.update(patch);
-    if (error) this.#emitter.emit('error', error);
   }
 
   // Inside: the microphone.

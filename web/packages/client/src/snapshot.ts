@@ -39,7 +39,7 @@ export interface Snapshot {
   /** The last error; `null` once what it was about works again, or `dismissError()`. */
   error: VoiceError | null;
   /** The session as the server last showed it. */
-  session: WireSession | null;
+  serverSession: WireSession | null;
   /** The call's id, as `rtc_…` (WebRTC), for a sideband. */
   callId: string | null;
 }

@@ -10,7 +10,7 @@ export type Phase = 'idle' | 'connecting' | 'open' | 'reconnecting' | 'closed';
 
 type Own = Omit<
   Snapshot,
-  'state' | 'activity' | 'userSpeaking' | 'items' | 'turns' | 'usage' | 'session'
+  'state' | 'activity' | 'userSpeaking' | 'items' | 'turns' | 'usage' | 'serverSession'
 > & { phase: Phase };
 
 export class SnapshotStore {
@@ -43,7 +43,7 @@ export class SnapshotStore {
       items: [],
       turns: [],
       usage: NO_USAGE,
-      session: null,
+      serverSession: null,
     });
   }
 
@@ -73,7 +73,7 @@ export class SnapshotStore {
       items,
       turns,
       usage,
-      session,
+      serverSession: session,
     });
     this.#changed(this.#snapshot);
   }
