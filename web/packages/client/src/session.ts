@@ -435,8 +435,8 @@ export class RealtimeVoiceSession {
   }
 
   #end(error: VoiceError | null): void {
+    const isNew = error !== null && error !== this.#store.own.error;
     this.#life.abort();
-    this.#owesAnswer = false;
     this.#drop();
     this.#owesAnswer = false;
     this.#tools.stop();
@@ -445,6 +445,7 @@ export class RealtimeVoiceSession {
     this.#recording?.finish();
     const patch = { phase: 'closed', microphone: 'off', audioBlocked: false, error } as const;
     this.#store.update(patch);
+    if (isNew) this.#emitter.emit('error', error);
   }
 
   // Inside: the microphone.

@@ -53,7 +53,7 @@ function Message({ item }: { item: MessageItem }) {
       )}
       <span className="antiphon-words">
         {waits ? '…' : item.heard}
-        {item.unheard && <s aria-label="not heard">{item.unheard}</s>}
+        {item.unheard && <s title="Not heard">{item.unheard}</s>}
       </span>
     </>
   );

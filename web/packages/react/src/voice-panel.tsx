@@ -48,7 +48,7 @@ function Panel({
   const { session, state, mode, muted, microphone } = voice;
   const titleId = useId();
   const isUp = state !== 'idle' && state !== 'closed';
-  const isByHand = voice.session.getSnapshot().session?.audio?.input?.turn_detection === null;
+  const isByHand = voice.serverSession?.audio?.input?.turn_detection === null;
 
   const onKeyDown = (event: KeyboardEvent) => {
     if (event.key === 'Escape' && voice.activity !== 'listening') session.interrupt();
