@@ -2,6 +2,7 @@
 
 import { heardLength } from './captions';
 import type { ServerEvent, WireItem } from './protocol';
+import { isTellable } from './reconnect';
 import type { ConversationItem, MessageItem, ToolCallItem } from './snapshot';
 
 export type Items = readonly ConversationItem[];
@@ -237,24 +238,26 @@ function messageOf(wire: WireItem, id: string, atMs: number): MessageItem {
   };
 }
 
-/** Puts a new item in its place, or brings a known one up to date there. */
+/**
+ * Puts a new item in its place, or brings a known one up to date. A known one moves only if it stood
+ * before the one that it follows.
+ */
 function placed(
   items: Items,
   item: ConversationItem,
   previousId?: string | null | undefined,
 ): Items {
   const known = items.findIndex((other) => other.id === item.id);
+  const previous = previousId ? items.findIndex((other) => other.id === previousId) : -1;
   const current = items[known];
   const fresh = current ? merged(current, item) : item;
-  const rest = current ? items.filter((other) => other.id !== item.id) : items;
-  if (previousId === undefined && current) {
-    return items.map((other) => (other.id === item.id ? fresh : other));
-  }
-  const previous = previousId ? rest.findIndex((other) => other.id === previousId) : -1;
-  // An item after one that is not shown here (a tool's output, say) stays, or goes to the end.
-  let at = previous >= 0 ? previous + 1 : current ? known : rest.length;
-  if (previousId === null) at = current ? known : 0;
-  return [...rest.slice(0, at), fresh, ...rest.slice(at)];
+  if (current && known > previous) return fresh === current ? items : items.with(known, fresh);
+  if (!current && previousId === null) return [fresh, ...items];
+  // After one that is not shown here (a tool's output, say) it goes to the end.
+  let at = previous >= 0 ? previous + 1 : items.length;
+  // What a new connection could not be told of stays where it was.
+  for (let next = items[at]; next && !isTellable(next); next = items[at]) at++;
+  return [...items.slice(0, at), fresh, ...items.slice(at)].filter((other) => other !== current);
 }
 
 /** A known item keeps what only we know of it: its words' course, its picture, its kind. */

@@ -207,14 +207,14 @@ export class Dialogue {
     answer.isDone = true;
     let waits = false;
     for (const itemId of answer.itemIds) {
+      const message = this.#message(itemId);
+      if (message?.source !== 'spoken') continue;
       const pushedMs = this.#pushedMs(itemId);
       const isWaiting =
         pushedMs === null ? !isCancelled || answer.soundedAtMs !== null : pushedMs > 0;
       waits ||= isWaiting;
       if (isWaiting) continue;
       // Nothing of it will sound any more.
-      const message = this.#message(itemId);
-      if (!message) continue;
       this.items = isCancelled
         ? interruptedAt(this.items, itemId, message.heard.length)
         : heardWhole(this.items, itemId);

@@ -12,12 +12,20 @@ export function delayMs(attempt: number, options: ReconnectOptions, random: numb
   return full * (0.5 + 0.5 * random);
 }
 
-/** The conversation so far as `conversation.item.create` events, in order, by their old ids. */
-export function restoring(items: readonly ConversationItem[]): WireEvent[] {
+/** A server can be told of it: something of it was said, or called. */
+export function isTellable(item: ConversationItem): boolean {
+  return wireItems(item).length > 0;
+}
+
+/**
+ * The conversation so far as `conversation.item.create` events, in order, by their old ids. Pictures
+ * longer than `maxLength` characters are left out.
+ */
+export function restoring(items: readonly ConversationItem[], maxLength: number): WireEvent[] {
   const events: WireEvent[] = [];
   let previous = 'root';
   for (const item of items) {
-    for (const wire of wireItems(item)) {
+    for (const wire of wireItems(item, maxLength)) {
       events.push({ type: 'conversation.item.create', previous_item_id: previous, item: wire });
       previous = wire.id;
     }
@@ -31,8 +39,8 @@ interface CreatedItem {
   [field: string]: unknown;
 }
 
-function wireItems(item: ConversationItem): CreatedItem[] {
-  if (item.type === 'message') return wireMessage(item);
+function wireItems(item: ConversationItem, maxLength = Number.POSITIVE_INFINITY): CreatedItem[] {
+  if (item.type === 'message') return wireMessage(item, maxLength);
   // Half a call means nothing to a model.
   if (item.status !== 'completed') return [];
   const { id, callId, name } = item;
@@ -55,12 +63,12 @@ function outputId(callItemId: string): string {
   return `out_${callItemId}`.slice(0, 32);
 }
 
-function wireMessage(item: MessageItem): CreatedItem[] {
+function wireMessage(item: MessageItem, maxLength: number): CreatedItem[] {
   const text = item.interrupted ? item.heard : item.text;
   const type = item.role === 'assistant' ? 'output_text' : 'input_text';
   const content: object[] = text.trim() ? [{ type, text }] : [];
   for (const image of item.images) {
-    if (image) content.push({ type: 'input_image', image_url: image });
+    if (image && image.length <= maxLength) content.push({ type: 'input_image', image_url: image });
   }
   return content.length ? [{ id: item.id, type: 'message', role: item.role, content }] : [];
 }

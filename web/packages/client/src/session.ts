@@ -50,6 +50,8 @@ const RELEASE_MS = 150;
 const SHORTEST_PRESS_MS = 150;
 /** Failed answers in a row after which speech is given up. */
 const ENGINE_FAILURES = 2;
+/** What the server says before it closes: the close tells of it. */
+const CLOSING = new Set(['session_expired', 'invalid_api_key']);
 /** The events that we send on our own account; their refusal is nobody's concern. */
 const OWN = 'own_';
 
@@ -364,7 +366,8 @@ export class RealtimeVoiceSession {
       });
       this.#send({ type: 'session.update', session: { type: 'realtime', ...session } });
     }
-    for (const event of restoring(this.#dialogue.items)) this.#send(event);
+    for (const event of restoring(this.#dialogue.items, connection.maxMessageBytes / 2))
+      this.#send(event);
   }
 
   #listener(signal: AbortSignal): ConnectionListener {
@@ -602,8 +605,7 @@ export class RealtimeVoiceSession {
       return;
     }
     if (event_id?.startsWith('respond_')) this.#dialogue.notAwaited();
-    // What the server says before it closes is told by `lost`.
-    if (event_id?.startsWith(OWN) || code === 'session_expired') return;
+    if (event_id?.startsWith(OWN) || CLOSING.has(code ?? '')) return;
     this.#report(new VoiceError('protocol', { detail, code }));
   }
 

@@ -17,9 +17,9 @@ import {
 const PCM: AudioFormat = { type: 'audio/pcm', rate: 24_000 };
 const APPEND_MS = 60;
 /** Events that wait in the browser; a page that far behind will not catch up. */
-const MAX_BUFFERED_BYTES = 8 << 20;
-/** The server takes messages of 22 MiB. */
-const MAX_MESSAGE_BYTES = 20 << 20;
+const MAX_BUFFERED_BYTES = 16 << 20;
+/** Servers take more, but nobody wants to wait for it. */
+const MAX_MESSAGE_BYTES = 4 << 20;
 
 /** Which event answers which, for the time between them. */
 const ANSWERS: Record<string, string> = {
