@@ -213,6 +213,8 @@ export class Dialogue {
       const isWaiting =
         pushedMs === null ? !isCancelled || answer.soundedAtMs !== null : pushedMs > 0;
       waits ||= isWaiting;
+      // The player will say so in a moment; nobody is listening to the user's silence meanwhile.
+      if (pushedMs) this.activity = { ...this.activity, isAudible: true };
       if (isWaiting) continue;
       // Nothing of it will sound any more.
       this.items = isCancelled

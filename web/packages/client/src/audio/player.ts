@@ -114,8 +114,10 @@ export class Player {
   stop(): Promise<Heard[]> {
     const itemIds = [...this.#pushed.keys()];
     this.#pushed.clear();
-    this.#node.port.postMessage({ type: 'flush' });
-    return new Promise((resolve) => this.#flushes.push({ itemIds, resolve }));
+    return new Promise((resolve) => {
+      this.#flushes.push({ itemIds, resolve });
+      this.#node.port.postMessage({ type: 'flush' });
+    });
   }
 
   /** What it plays, for a recording. */

@@ -1,6 +1,6 @@
 /** What runs on the audio thread, as text: no file of ours need be served beside the page's. */
 
-const CAPTURE = `
+export const CAPTURE = `
 registerProcessor('antiphon-capture', class extends AudioWorkletProcessor {
   constructor(options) {
     super();
@@ -28,7 +28,7 @@ registerProcessor('antiphon-capture', class extends AudioWorkletProcessor {
  * Plays chunks of `{item, samples}` in order and tells how many samples of which item it has
  * played: every `reportLength` samples, when an item ends and when it is flushed.
  */
-const PLAYBACK = `
+export const PLAYBACK = `
 registerProcessor('antiphon-playback', class extends AudioWorkletProcessor {
   constructor(options) {
     super();

@@ -216,10 +216,10 @@ class WebSocketConnection implements Connection {
         break;
       case 'error':
         this.#asked = null;
-        this.#noteError(event.error as { code?: string | null; message?: string });
+        this.#noteError(event.error as { code?: string | null; message?: string } | undefined);
         break;
       case 'response.created':
-        this.#responseId = (event.response as { id: string }).id;
+        this.#responseId = (event.response as { id?: string } | undefined)?.id ?? null;
         break;
     }
     this.#listener.received(event);
@@ -266,9 +266,9 @@ class WebSocketConnection implements Connection {
     this.#socket.send(JSON.stringify(event));
   }
 
-  #noteError(error: { code?: string | null; message?: string }): void {
-    const detail = error.message ?? '';
-    const code = error.code ?? null;
+  #noteError(error: { code?: string | null; message?: string } | undefined): void {
+    const detail = error?.message ?? '';
+    const code = error?.code ?? null;
     const kind = code === 'invalid_api_key' ? 'secret-expired' : 'protocol';
     this.#lastError = new VoiceError(kind, { detail, code });
   }
