@@ -1,0 +1,66 @@
+/** What carries one conversation, whichever way. */
+
+import type { Microphone } from '../audio/microphone';
+import type { Heard } from '../audio/player';
+import type { VoiceError } from '../errors';
+import type { Codec, TransportKind } from '../options';
+import type { WireEvent } from '../protocol';
+import type { QualitySample } from '../quality';
+
+export interface Connection {
+  readonly kind: TransportKind;
+  /** The call's id over WebRTC, where the server told it. */
+  readonly callId: string | null;
+  /** Longer messages do not arrive. */
+  readonly maxMessageBytes: number;
+  readonly outputAnalyser: AnalyserNode | null;
+  readonly outputStream: MediaStream | null;
+  /** `false`: nothing of the microphone is sent, not even silence (where that can be chosen). */
+  transmitting: boolean;
+  send(event: WireEvent): void;
+  /** How much of an item's sound is here to be played; null where the server plays. */
+  pushedMs(itemId: string): number | null;
+  setMicrophone(microphone: Microphone | null): Promise<void>;
+  /** Silence at once. What was heard of the items it cut, where this side knows. */
+  stopPlayback(): Promise<Heard[]>;
+  /** Throws: VoiceError `autoplay-blocked`. */
+  resumeAudio(): Promise<void>;
+  sample(atMs: number): Promise<QualitySample>;
+  close(): void;
+}
+
+export interface ConnectionListener {
+  received(event: WireEvent): void;
+  /** It is over, though nobody here closed it. `canRetry`: another connection may work. */
+  lost(error: VoiceError, canRetry: boolean): void;
+  /** The sound waits for a gesture, or does not work. */
+  silent(error: VoiceError): void;
+  /** From here on only where this side plays (WebSocket). */
+  playbackStarted(itemId: string): void;
+  playbackAt(heard: Heard): void;
+  /** `isLast`: nothing else waits to be played. */
+  playbackEnded(heard: Heard, isLast: boolean): void;
+}
+
+export interface ConnectionOptions {
+  url: string;
+  model?: string | undefined;
+  secret: string | null;
+  codec: Codec;
+  iceServers: RTCIceServer[];
+  /** `false`: nothing will be played here. */
+  audio: boolean;
+  timeoutMs: number;
+  signal: AbortSignal;
+}
+
+/** A server event, or null where the text is none. */
+export function parsed(text: unknown): WireEvent | null {
+  try {
+    const event: unknown = typeof text === 'string' ? JSON.parse(text) : null;
+    if (typeof event !== 'object' || event === null) return null;
+    return typeof (event as WireEvent).type === 'string' ? (event as WireEvent) : null;
+  } catch {
+    return null;
+  }
+}

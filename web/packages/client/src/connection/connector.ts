@@ -1,0 +1,67 @@
+/** Opens the connection that was asked for, or the next best. */
+
+import { asVoiceError, VoiceError } from '../errors';
+import type { TransportKind, VoiceSessionOptions } from '../options';
+import type { Connection, ConnectionListener, ConnectionOptions } from './connection';
+import { openWebRtc } from './webrtc';
+import { openWebSocket } from './websocket';
+
+const CONNECT_TIMEOUT_MS = 15_000;
+
+interface Attempt {
+  transport: TransportKind;
+  audio: boolean;
+}
+
+/** What to try, in order: each next one asks less of the browser and the network. */
+function attempts(options: VoiceSessionOptions): Attempt[] {
+  const wanted = { transport: options.transport ?? 'webrtc', audio: true };
+  if (options.fallback === false) return [wanted];
+  const silent: Attempt = { transport: 'websocket', audio: false };
+  if (wanted.transport === 'websocket') return [wanted, silent];
+  return [wanted, { transport: 'websocket', audio: true }, silent];
+}
+
+/**
+ * `hasAudio` of the result: the agent can be heard. `onFallback` is told why something less was
+ * taken. Throws: VoiceError.
+ */
+export async function openConnection(
+  options: VoiceSessionOptions,
+  listener: ConnectionListener,
+  signal: AbortSignal,
+  onFallback: (error: VoiceError) => void,
+): Promise<{ connection: Connection; hasAudio: boolean }> {
+  let failure: VoiceError | null = null;
+  for (const { transport, audio } of attempts(options)) {
+    if (failure) onFallback(failure);
+    const open = transport === 'webrtc' ? openWebRtc : openWebSocket;
+    const wanted: ConnectionOptions = {
+      url: options.url ?? '/v1',
+      model: options.model,
+      secret: await secretOf(options),
+      codec: options.codec ?? 'opus',
+      iceServers: options.iceServers ?? [],
+      audio,
+      timeoutMs: options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
+      signal,
+    };
+    try {
+      return { connection: await open(wanted, listener), hasAudio: audio };
+    } catch (error) {
+      failure = asVoiceError(error, 'server-away');
+      // Only media can be done without: another way to a server that is away leads nowhere.
+      if (signal.aborted || !['ice-failed', 'media-failed'].includes(failure.kind)) throw failure;
+    }
+  }
+  throw failure ?? new VoiceError('server-away');
+}
+
+async function secretOf({ getSecret, key }: VoiceSessionOptions): Promise<string | null> {
+  if (!getSecret) return key ?? null;
+  try {
+    return await getSecret();
+  } catch (error) {
+    throw asVoiceError(error, 'secret-expired');
+  }
+}

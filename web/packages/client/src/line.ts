@@ -1,0 +1,173 @@
+/** The connection over time: opened, lost, opened again. */
+
+import type { Connection, ConnectionListener } from './connection/connection';
+import { openConnection } from './connection/connector';
+import { asVoiceError, VoiceError } from './errors';
+import type { VoiceSessionOptions } from './options';
+import { type QualitySample, qualityBetween } from './quality';
+import { delayMs, RECONNECT } from './reconnect';
+import type { Quality } from './snapshot';
+
+const QUALITY_MS = 2000;
+
+export interface LineOwner extends Omit<ConnectionListener, 'lost'> {
+  /** The options as they are now. */
+  options(): VoiceSessionOptions;
+  connecting(): void;
+  /** It is up: time to tell it the settings and the conversation. */
+  introduce(connection: Connection): Promise<void>;
+  opened(connection: Connection): void;
+  reconnecting(): void;
+  /** A connection is gone, for now or for good. */
+  dropped(): void;
+  /** It will not come again by itself. */
+  ended(error: VoiceError): void;
+  report(error: VoiceError): void;
+  measured(quality: Quality): void;
+}
+
+export class Line {
+  connection: Connection | null = null;
+  /** The agent can be heard. */
+  hasAudio = true;
+  readonly #owner: LineOwner;
+  #life = new AbortController();
+  #timer: ReturnType<typeof setInterval> | undefined;
+  #sample: QualitySample | null = null;
+
+  constructor(owner: LineOwner) {
+    this.#owner = owner;
+  }
+
+  /** Aborts when the session is closed. */
+  get signal(): AbortSignal {
+    return this.#life.signal;
+  }
+
+  /** `prepare` comes first, and is waited for. Throws: VoiceError. */
+  async open(prepare: (signal: AbortSignal) => Promise<void>): Promise<void> {
+    this.#life = new AbortController();
+    const { signal } = this.#life;
+    this.#owner.connecting();
+    try {
+      await prepare(signal);
+      await this.#establish(signal);
+    } catch (reason) {
+      if (signal.aborted) return;
+      const error = asVoiceError(reason, 'server-away');
+      this.#owner.ended(error);
+      throw error;
+    }
+  }
+
+  /** Another connection in place of this one, for the same conversation. Throws: VoiceError. */
+  async renew(): Promise<void> {
+    this.drop();
+    await this.#reconnect(null);
+  }
+
+  close(): void {
+    this.#life.abort();
+    this.drop();
+  }
+
+  drop(): void {
+    clearInterval(this.#timer);
+    this.#sample = null;
+    this.connection?.close();
+    this.connection = null;
+    this.#owner.dropped();
+  }
+
+  /** Waits; ends early when the session does. */
+  pause(ms: number): Promise<void> {
+    const { signal } = this.#life;
+    return new Promise((resolve) => {
+      const timer = setTimeout(done, ms);
+      function done() {
+        clearTimeout(timer);
+        signal.removeEventListener('abort', done);
+        resolve();
+      }
+      signal.addEventListener('abort', done);
+    });
+  }
+
+  async #establish(signal: AbortSignal): Promise<void> {
+    const { connection, hasAudio } = await openConnection(
+      this.#owner.options(),
+      this.#listener(signal),
+      signal,
+      (error) => this.#owner.report(error),
+    );
+    if (signal.aborted) {
+      connection.close();
+      throw new VoiceError('server-away');
+    }
+    this.connection = connection;
+    this.hasAudio = hasAudio;
+    await this.#owner.introduce(connection);
+    // It may have been lost meanwhile; then `lost` has seen to it.
+    if (this.connection !== connection) return;
+    this.#timer = setInterval(() => void this.#measure(), QUALITY_MS);
+    void this.#measure();
+    this.#owner.opened(connection);
+  }
+
+  #listener(signal: AbortSignal): ConnectionListener {
+    const owner = this.#owner;
+    const unlessClosed = (act: () => void) => {
+      if (!signal.aborted) act();
+    };
+    return {
+      received: (event) => unlessClosed(() => owner.received(event)),
+      lost: (error, canRetry) => unlessClosed(() => this.#lost(error, canRetry)),
+      silent: (error) => unlessClosed(() => owner.silent(error)),
+      playbackStarted: (itemId) => unlessClosed(() => owner.playbackStarted(itemId)),
+      playbackAt: (heard) => unlessClosed(() => owner.playbackAt(heard)),
+      playbackEnded: (heard, isLast) => unlessClosed(() => owner.playbackEnded(heard, isLast)),
+    };
+  }
+
+  #lost(error: VoiceError, canRetry: boolean): void {
+    this.drop();
+    if (canRetry && this.#owner.options().reconnect !== false) {
+      // How it ends is told to the owner.
+      this.#reconnect(error).catch(() => {});
+    } else {
+      this.#owner.ended(error);
+    }
+  }
+
+  /** Tries until it works or has been tried often enough. `error`: why; null: it was asked for. */
+  async #reconnect(error: VoiceError | null): Promise<void> {
+    const { signal } = this.#life;
+    const options = { ...RECONNECT, ...(this.#owner.options().reconnect || {}) };
+    this.#owner.reconnecting();
+    if (error) this.#owner.report(error);
+    let failure = error ?? new VoiceError('server-away');
+    for (let attempt = 0; attempt < options.maxAttempts; attempt++) {
+      if (error || attempt) await this.pause(delayMs(attempt, options, Math.random()));
+      if (signal.aborted) return;
+      try {
+        await this.#establish(signal);
+        return;
+      } catch (reason) {
+        if (signal.aborted) return;
+        failure = asVoiceError(reason, 'server-away');
+        if (failure.kind === 'secret-expired' || failure.kind === 'protocol') break;
+      }
+    }
+    this.#owner.ended(failure);
+    throw failure;
+  }
+
+  async #measure(): Promise<void> {
+    const { connection } = this;
+    const sample = await connection?.sample(Date.now()).catch(() => null);
+    if (!sample || connection !== this.connection) return;
+    const before = this.#sample;
+    this.#sample = sample;
+    if (before) this.#owner.measured(qualityBetween(before, sample));
+  }
+}

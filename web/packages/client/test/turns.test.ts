@@ -1,0 +1,71 @@
+import { expect, test } from 'vitest';
+import type { ServerEvent } from '../src/protocol';
+import { afterTurnEvent, sent, type Turns } from '../src/turns';
+
+const after = (events: ServerEvent[], turns: Turns = []) =>
+  events.reduce((all, event, index) => afterTurnEvent(all, event, 100 * (index + 1)), turns);
+
+const created = (id: string): ServerEvent => ({
+  type: 'response.created',
+  response: { id, conversation_id: 'conv' },
+});
+
+test('a spoken turn has all its moments, and its tokens', () => {
+  const [turn] = after([
+    { type: 'input_audio_buffer.speech_started', audio_start_ms: 0, item_id: 'u' },
+    { type: 'input_audio_buffer.speech_stopped', audio_end_ms: 900, item_id: 'u' },
+    { type: 'input_audio_buffer.committed', item_id: 'u' },
+    created('r'),
+    {
+      type: 'conversation.item.input_audio_transcription.completed',
+      item_id: 'u',
+      transcript: 'hello',
+    },
+    {
+      type: 'response.output_audio_transcript.delta',
+      response_id: 'r',
+      item_id: 'a',
+      delta: 'Hi',
+    },
+    { type: 'output_audio_buffer.started', response_id: 'r' },
+    {
+      type: 'response.done',
+      response: { id: 'r', status: 'completed', usage: { input_tokens: 3, output_tokens: 5 } },
+    },
+    { type: 'output_audio_buffer.stopped', response_id: 'r' },
+  ]);
+  expect(turn).toMatchObject({ id: 'u', cause: 'speech', responseId: 'r' });
+  expect(turn?.usage).toMatchObject({ inputTokens: 3, outputTokens: 5 });
+  expect(turn?.marks).toEqual({
+    speechStarted: 100,
+    speechStopped: 200,
+    committed: 300,
+    responseCreated: 400,
+    transcribed: 500,
+    firstText: 600,
+    firstAudio: 700,
+    responseDone: 800,
+    heard: 900,
+  });
+});
+
+test('a response answers what waits for it, not the one who has begun to speak', () => {
+  const turns = after(
+    [{ type: 'input_audio_buffer.speech_started', audio_start_ms: 0, item_id: 'u' }, created('r')],
+    sent([], 'typed', 'text', 1),
+  );
+  expect(turns.map(({ id, responseId }) => [id, responseId])).toEqual([
+    ['typed', 'r'],
+    ['u', null],
+  ]);
+});
+
+test('an agent may begin by itself', () => {
+  expect(after([created('r')])).toMatchObject([{ cause: 'agent', responseId: 'r' }]);
+});
+
+test('what stands beside the conversation is no turn', () => {
+  expect(
+    after([{ type: 'response.created', response: { id: 'r', conversation_id: null } }]),
+  ).toEqual([]);
+});

@@ -1,0 +1,83 @@
+import type { ConversationItem, MessageItem } from '@antiphon/client';
+import { useEffect, useRef } from 'react';
+
+const WHO = { user: 'You', assistant: 'Agent', system: 'Note' } as const;
+/** So near to the end the list follows what is new. */
+const NEAR_PX = 60;
+
+/** What was said, word by word; what was cut off is struck through. */
+export function Captions({ items }: { items: readonly ConversationItem[] }) {
+  const list = useRef<HTMLOListElement>(null);
+  const follows = useRef(true);
+
+  // biome-ignore lint/correctness/useExhaustiveDependencies: it scrolls because of new words.
+  useEffect(() => {
+    const element = list.current;
+    if (element && follows.current) element.scrollTop = element.scrollHeight;
+  }, [items]);
+
+  return (
+    <>
+      <ol
+        ref={list}
+        className="antiphon-captions"
+        aria-label="Conversation"
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard.
+        tabIndex={0}
+        onScroll={({ currentTarget: { scrollHeight, scrollTop, clientHeight } }) => {
+          follows.current = scrollHeight - scrollTop - clientHeight < NEAR_PX;
+        }}
+      >
+        {items.map((item) => (
+          <li key={item.id} data-role={item.type === 'message' ? item.role : 'tool'}>
+            {item.type === 'message' ? <Message item={item} /> : <ToolCall item={item} />}
+          </li>
+        ))}
+      </ol>
+      {/* Word by word would be read out over and over. */}
+      <p className="antiphon-hidden" aria-live="polite">
+        {latestWhole(items)}
+      </p>
+    </>
+  );
+}
+
+function Message({ item }: { item: MessageItem }) {
+  const waits = item.transcribing && !item.text;
+  return (
+    <>
+      <span className="antiphon-who">{WHO[item.role]}</span>
+      {item.images.map((image, index) =>
+        // biome-ignore lint/suspicious/noArrayIndexKey: the pictures of an item never change.
+        image ? <img key={index} src={image} alt="What was shown to the agent" /> : null,
+      )}
+      <span className="antiphon-words">
+        {waits ? '…' : item.heard}
+        {item.unheard && <s title="Not heard">{item.unheard}</s>}
+      </span>
+    </>
+  );
+}
+
+function ToolCall({ item }: { item: Extract<ConversationItem, { type: 'tool_call' }> }) {
+  return (
+    <>
+      <span className="antiphon-who">Tool</span>
+      <code>
+        {item.name}({item.arguments})
+      </code>
+      {item.output !== null && <code data-failed={item.failed || undefined}>→ {item.output}</code>}
+    </>
+  );
+}
+
+function latestWhole(items: readonly ConversationItem[]): string {
+  const item = items.findLast(
+    (other) =>
+      other.type === 'message' &&
+      other.status !== 'in_progress' &&
+      !other.transcribing &&
+      (other.interrupted || other.heard.length === other.text.length),
+  );
+  return item?.type === 'message' && item.heard ? `${WHO[item.role]}: ${item.heard}` : '';
+}
