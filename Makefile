@@ -7,13 +7,18 @@ NPM := $(shell command -v npm 2>/dev/null)
 NODE_PARTS := $(patsubst %/package-lock.json,%,$(wildcard web/package-lock.json tests/*/*/package-lock.json))
 INSTALLED := node_modules/.package-lock.json
 
-.PHONY: run test check fmt bench setup setup-test clean
+.PHONY: run test test-web check fmt bench setup setup-test clean
 
 run: setup  ## serve on http://127.0.0.1:$(PORT)
 	$(UV) run --frozen --no-dev --no-group clients --extra webrtc antiphon serve --port $(PORT)
 
-test: setup-test check  ## every check and every test
+test: setup-test check test-web  ## every check and every test
 	$(UV) run --frozen pytest
+
+test-web: setup-test  ## the packages for web pages, where npm is there
+ifneq ($(NPM),)
+	cd web && npm run --silent check && npm test --silent && npm run --silent build && npm run --silent size
+endif
 
 check: setup-test  ## format, lint and types
 	$(UV) run --frozen ruff format --check .
@@ -34,7 +39,7 @@ setup-test: $(UV) $(if $(NPM),$(NODE_PARTS:%=%/$(INSTALLED)))
 	$(UV) sync --quiet --frozen
 
 %/$(INSTALLED): %/package-lock.json
-	npm ci --prefix $* --no-audit --no-fund --loglevel=error
+	npm ci --prefix $* --ignore-scripts --no-audit --no-fund --loglevel=error
 	touch $@
 
 .uv/bin/uv:
