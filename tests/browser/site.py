@@ -17,6 +17,7 @@ AGENTS_SDK = (
     Path(__file__).parents[1] / "clients/node/node_modules/@openai/agents-realtime/dist/bundle"
 )
 """The bundle that the package ships for browsers, as it is."""
+OWN_CLIENT = Path(__file__).parents[2] / "web/packages/client/dist"
 KEY = "server-key"
 
 
@@ -38,6 +39,8 @@ class Site:
         app.router.add_get("/favicon.ico", self._no_icon)
         if AGENTS_SDK.is_dir():
             app.router.add_static("/agents-sdk", AGENTS_SDK)
+        if OWN_CLIENT.is_dir():
+            app.router.add_static("/antiphon-client", OWN_CLIENT)
         app.router.add_static("/", PAGES)
         runner = web.AppRunner(app, access_log=None)
         await runner.setup()
