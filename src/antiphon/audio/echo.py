@@ -33,6 +33,8 @@ HEARD_SAMPLES: Final = round(HEARD_S * RATE_HZ / DECIMATION)
 PLAYED_SAMPLES: Final = round(PLAYED_S * RATE_HZ / DECIMATION)
 _FFT_SIZE: Final = 4096
 
+_MEAN: Final = np.full(DECIMATION, 1 / DECIMATION, np.float32)
+
 Samples = NDArray[np.float32]
 
 
@@ -103,6 +105,6 @@ def match(heard: Samples, played: Samples) -> Match:
 def coarse(pcm: bytes, count: int) -> Samples:
     """The last ``count`` samples at 3 kHz; silence before what there is."""
     whole = 2 * DECIMATION * count
-    samples = np.frombuffer(pcm[-whole:].rjust(whole, b"\0"), "<i2")
-    thinned: Samples = samples.reshape(-1, DECIMATION).mean(axis=1, dtype=np.float32)
+    samples = np.frombuffer(pcm[-whole:].rjust(whole, b"\0"), "<i2").astype(np.float32)
+    thinned: Samples = samples.reshape(-1, DECIMATION) @ _MEAN  # A third of mean()'s time.
     return thinned

@@ -136,6 +136,11 @@ class Conversation:
         return out
 
     @property
+    def user_speaks(self) -> bool:
+        """A turn has begun, by voice detection, and is not over."""
+        return self._listening.user_speaks
+
+    @property
     def activity(self) -> Activity:
         if self._responses.any_runs:
             return "responding"

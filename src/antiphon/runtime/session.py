@@ -329,7 +329,8 @@ class LiveSession:
             self._voice = self._detector.open(self._on_score)
 
     def _on_score(self, at_sample: int, probability: float) -> None:
-        if probability > MAYBE_VOICE and self._is_echo():
+        # Within a turn nothing depends on it: what interrupts has interrupted.
+        if probability > MAYBE_VOICE and not self._conversation.user_speaks and self._is_echo():
             probability = 0.0
         self._give(VoiceScored(at_sample, probability, self._played_samples))
 
