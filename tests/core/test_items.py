@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from antiphon.core.causes import Word
 from antiphon.core.faults import Fault
-from antiphon.core.items import MAX_AUDIO_BYTES, Part, entry_from
+from antiphon.core.items import MAX_AUDIO_BYTES, Entry, Part, entry_from
 from antiphon.protocol.items import (
     BetaAudio,
     BetaText,
@@ -187,3 +187,40 @@ def test_cuts_never_bring_anything_back(cuts: list[int]) -> None:
         assert text.startswith(part.text or "")
         assert part.samples <= samples
         text, samples = part.text or "", part.samples
+
+
+def test_an_engine_is_told_what_an_item_has_become() -> None:
+    said = Part("output_audio")
+    entry = Entry("item_1", "message", "in_progress", role="assistant", parts=[said])
+    told = [entry.for_engine()]
+
+    def changed() -> bool:
+        told.append(entry.for_engine())
+        return told[-1] != told[-2] and told[-1] == entry.wire()
+
+    said.say("Hello")
+    assert changed()
+    said.speak(bytes(96), [Word(2, 24)])
+    assert not changed(), "audio is not told"
+    said.cut(24)
+    assert changed()
+    entry.parts.append(Part("output_text", "there"))
+    assert changed()
+    entry.status = "completed"
+    assert changed()
+    assert entry.for_engine() is told[-1], "nothing changed, nothing made anew"
+
+
+def test_an_engine_is_told_the_arguments_of_a_call_as_they_grow() -> None:
+    entry = Entry("item_1", "function_call", "in_progress", name="look", call_id="call_1")
+    before = entry.for_engine()
+    entry.arguments += "{}"
+    assert entry.for_engine() == entry.wire() != before
+
+
+def test_an_engine_is_told_a_transcript_that_is_not_shown() -> None:
+    heard = Part("input_audio", shows_text=False)
+    entry = Entry("item_1", "message", parts=[heard])
+    assert entry.for_engine() == entry.wire()
+    heard.text = "Hello"
+    assert entry.for_engine() == entry.with_content((InputAudio("Hello"),)) != entry.wire()

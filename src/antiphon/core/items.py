@@ -129,6 +129,8 @@ class Entry:
     call_id: str = ""
     arguments: str = ""
     output: str = ""
+    _told: tuple[object, Item] | None = None
+    """What an engine was told last, and of which state."""
 
     def wire(self) -> Item:
         """As events show it: without audio."""
@@ -152,7 +154,25 @@ class Entry:
                 )
 
     def for_engine(self) -> Item:
-        """As an engine sees it: with every transcript that is known, without audio."""
+        """As an engine sees it: with every transcript that is known, without audio.
+
+        Each response asks this of the whole conversation: what has not changed is not made anew.
+        """
+        state = self._state()
+        if self._told is None or self._told[0] != state:
+            self._told = state, self._made_for_engine()
+        return self._told[1]
+
+    def _state(self) -> object:
+        """All that may change of what an engine sees."""
+        if self.type != "message":
+            return self.status, self.call_id, self.arguments
+        if len(self.parts) == 1:  # by far the most
+            part = self.parts[0]
+            return self.status, part.text, part.shows_text
+        return self.status, [(part.text, part.shows_text) for part in self.parts]
+
+    def _made_for_engine(self) -> Item:
         if all(part.shows_text for part in self.parts):
             return self.wire()
         return self.with_content(
