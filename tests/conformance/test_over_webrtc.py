@@ -10,15 +10,9 @@ from typing import Self
 
 import aioice.ice
 import pytest
-from aiohttp import ClientSession, FormData, web
+from aiohttp import ClientSession, FormData
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 
-from antiphon.engines.scripted import ScriptedEngine
-from antiphon.engines.vad.energy import EnergyDetector
-from antiphon.runtime.hub import Hub, SessionRules
-from antiphon.server.app import Api, Model
-from antiphon.server.auth import Gate
-from antiphon.server.realtime import LoadLimits
 from antiphon.testing.conformance import (
     WEBRTC,
     PatientLine,
@@ -27,6 +21,7 @@ from antiphon.testing.conformance import (
     play,
     read_script,
 )
+from tests.conformance.served import served
 
 PATHS = sorted((Path(__file__).parent / "scripts").glob("*.script"))
 
@@ -42,18 +37,8 @@ class WebRtcLine(PatientLine):
         self._ending = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
-        head = self._head
-        engine = ScriptedEngine(head.engine, speaks=head.engine_speaks)
-        rules = SessionRules(session_max_ms=head.session_max_ms, context_tokens=head.context_tokens)
-        hub = Hub(lambda _: engine, detector=EnergyDetector(), rules=rules)
-        models = (Model(id="test", description="Plays a script."),)
-        api = Api(hub, gate=Gate((), ()), models=lambda: models, load=LoadLimits(max_sessions=10))
-        runner = web.AppRunner(api.app(), shutdown_timeout=0.1)
-        await runner.setup()
-        self._ending.push_async_callback(runner.cleanup)
-        self._ending.push_async_callback(hub.aclose)
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        await self._dial(f"http://127.0.0.1:{runner.addresses[0][1]}/v1/realtime/calls")
+        url = await self._ending.enter_async_context(served(self._head))
+        await self._dial(f"{url}/v1/realtime/calls")
         return self
 
     async def _dial(self, url: str) -> None:

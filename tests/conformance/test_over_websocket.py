@@ -8,15 +8,10 @@ from pathlib import Path
 from typing import Self
 
 import pytest
-from aiohttp import ClientSession, WSMsgType, web
+from aiohttp import ClientSession, WSMsgType
 
-from antiphon.engines.scripted import ScriptedEngine
-from antiphon.engines.vad.energy import EnergyDetector
-from antiphon.runtime.hub import Hub, SessionRules
-from antiphon.server.app import Api, Model
-from antiphon.server.auth import Gate
-from antiphon.server.realtime import LoadLimits
 from antiphon.testing.conformance import PatientLine, Script, play, read_script
+from tests.conformance.served import served
 
 PATHS = sorted((Path(__file__).parent / "scripts").glob("*.script"))
 
@@ -28,24 +23,10 @@ class WebSocketLine(PatientLine):
         self._ending = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
-        engine = ScriptedEngine(self._head.engine, speaks=self._head.engine_speaks)
-        rules = SessionRules(
-            session_max_ms=self._head.session_max_ms, context_tokens=self._head.context_tokens
-        )
-        hub = Hub(lambda _: engine, detector=EnergyDetector(), rules=rules)
-        models = (Model(id="test", description="Plays a script."),)
-        api = Api(hub, gate=Gate((), ()), models=lambda: models, load=LoadLimits(max_sessions=10))
-        runner = web.AppRunner(api.app(), shutdown_timeout=0.1)
-        await runner.setup()
-        self._ending.push_async_callback(runner.cleanup)
-        self._ending.push_async_callback(hub.aclose)
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        url = await self._ending.enter_async_context(served(self._head))
         client = await self._ending.enter_async_context(ClientSession())
         intent = "intent=transcription" if self._head.kind == "transcription" else "model=test"
-        port = runner.addresses[0][1]
-        self._socket = await client.ws_connect(
-            f"http://127.0.0.1:{port}/v1/realtime?{intent}", max_msg_size=1 << 20
-        )
+        self._socket = await client.ws_connect(f"{url}/v1/realtime?{intent}", max_msg_size=1 << 20)
         self._reading = asyncio.create_task(self._read())
         return self
 

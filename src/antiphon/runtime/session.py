@@ -9,7 +9,6 @@ from collections import deque
 from collections.abc import Callable, Collection, Mapping
 from typing import Literal
 
-from antiphon.audio.echo import Echo
 from antiphon.core.causes import (
     Attached,
     Cause,
@@ -41,13 +40,14 @@ from antiphon.core.effects import (
     TurnCommitted,
 )
 from antiphon.core.terms import Activity, Terms
-from antiphon.engines.engine import Engine, EngineSession, VoiceDetector, VoiceStream
+from antiphon.engines.engine import Engine, EngineSession, VoiceDetector
 from antiphon.errors import AntiphonError, ProtocolError
 from antiphon.journal.tape import TapeWriter
 from antiphon.protocol.client import ClientEvent
 from antiphon.protocol.server import ErrorDetail, ResponseOutputAudioDelta, ServerEvent
 from antiphon.protocol.session import AnySession
 from antiphon.runtime.connection import Connection
+from antiphon.runtime.ear import Ear
 from antiphon.runtime.media import Playback
 
 log = logging.getLogger(__name__)
@@ -57,8 +57,6 @@ INTERNAL_ERROR = 1011
 SESSION_ENDED = "The session has ended."
 MAX_ENGINE_RESTARTS = 3
 """Within one session; then it closes."""
-MAYBE_VOICE = 0.2
-"""Below, a window is no voice under any threshold that makes sense."""
 HIGH_WATER_BYTES = 1024 * 1024
 """More unread than this, and the session takes no more news of its engine for a while: the
 engine's own bounded queue makes it wait.  (A reader that never reads closes its connection.)"""
@@ -90,8 +88,8 @@ class LiveSession:
         self._opened_at = self._loop.time()
         self._conversation = Conversation(terms)
         self._engine = engine
-        self._detector = detector
         self._playback = playback
+        self._ear = Ear(detector, playback)
         self._tape = tape
         self._on_end = on_end
         self._connections: dict[str, Connection] = {}
@@ -102,8 +100,6 @@ class LiveSession:
         self._ended = False
         self._timer: asyncio.TimerHandle | None = None
         self._timer_ms: Ms | None = None
-        self._voice: VoiceStream | None = None
-        self._echo = None if playback is None else Echo()
         self._restarts = 0
         self._closing: asyncio.Task[None] | None = None
         self._engine_session: EngineSession = engine.open(self.id)
@@ -228,9 +224,7 @@ class LiveSession:
         self._ended = True
         if self._timer is not None:
             self._timer.cancel()
-        if self._voice is not None:
-            self._voice.close()
-            self._voice = None
+        self._ear.close()
         if self._tape is not None:
             self._tape.close()
         self._closing = self._loop.create_task(self._close_engine())
@@ -284,10 +278,7 @@ class LiveSession:
     def _carry_out(self, effect: Effect) -> None:
         match effect:
             case Hear():
-                if self._voice is not None:
-                    self._voice.feed(effect.pcm, effect.at_sample)
-                    if self._echo is not None:
-                        self._echo.hear(effect.pcm)
+                self._ear.hear(effect.pcm, effect.at_sample)
                 self._engine_session.send(effect)
             case ResponseOutputAudioDelta():  # The most frequent event need not pass all below.
                 self._send_to_all(effect)
@@ -304,7 +295,10 @@ class LiveSession:
             ):
                 self._engine_session.send(effect)
             case DetectVoice():
-                self._detect_voice(on=effect.on)
+                if effect.on:
+                    self._ear.listen(self._on_score, user_speaks=self._user_speaks)
+                else:
+                    self._ear.close()
             case Close():
                 self.close(effect.code, effect.reason)
             case PlayAudio():
@@ -318,28 +312,11 @@ class LiveSession:
         for connection in self._connections.values():
             connection.send(event)
 
-    def _detect_voice(self, *, on: bool) -> None:
-        if self._voice is not None:
-            if on:
-                self._voice.reset()
-            else:
-                self._voice.close()
-                self._voice = None
-        elif on and self._detector is not None:
-            self._voice = self._detector.open(self._on_score)
+    def _user_speaks(self) -> bool:
+        return self._conversation.user_speaks
 
     def _on_score(self, at_sample: int, probability: float) -> None:
-        # Within a turn nothing depends on it: what interrupts has interrupted.
-        if probability > MAYBE_VOICE and not self._conversation.user_speaks and self._is_echo():
-            probability = 0.0
         self._give(VoiceScored(at_sample, probability, self._played_samples))
-
-    def _is_echo(self) -> bool:
-        """The microphone hears the assistant: a voice, but not the user's."""
-        if self._echo is None or self._playback is None:
-            return False
-        played = self._playback.recently_played()
-        return bool(played) and self._echo.is_of(played)
 
     def _arm_timer(self) -> None:
         if self._timer is not None:

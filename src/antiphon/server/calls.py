@@ -9,6 +9,7 @@ import hmac
 import logging
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import msgspec
 from aiohttp import web
@@ -56,10 +57,10 @@ class CallRoutes:
         self._secret_store = secret_store
         self._settings = settings
         self._calls: Calls | None = None
-        self._opened_with: dict[str, bytes] = {}
-        """By call: the hash of the secret that opened it, and so may tend it later."""
-        self._shown: dict[str, CallQuality] = {}
-        """By call: what was last told of its quality."""
+        self._opened_with: WeakKeyDictionary[Call, bytes] = WeakKeyDictionary()
+        """The hash of the secret that opened a call, and so may tend it later."""
+        self._shown: WeakKeyDictionary[Call, CallQuality] = WeakKeyDictionary()
+        """What was last told of a call's quality."""
 
     def routes(self, prefix: str = "/v1") -> list[web.RouteDef]:
         return [
@@ -109,8 +110,8 @@ class CallRoutes:
             if secret is not None:
                 self._secret_store.give_back(secret)
             raise
-        if secret is not None:
-            self._remember(answer.call_id, secret)
+        if secret is not None and (call := calls.get(answer.call_id)) is not None:
+            self._opened_with[call] = digest(secret)
         return web.Response(
             status=201,
             body=answer.sdp.encode(),
@@ -141,8 +142,8 @@ class CallRoutes:
         """Beyond OpenAI's API: how a call is doing, in all and since it was last asked."""
         call = self._tended(request)
         quality = call.quality
-        since = quality.since(self._shown.get(call.id, CallQuality()))
-        self._shown[call.id] = quality
+        since = quality.since(self._shown.get(call, CallQuality()))
+        self._shown[call] = quality
         body = {
             "id": call.id,
             "object": "antiphon.call",
@@ -156,12 +157,6 @@ class CallRoutes:
 
     # --- Steps ---------------------------------------------------------------
 
-    def _remember(self, call_id: str, secret: str) -> None:
-        for known in (self._opened_with, self._shown):
-            for ended in known.keys() - {call.id for call in self._served().calls}:
-                del known[ended]
-        self._opened_with[call_id] = digest(secret)
-
     def _tended(self, request: web.Request) -> Call:
         """The call that a request is about, where its bearer may tend it: with a server key,
         or the secret that opened it, though that may have expired since.
@@ -172,8 +167,7 @@ class CallRoutes:
                 raise _no_such_call()
             return call
         key = presented_key(request.headers) or ""
-        opened_with = self._opened_with.get(request.match_info["id"], b"")
-        if call is None or not hmac.compare_digest(digest(key), opened_with):
+        if call is None or not hmac.compare_digest(digest(key), self._opened_with.get(call, b"")):
             raise unauthorized()
         return call
 

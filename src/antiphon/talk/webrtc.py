@@ -33,6 +33,7 @@ from antiphon.audio.resample import Resampler
 from antiphon.talk.connection import CannotConnect, Closed
 from antiphon.talk.quality import Counted, Quality
 from antiphon.talk.server_playout import ServerPlayout
+from antiphon.talk.websocket import explain
 
 CodecName = Literal["opus", "pcmu", "pcma"]
 
@@ -268,8 +269,6 @@ class WebRtcConnector:
 
     async def _dial(self, offer: str) -> str:
         """Ask for a call: with an ephemeral secret as it stands, else as a form."""
-        from antiphon.talk.websocket import explain
-
         parts = urlsplit(self.url)
         scheme = {"ws": "http", "wss": "https"}[parts.scheme]
         url = urlunsplit((scheme, parts.netloc, f"{parts.path}/calls", "", ""))

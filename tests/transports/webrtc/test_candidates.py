@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import socket
 from collections.abc import AsyncIterator, Callable
@@ -15,7 +16,7 @@ from aiortc.rtcconfiguration import RTCIceTransportPolicy
 
 from antiphon.runtime.hub import Hub
 from antiphon.transports.webrtc.calls import Calls, NoPortFree
-from antiphon.transports.webrtc.settings import WebRtcSettings
+from antiphon.transports.webrtc.settings import IceServer, WebRtcSettings
 from tests.transports.webrtc.client import LOCALHOST, Client, SayingEngine, best_correlation
 from tests.transports.webrtc.test_calls import BY_HAND, at_rate
 from tests.transports.webrtc.turn_server import needs_turn_server, turn_server
@@ -112,6 +113,41 @@ async def test_ports_are_of_the_range_and_one_call_too_many_is_told_why(serve: S
     assert await candidates(calls) == [("127.0.0.1", port, "host")]
 
 
+async def test_a_call_that_finds_no_port_keeps_none(serve: Serve) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.2", 0))
+        port = taken.getsockname()[1]
+        calls = serve(host_addresses=("127.0.0.1", "127.0.0.2"), port_min=port, port_max=port)
+        client = Client(calls)
+        with pytest.raises(NoPortFree):
+            await client.call()
+        await client.hang_up()
+        await calls.aclose()
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free_again:
+            free_again.bind(("127.0.0.1", port))
+
+
+async def test_servers_that_do_not_answer_are_waited_for_together(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+    waiting = asyncio.wait
+
+    async def note(tasks: Any, *, timeout: float | None = None) -> Any:  # noqa: ASYNC109
+        began = asyncio.get_running_loop().time()
+        try:
+            return await waiting(tasks, timeout=timeout)
+        finally:
+            if timeout == 0.5:
+                waits.append(began)
+
+    monkeypatch.setattr(asyncio, "wait", note)
+    nobody = IceServer(urls=("stun:127.0.0.1:9", "turn:127.0.0.1:9"), username="u", credential="c")
+    await candidates(serve(ice_servers=(nobody,), gather_timeout_s=0.5))
+    first, second = waits
+    assert second - first < 0.5, "the second wait began while the first went on"
+
+
 async def test_the_world_is_told_the_public_address_on_the_same_port(serve: Serve) -> None:
     calls = serve(public_addresses=("203.0.113.7", "2001:db8::7"))
     host, public = await candidates(calls)
@@ -130,8 +166,6 @@ async def test_nobody_is_asked_unasked(serve: Serve, monkeypatch: pytest.MonkeyP
 async def test_a_server_that_does_not_answer_costs_its_candidate_not_the_call(
     serve: Serve, caplog: pytest.LogCaptureFixture
 ) -> None:
-    from antiphon.transports.webrtc.settings import IceServer
-
     nobody = IceServer(urls=("stun:127.0.0.1:9", "turn:127.0.0.1:9"), username="u", credential="c")
     found = await candidates(serve(ice_servers=(nobody,), gather_timeout_s=0.2))
     assert [kind for _, _, kind in found] == ["host"]

@@ -41,30 +41,38 @@ async def gather(ice: Any, settings: WebRtcSettings) -> None:
         NoPortFree: no socket could be opened in the range of ports.
     """
     connection: Connection = ice
-    protocols = [
-        protocol
-        for address in _addresses(settings)
-        if (protocol := await _open(connection, address, settings)) is not None
-    ]
-    ice._protocols += protocols
-    candidates = [protocol.local_candidate for protocol in protocols]
-    for protocol in protocols:
-        candidates += _public(protocol.local_candidate, settings)
-    asked = [
-        asyncio.ensure_future(server_reflexive_candidate(protocol, connection.stun_server))
-        for protocol in protocols
-        if connection.stun_server and ip_address(protocol.local_candidate.host).version == 4
-    ]
-    # Without addresses aioice opens no socket but that of the TURN server, if there is one.
-    relayed = connection.get_component_candidates(COMPONENT, [], timeout=settings.gather_timeout_s)  # type: ignore[arg-type]
-    candidates += await relayed
-    if asked:
-        done, late = await asyncio.wait(asked, timeout=settings.gather_timeout_s)
-        for task in late:
-            task.cancel()
-        candidates += [task.result()[0] for task in done if task.exception() is None]
+    sockets: list[StunProtocol] = []
+    for address in _addresses(settings):
+        if (protocol := await _open(connection, address, settings)) is not None:
+            sockets.append(protocol)
+            ice._protocols.append(protocol)  # At once: it closes them, whatever fails later.
+    hosts = [protocol.local_candidate for protocol in sockets]
+    public = [known for host in hosts for known in _public(host, settings)]
+    reflexive, relayed = await asyncio.gather(
+        _reflexive(connection, sockets, settings.gather_timeout_s),
+        # Without addresses aioice opens no socket but that of the TURN server, if there is one.
+        connection.get_component_candidates(COMPONENT, [], timeout=settings.gather_timeout_s),  # type: ignore[arg-type]
+    )
+    candidates = [*hosts, *public, *relayed, *reflexive]
     _tell_what_is_missing(connection, candidates)
     ice._local_candidates += candidates
+
+
+async def _reflexive(
+    connection: Connection, sockets: list[StunProtocol], timeout_s: float
+) -> list[Candidate]:
+    """As the STUN server sees our sockets, where there is one and it answers."""
+    asked = [
+        asyncio.ensure_future(server_reflexive_candidate(protocol, connection.stun_server))
+        for protocol in sockets
+        if connection.stun_server and ip_address(protocol.local_candidate.host).version == 4
+    ]
+    if not asked:
+        return []
+    done, late = await asyncio.wait(asked, timeout=timeout_s)
+    for task in late:
+        task.cancel()
+    return [task.result()[0] for task in done if task.exception() is None]
 
 
 def _addresses(settings: WebRtcSettings) -> list[str]:

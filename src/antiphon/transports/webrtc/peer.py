@@ -315,7 +315,7 @@ class _Inside:
         self._ice: Any = self.dtls.transport._connection
         self._pair: Any = None
         self.address: tuple[str, int] = ("", 0)
-        """Where to we send."""
+        """Where we send to."""
 
     @property
     def has_keys(self) -> bool:
