@@ -6,10 +6,12 @@ UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 NPM := $(shell command -v npm 2>/dev/null)
 NODE_PARTS := $(patsubst %/package-lock.json,%,$(wildcard web/package-lock.json tests/*/*/package-lock.json))
 INSTALLED := node_modules/.package-lock.json
+CONSOLE := src/antiphon/console/index.html
+CONSOLE_SOURCES := $(shell find web/console web/packages \( -name node_modules -o -name dist \) -prune -o -type f -print)
 
 .PHONY: run test test-web check fmt bench setup setup-test clean
 
-run: setup  ## serve on http://127.0.0.1:$(PORT)
+run: setup $(if $(NPM),$(CONSOLE))  ## serve on http://127.0.0.1:$(PORT)
 	$(UV) run --frozen --no-dev --no-group clients --extra webrtc antiphon serve --port $(PORT)
 
 test: setup-test check test-web  ## every check and every test
@@ -37,6 +39,11 @@ setup: $(UV)
 
 setup-test: $(UV) $(if $(NPM),$(NODE_PARTS:%=%/$(INSTALLED)))
 	$(UV) sync --quiet --frozen
+
+# The page at /.  A server without it serves all the rest, so a Node that is too old is no failure.
+$(CONSOLE): $(CONSOLE_SOURCES)
+	@$(MAKE) --no-print-directory web/$(INSTALLED) && npm run --silent build --prefix web -w console \
+		|| echo "the console was not built: it wants Node 20.19 or later" >&2
 
 %/$(INSTALLED): %/package-lock.json
 	npm ci --prefix $* --ignore-scripts --no-audit --no-fund --loglevel=error

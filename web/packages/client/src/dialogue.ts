@@ -61,6 +61,14 @@ export class Dialogue {
     this.#bound();
   }
 
+  /** "Cannot update a conversation's voice if assistant audio is present." */
+  hasSpokenUnlike(voice: string | undefined): boolean {
+    if (voice === undefined || voice === this.session?.audio?.output?.voice) return false;
+    return this.items.some(
+      (item) => item.type === 'message' && item.role === 'assistant' && item.source === 'spoken',
+    );
+  }
+
   /** What the user typed or showed, before the server has it. */
   add(item: WireItem & { id: string }, atMs: number): void {
     this.items = afterEvent(this.items, { type: 'conversation.item.added', item }, atMs);

@@ -276,9 +276,15 @@ export class RealtimeVoiceSession {
 
   // Settings.
 
+  /** Another voice than one that has spoken needs, and gets, a new connection. */
   updateSession(settings: SessionSettings): void {
     this.#settings = merge(this.#settings ?? {}, settings) as SessionSettings;
     if (settings.turnDetection) this.#settings.turnDetection = settings.turnDetection;
+    if (this.#store.own.phase === 'open' && this.#dialogue.hasSpokenUnlike(settings.voice)) {
+      // How it ends is in the snapshot.
+      this.#line.renew().catch(() => {});
+      return;
+    }
     this.#exchange.send({
       type: 'session.update',
       session: { type: 'realtime', ...sessionOf(settings) },

@@ -8,11 +8,13 @@ export interface VisualizerProps {
   className?: string;
 }
 
+/** A screen of 120 Hz shows no more of a voice than one of 60. */
+const FRAME_MS = 1000 / 60;
 const STILL_MS = 250;
 /** Speech has little above this. */
 const HIGHEST_HZ = 6000;
 
-/** Bars of a voice, drawn as often as the screen is; a few times a second where motion is unwanted. */
+/** Bars of a voice, drawn 60 times a second; a few times where motion is unwanted. */
 export function Visualizer({ analyser, label, bars = 24, className }: VisualizerProps) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const source = useRef(analyser);
@@ -27,7 +29,8 @@ export function Visualizer({ analyser, label, bars = 24, className }: Visualizer
     let drawnAt = 0;
     const draw = (now: number) => {
       frame = requestAnimationFrame(draw);
-      if (isStill && now - drawnAt < STILL_MS) return;
+      // The clock of a 60 Hz screen is not quite even.
+      if (now - drawnAt < (isStill ? STILL_MS : FRAME_MS - 2)) return;
       drawnAt = now;
       paint(element, context, levels(source.current(), bars));
     };

@@ -1,5 +1,5 @@
 import type { SessionState, VoiceSessionOptions } from '@antiphon/client';
-import { type KeyboardEvent, useId } from 'react';
+import { type KeyboardEvent, type ReactNode, useId } from 'react';
 import { Captions } from './captions';
 import { Composer } from './composer';
 import { Notice } from './notice';
@@ -14,6 +14,8 @@ export interface VoicePanelProps {
   voice?: RealtimeVoice;
   title?: string;
   className?: string;
+  /** More buttons, beside the panel's own, while there is a conversation. */
+  actions?: ReactNode;
 }
 
 const STATES: Record<SessionState, string> = {
@@ -44,6 +46,7 @@ function Panel({
   voice,
   title = 'Talk',
   className = '',
+  actions,
 }: Omit<VoicePanelProps, 'voice' | 'options'> & { voice: RealtimeVoice }) {
   const { session, state, mode, muted, microphone } = voice;
   const titleId = useId();
@@ -108,6 +111,7 @@ function Panel({
             {isTyping(voice) ? 'Use voice' : 'Use text'}
           </button>
         )}
+        {isUp && actions}
       </div>
       <Composer
         onSend={(text) => {

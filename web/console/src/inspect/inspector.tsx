@@ -1,0 +1,82 @@
+import type { Quality, RealtimeVoice } from '@antiphon/react';
+import { type KeyboardEvent, type ReactNode, useRef, useState } from 'react';
+import type { Preferences } from '../preferences';
+import { Settings } from '../settings/settings';
+import type { Change } from '../use-preferences';
+import { ConnectionTab } from './connection-tab';
+import { EventsTab } from './events-tab';
+import { RecordingTab } from './recording-tab';
+import { ToolsTab } from './tools-tab';
+import { TurnsTab } from './turns-tab';
+import { UsageTab } from './usage-tab';
+import { useQualityHistory } from './use-quality-history';
+import { type Recordings, useRecordings } from './use-recordings';
+
+export interface InspectorProps {
+  voice: RealtimeVoice;
+  preferences: Preferences;
+  change: Change;
+  apiKey: string;
+  setApiKey: (key: string) => void;
+}
+
+interface TabProps extends InspectorProps {
+  history: readonly Quality[];
+  recordings: Recordings;
+}
+
+const TABS: [name: string, show: (props: TabProps) => ReactNode][] = [
+  ['Settings', (props) => <Settings {...props} />],
+  ['Turns', ({ voice }) => <TurnsTab turns={voice.turns} />],
+  ['Events', ({ voice }) => <EventsTab session={voice.session} />],
+  ['Tools', ({ voice }) => <ToolsTab items={voice.items} />],
+  ['Connection', ({ voice, history }) => <ConnectionTab voice={voice} history={history} />],
+  ['Usage', ({ voice }) => <UsageTab usage={voice.usage} turns={voice.turns} />],
+  [
+    'Recording',
+    ({ voice, recordings }) => <RecordingTab isOn={voice.recording} recordings={recordings} />,
+  ],
+];
+
+/** What can be chosen and seen beside the conversation. */
+export function Inspector(props: InspectorProps) {
+  const [chosen, choose] = useState(0);
+  // Kept while other tabs are open.
+  const history = useQualityHistory(props.voice.quality);
+  const recordings = useRecordings(props.voice);
+  const list = useRef<HTMLDivElement>(null);
+  const [, show] = TABS[chosen] ?? TABS[0] ?? [];
+
+  const onKeyDown = (event: KeyboardEvent) => {
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    if (!step) return;
+    const next = (chosen + step + TABS.length) % TABS.length;
+    choose(next);
+    list.current?.querySelectorAll<HTMLElement>('[role=tab]')[next]?.focus();
+    event.preventDefault();
+  };
+
+  return (
+    <section className="inspector" aria-label="Settings and insight">
+      <div ref={list} role="tablist" aria-label="Views" onKeyDown={onKeyDown}>
+        {TABS.map(([name], index) => (
+          <button
+            key={name}
+            type="button"
+            role="tab"
+            id={`tab-${index}`}
+            aria-selected={index === chosen}
+            aria-controls="view"
+            tabIndex={index === chosen ? 0 : -1}
+            onClick={() => choose(index)}
+          >
+            {name}
+          </button>
+        ))}
+      </div>
+      <div id="view" role="tabpanel" aria-labelledby={`tab-${chosen}`}>
+        {show?.({ ...props, history, recordings })}
+      </div>
+    </section>
+  );
+}

@@ -1,0 +1,81 @@
+import type { Turn } from '@antiphon/react';
+import { Empty } from './empty';
+import { answeredAfterMs, beginOf, type Step, scaleMs, stepsOf } from './waterfall';
+
+const CAUSES: Record<Turn['cause'], string> = {
+  speech: 'Spoken',
+  text: 'Typed',
+  tool: 'After a tool',
+  agent: 'The agent began',
+};
+const SHOWN = 20;
+
+/** What each answer waited for: newest first, all on one scale. */
+export function TurnsTab({ turns }: { turns: readonly Turn[] }) {
+  if (!turns.length)
+    return (
+      <Empty>
+        Each turn is taken apart here: when speech ended, what it waited for, when the answer was
+        heard.
+      </Empty>
+    );
+  const nowMs = Date.now();
+  const shown = turns.slice(-SHOWN).toReversed();
+  const scale = scaleMs(shown, nowMs);
+  return (
+    <ol className="turns">
+      {shown.map((turn) => (
+        <li key={turn.id}>
+          <header>
+            <strong>{CAUSES[turn.cause]}</strong>
+            <Outcome turn={turn} />
+          </header>
+          <div className="waterfall">
+            {stepsOf(turn, nowMs).map((step) => (
+              <Bar key={step.name} step={step} scaleMs={scale} />
+            ))}
+          </div>
+        </li>
+      ))}
+    </ol>
+  );
+}
+
+function Outcome({ turn }: { turn: Turn }) {
+  const { inputTokens, outputTokens, inputAudioSeconds, outputAudioSeconds } = turn.usage;
+  return (
+    <>
+      <span className="figure">{answer(turn)}</span>
+      {turn.marks.interrupted !== undefined && <span className="chip">interrupted</span>}
+      <time>{new Date(beginOf(turn)).toLocaleTimeString()}</time>
+      <span className="tokens">
+        {inputTokens} + {outputTokens} tokens, {(inputAudioSeconds + outputAudioSeconds).toFixed(1)}{' '}
+        s of speech
+      </span>
+    </>
+  );
+}
+
+function answer(turn: Turn): string {
+  const after = answeredAfterMs(turn);
+  if (after !== null) return `answered after ${after} ms`;
+  return turn.marks.responseDone === undefined ? '…' : 'answered without words';
+}
+
+function Bar({ step, scaleMs }: { step: Step; scaleMs: number }) {
+  const { name, side, fromMs, toMs } = step;
+  const percent = (ms: number) => `${((ms / scaleMs) * 100).toFixed(2)}%`;
+  return (
+    <div className="step">
+      <span className="step-name">{name}</span>
+      <span className="track">
+        <span
+          className="bar"
+          data-side={side}
+          style={{ left: percent(fromMs), width: `max(2px, ${percent(toMs - fromMs)})` }}
+        />
+      </span>
+      <span className="step-ms">{Math.round(toMs - fromMs)} ms</span>
+    </div>
+  );
+}

@@ -1,0 +1,50 @@
+import type { Turn, Usage } from '@antiphon/react';
+
+const FIGURES: [name: string, of: (usage: Usage) => string][] = [
+  ['Tokens in', (usage) => String(usage.inputTokens)],
+  ['of them audio', (usage) => String(usage.inputAudioTokens)],
+  ['of them cached', (usage) => String(usage.cachedTokens)],
+  ['Tokens out', (usage) => String(usage.outputTokens)],
+  ['of them audio', (usage) => String(usage.outputAudioTokens)],
+  ['You spoke', (usage) => `${usage.inputAudioSeconds.toFixed(1)} s`],
+  ['The agent spoke', (usage) => `${usage.outputAudioSeconds.toFixed(1)} s`],
+];
+
+/** Tokens and seconds: in all, and turn by turn. */
+export function UsageTab({ usage, turns }: { usage: Usage; turns: readonly Turn[] }) {
+  return (
+    <div className="scroll">
+      <table>
+        <thead>
+          <tr>
+            <th scope="col">Turn</th>
+            {FIGURES.map(([name], index) => (
+              // biome-ignore lint/suspicious/noArrayIndexKey: the columns never change.
+              <th scope="col" key={index}>
+                {name}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          <Row name="All" usage={usage} />
+          {turns
+            .map((turn, index) => <Row key={turn.id} name={`${index + 1}`} usage={turn.usage} />)
+            .toReversed()}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+function Row({ name, usage }: { name: string; usage: Usage }) {
+  return (
+    <tr>
+      <th scope="row">{name}</th>
+      {FIGURES.map(([, of], index) => (
+        // biome-ignore lint/suspicious/noArrayIndexKey: the columns never change.
+        <td key={index}>{of(usage)}</td>
+      ))}
+    </tr>
+  );
+}

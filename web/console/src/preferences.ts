@@ -1,0 +1,172 @@
+/** What the person chose, how it is kept, and what it means to the client. Pure. */
+
+import type { ClientTool, Codec, TransportKind, VoiceSessionOptions } from '@antiphon/react';
+
+export interface Preferences {
+  /** The API's base; empty: this page's own server. */
+  url: string;
+  model: string;
+  transport: TransportKind;
+  codec: Codec;
+  instructions: string;
+  voice: string;
+  speed: number;
+  turns: 'server_vad' | 'semantic_vad' | 'push_to_talk';
+  threshold: number;
+  silenceMs: number;
+  paddingMs: number;
+  eagerness: 'auto' | 'low' | 'medium' | 'high';
+  interruptible: boolean;
+  /** Empty: what the system prefers. */
+  deviceId: string;
+  noiseSuppression: boolean;
+  echoCancellation: boolean;
+  autoGainControl: boolean;
+  noiseReduction: 'near_field' | 'far_field' | 'off';
+  /** JSON as it was typed; see `readTools`. */
+  tools: string;
+  theme: 'system' | 'light' | 'dark';
+}
+
+export const VOICES = [
+  ...['marin', 'cedar', 'alloy', 'ash', 'ballad'],
+  ...['coral', 'echo', 'sage', 'shimmer', 'verse'],
+];
+
+export const DEFAULTS: Preferences = {
+  url: '',
+  model: '',
+  transport: 'webrtc',
+  codec: 'opus',
+  instructions: '',
+  voice: 'marin',
+  speed: 1,
+  turns: 'server_vad',
+  threshold: 0.5,
+  silenceMs: 500,
+  paddingMs: 300,
+  eagerness: 'auto',
+  interruptible: true,
+  deviceId: '',
+  noiseSuppression: true,
+  echoCancellation: true,
+  autoGainControl: true,
+  noiseReduction: 'off',
+  tools: '',
+  theme: 'system',
+};
+
+const NAME = 'antiphon-console';
+
+/** What was kept, as far as it still fits. */
+export function load(storage: Pick<Storage, 'getItem'>): Preferences {
+  try {
+    const kept: unknown = JSON.parse(storage.getItem(NAME) ?? '{}');
+    const known = Object.entries(kept as object).filter(
+      ([name, value]) => typeof value === typeof DEFAULTS[name as keyof Preferences],
+    );
+    return { ...DEFAULTS, ...Object.fromEntries(known) };
+  } catch {
+    return DEFAULTS;
+  }
+}
+
+/** A storage that is full or forbidden keeps nothing: the page works all the same. */
+export function save(storage: Pick<Storage, 'setItem'>, preferences: Preferences): void {
+  try {
+    storage.setItem(NAME, JSON.stringify(preferences));
+  } catch {}
+}
+
+/** What the client is told. `key`: of a server that wants one. */
+export function optionsOf(preferences: Preferences, key: string): VoiceSessionOptions {
+  const { url, model, transport, codec, instructions, voice, speed } = preferences;
+  return {
+    url: url || '/v1',
+    transport,
+    codec,
+    session: {
+      instructions,
+      voice,
+      speed,
+      turnDetection: turnDetectionOf(preferences),
+      noiseReduction: preferences.noiseReduction === 'off' ? null : preferences.noiseReduction,
+    },
+    tools: readTools(preferences.tools).tools,
+    microphone: microphoneOf(preferences),
+    ...(model ? { model } : {}),
+    ...(key ? { key } : {}),
+  };
+}
+
+export function microphoneOf({
+  deviceId,
+  noiseSuppression,
+  echoCancellation,
+  autoGainControl,
+}: Preferences) {
+  const processing = { noiseSuppression, echoCancellation, autoGainControl };
+  return deviceId ? { deviceId, ...processing } : processing;
+}
+
+function turnDetectionOf({ turns, ...chosen }: Preferences) {
+  switch (turns) {
+    case 'push_to_talk':
+      return null;
+    case 'semantic_vad':
+      return {
+        type: turns,
+        eagerness: chosen.eagerness,
+        interrupt_response: chosen.interruptible,
+      } as const;
+    case 'server_vad':
+      return {
+        type: turns,
+        threshold: chosen.threshold,
+        silence_duration_ms: chosen.silenceMs,
+        prefix_padding_ms: chosen.paddingMs,
+        interrupt_response: chosen.interruptible,
+      } as const;
+  }
+}
+
+export const TOOLS_EXAMPLE = `[
+  {
+    "name": "opening_hours",
+    "description": "Tell the opening hours.",
+    "parameters": { "type": "object", "properties": {} },
+    "result": "Nine to five."
+  }
+]`;
+
+/** The tools that a text describes, each with the result it always gives. */
+export function readTools(text: string): { tools: ClientTool[]; problem: string | null } {
+  const none = (problem: string | null) => ({ tools: [], problem });
+  if (!text.trim()) return none(null);
+  let list: unknown;
+  try {
+    list = JSON.parse(text);
+  } catch (error) {
+    return none(`This is not JSON: ${error instanceof Error ? error.message : error}`);
+  }
+  if (!Array.isArray(list)) return none('Tools are a list: [ { "name": … } ]');
+  const tools: ClientTool[] = [];
+  for (const [index, tool] of list.entries()) {
+    const problem = problemOf(tool);
+    if (problem) return none(`Tool ${index + 1}: ${problem}`);
+    const { result, name, description, parameters } = tool;
+    tools.push({ name, description, parameters, run: () => result ?? 'done' });
+  }
+  return { tools, problem: null };
+}
+
+function problemOf(tool: unknown): string | null {
+  if (typeof tool !== 'object' || tool === null) return 'it is no object';
+  const { name, description = '', parameters = {} } = tool as Record<string, unknown>;
+  if (typeof name !== 'string' || !/^[\w-]{1,64}$/.test(name)) {
+    return '"name" is 1 to 64 letters, digits, _ and -';
+  }
+  if (typeof description !== 'string') return '"description" is a text';
+  if (typeof parameters !== 'object' || parameters === null) return '"parameters" is a JSON schema';
+  return null;
+}

@@ -1,0 +1,53 @@
+import { type ReactNode, useEffect, useId, useState } from 'react';
+
+/** A text that counts once it is left: a half-typed one would go to the server. */
+export function Draft({
+  label,
+  value,
+  onDone,
+  lines = 1,
+  type = 'text',
+  placeholder,
+  children,
+}: {
+  label: string;
+  value: string;
+  onDone: (value: string) => void;
+  lines?: number;
+  type?: 'text' | 'password' | 'url';
+  placeholder?: string;
+  /** Below: what is wrong with it, and the like. */
+  children?: (draft: string) => ReactNode;
+}) {
+  const id = useId();
+  const [draft, setDraft] = useState(value);
+  useEffect(() => setDraft(value), [value]);
+  const shared = {
+    id,
+    value: draft,
+    placeholder,
+    spellCheck: false,
+    onBlur: () => draft !== value && onDone(draft),
+  };
+  return (
+    <div className="field">
+      <label htmlFor={id}>{label}</label>
+      {lines > 1 ? (
+        <textarea
+          {...shared}
+          rows={lines}
+          onChange={({ currentTarget }) => setDraft(currentTarget.value)}
+        />
+      ) : (
+        <input
+          {...shared}
+          type={type}
+          autoComplete="off"
+          onChange={({ currentTarget }) => setDraft(currentTarget.value)}
+          onKeyDown={({ key }) => key === 'Enter' && draft !== value && onDone(draft)}
+        />
+      )}
+      {children?.(draft)}
+    </div>
+  );
+}

@@ -1,0 +1,74 @@
+import { useEffect, useState } from 'react';
+import { type Chosen, Select, Switch } from './fields';
+
+const REDUCTION = [
+  ['off', 'Off'],
+  ['near_field', 'Headset'],
+  ['far_field', 'Laptop or room'],
+] as const;
+
+export function MicrophoneSettings({ preferences, change, isOn }: Chosen & { isOn: boolean }) {
+  const devices = useMicrophones(isOn);
+  return (
+    <fieldset>
+      <legend>Microphone</legend>
+      <Select
+        label="Device"
+        value={preferences.deviceId}
+        options={[
+          ['', 'As the system'],
+          ...devices.map(
+            ({ deviceId, label }, index) => [deviceId, label || `Microphone ${index + 1}`] as const,
+          ),
+        ]}
+        onChange={(deviceId) => change({ deviceId })}
+      />
+      <Switch
+        label="Noise suppression"
+        isOn={preferences.noiseSuppression}
+        onChange={(noiseSuppression) => change({ noiseSuppression })}
+      />
+      <Switch
+        label="Echo cancellation"
+        isOn={preferences.echoCancellation}
+        onChange={(echoCancellation) => change({ echoCancellation })}
+      />
+      <Switch
+        label="Automatic gain"
+        isOn={preferences.autoGainControl}
+        onChange={(autoGainControl) => change({ autoGainControl })}
+      />
+      <Select
+        label="Noise reduction on the server"
+        value={preferences.noiseReduction}
+        options={REDUCTION}
+        onChange={(noiseReduction) => change({ noiseReduction })}
+      />
+    </fieldset>
+  );
+}
+
+/** Their names are known only once the microphone was allowed. */
+function useMicrophones(isOn: boolean): MediaDeviceInfo[] {
+  const [devices, setDevices] = useState<MediaDeviceInfo[]>([]);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: an allowed microphone shows the names.
+  useEffect(() => {
+    const media = navigator.mediaDevices;
+    if (!media) return;
+    const read = () =>
+      media.enumerateDevices().then(
+        (all) =>
+          setDevices(
+            all.filter(
+              ({ kind, deviceId }) =>
+                kind === 'audioinput' && deviceId !== '' && deviceId !== 'default',
+            ),
+          ),
+        () => {},
+      );
+    void read();
+    media.addEventListener('devicechange', read);
+    return () => media.removeEventListener('devicechange', read);
+  }, [isOn]);
+  return devices;
+}

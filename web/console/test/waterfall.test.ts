@@ -1,0 +1,63 @@
+import type { Turn, TurnMarks } from '@antiphon/react';
+import { describe, expect, it } from 'vitest';
+import { loudness } from '../src/inspect/loudness';
+import { answeredAfterMs, scaleMs, stepsOf } from '../src/inspect/waterfall';
+
+function turn(marks: TurnMarks): Turn {
+  return { id: 't', cause: 'speech', responseId: 'r', marks, usage: {} as Turn['usage'] };
+}
+
+const SPOKEN: TurnMarks = {
+  speechStarted: 1000,
+  speechStopped: 2000,
+  committed: 2010,
+  responseCreated: 2020,
+  transcribed: 2100,
+  firstText: 2300,
+  firstAudio: 2350,
+  responseDone: 2400,
+  heard: 5000,
+};
+
+describe('a turn', () => {
+  it('is taken apart into its steps', () => {
+    expect(stepsOf(turn(SPOKEN), 9000)).toEqual([
+      { name: 'You speak', side: 'user', fromMs: 0, toMs: 1000 },
+      { name: 'End of turn', side: 'server', fromMs: 1000, toMs: 1010 },
+      { name: 'Recognising', side: 'server', fromMs: 1010, toMs: 1100 },
+      { name: 'Thinking', side: 'server', fromMs: 1020, toMs: 1300 },
+      { name: 'Finding the voice', side: 'server', fromMs: 1300, toMs: 1350 },
+      { name: 'The agent speaks', side: 'agent', fromMs: 1350, toMs: 4000 },
+    ]);
+    expect(answeredAfterMs(turn(SPOKEN))).toBe(350);
+  });
+
+  it('that goes on lasts until now', () => {
+    const steps = stepsOf(turn({ speechStarted: 1000 }), 1700);
+    expect(steps).toEqual([{ name: 'You speak', side: 'user', fromMs: 0, toMs: 700 }]);
+    expect(answeredAfterMs(turn({ speechStarted: 1000 }))).toBeNull();
+  });
+
+  it('that was interrupted ends there', () => {
+    const { heard, ...marks } = SPOKEN;
+    expect(stepsOf(turn({ ...marks, interrupted: 3000 }), 9000).at(-1)?.toMs).toBe(2000);
+  });
+
+  it('without a transcript does not go on recognising for ever', () => {
+    const { transcribed, ...marks } = SPOKEN;
+    const names = stepsOf(turn(marks), 9000).map(({ name }) => name);
+    expect(names).not.toContain('Recognising');
+  });
+
+  it('is drawn on a scale that holds it', () => {
+    expect(scaleMs([turn(SPOKEN)], 9000)).toBe(4000);
+    expect(scaleMs([], 0)).toBe(1000);
+  });
+});
+
+describe('loudness', () => {
+  it('is the peak of each stretch', () => {
+    const samples = new Float32Array([0, 0, 0.25, -1, 0, 0.04]);
+    expect(loudness(samples, 3)).toEqual([0, 1, expect.closeTo(0.2)]);
+  });
+});
