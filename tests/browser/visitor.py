@@ -75,7 +75,7 @@ class Visitor:
 
 @asynccontextmanager
 async def visiting(
-    url: str, *, microphone: Path | None = None, complains: bool = False
+    url: str, *, microphone: Path | None = None, complains: bool = False, before: str = ""
 ) -> AsyncIterator[Visitor]:
     """Open a page.
 
@@ -84,6 +84,7 @@ async def visiting(
         microphone: a WAV file for Chromium's own fake microphone, which plays it once, from
             when the page first listens.  None: one that `Visitor.speak` speaks into.
         complains: whether the page may log errors; where not, one fails the test.
+        before: a script that runs before the page's own.
     """
     flags = list(FLAGS)
     if microphone is not None:
@@ -94,6 +95,8 @@ async def visiting(
             page = await browser.new_page()
             if microphone is None:
                 await page.add_init_script(path=PAGES / "microphone.js")
+            if before:
+                await page.add_init_script(before)
             visitor = Visitor(page)
             try:
                 await page.goto(url)

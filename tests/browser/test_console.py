@@ -1,0 +1,327 @@
+"""The console at `/`, in a real browser with a real server: as a person uses it.
+
+Its pictures are kept in out/browser, to be looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Locator, Page
+
+from antiphon.server.console import BUILT
+from tests.browser.site import PAGES
+from tests.browser.visitor import ARTIFACTS, TIMEOUT_S, Visitor, needs_chromium, visiting
+from tests.server_process import ServerProcess
+
+pytestmark = [
+    needs_chromium,
+    pytest.mark.skipif(
+        not (BUILT / "index.html").is_file(),
+        reason="the console is not built: npm ci --prefix web && npm run build --prefix web",
+    ),
+]
+DESK = f"#!antiphon-script\n{(PAGES / 'desk.toml').read_text()}"
+TOOLS = '[{"name": "book_room", "description": "Book.", "result": "The old mill is yours."}]'
+DENIED = """
+    navigator.mediaDevices.getUserMedia = async () => {
+      throw new DOMException('no', '%s');
+    };
+"""
+
+
+class Console:
+    """The page, by the names that a person sees."""
+
+    def __init__(self, visitor: Visitor) -> None:
+        self.visitor = visitor
+        self.page: Page = visitor.page
+        self.page.set_default_timeout(TIMEOUT_S * 1000)
+
+    async def give_desk(self) -> None:
+        """The agent of desk.toml."""
+        await self.page.get_by_label("Instructions").fill(DESK)
+        await self.page.get_by_label("Functions, each").fill(TOOLS)
+        await self.page.get_by_label("Functions, each").blur()
+
+    async def start(self) -> None:
+        await self.page.get_by_role("button", name="Start").click()
+
+    async def end(self) -> None:
+        await self.page.get_by_role("button", name="End", exact=True).click()
+        await self.is_state("closed")
+
+    async def is_state(self, state: str) -> None:
+        await self.page.locator(f".antiphon-panel[data-state={state}]").wait_for()
+
+    async def type(self, text: str) -> None:
+        await self.page.get_by_label("Message").fill(text)
+        await self.page.keyboard.press("Enter")
+
+    async def hears(self, text: str) -> None:
+        """The agent's last words are these."""
+        words = "() => [...document.querySelectorAll('[data-role=assistant] .antiphon-words')]"
+        await self.visitor.until(f"(text) => ({words})().at(-1)?.textContent === text", text)
+
+    async def open(self, tab: str) -> Locator:
+        await self.page.get_by_role("tab", name=tab).click()
+        return self.page.get_by_role("tabpanel")
+
+    def notice(self, kind: str) -> Locator:
+        return self.page.locator(f".antiphon-notice[data-kind={kind}]")
+
+    async def picture(self, name: str) -> None:
+        await self.page.screenshot(path=ARTIFACTS / f"console-{name}.png")
+
+
+@asynccontextmanager
+async def console(url: str, *, before: str = "", complains: bool = False) -> AsyncIterator[Console]:
+    async with visiting(f"{url}/", before=before, complains=complains) as visitor:
+        yield Console(visitor)
+
+
+async def test_one_talks_interrupts_and_sees_what_happened(offline_server: ServerProcess) -> None:
+    async with console(offline_server.url) as shown:
+        await shown.picture("start")
+        await shown.give_desk()
+        await shown.start()
+        await shown.is_state("listening")
+        await (await shown.open("Recording")).get_by_role("button", name="Record").click()
+        await shown.visitor.speak("cmd_two_people")
+        await shown.hears("The old mill is yours.")
+        await shown.is_state("listening")
+
+        await shown.type("Tell me a story.")
+        await shown.is_state("speaking")
+        words = "[...document.querySelectorAll('[data-role=assistant] .antiphon-words')]"
+        await shown.visitor.until(f"() => {words}.at(-1).textContent.length > 30")
+        await shown.picture("speaking")
+        await shown.visitor.speak("cmd_today")
+        await shown.hears("Today it is.")
+        struck = shown.page.locator("[data-role=assistant] s")
+        assert "forgot to sail on" in await struck.inner_text()
+        await shown.is_state("listening")
+
+        turns = await shown.open("Turns")
+        assert await turns.locator(".turns > li").count() == 4
+        await turns.get_by_text("answered without words").wait_for()
+        await turns.get_by_text("interrupted").wait_for()
+        await shown.picture("turns")
+        calls = await shown.open("Tools")
+        assert await calls.locator(".output").inner_text() == "The old mill is yours."
+        usage = await shown.open("Usage")
+        assert int(await usage.locator("tbody tr").first.locator("td").first.inner_text()) > 0
+        connection = await shown.open("Connection")
+        await connection.get_by_text("The connection is good.").wait_for()
+
+        events = await shown.open("Events")
+        await events.get_by_label("Filter").fill("transcription.completed")
+        assert await events.locator("summary").count() == 2
+        await events.locator("summary").first.click()
+        assert '"transcript": "today"' in await events.locator("pre").inner_text()
+        async with shown.page.expect_download() as download:
+            await events.get_by_role("button", name="Export").click()
+        exported = Path(await (await download.value).path()).read_text()
+        assert "session.created" in exported.splitlines()[0]
+        await shown.picture("events")
+
+        await shown.end()
+        recordings = await shown.open("Recording")
+        await recordings.get_by_role("img", name="Who spoke when").wait_for()
+        await shown.picture("recording")
+        async with shown.page.expect_download() as download:
+            await recordings.get_by_role("button", name="Download").click()
+        assert Path(await (await download.value).path()).stat().st_size > 10_000
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_it_fits_a_telephone(offline_server: ServerProcess, scheme: str) -> None:
+    async with console(offline_server.url) as shown:
+        await shown.page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+        await shown.page.set_viewport_size({"width": 390, "height": 844})
+        await shown.type("Hello.")
+        await shown.is_state("text-only")
+        await shown.page.locator("[data-role=assistant]").first.wait_for()
+        for tab in ("Settings", "Turns", "Events", "Usage"):
+            await shown.open(tab)
+            wide = "() => document.documentElement.scrollWidth > innerWidth"
+            assert not await shown.visitor.run(wide), tab
+        await shown.page.screenshot(
+            path=ARTIFACTS / f"console-telephone-{scheme}.png", full_page=True
+        )
+
+
+async def test_space_is_held_to_talk(offline_server: ServerProcess) -> None:
+    async with console(offline_server.url) as shown:
+        await shown.give_desk()
+        await shown.page.get_by_label("When it is the agent’s turn").select_option("push_to_talk")
+        await shown.page.locator("h1").click()  # Out of the field, where keys are for typing.
+        await shown.page.keyboard.press("t")
+        await shown.is_state("listening")
+        await shown.page.keyboard.down("Space")
+        await shown.page.get_by_text("Let go to send").wait_for()
+        await shown.visitor.speak("cmd_today")
+        await shown.page.keyboard.up("Space")
+        await shown.hears("Today it is.")
+        await shown.page.keyboard.press("t")
+        await shown.is_state("closed")
+
+
+async def test_codec_transport_and_voice_change_in_mid_conversation(
+    offline_server: ServerProcess,
+) -> None:
+    async with console(offline_server.url) as shown:
+        await shown.give_desk()
+        await shown.start()
+        for label, value in (("Codec", "pcmu"), ("Transport", "websocket"), ("Voice", "cedar")):
+            before = await shown.page.locator("[data-role=assistant]").count()
+            await shown.visitor.until("() => document.querySelector('[data-state=listening]')")
+            await shown.page.get_by_label(label, exact=True).select_option(value)
+            await shown.is_state("listening")
+            await shown.visitor.speak("cmd_today")
+            answers = "document.querySelectorAll('[data-role=assistant]').length"
+            await shown.visitor.until(f"(before) => {answers} > before", before)
+            await shown.hears("Today it is.")
+        assert await shown.page.locator("[data-role=user]").count() == 3
+        events = await shown.open("Events")
+        await events.get_by_label("Filter").fill('"voice":"cedar"')
+        await events.get_by_text("session.updated").first.wait_for()
+        await shown.end()
+
+
+async def test_a_voice_is_previewed(offline_server: ServerProcess) -> None:
+    async with console(offline_server.url) as shown:
+        await shown.page.get_by_label("Voice", exact=True).select_option("ash")
+        await shown.page.get_by_role("button", name="Preview").click()
+        await shown.page.get_by_text("Playing…").wait_for()
+        await shown.page.get_by_role("button", name="Preview").wait_for()
+        assert await shown.page.get_by_role("alert").count() == 0
+
+
+@pytest.mark.parametrize(
+    ("refusal", "kind"),
+    [("NotAllowedError", "microphone-denied"), ("NotFoundError", "no-device")],
+)
+async def test_without_a_microphone_one_types_and_comes_back(
+    offline_server: ServerProcess, refusal: str, kind: str
+) -> None:
+    async with console(offline_server.url) as shown:
+        await shown.visitor.run("() => { window.hearing = navigator.mediaDevices.getUserMedia; }")
+        await shown.visitor.run(f"() => {{ {DENIED % refusal} }}")
+        await shown.give_desk()
+        await shown.start()
+        await shown.is_state("text-only")
+        await shown.notice(kind).wait_for()
+        await shown.picture(kind)
+        await shown.type("today")
+        await shown.hears("Today it is.")
+
+        await shown.visitor.run("() => { navigator.mediaDevices.getUserMedia = window.hearing; }")
+        await shown.page.get_by_role("button", name="Use voice").click()
+        await shown.is_state("listening")
+        assert await shown.notice(kind).count() == 0
+        await shown.visitor.speak("cmd_two_people")
+        await shown.hears("The old mill is yours.")
+        assert await shown.page.locator("[data-role=user]").count() == 2, "one conversation"
+        await shown.end()
+
+
+async def test_a_server_that_comes_back_is_told_the_conversation(tmp_path: Path) -> None:
+    server = ServerProcess(tmp_path, ANTIPHON_DRAIN_SECONDS="0")
+    try:
+        async with console(server.url, complains=True) as shown:
+            await shown.give_desk()
+            await shown.start()
+            await shown.is_state("listening")
+            await shown.visitor.speak("cmd_today")
+            await shown.hears("Today it is.")
+            await shown.is_state("listening")
+            server.stop()
+            await shown.is_state("reconnecting")
+            await shown.notice("server-away").wait_for()
+            await shown.picture("server-away")
+            server = ServerProcess(tmp_path, port=server.port)
+            await shown.is_state("listening")
+            assert await shown.notice("server-away").count() == 0
+            await shown.visitor.speak("cmd_two_people")
+            await shown.hears("The old mill is yours.")
+            events = await shown.open("Events")
+            await events.get_by_label("Direction").select_option("sent")
+            await events.get_by_label("Filter").fill("Today it is.")
+            await events.get_by_text("conversation.item.create").wait_for()
+            await shown.end()
+    finally:
+        server.stop()
+
+
+async def test_a_server_that_wants_a_key_says_so(keyed_server: ServerProcess) -> None:
+    async with console(keyed_server.url, complains=True) as shown:
+        await shown.start()
+        await shown.notice("secret-expired").wait_for()
+        await shown.picture("secret-expired")
+        await shown.page.get_by_label("Key, where").fill("server-key")
+        await shown.page.keyboard.press("Enter")
+        await shown.start()
+        await shown.is_state("listening")
+        kept = "() => JSON.stringify(localStorage).includes('server-key')"
+        assert not await shown.visitor.run(kept), "only for as long as the tab is open"
+        await shown.end()
+
+
+async def test_media_that_find_no_way_go_over_websocket(offline_server: ServerProcess) -> None:
+    relay_only = """
+        const Plain = RTCPeerConnection;
+        window.RTCPeerConnection = class extends Plain {
+          constructor(configuration) {
+            super({ ...configuration, iceTransportPolicy: 'relay' });
+          }
+        };
+    """
+    async with console(offline_server.url, before=relay_only, complains=True) as shown:
+        await shown.give_desk()
+        await shown.start()
+        await shown.notice("ice-failed").wait_for()
+        await shown.picture("ice-failed")
+        await shown.is_state("listening")
+        await shown.page.get_by_text("WebSocket").first.wait_for()
+        await shown.visitor.speak("cmd_today")
+        await shown.hears("Today it is.")
+        await shown.end()
+
+
+async def test_sound_that_is_held_back_waits_for_a_click(offline_server: ServerProcess) -> None:
+    held_back = """
+        const play = HTMLMediaElement.prototype.play;
+        HTMLMediaElement.prototype.play = function () {
+          const touched = navigator.userActivation.isActive && window.mayPlay;
+          return touched ? play.call(this)
+            : Promise.reject(new DOMException('no gesture', 'NotAllowedError'));
+        };
+    """
+    async with console(offline_server.url, before=held_back) as shown:
+        await shown.give_desk()
+        await shown.start()
+        await shown.notice("autoplay-blocked").wait_for()
+        await shown.picture("autoplay-blocked")
+        await shown.visitor.run("() => { window.mayPlay = true; }")
+        await shown.page.get_by_role("button", name="Turn the sound on").click()
+        await shown.visitor.until("() => !document.querySelector('.antiphon-notice')")
+        await shown.end()
+
+
+async def test_a_picture_is_shown_to_the_agent(
+    offline_server: ServerProcess, tmp_path: Path
+) -> None:
+    async with console(offline_server.url) as shown:
+        await shown.start()
+        await shown.is_state("listening")
+        picture = await shown.page.screenshot()
+        await shown.page.locator("input[type=file]").set_input_files(
+            [{"name": "desk.png", "mimeType": "image/png", "buffer": picture}]
+        )
+        await shown.page.get_by_alt_text("What was shown to the agent").wait_for()
+        await shown.page.locator("[data-role=assistant]").first.wait_for()
+        await shown.end()
