@@ -5,12 +5,13 @@ Its pictures are kept in out/browser, to be looked at.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Locator, Page
+from playwright.async_api import Download, Locator, Page
 
 from antiphon.server.console import BUILT
 from tests.browser.site import PAGES
@@ -83,6 +84,10 @@ async def console(url: str, *, before: str = "", complains: bool = False) -> Asy
         yield Console(visitor)
 
 
+async def content(download: Download) -> bytes:
+    return await asyncio.to_thread(Path(await download.path()).read_bytes)
+
+
 async def test_one_talks_interrupts_and_sees_what_happened(offline_server: ServerProcess) -> None:
     async with console(offline_server.url) as shown:
         await shown.picture("start")
@@ -122,19 +127,18 @@ async def test_one_talks_interrupts_and_sees_what_happened(offline_server: Serve
         assert await events.locator("summary").count() == 2
         await events.locator("summary").first.click()
         assert '"transcript": "today"' in await events.locator("pre").inner_text()
-        async with shown.page.expect_download() as download:
+        async with shown.page.expect_download() as downloading:
             await events.get_by_role("button", name="Export").click()
-        exported = Path(await (await download.value).path()).read_text()
-        assert "session.created" in exported.splitlines()[0]
+        assert b"session.created" in (await content(await downloading.value)).splitlines()[0]
         await shown.picture("events")
 
         await shown.end()
         recordings = await shown.open("Recording")
         await recordings.get_by_role("img", name="Who spoke when").wait_for()
         await shown.picture("recording")
-        async with shown.page.expect_download() as download:
+        async with shown.page.expect_download() as downloading:
             await recordings.get_by_role("button", name="Download").click()
-        assert Path(await (await download.value).path()).stat().st_size > 10_000
+        assert len(await content(await downloading.value)) > 10_000
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -14,6 +14,8 @@ pytestmark = [
         reason="the client is not built: npm ci --prefix web && npm run build --prefix web",
     ),
 ]
+HEAP_EACH_BYTES = 2000
+"""Less than any session that is kept: one holds about a hundred kilobytes."""
 SAID = "() => app.captions('assistant').at(-1)?.[0] === "
 
 
@@ -54,4 +56,24 @@ async def test_without_a_microphone_one_types(site: Site) -> None:
         await visitor.run("() => voice.sendText('two people')")
         await visitor.until("() => app.captions('assistant').length > 0")
         await visitor.run("() => voice.close()")
+        await site.until_nobody_is_there()
+
+
+@pytest.mark.parametrize("transport", ["webrtc", "websocket"])
+async def test_a_hundred_connections_leave_nothing_behind(site: Site, transport: str) -> None:
+    async with visiting(f"{site.url}/client.html") as visitor:
+        inspector = await visitor.page.context.new_cdp_session(visitor.page)
+
+        async def connect(times: int) -> int:
+            """The page's heap after so many connections, in bytes."""
+            for _ in range(times):
+                await visitor.run("(transport) => app.connect({ transport })", transport)
+                await visitor.run("() => voice.close()")
+            for _ in range(3):  # What a first collection frees may free more.
+                await inspector.send("HeapProfiler.collectGarbage")
+            return int((await inspector.send("Runtime.getHeapUsage"))["usedSize"])
+
+        settled = await connect(20)
+        grown = await connect(80) - settled
+        assert grown < 80 * HEAP_EACH_BYTES
         await site.until_nobody_is_there()

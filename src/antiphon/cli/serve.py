@@ -72,6 +72,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _welcome(url: str, wired: Wired) -> None:
+    from antiphon.server.console import Console
+
     keys = len(wired.config.server.api_keys)
     engine = wired.registry.default
     lines = [
@@ -80,6 +82,8 @@ def _welcome(url: str, wired: Wired) -> None:
         f"  clients  OPENAI_BASE_URL={url}/v1, or {url.replace('http', 'ws', 1)}/v1/realtime",
         f"  keys     {keys}" if keys else "  keys     none: only this machine may connect",
     ]
+    if Console().is_built:
+        lines.append(f"  console  {url}, in a browser")
     talk = "antiphon talk"
     if wired.identity is not None:
         lines.append(f"  tls      {wired.identity.summary}")

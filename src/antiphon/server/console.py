@@ -53,6 +53,10 @@ class Console:
         self._page = built / "index.html"
         self._assets = built / "assets"
 
+    @property
+    def is_built(self) -> bool:
+        return self._page.is_file()
+
     def routes(self) -> list[web.AbstractRouteDef]:
         routes: list[web.AbstractRouteDef] = [web.get("/", self.page)]
         if self._assets.is_dir():

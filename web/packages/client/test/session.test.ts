@@ -378,6 +378,35 @@ describe('typing', () => {
   });
 });
 
+describe('another voice', () => {
+  const speaks = (name: string) => ({ audio: { output: { voice: name } } });
+
+  test('is taken by the same connection before a first word', async () => {
+    const session = text();
+    await session.connect();
+    FakeSocket.last.receive({ type: 'session.updated', session: speaks('marin') });
+    session.updateSession({ voice: 'cedar' });
+    expect(FakeSocket.all).toHaveLength(1);
+    expect(FakeSocket.last.sent.at(-1)).toMatchObject({ session: speaks('cedar') });
+  });
+
+  test('needs another connection once one has spoken', async () => {
+    const session = text();
+    await session.connect();
+    FakeSocket.last.receive({ type: 'session.updated', session: speaks('marin') });
+    FakeSocket.last.receive(...answer('Hello.'), done());
+    session.updateSession({ voice: 'marin', speed: 1.2 });
+    expect(FakeSocket.all).toHaveLength(1);
+    session.updateSession({ voice: 'cedar' });
+    await settled();
+    expect(FakeSocket.all).toHaveLength(2);
+    expect(FakeSocket.last.sent).toMatchObject([
+      { type: 'session.update', session: speaks('cedar') },
+      { type: 'conversation.item.create', item: { role: 'assistant' } },
+    ]);
+  });
+});
+
 describe('a server that goes away', () => {
   test('is tried again with a new secret, and told the conversation and what it owes', async () => {
     let count = 0;
