@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Download, Locator, Page
+from playwright.async_api import Download, FilePayload, Locator, Page
 
 from antiphon.server.console import BUILT
 from tests.browser.site import PAGES
@@ -324,7 +324,7 @@ async def test_a_picture_is_shown_to_the_agent(
         await shown.is_state("listening")
         picture = await shown.page.screenshot()
         await shown.page.locator("input[type=file]").set_input_files(
-            [{"name": "desk.png", "mimeType": "image/png", "buffer": picture}]
+            FilePayload(name="desk.png", mimeType="image/png", buffer=picture)
         )
         await shown.page.get_by_alt_text("What was shown to the agent").wait_for()
         await shown.page.locator("[data-role=assistant]").first.wait_for()
