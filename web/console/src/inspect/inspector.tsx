@@ -1,8 +1,6 @@
 import type { Quality, RealtimeVoice } from '@antiphon/react';
 import { type KeyboardEvent, type ReactNode, useRef, useState } from 'react';
-import type { Preferences } from '../preferences';
-import { Settings } from '../settings/settings';
-import type { Change } from '../use-preferences';
+import { Settings, type SettingsProps } from '../settings/settings';
 import { ConnectionTab } from './connection-tab';
 import { EventsTab } from './events-tab';
 import { RecordingTab } from './recording-tab';
@@ -12,12 +10,8 @@ import { UsageTab } from './usage-tab';
 import { useQualityHistory } from './use-quality-history';
 import { type Recordings, useRecordings } from './use-recordings';
 
-export interface InspectorProps {
+export interface InspectorProps extends Omit<SettingsProps, 'isHearing'> {
   voice: RealtimeVoice;
-  preferences: Preferences;
-  change: Change;
-  apiKey: string;
-  setApiKey: (key: string) => void;
 }
 
 interface TabProps extends InspectorProps {
@@ -26,7 +20,10 @@ interface TabProps extends InspectorProps {
 }
 
 const TABS: [name: string, show: (props: TabProps) => ReactNode][] = [
-  ['Settings', (props) => <Settings {...props} />],
+  [
+    'Settings',
+    ({ voice, ...chosen }) => <Settings {...chosen} isHearing={voice.microphone === 'on'} />,
+  ],
   ['Turns', ({ voice }) => <TurnsTab turns={voice.turns} />],
   ['Events', ({ voice }) => <EventsTab session={voice.session} />],
   ['Tools', ({ voice }) => <ToolsTab items={voice.items} />],

@@ -1,22 +1,28 @@
-import type { InspectorProps } from '../inspect/inspector';
 import { SHORTCUTS } from '../shell/shortcuts';
 import { AgentSettings } from './agent-settings';
+import type { Chosen } from './fields';
 import { MicrophoneSettings } from './microphone-settings';
 import { ServerSettings } from './server-settings';
 import { ToolSettings } from './tool-settings';
 import { TurnSettings } from './turn-settings';
 import { VoiceSettings } from './voice-settings';
 
+export interface SettingsProps extends Chosen {
+  /** The microphone is on. */
+  isHearing: boolean;
+  apiKey: string;
+  setApiKey: (key: string) => void;
+}
+
 /** All of it takes effect at once, in mid-conversation too. */
-export function Settings({ voice, preferences, change, apiKey, setApiKey }: InspectorProps) {
-  const chosen = { preferences, change };
+export function Settings({ isHearing, apiKey, setApiKey, ...chosen }: SettingsProps) {
   return (
     <div className="settings">
       <VoiceSettings {...chosen} apiKey={apiKey} />
       <TurnSettings {...chosen} />
       <AgentSettings {...chosen} />
       <ToolSettings {...chosen} />
-      <MicrophoneSettings {...chosen} isOn={voice.microphone === 'on'} />
+      <MicrophoneSettings {...chosen} isOn={isHearing} />
       <ServerSettings {...chosen} apiKey={apiKey} setApiKey={setApiKey} />
       <fieldset>
         <legend>Keys</legend>
