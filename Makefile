@@ -9,7 +9,7 @@ INSTALLED := node_modules/.package-lock.json
 CONSOLE := src/antiphon/console/index.html
 CONSOLE_SOURCES := $(shell find web/console web/packages \( -name node_modules -o -name dist \) -prune -o -type f -print)
 
-.PHONY: run test test-web check fmt bench setup setup-test clean
+.PHONY: run test test-web check fmt bench dist setup setup-test clean
 
 run: setup $(if $(NPM),$(CONSOLE))  ## serve on http://127.0.0.1:$(PORT)
 	$(UV) run --frozen --no-dev --no-group clients --extra webrtc antiphon serve --port $(PORT)
@@ -33,6 +33,9 @@ fmt: setup-test
 
 bench: setup  ## what a session costs, in two minutes (docs/reference/benchmarks.md)
 	.venv/bin/python bench/sessions.py $(BENCH)
+
+dist: $(UV) $(CONSOLE)  ## the wheel and the sdist, with the console built
+	$(UV) build --quiet --out-dir dist
 
 setup: $(UV)
 	$(UV) sync --quiet --frozen --no-dev --no-group clients --extra webrtc --inexact
