@@ -65,8 +65,13 @@ class Visitor:
     async def speak(self, clip: str) -> None:
         """Say a recording, once the page listens; returns when it is said."""
         await self.until("() => window.microphone?.isOpen")
+        await self.keep("recording", clip)
+        await self.run("() => window.microphone.say(window.recording)")
+
+    async def keep(self, name: str, clip: str) -> None:
+        """Give the page a recording, as a variable that `microphone.say` takes."""
         recording = base64.b64encode((FOLDER / f"{clip}.wav").read_bytes()).decode()
-        await self.run("(recording) => window.microphone.say(recording)", recording)
+        await self.run("([name, recording]) => { window[name] = recording; }", [name, recording])
 
     def _on_console(self, message: ConsoleMessage) -> None:
         if message.type == "error":
