@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from antiphon.transports.webrtc.jitter import (
@@ -122,7 +122,7 @@ def test_a_longer_loss_is_concealed_for_a_while_and_then_silent() -> None:
     buffer.take(0.0)
     buffer.put(11, 11 * SAMPLES, SAMPLES, b"11", 0.01)  # a burst after an outage
     buffer.take(0.01)
-    pieces = buffer.take(0.1)
+    pieces = buffer.take(0.068)
     assert pieces == [
         Conceal(5 * SAMPLES),
         Silence(4 * SAMPLES),
@@ -224,9 +224,15 @@ def test_a_full_buffer_waits_no_longer() -> None:
     assert len(buffer.take(0.0)) == MAX_HELD_PACKETS + 1
 
 
-# The same examples each time: at 90 % loss and 250 ms of jitter one case in some hundreds is
-# further behind than the bound says; see the test after this one.
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60, deadline=None)
+@example(
+    seed=1_835_231_374,  # A packet's wait behind a hole counted as sound that was heard.
+    loss=0.9,
+    jitter_s=0.25,
+    silent=frozenset({32, 64, 40, 136, 144}),
+    sequence=13_271,
+    timestamp=1_426_991_377,
+)
 @given(
     seed=st.integers(0, 2**32),
     loss=st.sampled_from([0.0, 0.02, 0.2, 0.9]),
@@ -252,10 +258,3 @@ def test_over_any_network(
     slack = 0.02 + jitter_s
     assert network.most_behind_s <= MAX_QUIET_WAIT_S + MAX_REORDER_WAIT_S + 0.04 + slack
     assert network.given_s >= 150 * 0.02 - slack
-
-
-@pytest.mark.xfail(strict=True, reason="17 ms over the bound; others were over by up to 97 ms")
-def test_nine_of_ten_lost_and_the_rest_late_is_further_behind_than_it_should_be() -> None:
-    network = Network(1_835_231_374, 0.9, 0.25, 13_271, 1_426_991_377)
-    network.send(150, silent=frozenset({32, 64, 40, 136, 144}))
-    assert network.most_behind_s <= MAX_QUIET_WAIT_S + MAX_REORDER_WAIT_S + 0.04 + 0.02 + 0.25

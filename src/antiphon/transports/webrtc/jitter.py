@@ -146,7 +146,7 @@ class JitterBuffer:
             assert self._next_sequence is not None
             held = self._held.pop(self._next_sequence, None)
             if held is not None:
-                self._give(held, now_s, pieces)
+                self._give(held, pieces)
             elif self._waits_for_the_missing(now_s):
                 break
             else:
@@ -162,7 +162,7 @@ class JitterBuffer:
         self._transit = 0.0
         self.received = 0
 
-    def _give(self, held: _Held, now_s: float, pieces: list[Piece]) -> None:
+    def _give(self, held: _Held, pieces: list[Piece]) -> None:
         assert self._next_sequence is not None
         pause = self._since_last(held.timestamp) - self._filled
         if 0 < pause <= MAX_FILLED_S * self._rate_hz:
@@ -171,7 +171,7 @@ class JitterBuffer:
         self._filled = 0
         self._next_sequence += 1
         self._next_timestamp = held.timestamp + held.samples
-        self._up_to_s = now_s
+        self._up_to_s = held.arrived_s  # Not when it was let go, behind a hole.
         self._packet_s = held.samples / self._rate_hz
 
     def _since_last(self, timestamp: int) -> int:
