@@ -38,9 +38,13 @@ class Network:
     pieces: list[Piece] = field(default_factory=list)
     now_s: float = 1000.0
     most_behind_s: float = 0.0
+    announces: bool = False
+    """Whether what is sent last before a pause says so."""
+    silent: frozenset[int] = frozenset()
 
     def send(self, count: int, *, silent: frozenset[int] = frozenset()) -> None:
         """``silent`` frames are not sent, nor numbered: DTX."""
+        self.silent = silent
         dice = random.Random(self.seed)
         start = self.now_s
         self.buffer.start_clock(start)
@@ -67,6 +71,7 @@ class Network:
             SAMPLES,
             i.to_bytes(4, "big"),
             self.now_s,
+            pauses=self.announces and i + 1 in self.silent,
         )
 
     @property
@@ -224,8 +229,44 @@ def test_a_full_buffer_waits_no_longer() -> None:
     assert len(buffer.take(0.0)) == MAX_HELD_PACKETS + 1
 
 
+def test_a_pause_that_was_announced_is_given_out_as_it_passes() -> None:
+    network = Network(announces=True)
+    network.send(100, silent=frozenset({*range(20, 60), 100}))
+    assert network.most_behind_s < 0.02 + 0.02
+    passed_s = network.now_s - 1000.0
+    assert passed_s - 0.001 <= network.given_s < passed_s + 0.021, "a frame ahead at most"
+
+
+def test_silence_ahead_of_its_time_is_taken_off_the_next() -> None:
+    buffer = JitterBuffer(RATE_HZ)
+    buffer.put(0, 0, SAMPLES, b"0", 0.0, pauses=True)
+    pieces = buffer.take(0.0) + buffer.take(0.015)
+    buffer.put(1, SAMPLES, SAMPLES, b"1", 0.02, pauses=True)  # So there was no pause at all.
+    pieces += buffer.take(0.02) + buffer.take(0.035) + buffer.take(0.055)
+    assert pieces == [
+        Frame(b"0"),
+        Silence(15 * RATE_HZ // 1000),
+        Frame(b"1"),
+        Silence(20 * RATE_HZ // 1000),
+    ]
+
+
+def test_a_long_announced_pause_comes_in_larger_pieces() -> None:
+    buffer = JitterBuffer(RATE_HZ)
+    buffer.start_clock(0.0)
+    pieces: list[Piece] = []
+    for i in range(300):  # With a sign of life each 400 ms, as libopus gives it.
+        if i % 20 == 0:
+            buffer.put(i // 20, i * SAMPLES, SAMPLES, b"", i * 0.02, pauses=True)
+        pieces += buffer.take(i * 0.02 + 0.001)
+    silences = [piece for piece in pieces if isinstance(piece, Silence)]
+    assert len(silences) < 100 + 5 * 10
+    assert abs(of(Silence, pieces) - (300 - 15) * SAMPLES) <= 5 * SAMPLES
+
+
 @settings(max_examples=60, deadline=None)
 @example(
+    announces=False,
     seed=1_835_231_374,  # A packet's wait behind a hole counted as sound that was heard.
     loss=0.9,
     jitter_s=0.25,
@@ -234,6 +275,7 @@ def test_a_full_buffer_waits_no_longer() -> None:
     timestamp=1_426_991_377,
 )
 @given(
+    announces=st.booleans(),
     seed=st.integers(0, 2**32),
     loss=st.sampled_from([0.0, 0.02, 0.2, 0.9]),
     jitter_s=st.sampled_from([0.0, 0.01, 0.06, 0.25]),
@@ -242,6 +284,7 @@ def test_a_full_buffer_waits_no_longer() -> None:
     timestamp=st.integers(0, 2**32 - 1),
 )
 def test_over_any_network(
+    announces: bool,
     seed: int,
     loss: float,
     jitter_s: float,
@@ -249,7 +292,7 @@ def test_over_any_network(
     sequence: int,
     timestamp: int,
 ) -> None:
-    network = Network(seed, loss, jitter_s, sequence, timestamp)
+    network = Network(seed, loss, jitter_s, sequence, timestamp, announces=announces)
     network.send(150, silent=silent)
     frames, buffer = network.frames, network.buffer
     assert frames == sorted(set(frames)), "in order, and each once"

@@ -272,7 +272,14 @@ class Call:
         now_s = time.monotonic()
         self._note_media(now_s)
         self._received += 1
-        self._heard.put(parsed.sequence, parsed.timestamp, samples, parsed.payload, now_s)
+        self._heard.put(
+            parsed.sequence,
+            parsed.timestamp,
+            samples,
+            parsed.payload,
+            now_s,
+            pauses=self._decoder.announces_pause(parsed.payload),
+        )
         self._hear(self._heard.take(now_s))
 
     def _hear_stream(self, ssrc: int) -> bool:

@@ -38,6 +38,10 @@ class Decoder(Protocol):
         """How much a payload holds; 0 if it is malformed."""
         ...
 
+    def announces_pause(self, payload: bytes) -> bool:
+        """Whether nothing more is sent until there is sound again (DTX)."""
+        ...
+
     def decode(self, payload: bytes) -> bytes: ...
 
     def recover(self, next_payload: bytes, samples: int) -> bytes:
@@ -77,6 +81,9 @@ class G711Decoder:
 
     def samples(self, payload: bytes) -> int:
         return len(payload) if len(payload) <= self.MAX_PAYLOAD_BYTES else 0
+
+    def announces_pause(self, payload: bytes) -> bool:  # noqa: ARG002
+        return False
 
     def decode(self, payload: bytes) -> bytes:
         self._last = self._expand(payload)

@@ -3,8 +3,9 @@
 Nobody listens to this audio in real time: a voice detector and a recogniser do.  So a
 packet that is in order is let through as it comes, with no delay at all.  Time is spent
 only where something is missing: a hole in the numbering waits a little for the packets
-that were overtaken, and is then concealed; where a sender falls silent (DTX, a muted
-microphone, a dead network) the clock fills in, so that turns end without packets.
+that were overtaken, and is then concealed; where a sender falls silent (a muted microphone, a
+dead network) the clock fills in, so that turns end without packets; at once where the sender
+has announced its silence (DTX).
 
 Pure: time comes in with each call, in seconds of any monotonic clock.
 """
@@ -23,6 +24,8 @@ MIN_QUIET_WAIT_S: Final = 0.06
 MAX_QUIET_WAIT_S: Final = 0.3
 JITTERS_WAITED: Final = 4
 """A wait is this many times the measured jitter, within its bounds."""
+ANNOUNCED_MS: Final = 10
+"""A pause that was announced is given out as it passes, but in no smaller pieces."""
 LONG_QUIET_S: Final = 2.0
 LONG_QUIET_FRAMES: Final = 5
 """After so long a silence it is given out in such pieces: no turn ends there any more, and
@@ -75,6 +78,7 @@ class _Held(NamedTuple):
     timestamp: int
     samples: int
     payload: bytes
+    pauses: bool
 
 
 class JitterBuffer:
@@ -89,7 +93,13 @@ class JitterBuffer:
         self._next_sequence: int | None = None
         self._next_timestamp = 0
         self._filled = 0
-        """Silence that was given out since the last packet."""
+        """Silence since the last packet, on the sender's timeline."""
+        self._quiet = 0
+        """The same since the last packet that held sound."""
+        self._ahead = 0
+        """Given out before its time: taken off the next silence."""
+        self._pausing = False
+        """The sender said that it sends nothing until it has sound again."""
         self._up_to_s: float | None = None
         """When the audio that was given out so far would have ended, had it come live."""
         self._packet_s = FRAME_S
@@ -112,9 +122,18 @@ class JitterBuffer:
             self._up_to_s = now_s
 
     def put(
-        self, sequence: int, timestamp: int, samples: int, payload: bytes, now_s: float
+        self,
+        sequence: int,
+        timestamp: int,
+        samples: int,
+        payload: bytes,
+        now_s: float,
+        *,
+        pauses: bool = False,
     ) -> None:
-        """A packet as it arrived; ``samples`` is what its payload decodes to."""
+        """A packet as it arrived; ``samples`` is what its payload decodes to.  One that
+        ``pauses`` is the last before a silence of which nothing is sent.
+        """
         if self._next_sequence is None:
             self._begin(sequence, timestamp)
         assert self._next_sequence is not None
@@ -133,12 +152,13 @@ class JitterBuffer:
             self.late += 1
             return
         self.highest_sequence = max(self.highest_sequence, number)
-        self._held[number] = _Held(now_s, timestamp, samples, payload)
+        self._held[number] = _Held(now_s, timestamp, samples, payload, pauses)
 
     def take(self, now_s: float) -> list[Piece]:
         """What can be said by now, in order."""
         if not self._held and (
-            self._up_to_s is None or now_s - self._up_to_s < MIN_QUIET_WAIT_S + FRAME_S
+            self._up_to_s is None
+            or (now_s - self._up_to_s < MIN_QUIET_WAIT_S + FRAME_S and not self._pausing)
         ):
             return []  # by far the most ticks
         pieces: list[Piece] = []
@@ -159,16 +179,22 @@ class JitterBuffer:
         self._held.clear()
         self._next_sequence = self.first_sequence = self.highest_sequence = sequence
         self._next_timestamp = timestamp
+        self._filled = 0
         self._transit = 0.0
         self.received = 0
 
     def _give(self, held: _Held, pieces: list[Piece]) -> None:
         assert self._next_sequence is not None
         pause = self._since_last(held.timestamp) - self._filled
-        if 0 < pause <= MAX_FILLED_S * self._rate_hz:
-            pieces.append(Silence(pause))
+        if abs(pause) <= MAX_FILLED_S * self._rate_hz:
+            if pause < 0:
+                self._ahead -= pause
+            else:
+                self._be_silent(pause, pieces)
         pieces.append(Frame(held.payload))
         self._filled = 0
+        self._quiet = self._quiet + held.samples if held.pauses else 0
+        self._pausing = held.pauses
         self._next_sequence += 1
         self._next_timestamp = held.timestamp + held.samples
         self._up_to_s = held.arrived_s  # Not when it was let go, behind a hole.
@@ -192,8 +218,10 @@ class JitterBuffer:
         missing = self._since_last(after.timestamp) - self._filled
         self._filled = 0
         self._next_timestamp = after.timestamp
-        if not 0 < missing <= MAX_FILLED_S * self._rate_hz:
+        if abs(missing) > MAX_FILLED_S * self._rate_hz:
             return
+        self._ahead += max(0, -missing)
+        missing = max(0, missing)
         recoverable = min(missing, after.samples)
         concealed = min(missing - recoverable, int(MAX_CONCEALED_S * self._rate_hz))
         silent = missing - recoverable - concealed
@@ -205,18 +233,36 @@ class JitterBuffer:
             pieces.append(Recover(after.payload, recoverable))
 
     def _fill_quiet(self, now_s: float, pieces: list[Piece]) -> None:
-        """Whole frames, as late as packets may come that are only delayed."""
+        """Whole frames, as late as packets may come that are only delayed; whole milliseconds
+        of a pause that was announced.
+        """
         if self._up_to_s is None:
+            return
+        long_quiet = self._quiet >= LONG_QUIET_S * self._rate_hz
+        if self._pausing:
+            passed_ms = int((now_s - self._up_to_s) * 1000 + 1e-6)
+            if passed_ms >= (LONG_QUIET_FRAMES * FRAME_S * 1000 if long_quiet else ANNOUNCED_MS):
+                self._fill(passed_ms / 1000, pieces)
             return
         least = max(MIN_QUIET_WAIT_S, self._packet_s + MIN_REORDER_WAIT_S)
         wait = _bounded(JITTERS_WAITED * self.jitter_s, least, MAX_QUIET_WAIT_S)
         frames = int((now_s - self._up_to_s - wait) / FRAME_S)
-        long_quiet = self._filled >= LONG_QUIET_S * self._rate_hz
         if frames >= (LONG_QUIET_FRAMES if long_quiet else 1):
-            samples = round(frames * FRAME_S * self._rate_hz)
-            pieces.append(Silence(samples))
-            self._filled += samples
-            self._up_to_s += frames * FRAME_S
+            self._fill(frames * FRAME_S, pieces)
+
+    def _fill(self, seconds: float, pieces: list[Piece]) -> None:
+        assert self._up_to_s is not None
+        samples = round(seconds * self._rate_hz)
+        self._be_silent(samples, pieces)
+        self._filled += samples
+        self._up_to_s += seconds
+
+    def _be_silent(self, samples: int, pieces: list[Piece]) -> None:
+        self._quiet += samples
+        early = min(self._ahead, samples)
+        self._ahead -= early
+        if samples > early:
+            pieces.append(Silence(samples - early))
 
     def _measure_jitter(self, timestamp: int, now_s: float) -> None:
         transit = now_s - timestamp / self._rate_hz

@@ -25,6 +25,7 @@ BITRATE_BPS: Final = 64_000
 COMPLEXITY: Final = 0
 MAX_PAYLOAD_BYTES: Final = 1275
 MAX_DURATION_MS: Final = 120
+DTX_BYTES: Final = 2
 
 _RESTRICTED_LOWDELAY: Final = 2051
 _SET_BITRATE: Final = 4002
@@ -138,6 +139,10 @@ class OpusDecoder:
 
     def samples(self, payload: bytes) -> int:
         return payload_samples(payload)
+
+    def announces_pause(self, payload: bytes) -> bool:
+        """libopus: a packet of "2 bytes or less" need not be transmitted; one tells of it."""
+        return len(payload) <= DTX_BYTES
 
     def decode(self, payload: bytes) -> bytes:
         count = self._decode(self._state, payload, len(payload), _pcm, _MAX_SAMPLES, 0)
