@@ -7,12 +7,17 @@ NPM := $(shell command -v npm 2>/dev/null)
 NODE_PARTS := $(patsubst %/package-lock.json,%,$(wildcard web/package-lock.json tests/*/*/package-lock.json))
 INSTALLED := node_modules/.package-lock.json
 CONSOLE := src/antiphon/console/index.html
+CLIENT := web/packages/client/dist/index.js
 CONSOLE_SOURCES := $(shell find web/console web/packages \( -name node_modules -o -name dist \) -prune -o -type f -print)
 
-.PHONY: run test test-web check fmt bench dist setup setup-test clean
+.PHONY: run example test test-web check fmt bench dist setup setup-test clean
 
 run: setup $(if $(NPM),$(CONSOLE))  ## serve on http://127.0.0.1:$(PORT)
 	$(UV) run --frozen --no-dev --no-group clients --extra webrtc antiphon serve --port $(PORT)
+
+example: $(UV) $(CLIENT)  ## one of the applications: make example NAME=escape_room
+	$(UV) sync --quiet --frozen --no-dev --no-group clients --group examples --extra webrtc --inexact
+	.venv/bin/python -m examples.$(NAME) $(OPTIONS)
 
 test: setup-test check test-web  ## every check and every test
 	$(UV) run --frozen pytest
@@ -47,6 +52,9 @@ setup-test: $(UV) $(if $(NPM),$(NODE_PARTS:%=%/$(INSTALLED)))
 $(CONSOLE): $(CONSOLE_SOURCES)
 	@$(MAKE) --no-print-directory web/$(INSTALLED) && npm run --silent build --prefix web -w console \
 		|| echo "the console was not built: it wants Node 20.19 or later" >&2
+
+$(CLIENT): $(shell find web/packages/client/src -type f) | web/$(INSTALLED)
+	npm run --silent build --prefix web -w packages/client
 
 %/$(INSTALLED): %/package-lock.json
 	npm ci --prefix $* --ignore-scripts --no-audit --no-fund --loglevel=error

@@ -19,10 +19,10 @@ from report import conditions, percentile, write
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from tests.browser.site import KEY, Site
+from tests.browser.site import Site
 from tests.browser.test_bare_pages import DESK
 from tests.browser.visitor import Visitor, visiting
-from tests.server_process import ServerProcess
+from tests.server_process import KEY, ServerProcess
 
 ROUNDS = 20
 

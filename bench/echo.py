@@ -25,14 +25,13 @@ from av import AudioFrame
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from tests.recordings import at_24khz  # noqa: E402
-from tests.transports.webrtc.client import Client, PcmTrack, SayingEngine  # noqa: E402
-
 from antiphon.engines.cascade.tts.espeak import EspeakSynthesizer  # noqa: E402
 from antiphon.engines.vad.silero import SileroDetector  # noqa: E402
 from antiphon.runtime.hub import Hub  # noqa: E402
 from antiphon.transports.webrtc.calls import Calls  # noqa: E402
 from antiphon.transports.webrtc.settings import WebRtcSettings  # noqa: E402
+from tests.recordings import at_24khz  # noqa: E402
+from tests.transports.webrtc.client import Client, PcmTrack, SayingEngine  # noqa: E402
 
 LEVELS_DB = (-60, -30, -20, -14, -8)
 DELAY_FRAMES = 3

@@ -18,7 +18,6 @@ from contextlib import contextmanager
 from load_client import Crowd, Overloaded
 from msgspec import Struct, to_builtins
 from report import CLIENT_CORE, LATE_MS, SERVER_CORE, conditions, percentile, write
-
 from server_process import ServerProcess
 
 ROUND_S = 10

@@ -28,11 +28,10 @@ from typing import Any
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from tests.engines.cascade.stt.command_clips import COMMANDS, GRAMMARS, as_turn, command_turn, load  # noqa: E402
-
 from antiphon.engines.cascade.parts import Grammar, Transcript  # noqa: E402
 from antiphon.engines.cascade.stt.pocketsphinx import PocketSphinxRecognizer  # noqa: E402
 from antiphon.engines.cascade.tts.espeak import EspeakSynthesizer  # noqa: E402
+from tests.engines.cascade.stt.command_clips import COMMANDS, GRAMMARS, as_turn, command_turn, load  # noqa: E402
 
 PACE_MS = 20
 BYTES_PER_MS = 48

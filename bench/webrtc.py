@@ -20,9 +20,8 @@ from typing import Literal
 from callers import Crowd
 from msgspec import Struct, to_builtins
 from report import CLIENT_CORE, LATE_MS, SERVER_CORE, conditions, percentile, write
-from speech_loop import keepalive_slots, opus_slots
-
 from server_process import ServerProcess
+from speech_loop import keepalive_slots, opus_slots
 
 Who = Literal["antiphon", "aiortc"]
 INTERRUPTING_TURN_S = 5

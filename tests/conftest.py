@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from antiphon.server.self_signed import LOCAL_NAMES, Files, write_self_signed
-from tests.server_process import ServerProcess
+from tests.server_process import KEY, ServerProcess
 
 
 @pytest.fixture(scope="session")
@@ -15,6 +15,14 @@ def offline_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerP
         tmp_path_factory.mktemp("server"),
         ANTIPHON_WEBRTC_HOST_ADDRESSES="127.0.0.1",  # Calls need no network beyond this machine.
     ) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def keyed_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """A server with a key, so that pages need secrets."""
+    folder = tmp_path_factory.mktemp("keyed_server")
+    with ServerProcess(folder, ANTIPHON_API_KEYS=KEY) as server:
         yield server
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import wave
 from pathlib import Path
 
@@ -17,6 +18,18 @@ def at_16khz(name: str) -> NDArray[np.int16]:
     with wave.open(str(FOLDER / f"{name}.wav")) as recording:
         assert recording.getframerate() == 16_000
         return np.frombuffer(recording.readframes(recording.getnframes()), "<i2")
+
+
+def wav(name: str, part_s: tuple[float, float] | None = None) -> bytes:
+    """A recording as a file, or what is said in it from one second to another."""
+    if part_s is None:
+        return (FOLDER / f"{name}.wav").read_bytes()
+    begin, end = (round(at_s * 16_000) for at_s in part_s)
+    file = io.BytesIO()
+    with wave.open(file, "wb") as part:
+        part.setparams((1, 2, 16_000, 0, "NONE", ""))
+        part.writeframes(at_16khz(name)[begin:end].tobytes())
+    return file.getvalue()
 
 
 def at_24khz(name: str) -> bytes:

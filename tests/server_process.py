@@ -11,6 +11,8 @@ from types import TracebackType
 from typing import Self
 
 STOP_TIMEOUT_S = 30
+KEY = "server-key"
+"""Of the server that has one."""
 
 
 class ServerProcess:

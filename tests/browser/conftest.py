@@ -1,19 +1,11 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.browser.site import KEY, Site
+from tests.browser.site import Site
 from tests.server_process import ServerProcess
-
-
-@pytest.fixture(scope="session")
-def keyed_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    """A server with a key, so that pages need secrets."""
-    folder = tmp_path_factory.mktemp("keyed_server")
-    with ServerProcess(folder, ANTIPHON_API_KEYS=KEY) as server:
-        yield server
 
 
 @pytest.fixture

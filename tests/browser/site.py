@@ -10,7 +10,7 @@ from typing import Any
 
 from aiohttp import ClientSession, web
 
-from tests.server_process import ServerProcess
+from tests.server_process import KEY, ServerProcess
 
 PAGES = Path(__file__).parent / "pages"
 AGENTS_SDK = (
@@ -18,7 +18,6 @@ AGENTS_SDK = (
 )
 """The bundle that the package ships for browsers, as it is."""
 OWN_CLIENT = Path(__file__).parents[2] / "web/packages/client/dist"
-KEY = "server-key"
 
 
 class Site:

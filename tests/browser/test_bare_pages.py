@@ -7,9 +7,9 @@ from pathlib import Path
 
 from openai import AsyncOpenAI
 
-from tests.browser.site import KEY, Site
+from tests.browser.site import Site
 from tests.browser.visitor import microphone_file, needs_chromium, visiting
-from tests.server_process import ServerProcess
+from tests.server_process import KEY, ServerProcess
 
 pytestmark = needs_chromium
 

@@ -17,7 +17,7 @@ from playwright.async_api import ConsoleMessage, Page, async_playwright
 
 from antiphon.audio.resample import Resampler
 from tests.browser.site import PAGES
-from tests.recordings import FOLDER, at_16khz
+from tests.recordings import at_16khz, wav
 
 TIMEOUT_S = 60
 """For one thing to come: a busy machine is no failure."""
@@ -62,15 +62,15 @@ class Visitor:
         )
         return await handle.json_value()
 
-    async def speak(self, clip: str) -> None:
-        """Say a recording, once the page listens; returns when it is said."""
+    async def speak(self, clip: str, part_s: tuple[float, float] | None = None) -> None:
+        """Say a recording, or a part of it, once the page listens; returns when it is said."""
         await self.until("() => window.microphone?.isOpen")
-        await self.keep("recording", clip)
+        await self.keep("recording", clip, part_s)
         await self.run("() => window.microphone.say(window.recording)")
 
-    async def keep(self, name: str, clip: str) -> None:
+    async def keep(self, name: str, clip: str, part_s: tuple[float, float] | None = None) -> None:
         """Give the page a recording, as a variable that `microphone.say` takes."""
-        recording = base64.b64encode((FOLDER / f"{clip}.wav").read_bytes()).decode()
+        recording = base64.b64encode(wav(clip, part_s)).decode()
         await self.run("([name, recording]) => { window[name] = recording; }", [name, recording])
 
     def _on_console(self, message: ConsoleMessage) -> None:

@@ -23,7 +23,7 @@ import { NO_USAGE, sum, usageOf } from './usage';
 interface Answer {
   responseId: string;
   itemIds: string[];
-  /** When the server began to play it (WebRTC). */
+  /** When the server began to play it, or what it plays before it (WebRTC). */
   soundedAtMs: number | null;
   isDone: boolean;
 }
@@ -140,9 +140,8 @@ export class Dialogue {
   tick(atMs: number): boolean {
     const { items, activity } = this;
     this.activity = afterWaiting(activity, atMs);
-    for (const answer of this.#answers) {
-      if (answer.soundedAtMs !== null) this.#estimate(answer, atMs - answer.soundedAtMs);
-    }
+    const answer = this.#sounding;
+    if (answer?.soundedAtMs) this.#estimate(answer, atMs - answer.soundedAtMs);
     return items !== this.items || activity !== this.activity;
   }
 
@@ -248,6 +247,9 @@ export class Dialogue {
       this.#addOutputSeconds(responseId, (atMs - answer.soundedAtMs) / 1000);
     }
     this.#answers = this.#answers.filter((other) => other !== answer);
+    // What it was announced behind is heard only now.
+    const next = this.#sounding;
+    if (next) next.soundedAtMs = atMs;
   }
 
   #estimate(answer: Answer, elapsedMs: number): void {
@@ -295,6 +297,11 @@ export class Dialogue {
 
   #answer(responseId: string): Answer | undefined {
     return this.#answers.find((answer) => answer.responseId === responseId);
+  }
+
+  /** What the server plays now: the first of those that it has announced. */
+  get #sounding(): Answer | undefined {
+    return this.#answers.find((answer) => answer.soundedAtMs !== null);
   }
 
   #answerOf(itemId: string): Answer | undefined {
