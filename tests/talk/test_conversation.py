@@ -108,6 +108,25 @@ def test_the_settings_are_sent_before_anything_else() -> None:
     assert conversation.microphone(bytes(960)) == [Send(InputAudioBufferAppend(audio=bytes(960)))]
 
 
+def test_a_session_that_is_to_be_kept_is_used_as_it_is() -> None:
+    settings = Settings(keep_session=True)
+    conversation = Conversation(settings, Playback())
+    created = wire.SessionCreated(session=wire.SessionView("sess_1", "fake"))
+    actions = conversation.receive(created, 0)
+    assert not [action for action in actions if isinstance(action, Send)]
+    assert conversation.is_ready
+
+    call = wire.Item(
+        "f1", "function_call", status="completed", call_id="c", name="book", arguments="{}"
+    )
+    story = Story(settings).user_speaks().reply_begins().server(wire.OutputItemDone(item=call))
+    story.server(wire.ResponseDone(response=wire.ResponseView("r1", "completed")))
+    assert story.sent() == []
+    assert story.conversation.replies_done == 0, "the answer comes after the function"
+    story.reply_begins().agent_says("Booked.", 100).reply_ends().time_passes(300)
+    assert story.conversation.replies_done == 1
+
+
 def test_a_turn_walks_through_its_states() -> None:
     story = Story()
     story.server(wire.SpeechStarted(item_id="u1"))

@@ -76,6 +76,11 @@ def _add_connection(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_session(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--keep-session",
+        action="store_true",
+        help="as the server or the secret has it, with functions that a sideband runs",
+    )
     group.add_argument("--voice")
     group.add_argument("--instructions")
     group.add_argument("--speed", type=float, help="0.25 to 1.5")
@@ -260,7 +265,12 @@ def _settings(args: argparse.Namespace) -> Settings:
     results |= dict(read_tool_result(text) for text in args.tool_result)
     if args.speed is not None and not 0.25 <= args.speed <= 1.5:
         raise ConfigurationError(f"--speed {args.speed}: it must lie between 0.25 and 1.5")
+    if args.keep_session and (
+        args.voice or args.instructions or args.speed or tools or results or args.format != "pcm"
+    ):
+        raise ConfigurationError("--keep-session: then leave out what would change it")
     return Settings(
+        keep_session=args.keep_session,
         voice=args.voice,
         instructions=args.instructions,
         speed=args.speed,

@@ -237,7 +237,7 @@ class Conversation:
         ]
 
     def _on_session(self, event: wire.SessionCreated | wire.SessionUpdated) -> Actions:
-        if isinstance(event, wire.SessionCreated):
+        if isinstance(event, wire.SessionCreated) and not self._settings.keep_session:
             return [Send(SessionUpdate(event_id=SETTINGS_ID, session=self._settings.patch()))]
         if self._connected:
             return []
@@ -318,7 +318,7 @@ class Conversation:
         self._active_is_mute = False
         call = Call(item.call_id or "", item.name or "", item.arguments or "{}")
         shown = notices.ToolCalled(call_id=call.call_id, name=call.name, arguments=call.arguments)
-        output = self._calls.called(call)
+        output = None if self._settings.keep_session else self._calls.called(call)
         return [Show(shown), *(_output(call, output) if output is not None else [])]
 
     def _on_done(self, response: wire.ResponseView) -> Actions:
@@ -333,7 +333,8 @@ class Conversation:
             actions.append(Show(notices.ReplyFailed(reason=_why(response))))
         is_cancelled = response.status == "cancelled"
         # The server never continues on its own after a function's output.
-        may_continue = self._called and not is_cancelled
+        is_ours = not self._settings.keep_session
+        may_continue = self._called and is_ours and not is_cancelled
         self._wanted = self._wanted or may_continue
         if not (is_cancelled or self._called):
             self.replies_done += 1

@@ -39,6 +39,8 @@ TRANSCRIPTION_MODEL = "gpt-4o-mini-transcribe"
 class Settings:
     """The session the user wants; None leaves the server's default."""
 
+    keep_session: bool = False
+    """The session stays as the server, or a secret, has it; another connection runs its tools."""
     voice: str | None = None
     instructions: str | None = None
     speed: float | None = None
