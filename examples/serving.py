@@ -16,6 +16,8 @@ from aiohttp import web
 CLIENT = Path(__file__).parents[1] / "web/packages/client/dist"
 """@antiphon/client, built: pages import /antiphon-client/index.js."""
 
+LOOK = Path(__file__).parent / "look"
+
 
 @dataclass(frozen=True)
 class VoiceServer:
@@ -55,7 +57,8 @@ def voice_server() -> Iterator[VoiceServer]:
 
 
 def add_pages(app: web.Application, pages: Path) -> None:
-    """Serve `index.html` at /, the folder's other files, and the client library.
+    """Serve `index.html` at /, the folder's other files, what the pages share, and the
+    client library.
 
     Raises:
         SystemExit: the client library is not built.
@@ -70,4 +73,5 @@ def add_pages(app: web.Application, pages: Path) -> None:
 
     app.router.add_get("/", index)
     app.router.add_static("/antiphon-client", CLIENT)
+    app.router.add_static("/look", LOOK)
     app.router.add_static("/", pages)

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 
 from examples.escape_room.app import Tool, make_app
 from examples.escape_room.game import DIALS, RIDDLES, Game, draw_code
-from examples.serving import CLIENT, VoiceServer
+from examples.serving import VoiceServer
 from tests.browser.visitor import ARTIFACTS, TIMEOUT_S, Visitor, needs_chromium, visiting
+from tests.examples.backend import DESKTOP, PHONE, backend, needs_client
 from tests.server_process import KEY, ServerProcess
 
 CODE = "1803"
@@ -30,10 +31,6 @@ FIXED_DRAW = f"""
 """
 """The page's own draw, where the page draws."""
 
-needs_client = pytest.mark.skipif(
-    not (CLIENT / "index.js").is_file(),
-    reason="the client for pages is not built: npm ci --prefix web && npm run build --prefix web",
-)
 codes = st.text("0123456789", min_size=DIALS, max_size=DIALS)
 
 
@@ -116,31 +113,23 @@ class Room:
         await self.page.screenshot(path=ARTIFACTS / f"escape-room-{self._build}-{name}.png")
 
     async def picture_of_phone(self, name: str) -> None:
-        await self.page.set_viewport_size({"width": 390, "height": 844})
+        await self.page.set_viewport_size(PHONE)
         await self.picture(f"phone-{name}")
-        await self.page.set_viewport_size({"width": 1280, "height": 720})
+        await self.page.set_viewport_size(DESKTOP)
 
     async def told_by_server(self) -> str:
         """All that the page has got of the session, as text."""
         return json.dumps(await self.visitor.run("() => voice.log.entries()"))
 
 
-@asynccontextmanager
-async def house(server: ServerProcess, build: Tool) -> AsyncIterator[str]:
-    """The example's backend; gives the page's address."""
-    app = make_app(VoiceServer(f"{server.url}/v1", KEY), tool=build, draw=lambda: CODE)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        yield f"http://localhost:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()
+def make(server: ServerProcess, build: Tool) -> web.Application:
+    return make_app(VoiceServer(f"{server.url}/v1", KEY), tool=build, draw=lambda: CODE)
 
 
 @asynccontextmanager
 async def room(server: ServerProcess, build: Tool) -> AsyncIterator[Room]:
-    async with house(server, build) as url, visiting(f"{url}/", before=FIXED_DRAW) as visitor:
+    app = make(server, build)
+    async with backend(app) as url, visiting(f"{url}/", before=FIXED_DRAW) as visitor:
         yield Room(visitor, build)
 
 
@@ -213,7 +202,7 @@ async def test_the_page_of_the_server_build_gets_no_code_by_any_way(
 
 @needs_client
 async def test_nobody_comes_into_a_game_that_is_not_connected(keyed_server: ServerProcess) -> None:
-    async with house(keyed_server, "server") as url, ClientSession(url) as client:
+    async with backend(make(keyed_server, "server")) as url, ClientSession(url) as client:
         game = await (await client.post("/games")).json()
         assert (await client.post(f"/games/{game['id']}/join")).status == 409
         assert CODE not in json.dumps(game)

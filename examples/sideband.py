@@ -1,0 +1,146 @@
+"""What a backend does for voice sessions: it lets clients in, and joins the sessions they open."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+from openai import AsyncOpenAI
+from openai.resources.realtime.realtime import AsyncRealtimeConnection
+from openai.types.realtime import RealtimeSessionCreateRequestParam
+from websockets.exceptions import ConnectionClosed
+
+from examples.serving import VoiceServer
+
+log = logging.getLogger(__name__)
+
+SECRET_TTL_S = 60
+"""From the click on "talk" to the connection: long enough to think about the microphone."""
+MAY_SEND = (
+    "input_audio_buffer.append",
+    "conversation.item.create",
+    "conversation.item.retrieve",
+    "conversation.item.truncate",
+    "output_audio_buffer.clear",
+    "response.create",
+    "response.cancel",
+)
+"""To talk, to type and to interrupt.  Not `session.update`: the agent stays the backend's."""
+
+Attend = Callable[[AsyncRealtimeConnection], Awaitable[None]]
+"""What a backend does in a session, until it ends."""
+RunTool = Callable[[str, str], Any]
+"""Of a function's name and its arguments (JSON): its output, as JSON can hold it."""
+
+
+def instructions_of(path: Path) -> str:
+    """A script for the offline engine (.toml), or plain words for a language model."""
+    text = path.read_text(encoding="utf-8")
+    return f"#!antiphon-script\n{text}" if path.suffix == ".toml" else text
+
+
+class Sidebands:
+    """The backend's connections to a voice server, with the key that no client gets."""
+
+    def __init__(self, server: VoiceServer) -> None:
+        self.url = server.url
+        self._openai = AsyncOpenAI(base_url=server.url, api_key=server.key)
+        self._attending: set[asyncio.Task[None]] = set()
+
+    async def running(self, _: web.Application) -> AsyncIterator[None]:
+        """For `cleanup_ctx`.  At the end it leaves all sessions; they go on."""
+        async with self._openai:
+            yield
+            for task in self._attending:
+                task.cancel()
+            await asyncio.gather(*self._attending, return_exceptions=True)
+
+    async def mint(
+        self,
+        visit: str,
+        session: RealtimeSessionCreateRequestParam,
+        *,
+        origin: str | None = None,
+        hides: Sequence[str] = ("instructions",),
+    ) -> str:
+        """A secret for one connection; one that was lost is opened again with another.
+
+        Args:
+            visit: under which name `join` finds the session.  No client can choose another.
+            session: all of it; who has the secret cannot change it.
+            origin: the only page that may use it; None: any client.
+            hides: what the client is not shown of the session.
+        """
+        limits: dict[str, Any] = {
+            "max_sessions": 1,
+            "client_events": list(MAY_SEND),
+            "hides": list(hides),
+            "end_user_id": visit,
+        }
+        if origin is not None:
+            limits["allowed_origins"] = [origin]
+        minted = await self._openai.realtime.client_secrets.create(
+            session=session,
+            expires_after={"anchor": "created_at", "seconds": SECRET_TTL_S},
+            extra_body={"antiphon": limits},
+        )
+        return minted.value
+
+    async def join(self, visit: str, attend: Attend) -> None:
+        """Come into the session of a visit, and `attend` it.
+
+        The server's list, not the client, says which session that is: a client could name another.
+
+        Raises:
+            HTTPConflict: no such session is live.
+        """
+        listed: Any = await self._openai.get("/antiphon/sessions", cast_to=object)
+        own = [session for session in listed["data"] if session["end_user_id"] == visit]
+        if not own:
+            raise web.HTTPConflict(text="Connect first, with the secret of this visit.")
+        newest = max(own, key=lambda session: session["began_at"])
+        sideband = await self._openai.realtime.connect(call_id=newest["id"]).enter()
+        task = asyncio.create_task(self._attend(sideband, attend))
+        self._attending.add(task)
+        task.add_done_callback(self._attending.discard)
+
+    @staticmethod
+    async def _attend(sideband: AsyncRealtimeConnection, attend: Attend) -> None:
+        try:
+            await attend(sideband)
+        except ConnectionClosed:
+            pass  # Whether the client went or the server: nobody is there any more.
+        except Exception:
+            log.exception("A session goes on without its backend.")
+        finally:
+            await sideband.close()
+
+
+async def answer_calls(sideband: AsyncRealtimeConnection, run: RunTool) -> None:
+    """Run the functions that the agent calls, until the session ends."""
+    async for event in sideband:
+        await answer_calls_of(sideband, event, run)
+
+
+async def answer_calls_of(sideband: AsyncRealtimeConnection, event: Any, run: RunTool) -> None:
+    """Run what one event calls; all of a response, and then ask for one more."""
+    if event.type != "response.done":
+        return
+    calls = [item for item in event.response.output or () if item.type == "function_call"]
+    for call in calls:
+        output = run(call.name or "", call.arguments or "{}")
+        await sideband.conversation.item.create(
+            item={
+                "type": "function_call_output",
+                "call_id": call.call_id or "",
+                "output": json.dumps(output),
+            }
+        )
+    if calls:
+        modalities = event.response.output_modalities or ["audio"]
+        await sideband.response.create(response={"output_modalities": modalities})
