@@ -8,6 +8,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+from msgspec import structs
 
 from antiphon.core.effects import Generate
 from antiphon.engines.cascade.llm.offline.brain import OfflineBrain
@@ -505,6 +506,34 @@ async def test_a_response_stopped_before_it_was_given_changes_nothing(booking: S
     await anext(thinking)
     await thinking.aclose()
     assert (await stopped.say("how many rooms have i booked")) == "You have booked zero."
+
+
+async def test_another_session_takes_the_conversation_up_where_it_was(booking: Script) -> None:
+    first = Client(booking, tools=(BOOK_ROOM,))
+    await first.respond()
+    for step in (*STEPS, "yes", None, "how many rooms have i booked", "undo"):
+        second = Client(booking, tools=(BOOK_ROOM,))
+        second.items = [structs.replace(item, status="completed") for item in first.items]
+        assert second.grammar() == first.grammar()
+        if step is None:
+            assert await second.answer("Reference A1") == await first.answer("Reference A1")
+        else:
+            assert await second.say(step) == await first.say(step)
+        assert [call.arguments for call in second.calls] == [call.arguments for call in first.calls]
+
+
+async def test_what_was_not_answered_in_the_other_session_is_still_to_be_answered(
+    booking: Script,
+) -> None:
+    client = Client(booking)
+    await client.respond()
+    await client.say("book a room")
+    client.user("mountain view")
+    cut_off = (OutputAudio(transcript="For"),)
+    client.add(Message(id="cut", role="assistant", status="incomplete", content=cut_off))
+    another = Client(booking)
+    another.items = client.items
+    assert await another.respond() == "For which day?"
 
 
 async def test_a_sentence_cut_in_two_by_a_pause_is_understood(booking: Script) -> None:

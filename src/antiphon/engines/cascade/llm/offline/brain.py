@@ -21,7 +21,6 @@ from antiphon.engines.cascade.llm.offline.dialogue import (
     Dialogue,
     Situation,
     Surroundings,
-    Turn,
     begin,
 )
 from antiphon.engines.cascade.llm.offline.free_talk import FreeTalk, FreeTurn, Listener
@@ -33,6 +32,7 @@ from antiphon.engines.cascade.llm.offline.instructions import (
 )
 from antiphon.engines.cascade.llm.offline.pieces import pieces_of, within
 from antiphon.engines.cascade.llm.offline.results import read_result
+from antiphon.engines.cascade.llm.offline.resuming import resumed, take
 from antiphon.engines.cascade.llm.offline.script import Script
 from antiphon.engines.cascade.llm.offline.script_file import load_script, parse_script
 from antiphon.engines.cascade.llm.offline.small_talk import greeting
@@ -127,6 +127,7 @@ class OfflineMind:
         self._carried: tuple[str, Script] | None = None
         self._playing: Script | None = None
         self._checkpoints: Checkpoints[_State] = Checkpoints(_State(None))
+        self._has_answered = False
         self._play(script)
 
     async def think(self, request: Generate) -> AsyncGenerator[Thinking, None]:
@@ -141,17 +142,21 @@ class OfflineMind:
         for piece in pieces_of(reply):
             yield SayText(piece)
             if not kept:
-                self._checkpoints.keep(key, place.state, plan.after)
+                self._keep(key, place, plan)
                 kept = True
         cut = len(reply) < len(plan.reply)
         for call_id, name, arguments in () if cut else plan.calls:
             yield CallTool(call_id, name, json.dumps(arguments, ensure_ascii=False))
             if not kept:
-                self._checkpoints.keep(key, place.state, plan.after)
+                self._keep(key, place, plan)
                 kept = True
         if not kept:
-            self._checkpoints.keep(key, place.state, plan.after)
+            self._keep(key, place, plan)
         yield Thought(reason="max_output_tokens" if cut else None)
+
+    def _keep(self, key: str | None, place: Place[_State], plan: _Plan) -> None:
+        self._checkpoints.keep(key, place.state, plan.after)
+        self._has_answered = True
 
     def expects(self, request: Generate) -> Grammar | None:
         try:
@@ -207,6 +212,11 @@ class OfflineMind:
             isinstance(last, Message) and last.role == "user"
         )
         place = self._checkpoints.find(keys, again=again)
+        if self._playing and place.state.situation and not self._has_answered:
+            # The history, if there is one, is of another session.
+            dialogue = self._dialogue(self._playing, request)
+            situation, answered = resumed(dialogue, place.state.situation, request.items)
+            place = Place(structs.replace(place.state, situation=situation), tuple(keys[answered:]))
         return place, keys[-1] if keys else None
 
     # --- The answer ---
@@ -256,16 +266,7 @@ class OfflineMind:
         results: list[FunctionCallOutput],
         texts: list[str],
     ) -> _Plan:
-        turns: list[Turn] = []
-        for output in results:
-            turns.append(dialogue.answered(situation, output.call_id, read_result(output.output)))
-            situation = turns[-1].situation
-        if not results:
-            turns = [dialogue.hear(situation, texts[-1]) if texts else dialogue.prompt(situation)]
-        if turns[-1].situation.misses > situation.misses and len(texts) > 1:
-            # A pause may have cut one sentence into two turns.
-            whole = dialogue.hear(situation, " ".join(texts))
-            turns = [whole] if whole.situation.misses == 0 else turns
+        turns = take(dialogue, situation, results, texts)
         calls = tuple(
             (turn.call.call_id, turn.call.tool, turn.call.arguments) for turn in turns if turn.call
         )

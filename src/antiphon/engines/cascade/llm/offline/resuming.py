@@ -1,0 +1,60 @@
+"""Takes up a scripted conversation that another session began, by hearing it once more."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec import UNSET, structs
+
+from antiphon.engines.cascade.llm.context import text_of
+from antiphon.engines.cascade.llm.offline.dialogue import Dialogue, Situation, Turn
+from antiphon.engines.cascade.llm.offline.results import read_result
+from antiphon.protocol.items import FunctionCall, FunctionCallOutput, Item, Message
+
+
+def take(
+    dialogue: Dialogue,
+    now: Situation,
+    results: Sequence[FunctionCallOutput],
+    texts: Sequence[str],
+) -> list[Turn]:
+    """The turns that answer what came since the last answer; at least one."""
+    turns: list[Turn] = []
+    for output in results:
+        situation = turns[-1].situation if turns else now
+        turns.append(dialogue.answered(situation, output.call_id, read_result(output.output)))
+    if turns:
+        return turns
+    turn = dialogue.hear(now, texts[-1]) if texts else dialogue.prompt(now)
+    if turn.situation.misses > now.misses and len(texts) > 1:
+        # A pause may have cut one sentence into two turns.
+        whole = dialogue.hear(now, " ".join(texts))
+        return [whole] if whole.situation.misses == 0 else [turn]
+    return [turn]
+
+
+def resumed(dialogue: Dialogue, start: Situation, items: Sequence[Item]) -> tuple[Situation, int]:
+    """Where a conversation stands, and how many of the client's items it has answered.
+
+    What the agent drew by chance is not in the items: it is drawn anew.
+    """
+    now, heard, answered = start, 0, 0
+    results: list[FunctionCallOutput] = []
+    texts: list[str] = []
+    for item in items:
+        match item:
+            case FunctionCallOutput():
+                results.append(item)
+                heard += 1
+            case Message(role="user"):
+                texts.append(text_of(item).strip())
+                results.clear()
+                heard += 1
+            case Message(role="assistant") | FunctionCall() if item.status in (UNSET, "completed"):
+                if heard > answered or not now.greeted:
+                    now = take(dialogue, now, results, texts)[-1].situation
+                    answered = heard
+                    results, texts = [], []
+                if isinstance(item, FunctionCall) and isinstance(item.call_id, str) and now.calling:
+                    now = structs.replace(now, calling=(item.call_id, now.calling[1]))
+    return now, answered
