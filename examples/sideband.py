@@ -10,10 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from aiohttp import web
-from openai import AsyncOpenAI
-from openai.resources.realtime.realtime import AsyncRealtimeConnection
+from aiohttp.typedefs import Handler
+from openai import AsyncOpenAI, OpenAIError
+from openai.resources.realtime.realtime import (
+    AsyncRealtimeConnection,
+    AsyncRealtimeConnectionManager,
+)
 from openai.types.realtime import RealtimeSessionCreateRequestParam
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from examples.serving import VoiceServer
 
@@ -21,6 +25,7 @@ log = logging.getLogger(__name__)
 
 SECRET_TTL_S = 60
 """From the click on "talk" to the connection: long enough to think about the microphone."""
+MAX_ID_LENGTH = 32
 MAY_SEND = (
     "input_audio_buffer.append",
     "conversation.item.create",
@@ -42,6 +47,16 @@ def instructions_of(path: Path) -> str:
     """A script for the offline engine (.toml), or plain words for a language model."""
     text = path.read_text(encoding="utf-8")
     return f"#!antiphon-script\n{text}" if path.suffix == ".toml" else text
+
+
+@web.middleware
+async def voice_server_away(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """A page is told that it is not its own fault."""
+    try:
+        return await handler(request)
+    except (OpenAIError, WebSocketException, OSError, TimeoutError) as error:
+        log.warning("the voice server did not answer: %s", type(error).__name__)
+        raise web.HTTPBadGateway(text="The voice server is away. Try again in a moment.") from None
 
 
 class Sidebands:
@@ -109,6 +124,10 @@ class Sidebands:
         self._attending.add(task)
         task.add_done_callback(self._attending.discard)
 
+    def session(self) -> AsyncRealtimeConnectionManager:
+        """One of the backend's own, to be entered."""
+        return self._openai.realtime.connect(model="gpt-realtime")
+
     @staticmethod
     async def _attend(sideband: AsyncRealtimeConnection, attend: Attend) -> None:
         try:
@@ -127,15 +146,17 @@ async def answer_calls(sideband: AsyncRealtimeConnection, run: RunTool) -> None:
         await answer_calls_of(sideband, event, run)
 
 
-async def answer_calls_of(sideband: AsyncRealtimeConnection, event: Any, run: RunTool) -> None:
-    """Run what one event calls; all of a response, and then ask for one more."""
+async def answer_calls_of(sideband: AsyncRealtimeConnection, event: Any, run: RunTool) -> bool:
+    """Run what a response calls, all of it, and then ask for one more; whether it called any."""
     if event.type != "response.done":
-        return
+        return False
     calls = [item for item in event.response.output or () if item.type == "function_call"]
     for call in calls:
         output = run(call.name or "", call.arguments or "{}")
         await sideband.conversation.item.create(
             item={
+                # As a client names it that tells the conversation anew: so it is there once.
+                "id": f"out_{call.id}"[:MAX_ID_LENGTH],
                 "type": "function_call_output",
                 "call_id": call.call_id or "",
                 "output": json.dumps(output),
@@ -144,3 +165,4 @@ async def answer_calls_of(sideband: AsyncRealtimeConnection, event: Any, run: Ru
     if calls:
         modalities = event.response.output_modalities or ["audio"]
         await sideband.response.create(response={"output_modalities": modalities})
+    return bool(calls)

@@ -12,7 +12,7 @@ from openai.resources.realtime.realtime import AsyncRealtimeConnection
 
 from examples.escape_room.game import RIDDLES, TOOLS, Game, draw_code
 from examples.serving import VoiceServer, add_pages
-from examples.sideband import Sidebands, answer_calls, instructions_of
+from examples.sideband import Sidebands, answer_calls, instructions_of, voice_server_away
 
 Tool = Literal["browser", "server"]
 """Where the puzzle master's functions run."""
@@ -40,7 +40,7 @@ def make_app(
         instructions: the puzzle master's.
         draw: gives each game of the server build its code.
     """
-    app = web.Application()
+    app = web.Application(middlewares=[voice_server_away])
     room = EscapeRoom(voice_server, tool, instructions, draw)
     app.cleanup_ctx.append(room.sidebands.running)
     app.router.add_post("/games", room.begin)

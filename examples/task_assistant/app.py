@@ -14,7 +14,7 @@ from aiohttp import web
 from openai.resources.realtime.realtime import AsyncRealtimeConnection
 
 from examples.serving import VoiceServer, add_pages
-from examples.sideband import Sidebands, answer_calls, instructions_of
+from examples.sideband import Sidebands, answer_calls, instructions_of, voice_server_away
 from examples.task_assistant import tools
 from examples.task_assistant.tasks import TaskError, TaskList
 
@@ -32,7 +32,7 @@ def make_app(
 
     Who reaches it may read and change the list: put your log-in before it.
     """
-    app = web.Application()
+    app = web.Application(middlewares=[voice_server_away])
     assistant = TaskAssistant(tasks, voice_server, instructions)
     app.cleanup_ctx.append(assistant.sidebands.running)
     app.on_shutdown.append(assistant.close)

@@ -1,0 +1,225 @@
+"""The backend: who is there, what was said, and how it goes on, in writing or by voice."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import secrets
+import sqlite3
+from collections import defaultdict
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from aiohttp import web
+from openai.resources.realtime.realtime import AsyncRealtimeConnection
+
+from examples.clinic_assistant.accounts import Accounts, NotLoggedIn, Patient
+from examples.clinic_assistant.appointments import TOOLS, Appointments
+from examples.clinic_assistant.conversations import Conversations, Item
+from examples.clinic_assistant.transcript import Transcript, replay
+from examples.serving import VoiceServer, add_pages
+from examples.sideband import Sidebands, answer_calls_of, instructions_of, voice_server_away
+
+HERE = Path(__file__).parent
+SCRIPT = instructions_of(HERE / "agent.toml")
+"""The assistant for the offline engine."""
+INSTRUCTIONS = instructions_of(HERE / "agent.md")
+"""The same one for a language model."""
+MAX_TEXT_LENGTH = 2000
+MAX_VISITS = 1000
+ANSWER_TIMEOUT_S = 60
+
+
+class Login(msgspec.Struct):
+    login: str
+    password: str
+
+
+class Written(msgspec.Struct):
+    text: str
+
+
+def clinic_time() -> dt.datetime:
+    return dt.datetime.now()
+
+
+def make_app(
+    accounts: Accounts,
+    db: sqlite3.Connection,
+    voice_server: VoiceServer,
+    *,
+    instructions: str = SCRIPT,
+    now: Callable[[], dt.datetime] = clinic_time,
+) -> web.Application:
+    app = web.Application(middlewares=[voice_server_away])
+    clinic = Clinic(accounts, db, Sidebands(voice_server), instructions, now)
+    app.cleanup_ctx.append(clinic.sidebands.running)
+    app.router.add_post("/login", clinic.log_in)
+    app.router.add_get("/conversation", clinic.conversation)
+    app.router.add_post("/conversation", clinic.write)
+    app.router.add_post("/voice", clinic.let_in)
+    app.router.add_post("/voice/{visit}/join", clinic.join)
+    add_pages(app, HERE / "page")
+    return app
+
+
+class Clinic:
+    def __init__(
+        self,
+        accounts: Accounts,
+        db: sqlite3.Connection,
+        sidebands: Sidebands,
+        instructions: str,
+        now: Callable[[], dt.datetime],
+    ) -> None:
+        self.sidebands = sidebands
+        self._accounts = accounts
+        self._conversations = Conversations(db)
+        self._appointments = Appointments(db, now)
+        self._instructions = instructions
+        self._visits: dict[str, str] = {}
+        """Whose each one is."""
+        self._writing: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    # Who is there.
+
+    async def log_in(self, request: web.Request) -> web.Response:
+        given = await _body(request, Login)
+        try:
+            token = self._accounts.log_in(given.login, given.password)
+        except NotLoggedIn as error:
+            raise _unauthorized(error) from None
+        return web.json_response({"token": token, "name": self._accounts.patient(token).name})
+
+    def _patient(self, request: web.Request) -> Patient:
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        try:
+            return self._accounts.patient(token if scheme == "Bearer" else "")
+        except NotLoggedIn as error:
+            raise _unauthorized(error) from None
+
+    # In writing.
+
+    async def conversation(self, request: web.Request) -> web.Response:
+        return web.json_response(self._shown(self._patient(request)))
+
+    async def write(self, request: web.Request) -> web.Response:
+        """Add a message, and answer it."""
+        patient = self._patient(request)
+        text = (await _body(request, Written)).text.strip()
+        if not 0 < len(text) <= MAX_TEXT_LENGTH:
+            raise web.HTTPBadRequest(text=f"A message has 1 to {MAX_TEXT_LENGTH} characters.")
+        async with (
+            self._writing[patient.id],
+            asyncio.timeout(ANSWER_TIMEOUT_S),
+            self.sidebands.session() as session,
+        ):
+            await self._answer(patient, session, text)
+        return web.json_response(self._shown(patient))
+
+    async def _answer(self, patient: Patient, session: AsyncRealtimeConnection, text: str) -> None:
+        await session.session.update(
+            session={
+                "type": "realtime",
+                "instructions": self._instructions,
+                "output_modalities": ["text"],
+                "tools": TOOLS,
+            }
+        )
+        await replay(session, self._conversations.to_replay(patient.id))
+        await session.conversation.item.create(
+            item={
+                "type": "message",
+                "role": "user",
+                "content": [{"type": "input_text", "text": text}],
+            }
+        )
+        await session.response.create()
+        transcript = self._transcript(patient)
+        async for event in session:
+            await transcript.note(session, event)
+            if await self._run_calls(patient, session, event):
+                continue  # Their outputs are answered next.
+            if event.type == "response.done":
+                if event.response.status != "completed":
+                    raise web.HTTPBadGateway(text="The assistant cannot answer now.")
+                return
+
+    # By voice.
+
+    async def let_in(self, request: web.Request) -> web.Response:
+        """A visit, and a secret for its one connection."""
+        patient = self._patient(request)
+        visit = secrets.token_urlsafe(16)
+        if len(self._visits) >= MAX_VISITS:
+            del self._visits[next(iter(self._visits))]
+        self._visits[visit] = patient.id
+        secret = await self.sidebands.mint(
+            visit,
+            {
+                "type": "realtime",
+                "instructions": self._instructions,
+                "audio": {"input": {"transcription": {"model": "whisper-1"}}},
+            },
+            origin=request.headers.get("Origin"),
+        )
+        return web.json_response({"id": visit, "secret": secret, "url": self.sidebands.url})
+
+    async def join(self, request: web.Request) -> web.Response:
+        """Come into the session of a visit; when this is answered, it knows its history."""
+        patient = self._patient(request)
+        visit = request.match_info["visit"]
+        if self._visits.get(visit) != patient.id:
+            raise web.HTTPNotFound(text="There is no such visit.")
+        ready = asyncio.Event()
+        await self.sidebands.join(visit, partial(self._attend, patient, ready))
+        await ready.wait()
+        return web.Response(status=204)
+
+    async def _attend(
+        self, patient: Patient, ready: asyncio.Event, sideband: AsyncRealtimeConnection
+    ) -> None:
+        try:
+            await replay(sideband, self._conversations.to_replay(patient.id))
+            await sideband.session.update(session={"type": "realtime", "tools": TOOLS})
+            transcript = self._transcript(patient)
+            async for event in sideband:
+                if event.type == "session.updated":
+                    ready.set()
+                await transcript.note(sideband, event)
+                await self._run_calls(patient, sideband, event)
+        finally:
+            ready.set()
+
+    # Both.
+
+    async def _run_calls(
+        self, patient: Patient, sideband: AsyncRealtimeConnection, event: Any
+    ) -> bool:
+        return await answer_calls_of(sideband, event, partial(self._appointments.run, patient.id))
+
+    def _transcript(self, patient: Patient) -> Transcript:
+        def put(item: Item, spoken: bool) -> None:
+            self._conversations.put(patient.id, item, spoken=spoken)
+
+        return Transcript(put)
+
+    def _shown(self, patient: Patient) -> dict[str, Any]:
+        return {
+            "items": [saved.shown() for saved in self._conversations.all(patient.id)],
+            "appointments": [at.isoformat() for at in self._appointments.of(patient.id)],
+        }
+
+
+async def _body(request: web.Request, kind: type[Any]) -> Any:
+    try:
+        return msgspec.json.decode(await request.read(), type=kind)
+    except msgspec.DecodeError as error:
+        raise web.HTTPBadRequest(text=f"The body is wrong: {error}") from None
+
+
+def _unauthorized(error: NotLoggedIn) -> web.HTTPUnauthorized:
+    return web.HTTPUnauthorized(text=str(error), headers={"WWW-Authenticate": "Bearer"})
