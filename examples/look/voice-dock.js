@@ -152,13 +152,18 @@ export class VoiceDock extends HTMLElement {
     const { error, muted, microphone, items = [], state = 'idle' } = snapshot ?? {};
     this.dataset.state = state;
     this.toggleAttribute('data-muted', this.isLive && (muted || microphone !== 'on'));
-    this.#part('label').textContent =
-      snapshot?.audioBlocked ? 'Sound on' : muted && this.isLive ? 'Muted' : LABELS[state];
+    this.#part('label').textContent = this.#label;
     this.#part('talk').setAttribute('aria-pressed', String(this.isLive && !muted));
     this.#part('end').hidden = !this.isLive;
     this.#part('notice').textContent = error ? `${error.message} ${error.hint}` : '';
     this.#part('captions').replaceChildren(...captionLines(items).slice(-SHOWN_LINES));
     this.dispatchEvent(new CustomEvent('change', { detail: snapshot }));
+  }
+
+  get #label() {
+    const { audioBlocked, muted, state = 'idle' } = this.snapshot ?? {};
+    if (audioBlocked) return 'Sound on';
+    return muted && this.isLive ? 'Muted' : LABELS[state];
   }
 
   #part(name) {

@@ -2,7 +2,7 @@
 
 import { RealtimeVoiceSession } from '/antiphon-client/index.js';
 import { Game } from './game.js';
-import { byId, playedTime, showCaptions, showNotebook, showLock, turnDials } from './scene.js';
+import { byId, playedTime, showCaptions, showLock, showNotebook, turnDials } from './scene.js';
 import { drawVoices } from './voices.js';
 
 let session = null;
