@@ -316,16 +316,52 @@ async def test_sound_that_is_held_back_waits_for_a_click(offline_server: ServerP
         await shown.end()
 
 
-async def test_a_picture_is_shown_to_the_agent(
-    offline_server: ServerProcess, tmp_path: Path
-) -> None:
-    async with console(offline_server.url) as shown:
+LENSES = """
+    const asked = navigator.mediaDevices.getUserMedia;
+    const seen = async () => {
+      const canvas = document.createElement('canvas');
+      const drawing = canvas.getContext('2d');
+      setInterval(() => {
+        drawing.fillStyle = 'seagreen';
+        drawing.fillRect(0, 0, canvas.width, canvas.height);
+      }, 50);
+      window.seen = canvas.captureStream(20);
+      return window.seen;
+    };
+    navigator.mediaDevices.getUserMedia = (wanted) => (wanted.video ? seen() : asked(wanted));
+    navigator.mediaDevices.getDisplayMedia = seen;
+"""
+"""A camera and a screen, all green."""
+
+
+@pytest.mark.parametrize("lens", ["Picture", "Camera", "Screen"])
+async def test_a_picture_is_shown_to_the_agent(offline_server: ServerProcess, lens: str) -> None:
+    async with console(offline_server.url, before=LENSES) as shown:
         await shown.start()
         await shown.is_state("listening")
-        picture = await shown.page.screenshot()
-        await shown.page.locator("input[type=file]").set_input_files(
-            FilePayload(name="desk.png", mimeType="image/png", buffer=picture)
-        )
-        await shown.page.get_by_alt_text("What was shown to the agent").wait_for()
+        if lens == "Picture":
+            picture = await shown.page.screenshot()
+            await shown.page.locator("input[type=file]").set_input_files(
+                FilePayload(name="desk.png", mimeType="image/png", buffer=picture)
+            )
+        else:
+            await shown.page.get_by_role("button", name=lens).click()
+        if lens == "Camera":
+            await shown.visitor.until("() => document.querySelector('video')?.videoWidth > 0")
+            await shown.picture("camera")
+            await shown.page.get_by_role("button", name="Show this").click()
+        shown_image = shown.page.get_by_alt_text("What was shown to the agent")
+        await shown_image.wait_for()
         await shown.page.locator("[data-role=assistant]").first.wait_for()
+        if lens != "Picture":
+            await shown.visitor.until(
+                "() => seen.getTracks().every((t) => t.readyState === 'ended')"
+            )
+            green = """(image) => {
+              const drawing = document.createElement('canvas').getContext('2d');
+              drawing.drawImage(image, 0, 0);
+              return [...drawing.getImageData(5, 5, 1, 1).data];
+            }"""
+            red, seen_green, blue, _ = await shown_image.evaluate(green)
+            assert red < 80 < 110 < seen_green, (red, seen_green, blue)
         await shown.end()
