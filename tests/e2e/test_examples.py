@@ -14,7 +14,12 @@ import pytest
 from tests.server_process import ServerProcess
 
 ROOT = Path(__file__).parents[2]
-SHOWN = re.compile(r"<!-- (examples/\w+\.py) -->\n```python\n(.*?)```", re.DOTALL)
+SHOWN = re.compile(r"<!-- (examples/[\w/]+\.\w+) -->\n```\w+\n(.*?)```", re.DOTALL)
+STOCK = ["examples/stock_openai.py", "examples/stock_agents.py"]
+PAGES = [
+    f"examples/web_page/{name}"
+    for name in ("backend.py", "agents.html", "bare.html", "client.html")
+]
 
 
 def run(example: str, url: str, folder: Path) -> str:
@@ -42,9 +47,12 @@ def test_the_official_agents_sdk(offline_server: ServerProcess, tmp_path: Path) 
     assert said == "We are open from nine to five.\n"
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/guides/clients.md"])
-def test_a_page_shows_the_examples_as_they_are(page: str) -> None:
+@pytest.mark.parametrize(
+    ("page", "examples"),
+    [("README.md", STOCK), ("docs/guides/clients.md", STOCK), ("docs/guides/browser.md", PAGES)],
+)
+def test_a_page_shows_the_examples_as_they_are(page: str, examples: list[str]) -> None:
     shown = SHOWN.findall((ROOT / page).read_text(encoding="utf-8"))
     for path, text in shown:
         assert text == (ROOT / path).read_text(encoding="utf-8")
-    assert [path for path, _ in shown] == ["examples/stock_openai.py", "examples/stock_agents.py"]
+    assert [path for path, _ in shown] == examples
