@@ -19,7 +19,7 @@ from antiphon.runtime.hub import Hub
 from antiphon.transports.webrtc.calls import Calls, OfferError, TooManyCalls
 from antiphon.transports.webrtc.settings import WebRtcSettings
 from tests.recordings import at_24khz
-from tests.transports.webrtc.client import LOCALHOST, Client, SayingEngine, best_correlation
+from tests.transports.webrtc.client import LOCALHOST, Client, SayingEngine, best_correlation, until
 
 BY_HAND = SessionPatch(
     type="realtime", audio=AudioPatch(input=AudioInputPatch(turn_detection=None))
@@ -43,13 +43,6 @@ async def client(calls: Calls) -> AsyncIterator[MakeClient]:
 def at_rate(pcm: bytes, rate_hz: int) -> np.ndarray[Any, np.dtype[np.int16]]:
     resampler = Resampler(24_000, rate_hz)
     return np.frombuffer(resampler.process(pcm) + resampler.flush(), "<i2")
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """For what nothing tells of; the far side runs in real time."""
-    async with asyncio.timeout(40):
-        while not condition():  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
 
 
 @pytest.mark.parametrize(("codec", "rate_hz"), [("opus", 48_000), ("PCMU", 8_000), ("PCMA", 8_000)])
