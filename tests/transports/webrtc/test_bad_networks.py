@@ -7,58 +7,26 @@ packets each time; test_netem.py has the kernel's own, where there is one.
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 import pytest
-from aiohttp import ClientSession, FormData
+from aiohttp import ClientSession
 
-from antiphon.transports.webrtc.calls import Answer
 from antiphon.transports.webrtc.rtcp import CallQuality
 from tests.recordings import at_24khz
 from tests.server_process import ServerProcess
 from tests.transports.webrtc.bad_network import BadNetwork, Conditions, bad_network
 from tests.transports.webrtc.client import TIMEOUT_S, Client, until
+from tests.transports.webrtc.served_calls import BOOKING, STORY, TODAY, Answered, ServedCalls
 
 # The server has a loop of its own.
 pytestmark = pytest.mark.asyncio(loop_factories=["asyncio"])
 
-DESK = (Path(__file__).parents[2] / "browser/pages/desk.toml").read_text()
-SESSION = {
-    "type": "realtime",
-    "instructions": f"#!antiphon-script\n{DESK}",
-    "audio": {"input": {"transcription": {"model": "whisper-1"}}},
-}
-STORY, TODAY = "Tell me a story.", "Today."
-BOOKING = "There is no function to book with."
 LOUD = 500
 """Of 48 kHz samples in 16 bits."""
-
-
-class ServedCalls:
-    """Those of a server process."""
-
-    def __init__(self, server: ServerProcess, http: ClientSession) -> None:
-        self._url = f"{server.url}/v1"
-        self._http = http
-
-    async def answer(self, offer_sdp: str, *, model: str) -> Answer:
-        form = FormData({"session": json.dumps(SESSION | {"model": model})})
-        form.add_field("sdp", offer_sdp, content_type="application/sdp")
-        async with self._http.post(f"{self._url}/realtime/calls", data=form) as response:
-            sdp = await response.text()
-            assert response.status == 201, sdp
-            return Answer(response.headers["Location"].rpartition("/")[2], sdp)
-
-    async def quality(self, call_id: str) -> CallQuality:
-        async with self._http.get(f"{self._url}/antiphon/calls/{call_id}") as response:
-            assert response.status == 200, "the call is gone"
-            return msgspec.convert((await response.json())["quality"], CallQuality)
 
 
 class Visit:
@@ -107,43 +75,10 @@ class Visit:
         return 20 * int((frames > LOUD).sum())
 
 
-class Answered:
-    """The events from a turn to the end of its answer."""
-
-    def __init__(self, events: list[dict[str, Any]]) -> None:
-        self.types = [event["type"] for event in events]
-        self._events = events
-
-    def of(self, kind: str, field: str) -> list[Any]:
-        return [event[field] for event in self._events if event["type"] == kind]
-
-    @property
-    def understood(self) -> list[str]:
-        return self.of("conversation.item.input_audio_transcription.completed", "transcript")
-
-    @property
-    def typed(self) -> list[str]:
-        contents = [item["content"] for item in self.of("conversation.item.added", "item")]
-        return [part["text"] for content in contents for part in content if "text" in part]
-
-    @property
-    def pieces(self) -> str:
-        return "".join(self.of("response.output_audio_transcript.delta", "delta"))
-
-    @property
-    def said(self) -> str:
-        """All the words, which came as pieces and then as a whole."""
-        [whole] = self.of("response.output_audio_transcript.done", "transcript")
-        assert self.pieces == whole
-        [response] = self.of("response.done", "response")
-        assert response["status"] == "completed"
-        return str(whole)
-
-
 @asynccontextmanager
 async def visiting(server: ServerProcess, **conditions: Any) -> AsyncIterator[Visit]:
     async with ClientSession() as http, bad_network(Conditions(**conditions)) as network:
-        visit = Visit(ServedCalls(server, http), network)
+        visit = Visit(ServedCalls(server.url, http), network)
         try:
             await visit.caller.call()
             await visit.caller.event("session.created")
