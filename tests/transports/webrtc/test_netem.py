@@ -22,7 +22,7 @@ from tests.transports.webrtc.served_calls import BOOKING
 
 NAME = f"antiphon{os.getpid()}"
 SERVER_END, CALLER_END = f"vs{os.getpid()}", f"vc{os.getpid()}"
-SERVER_ADDRESS, CALLER_ADDRESS = "192.0.2.1", "192.0.2.2"
+SERVER_ADDRESS, CALLER_ADDRESS = "198.18.76.1", "198.18.76.2"  # RFC 2544: for tests.
 IN_NAMESPACE = ("ip", "netns", "exec", NAME)
 BAD_LINE = ("root", "netem", "loss", "5%", "delay", "30ms", "10ms")
 CALL_TIMEOUT_S = 120
