@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import fractions
 import json
-from collections.abc import AsyncIterator
+import re
+from collections.abc import AsyncIterator, Callable
 from typing import Any, Protocol
 
 import numpy as np
@@ -121,13 +122,28 @@ class Answers(Protocol):
     async def answer(self, offer_sdp: str, *, model: str) -> Answer: ...
 
 
+class Way(Protocol):
+    """What stands between a client and the server."""
+
+    async def open(self, server_port: int) -> int:
+        """The port of this machine that leads to the server's."""
+        ...
+
+
 class Client:
     """Calls, listens and keeps what comes."""
 
     def __init__(
-        self, calls: Answers, *, microphone: bytes = b"", codec: str = "opus", channel: bool = True
+        self,
+        calls: Answers,
+        *,
+        microphone: bytes = b"",
+        codec: str = "opus",
+        channel: bool = True,
+        way: Way | None = None,
     ) -> None:
         self._calls = calls
+        self._way = way
         self.connection = self._new_connection()
         self.connection.on("track", self._on_track)
         self.microphone = PcmTrack(microphone)
@@ -164,8 +180,19 @@ class Client:
         """Dial, and return the answer."""
         answer = await self._calls.answer(await self.offer(), model="test", **options)
         self.call_id = answer.call_id
-        await self.connection.setRemoteDescription(RTCSessionDescription(answer.sdp, "answer"))
+        sdp = answer.sdp if self._way is None else await self._led(answer.sdp, self._way)
+        await self.connection.setRemoteDescription(RTCSessionDescription(sdp, "answer"))
         return answer.sdp
+
+    @staticmethod
+    async def _led(sdp: str, way: Way) -> str:
+        """The answer with the way's port for the server's: since we offered no candidates, the
+        server knows of no other way back.
+        """
+        found = re.search(r" 127\.0\.0\.1 (\d+) typ host", sdp)
+        assert found
+        port = await way.open(int(found[1]))
+        return sdp.replace(f" {found[1]} typ host", f" {port} typ host")
 
     def send(self, event_type: str, **fields: Any) -> None:
         assert self.channel is not None
@@ -239,6 +266,13 @@ class Client:
     async def _tell(self) -> None:
         async with self._changed:
             self._changed.notify_all()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """For what nothing tells of; the far side runs in real time."""
+    async with asyncio.timeout(TIMEOUT_S):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
 
 
 def best_correlation(reference: NDArray[np.int16], heard: NDArray[np.int16]) -> float:

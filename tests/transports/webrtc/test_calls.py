@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import re
+import sys
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -19,7 +23,9 @@ from antiphon.runtime.hub import Hub
 from antiphon.transports.webrtc.calls import Calls, OfferError, TooManyCalls
 from antiphon.transports.webrtc.settings import WebRtcSettings
 from tests.recordings import at_24khz
-from tests.transports.webrtc.client import LOCALHOST, Client, SayingEngine, best_correlation
+from tests.transports.webrtc import hasty_callers
+from tests.transports.webrtc.client import LOCALHOST, Client, SayingEngine, best_correlation, until
+from tests.transports.webrtc.leftovers import leftovers
 
 BY_HAND = SessionPatch(
     type="realtime", audio=AudioPatch(input=AudioInputPatch(turn_detection=None))
@@ -43,13 +49,6 @@ async def client(calls: Calls) -> AsyncIterator[MakeClient]:
 def at_rate(pcm: bytes, rate_hz: int) -> np.ndarray[Any, np.dtype[np.int16]]:
     resampler = Resampler(24_000, rate_hz)
     return np.frombuffer(resampler.process(pcm) + resampler.flush(), "<i2")
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """For what nothing tells of; the far side runs in real time."""
-    async with asyncio.timeout(40):
-        while not condition():  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
 
 
 @pytest.mark.parametrize(("codec", "rate_hz"), [("opus", 48_000), ("PCMU", 8_000), ("PCMA", 8_000)])
@@ -260,31 +259,28 @@ async def test_many_calls_at_once(client: MakeClient, calls: Calls, hub: Hub) ->
 
 
 async def test_hanging_up_at_any_moment_leaves_nothing_behind(hub: Hub) -> None:
+    loop = asyncio.get_running_loop()
+    before = leftovers()
     # A client that leaves before DTLS is done cannot say so.
-    settings = WebRtcSettings(host_addresses=LOCALHOST, setup_timeout_s=1)
-    calls = Calls(hub, settings)
-    before = asyncio.all_tasks()
-    callers = [Client(calls) for _ in range(8)]
-    await asyncio.gather(*(caller.call() for caller in callers))
-    for i, caller in enumerate(callers):  # in the midst of ICE, DTLS and SCTP
-        await asyncio.sleep(0.012)
-        if i % 2:
-            calls.hang_up(caller.call_id)
-        await caller.hang_up()
+    calls = Calls(hub, WebRtcSettings(host_addresses=LOCALHOST, setup_timeout_s=1))
+    callers = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", hasty_callers.__name__), stdin=PIPE, stdout=PIPE
+    )
+    assert callers.stdin is not None
+    assert callers.stdout is not None
+    for i in range(hasty_callers.CALLERS):
+        offer = msgspec.json.decode(await callers.stdout.readline(), type=str)
+        answer = await calls.answer(offer, model="test")
+        callers.stdin.write(msgspec.json.encode(answer) + b"\n")
+        if i % 2:  # From both sides, then.
+            loop.call_later(i * hasty_callers.APART_S, calls.hang_up, answer.call_id)
+    assert await callers.wait() == 0
     await until(lambda: not calls.calls)
     assert not hub.sessions
-    await until(lambda: not _ours(asyncio.all_tasks() - before))
-
-
-def _ours(tasks: set[asyncio.Task[Any]]) -> set[str]:
-    """Tasks of this package: those of aiortc and aioice may be the client's, which is cut off in
-    the midst of its own set-up in this same process."""
-    coroutines = [task.get_coro() for task in tasks]
-    return {
-        str(coroutine)
-        for coroutine in coroutines
-        if "/antiphon/" in getattr(getattr(coroutine, "cr_code", None), "co_filename", "")
-    }
+    await hub.aclose()  # It keeps the session that ended last.
+    with contextlib.suppress(TimeoutError):
+        await until(lambda: leftovers() <= before)
+    assert not leftovers() - before
 
 
 async def test_a_client_that_never_comes_is_given_up(hub: Hub, client: MakeClient) -> None:

@@ -9,12 +9,10 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from aiortc import RTCSessionDescription
 
 from antiphon.transports.webrtc.calls import Calls
 from antiphon.transports.webrtc.offer import OfferError
-from tests.transports.webrtc.client import Client
-from tests.transports.webrtc.test_calls import until
+from tests.transports.webrtc.client import Client, until
 
 
 class _Half(asyncio.DatagramProtocol):
@@ -39,13 +37,12 @@ class Nat:
     def __init__(self) -> None:
         self._inside = _Half()
         self._outside = _Half()
-        self.port = 0
 
-    async def open(self, server_port: int) -> None:
+    async def open(self, server_port: int) -> int:
         loop = asyncio.get_running_loop()
         await loop.create_datagram_endpoint(lambda: self._inside, local_addr=("127.0.0.1", 0))
-        self.port = self._inside.transport.get_extra_info("sockname")[1]
         await self._lend(server_port)
+        return int(self._inside.transport.get_extra_info("sockname")[1])
 
     async def rebind(self) -> None:
         old = self._outside
@@ -65,22 +62,6 @@ class Nat:
         self._outside.transport.close()
 
 
-class ClientBehindNat(Client):
-    def __init__(self, calls: Calls, nat: Nat, **options: Any) -> None:
-        super().__init__(calls, **options)
-        self._nat = nat
-
-    async def call(self, **options: Any) -> str:
-        answer = await self._calls.answer(await self.offer(), model="test", **options)
-        self.call_id = answer.call_id
-        found = re.search(r" 127\.0\.0\.1 (\d+) typ host", answer.sdp)
-        assert found
-        await self._nat.open(int(found[1]))
-        sdp = answer.sdp.replace(f" {found[1]} typ host", f" {self._nat.port} typ host")
-        await self.connection.setRemoteDescription(RTCSessionDescription(sdp, "answer"))
-        return answer.sdp
-
-
 @pytest.fixture
 async def nat() -> AsyncIterator[Nat]:
     nat = Nat()
@@ -89,7 +70,7 @@ async def nat() -> AsyncIterator[Nat]:
 
 
 async def test_the_server_follows_a_client_to_its_new_port(calls: Calls, nat: Nat) -> None:
-    client = ClientBehindNat(calls, nat)
+    client = Client(calls, way=nat)
     await client.call()
     await client.event("session.created")
     await nat.rebind()

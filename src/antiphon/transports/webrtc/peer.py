@@ -216,9 +216,9 @@ class Peer:
     async def close(self) -> None:
         self._closed = True
         self._writable.set()
-        await self._connection.close()
         if self._inside is not None:
-            self._inside.forget_consent()
+            self._inside.ask_no_consent()
+        await self._connection.close()
 
     # --- What aiortc tells ---------------------------------------------------
 
@@ -385,11 +385,14 @@ class _Inside:
         ice._local_password = secrets.token_hex(16)
         return ice._local_username, ice._local_password
 
-    def forget_consent(self) -> None:
-        """Where ICE completes while it is closed, aioice goes on asking for consent for ever."""
-        task = self._ice._query_consent_task
-        if task is not None:
-            task.cancel()
+    def ask_no_consent(self) -> None:
+        """Where ICE completes while it is closed, its `connect` may only notice once all is
+        closed, and would then begin to ask for consent for ever.
+        """
+
+        async def ask_nobody() -> None: ...
+
+        self._ice.query_consent = ask_nobody
 
     def open_rtp(self, datagram: bytes) -> bytes:
         if len(datagram) > MAX_DATAGRAM_BYTES:
