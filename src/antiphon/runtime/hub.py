@@ -7,6 +7,7 @@ import logging
 import secrets
 import string
 import time
+import weakref
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Literal
@@ -68,7 +69,8 @@ class Hub:
         self._rules = rules or SessionRules()
         self._tape_dir = tape_dir
         self._sessions: dict[str, LiveSession] = {}
-        self._ending: set[LiveSession] = set()
+        self._ending: weakref.WeakSet[LiveSession] = weakref.WeakSet()
+        """Until they are closed: what closes one holds it."""
         self._all_ended = asyncio.Event()
         self._all_ended.set()
 
@@ -136,7 +138,6 @@ class Hub:
             session.close(1012, "The server is restarting; connect again.")
         for session in list(self._ending):
             await session.ended()
-        self._ending.clear()
 
     def _terms(
         self,
@@ -170,7 +171,7 @@ class Hub:
 
     def _on_session_end(self, session: LiveSession) -> None:
         self._sessions.pop(session.id, None)
-        self._ending = {s for s in self._ending if not s.is_closed} | {session}
+        self._ending.add(session)
         if not self._sessions:
             self._all_ended.set()
         log.info("session %s: ended", session.id)

@@ -230,11 +230,6 @@ class LiveSession:
         self._closing = self._loop.create_task(self._close_engine())
         self._on_end(self)
 
-    @property
-    def is_closed(self) -> bool:
-        """Ended, and its engine is free."""
-        return self._closing is not None and self._closing.done()
-
     async def ended(self) -> None:
         """Wait until an ended session has let go of its engine."""
         if self._closing is not None:
