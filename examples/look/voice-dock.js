@@ -72,10 +72,6 @@ export class VoiceDock extends HTMLElement {
     return this.#session?.getSnapshot() ?? null;
   }
 
-  get log() {
-    return this.#session.log;
-  }
-
   get isLive() {
     return !['idle', 'closed'].includes(this.snapshot?.state ?? 'idle');
   }
@@ -87,8 +83,8 @@ export class VoiceDock extends HTMLElement {
     this.#show();
   }
 
-  sendText(text) {
-    this.#session.sendText(text);
+  complain({ message, hint = '' }) {
+    this.#part('notice').textContent = `${message} ${hint}`;
   }
 
   async begin(mode) {
@@ -99,7 +95,8 @@ export class VoiceDock extends HTMLElement {
       await this.#joined;
       return true;
     } catch (error) {
-      this.#part('notice').textContent = `${error.message} ${error.hint ?? ''}`;
+      this.#session?.close();
+      this.complain(error);
       return false;
     }
   }
@@ -119,7 +116,9 @@ export class VoiceDock extends HTMLElement {
     this.#session.subscribe(() => this.#show());
     this.#session.on('event', ({ event }) => {
       // Also of a connection that was lost and is back.
-      if (event.type === 'session.created') this.#joined = this.#join(this.#visit.id);
+      if (event.type !== 'session.created') return;
+      this.#joined = this.#join(this.#visit.id);
+      this.#joined.catch((error) => this.complain(error));
     });
   }
 
@@ -156,6 +155,8 @@ export class VoiceDock extends HTMLElement {
     this.#part('talk').setAttribute('aria-pressed', String(this.isLive && !muted));
     this.#part('end').hidden = !this.isLive;
     this.#part('notice').textContent = error ? `${error.message} ${error.hint}` : '';
+    // Where the agent is not heard a screen reader reads it.
+    this.#part('captions').ariaLive = snapshot?.mode === 'text' ? 'polite' : 'off';
     this.#part('captions').replaceChildren(...captionLines(items).slice(-SHOWN_LINES));
     this.dispatchEvent(new CustomEvent('change', { detail: snapshot }));
   }

@@ -35,7 +35,7 @@ async function write(text) {
   try {
     show(await post('/conversation', authorized({ body: JSON.stringify({ text }) })));
   } catch (error) {
-    notice(error);
+    dock.complain(error);
   } finally {
     pending = null;
     showThread();
@@ -67,6 +67,7 @@ function showThread() {
   const live = (dock.snapshot?.items ?? []).filter(({ id }) => !known.has(id));
   const lines = [...kept, ...live, ...(pending ? [pending] : [])].map(line).filter(Boolean);
   const thread = byId('thread');
+  thread.ariaLive = dock.isLive ? 'off' : 'polite'; // What is spoken need not be read.
   const before = thread.textContent;
   thread.replaceChildren(...lines);
   if (thread.textContent !== before) thread.lastElementChild?.scrollIntoView({ block: 'end' });
@@ -151,10 +152,6 @@ function logOut() {
 
 function authorized(options = {}) {
   return { ...options, headers: { Authorization: `Bearer ${token}` } };
-}
-
-function notice({ message }) {
-  dock.querySelector('.dock-notice').textContent = message;
 }
 
 if (token) void enter();
