@@ -19,8 +19,8 @@ from report import conditions, percentile, write
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from tests import desk
 from tests.browser.site import Site
-from tests.browser.test_bare_pages import DESK
 from tests.browser.visitor import Visitor, visiting
 from tests.server_process import KEY, ServerProcess
 
@@ -68,7 +68,7 @@ async def main() -> None:
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS
     with ServerProcess(Path(tempfile.mkdtemp()), ANTIPHON_API_KEYS=KEY) as server:
         async with Site(server).open() as site:
-            site.mints = {"session": DESK}
+            site.mints = {"session": desk.SESSION}
             async with visiting(f"{site.url}/bare.html") as visitor:
                 await visitor.keep("recording", "cmd_today")
                 results = await measure(visitor, rounds)

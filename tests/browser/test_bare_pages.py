@@ -7,18 +7,13 @@ from pathlib import Path
 
 from openai import AsyncOpenAI
 
+from tests import desk
 from tests.browser.site import Site
 from tests.browser.visitor import microphone_file, needs_chromium, visiting
 from tests.server_process import KEY, ServerProcess
 
 pytestmark = needs_chromium
 
-SCRIPT = (Path(__file__).parent / "pages" / "desk.toml").read_text()
-DESK = {
-    "type": "realtime",
-    "instructions": f"#!antiphon-script\n{SCRIPT}",
-    "audio": {"input": {"transcription": {"model": "whisper-1"}}},
-}
 BOOK_ROOM = {
     "type": "function",
     "name": "book_room",
@@ -29,7 +24,7 @@ SAID = "app.seen('response.output_audio_transcript.done').at(-1)?.transcript"
 
 
 async def test_a_page_in_the_beta_style_talks_and_is_interrupted(site: Site) -> None:
-    site.mints = {"instructions": DESK["instructions"]}
+    site.mints = {"instructions": desk.INSTRUCTIONS}
     async with visiting(f"{site.url}/bare.html") as visitor:
         await visitor.run("() => app.connectInBeta()")
         await visitor.until("() => app.seen('conversation.created').length")
@@ -58,7 +53,7 @@ async def test_a_page_in_the_beta_style_talks_and_is_interrupted(site: Site) -> 
 async def test_chromiums_own_microphone_is_heard_and_the_answer_sounds(
     site: Site, tmp_path: Path
 ) -> None:
-    site.mints = {"session": DESK}
+    site.mints = {"session": desk.SESSION}
     recording = microphone_file(tmp_path, "cmd_today", before_s=2, after_s=30)
     async with visiting(f"{site.url}/bare.html", microphone=recording) as visitor:
         location = await visitor.run("() => app.connectInGa()")
@@ -73,7 +68,7 @@ async def test_chromiums_own_microphone_is_heard_and_the_answer_sounds(
 
 
 async def test_what_was_silenced_is_not_heard_later(site: Site) -> None:
-    site.mints = {"session": DESK}
+    site.mints = {"session": desk.SESSION}
     async with visiting(f"{site.url}/bare.html") as visitor:
         await visitor.run("() => app.connectInGa()")
         await visitor.until("() => app.seen('session.created').length")
@@ -92,7 +87,7 @@ async def test_what_was_silenced_is_not_heard_later(site: Site) -> None:
 
 
 async def test_a_page_restarts_ice_and_talks_on(site: Site) -> None:
-    site.mints = {"session": DESK}
+    site.mints = {"session": desk.SESSION}
     async with visiting(f"{site.url}/bare.html") as visitor:
         location = await visitor.run("() => app.connectInGa()")
         await visitor.until("() => app.seen('session.created').length")
@@ -123,7 +118,7 @@ async def test_the_backend_runs_the_pages_tools_over_a_sideband(
 ) -> None:
     """The page learns of none, and may declare none: its secret sees to it."""
     limits = {"client_events": ["response.create"], "hides": ["tools", "instructions"]}
-    site.mints = {"session": DESK, "antiphon": limits}
+    site.mints = {"session": desk.SESSION, "antiphon": limits}
     backend = AsyncOpenAI(
         api_key=KEY,
         base_url=f"{keyed_server.url}/v1",

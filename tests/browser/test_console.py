@@ -14,7 +14,7 @@ import pytest
 from playwright.async_api import Download, FilePayload, Locator, Page
 
 from antiphon.server.console import BUILT
-from tests.browser.site import PAGES
+from tests import desk
 from tests.browser.visitor import ARTIFACTS, TIMEOUT_S, Visitor, needs_chromium, visiting
 from tests.server_process import ServerProcess
 
@@ -25,7 +25,6 @@ pytestmark = [
         reason="the console is not built: npm ci --prefix web && npm run build --prefix web",
     ),
 ]
-DESK = f"#!antiphon-script\n{(PAGES / 'desk.toml').read_text()}"
 TOOLS = '[{"name": "book_room", "description": "Book.", "result": "The old mill is yours."}]'
 DENIED = """
     navigator.mediaDevices.getUserMedia = async () => {
@@ -44,7 +43,7 @@ class Console:
 
     async def give_desk(self) -> None:
         """The agent of desk.toml."""
-        await self.page.get_by_label("Instructions").fill(DESK)
+        await self.page.get_by_label("Instructions").fill(desk.INSTRUCTIONS)
         await self.page.get_by_label("Functions, each").fill(TOOLS)
         await self.page.get_by_label("Functions, each").blur()
 

@@ -275,6 +275,17 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.01)
 
 
+def likeness(reference: NDArray[np.int16], heard: NDArray[np.int16], rate_hz: int) -> float:
+    """How like the reference most of its pieces were heard, 0 to 1.  A machine that stalls for a
+    moment moves pieces apart, and spoils none of them.
+    """
+    length = rate_hz * 2 // 5
+    pieces = [reference[at : at + length] for at in range(0, reference.size - length + 1, length)]
+    loud = max(float(np.abs(piece).max()) for piece in pieces) / 10
+    spoken = [piece for piece in pieces if np.abs(piece).max() > loud]
+    return float(np.median([best_correlation(piece, heard) for piece in spoken]))
+
+
 def best_correlation(reference: NDArray[np.int16], heard: NDArray[np.int16]) -> float:
     """Of the reference with the stretch of ``heard`` that is most like it (same rate)."""
     a, b = reference.astype(np.float64), heard.astype(np.float64)

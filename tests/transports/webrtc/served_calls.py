@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -11,15 +10,7 @@ from aiohttp import ClientSession, FormData
 
 from antiphon.transports.webrtc.calls import Answer
 from antiphon.transports.webrtc.rtcp import CallQuality
-
-DESK = (Path(__file__).parents[2] / "browser/pages/desk.toml").read_text()
-SESSION = {
-    "type": "realtime",
-    "instructions": f"#!antiphon-script\n{DESK}",
-    "audio": {"input": {"transcription": {"model": "whisper-1"}}},
-}
-STORY, TODAY = "Tell me a story.", "Today."
-BOOKING = "There is no function to book with."
+from tests import desk
 
 
 class ServedCalls:
@@ -30,7 +21,7 @@ class ServedCalls:
         self._http = http
 
     async def answer(self, offer_sdp: str, *, model: str) -> Answer:
-        form = FormData({"session": json.dumps(SESSION | {"model": model})})
+        form = FormData({"session": json.dumps(desk.SESSION | {"model": model})})
         form.add_field("sdp", offer_sdp, content_type="application/sdp")
         async with self._http.post(f"{self._url}/realtime/calls", data=form) as response:
             sdp = await response.text()

@@ -16,11 +16,12 @@ import pytest
 from aiohttp import ClientSession
 
 from antiphon.transports.webrtc.rtcp import CallQuality
+from tests.desk import BOOKING, STORY, TODAY
 from tests.recordings import at_24khz
 from tests.server_process import ServerProcess
 from tests.transports.webrtc.bad_network import BadNetwork, Conditions, bad_network
 from tests.transports.webrtc.client import TIMEOUT_S, Client, until
-from tests.transports.webrtc.served_calls import BOOKING, STORY, TODAY, Answered, ServedCalls
+from tests.transports.webrtc.served_calls import Answered, ServedCalls
 
 # The server has a loop of its own.
 pytestmark = pytest.mark.asyncio(loop_factories=["asyncio"])

@@ -16,9 +16,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from tests.desk import BOOKING
 from tests.server_process import KEY, ServerProcess
 from tests.transports.webrtc import caller
-from tests.transports.webrtc.served_calls import BOOKING
 
 NAME = f"antiphon{os.getpid()}"
 SERVER_END, CALLER_END = f"vs{os.getpid()}", f"vc{os.getpid()}"
