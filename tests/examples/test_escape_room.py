@@ -5,9 +5,11 @@ Pictures are kept in out/browser, to be looked at.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 from aiohttp import ClientSession, web
@@ -127,9 +129,13 @@ def make(server: ServerProcess, build: Tool) -> web.Application:
 
 
 @asynccontextmanager
-async def room(server: ServerProcess, build: Tool) -> AsyncIterator[Room]:
-    app = make(server, build)
-    async with backend(app) as url, visiting(f"{url}/", before=FIXED_DRAW) as visitor:
+async def room(
+    server: ServerProcess, build: Tool, *, complains: bool = False
+) -> AsyncIterator[Room]:
+    async with (
+        backend(make(server, build)) as url,
+        visiting(f"{url}/", before=FIXED_DRAW, complains=complains) as visitor,
+    ):
         yield Room(visitor, build)
 
 
@@ -206,3 +212,29 @@ async def test_nobody_comes_into_a_game_that_is_not_connected(keyed_server: Serv
         game = await (await client.post("/games")).json()
         assert (await client.post(f"/games/{game['id']}/join")).status == 409
         assert CODE not in json.dumps(game)
+
+
+@needs_client
+@needs_chromium
+async def test_a_server_that_comes_back_finds_the_game_where_it_was(tmp_path: Path) -> None:
+    before, after = tmp_path / "before", tmp_path / "after"
+    before.mkdir()
+    after.mkdir()
+    with ServerProcess(before, ANTIPHON_API_KEYS=KEY, ANTIPHON_DRAIN_SECONDS="0") as server:
+        async with room(server, "server", complains=True) as shown:
+            await shown.enter()
+            await shown.hear_riddle(1)
+            riddle = await shown.hear_riddle(3)
+            await asyncio.to_thread(server.stop)
+            await shown.page.locator("body[data-activity=away]").wait_for()
+            await shown.picture("away")
+            with ServerProcess(after, port=server.port, ANTIPHON_API_KEYS=KEY):
+                await shown.page.locator("body:not([data-activity=away])").wait_for()
+                line = shown.page.locator("#riddles li").nth(2)
+                assert await line.locator("span").inner_text() == riddle
+                # The puzzle master still stands at dial three.
+                await shown.page.get_by_label("Say it in writing").fill("next dial")
+                await shown.page.keyboard.press("Enter")
+                await shown.page.locator("#riddles li:nth-child(4):not(.unasked)").wait_for()
+                await shown.visitor.speak("digits_10001", SAID_S[CODE])
+                await shown.page.locator("body[data-phase=won]").wait_for()
