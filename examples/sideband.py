@@ -37,8 +37,8 @@ MAY_SEND = (
 )
 """To talk, to type and to interrupt.  Not `session.update`: the agent stays the backend's."""
 
-Attend = Callable[[AsyncRealtimeConnection], Awaitable[None]]
-"""What a backend does in a session, until it ends."""
+Attend = Callable[[AsyncRealtimeConnection, asyncio.Event], Awaitable[None]]
+"""What a backend does in a session, until it ends; it sets the event once the client may go on."""
 RunTool = Callable[[str, str], Any]
 """Of a function's name and its arguments (JSON): its output, as JSON can hold it."""
 
@@ -107,7 +107,7 @@ class Sidebands:
         return minted.value
 
     async def join(self, visit: str, attend: Attend) -> None:
-        """Come into the session of a visit, and `attend` it.
+        """Come into the session of a visit, and `attend` it; returns once the client may go on.
 
         The server's list, not the client, says which session that is: a client could name another.
 
@@ -120,23 +120,28 @@ class Sidebands:
             raise web.HTTPConflict(text="Connect first, with the secret of this visit.")
         newest = max(own, key=lambda session: session["began_at"])
         sideband = await self._openai.realtime.connect(call_id=newest["id"]).enter()
-        task = asyncio.create_task(self._attend(sideband, attend))
+        ready = asyncio.Event()
+        task = asyncio.create_task(self._attend(sideband, attend, ready))
         self._attending.add(task)
         task.add_done_callback(self._attending.discard)
+        await ready.wait()
 
     def session(self) -> AsyncRealtimeConnectionManager:
         """One of the backend's own, to be entered."""
         return self._openai.realtime.connect(model="gpt-realtime")
 
     @staticmethod
-    async def _attend(sideband: AsyncRealtimeConnection, attend: Attend) -> None:
+    async def _attend(
+        sideband: AsyncRealtimeConnection, attend: Attend, ready: asyncio.Event
+    ) -> None:
         try:
-            await attend(sideband)
+            await attend(sideband, ready)
         except ConnectionClosed:
             pass  # Whether the client went or the server: nobody is there any more.
         except Exception:
             log.exception("A session goes on without its backend.")
         finally:
+            ready.set()
             await sideband.close()
 
 

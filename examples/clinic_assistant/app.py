@@ -174,25 +174,20 @@ class Clinic:
         visit = request.match_info["visit"]
         if self._visits.get(visit) != patient.id:
             raise web.HTTPNotFound(text="There is no such visit.")
-        ready = asyncio.Event()
-        await self.sidebands.join(visit, partial(self._attend, patient, ready))
-        await ready.wait()
+        await self.sidebands.join(visit, partial(self._attend, patient))
         return web.Response(status=204)
 
     async def _attend(
-        self, patient: Patient, ready: asyncio.Event, sideband: AsyncRealtimeConnection
+        self, patient: Patient, sideband: AsyncRealtimeConnection, ready: asyncio.Event
     ) -> None:
-        try:
-            await replay(sideband, self._conversations.to_replay(patient.id))
-            await sideband.session.update(session={"type": "realtime", "tools": TOOLS})
-            transcript = self._transcript(patient)
-            async for event in sideband:
-                if event.type == "session.updated":
-                    ready.set()
-                await transcript.note(sideband, event)
-                await self._run_calls(patient, sideband, event)
-        finally:
-            ready.set()
+        await replay(sideband, self._conversations.to_replay(patient.id))
+        await sideband.session.update(session={"type": "realtime", "tools": TOOLS})
+        transcript = self._transcript(patient)
+        async for event in sideband:
+            if event.type == "session.updated":
+                ready.set()
+            await transcript.note(sideband, event)
+            await self._run_calls(patient, sideband, event)
 
     # Both.
 

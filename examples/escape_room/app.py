@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Callable
 from pathlib import Path
@@ -101,7 +102,8 @@ class EscapeRoom:
         """Come into the session of a game, and answer the puzzle master's calls."""
         game = self._game(request)
 
-        async def attend(sideband: AsyncRealtimeConnection) -> None:
+        async def attend(sideband: AsyncRealtimeConnection, ready: asyncio.Event) -> None:
+            ready.set()
             await answer_calls(sideband, game.answer)
 
         await self.sidebands.join(request.match_info["game"], attend)

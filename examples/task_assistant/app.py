@@ -6,6 +6,7 @@ import asyncio
 import datetime as dt
 import json
 import secrets
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from aiohttp import web
 from openai.resources.realtime.realtime import AsyncRealtimeConnection
 
 from examples.serving import VoiceServer, add_pages
-from examples.sideband import Sidebands, answer_calls, instructions_of, voice_server_away
+from examples.sideband import Sidebands, answer_calls_of, instructions_of, voice_server_away
 from examples.task_assistant import tools
 from examples.task_assistant.tasks import TaskError, TaskList
 
@@ -110,10 +111,13 @@ class TaskAssistant:
         await self.sidebands.join(request.match_info["visit"], self._attend)
         return web.Response(status=204)
 
-    async def _attend(self, sideband: AsyncRealtimeConnection) -> None:
+    async def _attend(self, sideband: AsyncRealtimeConnection, ready: asyncio.Event) -> None:
         renewing = asyncio.create_task(self._renew_tools(sideband))
         try:
-            await answer_calls(sideband, lambda name, args: tools.run(self._tasks, name, args))
+            async for event in sideband:
+                if event.type == "session.updated":
+                    ready.set()
+                await answer_calls_of(sideband, event, partial(tools.run, self._tasks))
         finally:
             renewing.cancel()
 
