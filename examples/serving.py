@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import secrets
 import subprocess
@@ -54,6 +55,27 @@ def voice_server() -> Iterator[VoiceServer]:
     finally:
         process.terminate()
         process.wait()
+
+
+def options(name: str, port: int) -> argparse.ArgumentParser:
+    """What all examples can be told."""
+    parser = argparse.ArgumentParser(prog=f"python -m examples.{name}")
+    parser.add_argument("--port", type=int, default=port)
+    parser.add_argument(
+        "--language-model",
+        action="store_true",
+        help="the server answers with a language model, not with the offline script",
+    )
+    return parser
+
+
+def run(app: web.Application, port: int, what: str) -> None:
+    """Serve it on this machine, until it is stopped."""
+
+    def tell(_: str) -> None:
+        print(f"{what} is at http://localhost:{port}", flush=True)
+
+    web.run_app(app, host="localhost", port=port, print=tell)
 
 
 def add_pages(app: web.Application, pages: Path) -> None:

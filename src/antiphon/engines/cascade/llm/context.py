@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TypeGuard
 
 from antiphon.protocol.items import (
     BetaAudio,
@@ -42,12 +43,17 @@ def answered_calls(items: Sequence[Item]) -> set[str]:
     return answered
 
 
+def is_input(item: Item) -> TypeGuard[Message | FunctionCallOutput]:
+    """Whether it came from the client's side."""
+    return isinstance(item, FunctionCallOutput) or (
+        isinstance(item, Message) and item.role == "user"
+    )
+
+
 def keyed_inputs(items: Sequence[Item]) -> Iterator[tuple[str, Message | FunctionCallOutput]]:
     """What came from the client's side, oldest first, each with a key that stays the same."""
     for index, item in enumerate(items):
-        if isinstance(item, FunctionCallOutput) or (
-            isinstance(item, Message) and item.role == "user"
-        ):
+        if is_input(item):
             yield (item.id if isinstance(item.id, str) else f"#{index}"), item
 
 

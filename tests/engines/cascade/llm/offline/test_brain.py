@@ -12,6 +12,7 @@ from msgspec import structs
 
 from antiphon.core.effects import Generate
 from antiphon.engines.cascade.llm.offline.brain import OfflineBrain
+from antiphon.engines.cascade.llm.offline.resuming import MAX_HEARD_AGAIN
 from antiphon.engines.cascade.llm.offline.script import Script
 from antiphon.engines.cascade.llm.offline.script_file import load_script
 from antiphon.engines.cascade.parts import CallTool, SayText, Thinking, Thought
@@ -520,6 +521,30 @@ async def test_another_session_takes_the_conversation_up_where_it_was(booking: S
         else:
             assert await second.say(step) == await first.say(step)
         assert [call.arguments for call in second.calls] == [call.arguments for call in first.calls]
+
+
+async def test_of_a_long_history_the_newest_part_is_enough(booking: Script) -> None:
+    first = Client(booking)
+    await first.respond()
+    for _ in range(2 * MAX_HEARD_AGAIN):
+        await first.say("how many rooms have i booked")
+    await first.say("book a room")
+    second = Client(booking)
+    second.items = first.items
+    assert second.grammar() == first.grammar()
+    assert await second.say("old mill") == "For which day?"
+
+
+async def test_a_history_that_is_told_in_pieces_is_heard_once(booking: Script) -> None:
+    first = Client(booking)
+    await first.respond()
+    for step in STEPS[:3]:
+        await first.say(step)
+    second = Client(booking)
+    for item in first.items:
+        second.items.append(item)
+        second.grammar()  # As where the user begins to speak meanwhile.
+    assert await second.say(STEPS[3]) == await first.say(STEPS[3])
 
 
 async def test_what_was_not_answered_in_the_other_session_is_still_to_be_answered(

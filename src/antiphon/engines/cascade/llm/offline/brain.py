@@ -32,7 +32,7 @@ from antiphon.engines.cascade.llm.offline.instructions import (
 )
 from antiphon.engines.cascade.llm.offline.pieces import pieces_of, within
 from antiphon.engines.cascade.llm.offline.results import read_result
-from antiphon.engines.cascade.llm.offline.resuming import resumed, take
+from antiphon.engines.cascade.llm.offline.resuming import after_inputs, resumed, take
 from antiphon.engines.cascade.llm.offline.script import Script
 from antiphon.engines.cascade.llm.offline.script_file import load_script, parse_script
 from antiphon.engines.cascade.llm.offline.small_talk import greeting
@@ -212,12 +212,22 @@ class OfflineMind:
             isinstance(last, Message) and last.role == "user"
         )
         place = self._checkpoints.find(keys, again=again)
-        if self._playing and place.state.situation and not self._has_answered:
-            # The history, if there is one, is of another session.
-            dialogue = self._dialogue(self._playing, request)
-            situation, answered = resumed(dialogue, place.state.situation, request.items)
-            place = Place(structs.replace(place.state, situation=situation), tuple(keys[answered:]))
+        if self._playing and not self._has_answered:
+            place = self._resumed(self._playing, request, place)
         return place, keys[-1] if keys else None
+
+    def _resumed(self, script: Script, request: Generate, place: Place[_State]) -> Place[_State]:
+        """Before our first answer a history is of another session; each input is heard once."""
+        if place.state.situation is None:
+            return place
+        rest = after_inputs(
+            request.items, sum(1 for _ in keyed_inputs(request.items)) - len(place.new)
+        )
+        situation, answered = resumed(self._dialogue(script, request), place.state.situation, rest)
+        state = structs.replace(place.state, situation=situation)
+        if answered and not request.out_of_band:
+            self._checkpoints.keep(place.new[answered - 1], place.state, state)
+        return Place(state, place.new[answered:])
 
     # --- The answer ---
 

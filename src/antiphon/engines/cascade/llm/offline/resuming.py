@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from msgspec import UNSET, structs
 
-from antiphon.engines.cascade.llm.context import text_of
+from antiphon.engines.cascade.llm.context import is_input, text_of
 from antiphon.engines.cascade.llm.offline.dialogue import Dialogue, Situation, Turn
 from antiphon.engines.cascade.llm.offline.results import read_result
 from antiphon.protocol.items import FunctionCall, FunctionCallOutput, Item, Message
+
+MAX_HEARD_AGAIN: Final = 50
+"""Of a longer history only so many inputs, the newest: hearing one takes about a millisecond, in
+which nobody else is served.
+"""
 
 
 def take(
@@ -33,12 +39,20 @@ def take(
     return [turn]
 
 
+def after_inputs(items: Sequence[Item], count: int) -> Sequence[Item]:
+    """What follows the first ``count`` of the client's items."""
+    inputs = [i for i, item in enumerate(items) if is_input(item)]
+    return items[inputs[count - 1] + 1 :] if count else items
+
+
 def resumed(dialogue: Dialogue, start: Situation, items: Sequence[Item]) -> tuple[Situation, int]:
     """Where a conversation stands, and how many of the client's items it has answered.
 
     What the agent drew by chance is not in the items: it is drawn anew.
     """
-    now, heard, answered = start, 0, 0
+    unheard = max(0, sum(map(is_input, items)) - MAX_HEARD_AGAIN)
+    items = after_inputs(items, unheard)
+    now, heard, answered = start, unheard, unheard
     results: list[FunctionCallOutput] = []
     texts: list[str] = []
     for item in items:
