@@ -14,8 +14,8 @@ from antiphon.protocol.client import ClientEvent, InputAudioBufferAppend
 from antiphon.protocol.codec import decode_client_event, encode_server_event
 from antiphon.protocol.server import ResponseOutputAudioDelta
 from antiphon.runtime.connection import Connection
-from antiphon.runtime.session import LiveSession
 from antiphon.transports.websocket import WebSocketConnection, WebSocketLimits
+from tests.fakes.echo import EchoSession
 
 
 def delta(audio: bytes) -> ResponseOutputAudioDelta:
@@ -29,9 +29,8 @@ def delta(audio: bytes) -> ResponseOutputAudioDelta:
     )
 
 
-class Echo(LiveSession):
-    def __init__(self) -> None:
-        self.id = "sess_echo"
+class Echo(EchoSession):
+    """Answers audio with as much of it, and nothing else."""
 
     def attach(
         self,

@@ -37,8 +37,8 @@ from antiphon.protocol.session import (
     SessionPatch,
     TurnDetectionPatch,
 )
+from antiphon.runtime.door import SessionDoor
 from antiphon.runtime.hub import Hub
-from antiphon.runtime.session import LiveSession
 from antiphon.transports.websocket import FrameWriter, Socket
 
 ROUNDS = 60
@@ -118,7 +118,7 @@ class Bench:
             % base64.b64encode(microphone[at : at + size])
             for at in range(0, len(microphone), size)
         ]
-        self.ends: list[tuple[LiveSession, Listener]] = []
+        self.ends: list[tuple[SessionDoor, Listener]] = []
         for number in range(sessions):
             opened = hub.open(kind="realtime", model="zero", patch=NO_ANSWERS)
             listener = Listener(number)

@@ -48,14 +48,15 @@ def test_json_is_one_object_a_step(capsys: pytest.CaptureFixture[str]) -> None:
     assert antiphon(TAPE, "--json") == replay.SAME
     steps = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [s["step"] for s in steps] == list(range(len(steps)))
-    assert steps[0]["cause"] == {"cause": "attached", "connection": "client"}
+    opening = {"cause": "attached", "connection": "client", "owns": True}
+    assert steps[0]["cause"] == opening
     assert steps[0]["effects"][0]["event"]["type"] == "session.created"
     assert {s["difference"] for s in steps} == {None}
 
 
 def test_the_first_difference_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     writer = TapeWriter(tmp_path / "a.tape", Terms(session=session(), seed=SEED))
-    writer.write(1_500, Tick(), [ClearPlayout()])
+    writer.saw(1_500, Tick(), [ClearPlayout()])
     writer.close()
     assert antiphon(str(tmp_path / "a.tape")) == replay.DIFFERENT
     out = capsys.readouterr().out

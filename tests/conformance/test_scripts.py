@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from antiphon.engines.engine import Engine
 from antiphon.testing import run_in_virtual_time
 from antiphon.testing.conformance import (
     LIVE,
@@ -20,6 +22,7 @@ from antiphon.testing.conformance import (
     play,
     read_script,
 )
+from antiphon.testing.duplex_engine import DuplexEngine
 
 PATHS = sorted((Path(__file__).parent / "scripts").glob("*.script"))
 
@@ -60,6 +63,26 @@ def test_a_session_follows(path: Path) -> None:
     if not script.runs_on(LIVE):
         pytest.skip("not for this line")
     run_in_virtual_time(over_a_session(script))
+
+
+def finds_turns(engine: Engine) -> Engine:
+    return DuplexEngine(engine, begins=False)
+
+
+@pytest.mark.parametrize("around", [finds_turns, DuplexEngine])
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+def test_a_session_follows_whose_engine_finds_turns(
+    path: Path, around: Callable[[Engine], Engine]
+) -> None:
+    script = read_script(path)
+    if not script.runs_on(LIVE):
+        pytest.skip("not for this line")
+
+    async def over_its_session() -> Played:
+        async with LiveLine(script, around=around) as line:
+            return await play(script, line)
+
+    run_in_virtual_time(over_its_session())
 
 
 def test_every_sequence_of_the_reference_has_a_script() -> None:

@@ -5,21 +5,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from antiphon.core.context import ContextTooLong, fit_context
-from antiphon.core.items import Entry, Part
+from antiphon.core.items import CallEntry, Entry, MessageEntry, OutputEntry, TextPart
 from antiphon.core.usage import entry_tokens
 from antiphon.protocol.session import RetentionRatio, TokenLimits, Truncation
 
 
 def message(tokens: int) -> Entry:
-    return Entry(f"m{tokens}", "message", parts=[Part("input_text", "x" * (4 * tokens))])
+    part = TextPart("input_text", "x" * (4 * tokens))
+    return MessageEntry(f"m{tokens}", "user", parts=[part])
 
 
 def call(call_id: str, tokens: int = 1) -> Entry:
-    return Entry(f"c{call_id}", "function_call", call_id=call_id, arguments="x" * (4 * tokens))
+    return CallEntry(f"c{call_id}", "", call_id, "x" * (4 * tokens))
 
 
 def output(call_id: str, tokens: int = 1) -> Entry:
-    return Entry(f"o{call_id}", "function_call_output", call_id=call_id, output="x" * (4 * tokens))
+    return OutputEntry(f"o{call_id}", call_id, "x" * (4 * tokens))
 
 
 def fitted(
@@ -103,10 +104,10 @@ def test_what_is_left_is_newest_in_order_and_without_orphans(
     entries: list[Entry], limit: int, truncation: Truncation
 ) -> None:
     kept, _ = fit_context(entries, limit_tokens=limit, instruction_tokens=0, truncation=truncation)
-    places = [entries.index(e) for e in kept]
+    places = [next(i for i, other in enumerate(entries) if other is e) for e in kept]
     assert places == sorted(places)
-    calls = {e.call_id for e in kept if e.type == "function_call"}
-    assert all(e.call_id in calls for e in kept if e.type == "function_call_output")
+    calls = {e.call_id for e in kept if isinstance(e, CallEntry)}
+    assert all(e.call_id in calls for e in kept if isinstance(e, OutputEntry))
     whole = sum(entry_tokens(e).total for e in entries)
     if kept and whole > limit and sum(entry_tokens(e).total for e in kept) > limit:
-        assert kept[0].type == "function_call" or len(kept) == 1, "only what must stay"
+        assert isinstance(kept[0], CallEntry) or len(kept) == 1, "only what must stay"

@@ -12,6 +12,8 @@ from antiphon.protocol import session as wire
 from antiphon.protocol.items import (
     FunctionCall,
     InputAudio,
+    InputImage,
+    InputText,
     Message,
     OutputAudio,
 )
@@ -271,3 +273,24 @@ def test_what_is_not_there_cannot_be_asked_for(event: client.ClientEvent, code: 
     call = by_hand()
     call.client(event)
     assert refusal(call) == (code, "item_id")
+
+
+# --- Pictures ----------------------------------------------------------------
+
+PICTURE = InputImage("data:image/png;base64,AA==")
+
+
+def test_a_picture_is_refused_where_the_engine_makes_nothing_of_it() -> None:
+    call = by_hand(engine_takes_images=False)
+    message = Message(role="user", content=(InputText("See?"), PICTURE))
+    call.client(client.ConversationItemCreate(item=message))
+    assert refusal(call) == ("unsupported_content_type", "item.content[1]")
+    call.client(respond(input=(message,)))
+    assert refusal(call) == ("unsupported_content_type", "response.input[0].content[1]")
+    assert call.conversation.items == ()
+
+
+def test_a_picture_is_taken_where_it_does() -> None:
+    call = by_hand()
+    call.client(client.ConversationItemCreate(item=Message(role="user", content=(PICTURE,))))
+    assert len(call.conversation.items) == 1

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from antiphon.core.causes import Word
 from antiphon.core.faults import Fault
-from antiphon.core.items import MAX_AUDIO_BYTES, Entry, Part, entry_from
+from antiphon.core.items import MAX_AUDIO_BYTES, HeardPart, MessageEntry, SpokenPart, entry_from
 from antiphon.protocol.items import (
     BetaAudio,
     BetaText,
@@ -107,8 +107,8 @@ def test_calls_and_outputs_keep_all_that_they_say() -> None:
 # --- What was heard ----------------------------------------------------------
 
 
-def spoken(text: str = "One two three.", samples: int = 24_000) -> Part:
-    part = Part("output_audio", "")
+def spoken(text: str = "One two three.", samples: int = 24_000) -> SpokenPart:
+    part = SpokenPart()
     part.say(text)
     part.speak(bytes(2 * samples), [Word(3, 6_000), Word(7, 14_000), Word(14, 24_000)])
     return part
@@ -130,7 +130,7 @@ def spoken(text: str = "One two three.", samples: int = 24_000) -> Part:
 def test_a_cut_keeps_the_words_that_were_heard_whole(samples: int, text: str) -> None:
     part = spoken()
     part.cut(samples)
-    assert part.text == text
+    assert part.transcript == text
     assert part.samples == min(samples, 24_000)
     assert len(part.pcm) == 2 * part.samples
 
@@ -139,27 +139,27 @@ def test_a_second_cut_can_only_take_more() -> None:
     part = spoken()
     part.cut(14_000)
     part.cut(20_000)
-    assert (part.samples, part.text) == (14_000, "One two")
+    assert (part.samples, part.transcript) == (14_000, "One two")
     part.cut(6_000)
-    assert (part.samples, part.text) == (6_000, "One")
+    assert (part.samples, part.transcript) == (6_000, "One")
 
 
 def test_speech_without_word_marks_loses_its_text_when_cut() -> None:
-    part = Part("output_audio", "")
+    part = SpokenPart()
     part.say("Unaligned.")
     part.speak(bytes(4_800), [])
     part.cut(2_400)
-    assert part.text == "Unaligned."
+    assert part.transcript == "Unaligned."
     part.cut(2_399)
-    assert part.text == ""
+    assert part.transcript == ""
 
 
 def test_words_that_ran_ahead_of_a_voice_that_stopped_do_not_stay() -> None:
-    part = Part("output_audio", "")
+    part = SpokenPart()
     part.say("One two three.")
     part.speak(bytes(2 * 7_000), [Word(3, 6_000)])
     part.end_early()
-    assert (part.text, part.samples) == ("One", 7_000)
+    assert (part.transcript, part.samples) == ("One", 7_000)
 
 
 def test_a_sealed_part_takes_nothing_more() -> None:
@@ -167,11 +167,11 @@ def test_a_sealed_part_takes_nothing_more() -> None:
     part.sealed = True
     part.say(" Four.")
     part.speak(bytes(200), [Word(20, 25_000)])
-    assert (part.text, part.samples, len(part.words)) == ("One two three.", 24_000, 3)
+    assert (part.transcript, part.samples, len(part.words)) == ("One two three.", 24_000, 3)
 
 
 def test_an_endless_answer_is_counted_but_not_kept() -> None:
-    part, second = Part("output_audio", ""), bytes(48_000)
+    part, second = SpokenPart(), bytes(48_000)
     for _ in range(100):
         part.speak(second, [])
         assert len(part.pcm) <= MAX_AUDIO_BYTES
@@ -181,46 +181,17 @@ def test_an_endless_answer_is_counted_but_not_kept() -> None:
 @given(st.lists(st.integers(0, 30_000), max_size=6))
 def test_cuts_never_bring_anything_back(cuts: list[int]) -> None:
     part = spoken()
-    text, samples = part.text or "", part.samples
+    text, samples = part.transcript or "", part.samples
     for cut in cuts:
         part.cut(cut)
-        assert text.startswith(part.text or "")
+        assert text.startswith(part.transcript or "")
         assert part.samples <= samples
-        text, samples = part.text or "", part.samples
-
-
-def test_an_engine_is_told_what_an_item_has_become() -> None:
-    said = Part("output_audio")
-    entry = Entry("item_1", "message", "in_progress", role="assistant", parts=[said])
-    told = [entry.for_engine()]
-
-    def changed() -> bool:
-        told.append(entry.for_engine())
-        return told[-1] != told[-2] and told[-1] == entry.wire()
-
-    said.say("Hello")
-    assert changed()
-    said.speak(bytes(96), [Word(2, 24)])
-    assert not changed(), "audio is not told"
-    said.cut(24)
-    assert changed()
-    entry.parts.append(Part("output_text", "there"))
-    assert changed()
-    entry.status = "completed"
-    assert changed()
-    assert entry.for_engine() is told[-1], "nothing changed, nothing made anew"
-
-
-def test_an_engine_is_told_the_arguments_of_a_call_as_they_grow() -> None:
-    entry = Entry("item_1", "function_call", "in_progress", name="look", call_id="call_1")
-    before = entry.for_engine()
-    entry.arguments += "{}"
-    assert entry.for_engine() == entry.wire() != before
+        text, samples = part.transcript or "", part.samples
 
 
 def test_an_engine_is_told_a_transcript_that_is_not_shown() -> None:
-    heard = Part("input_audio", shows_text=False)
-    entry = Entry("item_1", "message", parts=[heard])
+    heard = HeardPart(shows_transcript=False)
+    entry = MessageEntry("item_1", "user", parts=[heard])
     assert entry.for_engine() == entry.wire()
-    heard.text = "Hello"
+    heard.transcript = "Hello"
     assert entry.for_engine() == entry.with_content((InputAudio("Hello"),)) != entry.wire()

@@ -12,12 +12,15 @@ from typing import Any
 import msgspec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from antiphon.core import causes
 from antiphon.core.causes import Word
 from antiphon.core.conversation import Conversation
+from antiphon.core.effects import SendTo
+from antiphon.core.records import Recollection, Record
 from antiphon.journal.tape import Step, step
-from antiphon.protocol import client, items
+from antiphon.protocol import client, items, server
 from antiphon.protocol import session as wire
 from antiphon.protocol.server import ErrorDetail, Logprob
 from antiphon.testing.virtual_call import CLIENT, session
@@ -41,6 +44,10 @@ class World:
 
     def __init__(self, call: LawfulCall) -> None:
         self.call = call
+        self.chapter = "answer"
+        """With which the engine's own names begin."""
+        self.forgotten: set[str] = set()
+        """Names that an engine of this chapter cannot know."""
         self._connections = [CLIENT]
 
     def run(self, script: list[Op]) -> None:
@@ -63,10 +70,26 @@ class World:
 
     def response_id(self, pick: int) -> str:
         known = [*self.call.witness.responses, "resp_none"]
-        alive = [r for r, seen in self.call.witness.responses.items() if not seen.done]
+        alive = self.alive
         if alive and pick % 4:
             return alive[pick % len(alive)]
         return known[pick % len(known)]
+
+    @property
+    def alive(self) -> list[str]:
+        return [r for r, seen in self.call.witness.responses.items() if not seen.done]
+
+    def engine_name(self, pick: int) -> str:
+        """What the engine calls a response that it speaks of."""
+        response_id = self.response_id(pick)
+        name = self.engine_name_of(response_id)
+        if name in ("resp_none", *self.forgotten):
+            return f"{self.chapter}_{pick % 3}"
+        return name
+
+    def engine_name_of(self, response_id: str) -> str:
+        names = {named: name for name, named in self.call.witness.names.items()}
+        return names.get(response_id, response_id)
 
     # --- The engine and the world --------------------------------------------
 
@@ -79,9 +102,9 @@ class World:
 
     def answer(self, ms: int) -> None:
         """The engine speaks, where a response runs; all at once, as engines do."""
-        alive = [r for r, seen in self.call.witness.responses.items() if not seen.done]
-        if alive:
-            self.call.engine_speaks(ms, "Yes.", response=alive[-1])
+        if self.alive:
+            newest = self.engine_name_of(self.alive[-1])
+            self.call.engine_speaks(ms, "Yes.", response=newest)
 
     def audio(self, pcm: bytes) -> None:
         if self.call.terms.playout == "server":
@@ -101,10 +124,35 @@ class World:
     def sideband(self, joins: bool) -> None:
         if joins and SIDEBAND not in self._connections:
             self._connections.append(SIDEBAND)
-            self.call.give(causes.Attached(SIDEBAND))
+            self.call.give(causes.Attached(SIDEBAND, owns=False))
         elif not joins and SIDEBAND in self._connections:
             self._connections.remove(SIDEBAND)
             self.call.give(causes.Detached(SIDEBAND))
+
+    def owner(self, comes: bool) -> None:
+        self.call.give(causes.Attached(CLIENT) if comes else causes.Detached(CLIENT))
+
+    def new_name(self) -> str:
+        """For an answer that the engine begins."""
+        return f"{self.chapter}_new_{len(self.call.tape)}"
+
+    # --- Between two chapters ------------------------------------------------
+
+    def rest(self) -> None:
+        """Let end what is under way, so that nothing but what lasts is left."""
+        input_ = wire.AudioInputPatch(noise_reduction=None)
+        detection = self.call.conversation.session.audio.input.turn_detection
+        if isinstance(detection, wire.ServerVad):
+            patient = wire.TurnDetectionPatch(idle_timeout_ms=None)
+            input_ = wire.AudioInputPatch(noise_reduction=None, turn_detection=patient)
+        patch = wire.SessionPatch(audio=wire.AudioPatch(input=input_))
+        self.call.client(client.SessionUpdate(session=patch), client.InputAudioBufferClear())
+        while self.alive:
+            self.call.give(causes.EngineFinished(self.engine_name_of(self.alive[-1])))
+        for item in self.call.conversation.items:
+            self.call.give(causes.TranscriptEnded(str(item.id), "So it was."))
+        self.call.wait(600_000)
+        self.call.client(client.SessionUpdate(session=wire.SessionPatch()))
 
 
 PICK = st.integers(0, 50)
@@ -228,6 +276,8 @@ def _in_world(kind: type, **fields: Any) -> st.SearchStrategy[Callable[[World], 
 
 ITEM_ID = PICK.map(lambda pick: lambda world: world.item_id(pick))
 RESPONSE_ID = PICK.map(lambda pick: lambda world: world.response_id(pick))
+ENGINE_NAME = PICK.map(lambda pick: lambda world: world.engine_name(pick))
+NEW_NAME = PICK.map(lambda _: lambda world: world.new_name())
 
 
 def _create_item() -> st.SearchStrategy[Callable[[World], Any]]:
@@ -290,13 +340,13 @@ CLIENT_EVENT = st.one_of(
 )
 WORDS = st.sampled_from([(), (Word(1, 1_000), Word(3, 4_800))])
 NEWS = st.one_of(
-    _in_world(causes.EngineSpoke, response_id=RESPONSE_ID, pcm=PCM, words=WORDS),
-    _in_world(causes.EngineSpoke, response_id=RESPONSE_ID, pcm=PCM, words=WORDS),
-    _in_world(causes.EngineSaid, response_id=RESPONSE_ID, text=TEXT),
-    _in_world(causes.EngineWrote, response_id=RESPONSE_ID, text=TEXT),
+    _in_world(causes.EngineSpoke, response_id=ENGINE_NAME, pcm=PCM, words=WORDS),
+    _in_world(causes.EngineSpoke, response_id=ENGINE_NAME, pcm=PCM, words=WORDS),
+    _in_world(causes.EngineSaid, response_id=ENGINE_NAME, text=TEXT),
+    _in_world(causes.EngineWrote, response_id=ENGINE_NAME, text=TEXT),
     _in_world(
         causes.EngineCalled,
-        response_id=RESPONSE_ID,
+        response_id=ENGINE_NAME,
         call_id=st.sampled_from(["call_1", "call_2"]),
         name=st.just("look"),
         arguments=st.sampled_from(["", "{}"]),
@@ -304,14 +354,14 @@ NEWS = st.one_of(
     ),
     _in_world(
         causes.EngineFinished,
-        response_id=RESPONSE_ID,
+        response_id=ENGINE_NAME,
         reason=st.sampled_from([None, None, "max_output_tokens", "content_filter"]),
         input_tokens=st.none() | st.integers(0, 500),
         output_tokens=st.none() | st.integers(0, 500),
         cached_tokens=st.none() | st.integers(0, 1_000),
     ),
-    _in_world(causes.EngineFinished, response_id=RESPONSE_ID),
-    _in_world(causes.EngineFailed, response_id=RESPONSE_ID, message=st.just("no")),
+    _in_world(causes.EngineFinished, response_id=ENGINE_NAME),
+    _in_world(causes.EngineFailed, response_id=ENGINE_NAME, message=st.just("no")),
     _in_world(causes.TranscriptGrew, item_id=ITEM_ID, delta=TEXT),
     _in_world(
         causes.TranscriptEnded,
@@ -320,6 +370,9 @@ NEWS = st.one_of(
         logprobs=st.sampled_from([(), (Logprob("a", -0.1, (97,)),)]),
     ),
     _in_world(causes.TranscriptFailed, item_id=ITEM_ID, code=st.just("no"), message=st.just("no")),
+    _in_world(causes.EngineBegan, response_id=NEW_NAME),
+    _in_world(causes.TurnFound, from_sample=st.sampled_from([None, 0, 4_800, 10**9])),
+    _in_world(causes.TurnEnded, at_sample=st.sampled_from([None, 0, 10**9])),
     _in_world(causes.TurnJudged, item_id=ITEM_ID, completeness=st.sampled_from([-1.0, 0.9, 2.0])),
 )
 RARE = st.one_of(
@@ -351,6 +404,7 @@ OPS = st.one_of(
         _ops("wait", st.sampled_from([0, 1, 300, 6_000])),
         _ops("ticks", st.none()),
         _ops("sideband", st.booleans()),
+        _ops("owner", st.sampled_from([True, True, False])),
     ),
 )
 TERMS = st.fixed_dictionaries(
@@ -358,6 +412,10 @@ TERMS = st.fixed_dictionaries(
         "playout": st.sampled_from(["client", "server"]),
         "engine_speaks": st.sampled_from([True, True, False]),
         "engine_finds_turns": st.sampled_from([False, False, True]),
+        "engine_begins": st.sampled_from([False, False, True]),
+        "engine_takes_images": st.sampled_from([True, False]),
+        "linger_ms": st.sampled_from([0, 500, 500]),
+        "recorded": st.booleans(),
         "context_tokens": st.sampled_from([28_224, 120]),
         "session_max_ms": st.sampled_from([3_600_000, 60_000]),
     }
@@ -410,3 +468,69 @@ def test_the_laws_hold_whatever_happens(
         assert msgspec.msgpack.decode(data, type=Step) == recorded
     assert followed == call.everything
     assert again.items == call.conversation.items
+
+
+# --- What was recorded goes on -----------------------------------------------
+
+CHAPTER = st.lists(
+    OPS.filter(lambda op: op[0] != "owner"), min_size=15, max_size=60 if DEEP else 25
+)
+
+
+@LAWFUL
+@given(SETTINGS, TERMS, CHAPTER, CHAPTER)
+def test_a_conversation_goes_on_from_what_was_recorded(
+    settings_: wire.AnySession, terms: dict[str, Any], first: list[Op], second: list[Op]
+) -> None:
+    whole = LawfulCall(settings_, **{**terms, "recorded": True, "session_max_ms": 3_600_000})
+    world = World(whole)
+    world.run(first)
+    world.rest()
+    log = [effect for effect in whole.everything if isinstance(effect, Record)]
+    at, began_ms, rested = len(whole.tape), whole.now_ms, len(whole.everything)
+    heard = whole.witness.heard_samples
+    played = max((getattr(c, "played_samples", 0) for _, c in whole.tape), default=0)
+    world.chapter, world.forgotten = "second", set(whole.witness.names)
+    world.run(second)
+
+    read = msgspec.msgpack.decode(msgspec.msgpack.encode(log), type=list[Record])
+    told = Recollection(read)
+    assert told.session is not None
+    again = Conversation(replace(whole.terms, session=told.session, past=told.past))
+    again.handle(causes.Attached(CLIENT), 0)
+    followed = []
+    for now_ms, cause in whole.tape[at:]:
+        followed += again.handle(_moved(cause, heard, played), now_ms - began_ms)
+    assert _timeless(followed) == _timeless(whole.everything[rested:])
+    assert again.items == whole.conversation.items
+    assert again.used == whole.conversation.used
+
+
+def _moved(cause: causes.Cause, heard: int, played: int) -> causes.Cause:
+    """A cause of the second chapter, where media time begins anew with it."""
+    moved: dict[str, int] = {}
+    for name in ("at_sample", "from_sample"):
+        at = getattr(cause, name, None)
+        if at is not None:
+            moved[name] = at - heard
+    if hasattr(cause, "played_samples"):
+        moved["played_samples"] = max(0, cause.played_samples - played)
+    return replace(cause, **moved) if moved else cause
+
+
+def _timeless(effects: list[Any]) -> list[Any]:
+    """Without what depends on when the session began, and without audio that may be forgotten."""
+    media = {"at_sample": 0, "from_sample": 0, "audio_start_ms": 0}
+    if_spoken = {"audio_end_ms": 0}
+    plain = []
+    for effect in effects:
+        names = {name: value for name, value in media.items() if hasattr(effect, name)}
+        if isinstance(effect, server.SpeechStopped | server.InputAudioBufferTimeoutTriggered):
+            names |= if_spoken
+        elif (
+            isinstance(effect, SendTo)
+            and isinstance(effect.event, server.ConversationItemRetrieved)
+        ) or isinstance(effect, Record):
+            continue
+        plain.append(replace(effect, **names) if names else effect)
+    return plain

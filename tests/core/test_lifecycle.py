@@ -6,12 +6,22 @@ from pathlib import Path
 
 import pytest
 
-from antiphon.core.causes import EngineFailed, EngineFinished, TranscriptFailed
+from antiphon.core.causes import (
+    Attached,
+    Detached,
+    EngineFailed,
+    EngineFinished,
+    ShuttingDown,
+    TranscriptFailed,
+)
+from antiphon.core.conversation import Conversation
 from antiphon.core.lifecycle import Lifecycle
 from antiphon.core.response import RESPONSE, Move, Phase
+from antiphon.core.terms import Terms
 from antiphon.protocol import client
 from antiphon.protocol import session as wire
 from antiphon.protocol.items import InputAudio, Message
+from antiphon.testing.virtual_call import CLIENT, SEED, session
 from tests.core.stories import append, by_hand, hands_free, respond
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "draw_lifecycles.py"
@@ -68,6 +78,24 @@ def walk_hearing() -> None:
     call.client(respond()).engine_speaks(100).client(client.OutputAudioBufferClear())
 
 
+def walk_sessions() -> None:
+    gone, back = Detached(CLIENT), Attached(CLIENT)
+    by_hand().give(gone)
+    call = by_hand(linger_ms=1_000)
+    call.give(gone)
+    call.give(back)
+    call.give(gone)
+    call.wait(1_000)
+    call = by_hand(linger_ms=1_000)
+    call.give(gone)
+    call.give(ShuttingDown())
+    call = by_hand()
+    call.client(respond())
+    call.give(ShuttingDown())
+    call.give(gone)
+    Conversation(Terms(session=session(), seed=SEED)).handle(ShuttingDown(), 0)
+
+
 def test_every_row_of_every_table_is_walked(monkeypatch: pytest.MonkeyPatch) -> None:
     walked: set[tuple[str, Enum, Enum]] = set()
 
@@ -75,11 +103,11 @@ def test_every_row_of_every_table_is_walked(monkeypatch: pytest.MonkeyPatch) -> 
         walked.add((name, phase, move))
 
     monkeypatch.setattr(Lifecycle, "observer", staticmethod(observe))
-    for story in (walk_turns, walk_transcripts, walk_responses, walk_hearing):
+    for story in (walk_turns, walk_transcripts, walk_responses, walk_hearing, walk_sessions):
         story()
     tables = runpy.run_path(str(SCRIPT))["tables"]()
     rows = {(name, *row) for name, table in tables.items() for row in table.moves}
-    assert len(tables) == 4
+    assert len(tables) == 5
     missed = sorted(f"{name}: {move.name} from {phase.name}" for name, phase, move in rows - walked)
     assert missed == [], "a row that cannot be walked does not belong in its table"
 

@@ -254,7 +254,7 @@ def test_an_engine_that_finds_turns_itself_is_lent_no_detector() -> None:
     call.client(append(500))
     assert [type(e) for e in call.effects] == [Hear]
     call.take()
-    call.client(COMMIT)
+    call.client(COMMIT)  # Its turns come from the engine (test_floor.py); a client may be quicker.
     assert call.one(TurnCommitted)
 
 

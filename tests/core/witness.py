@@ -27,6 +27,7 @@ from antiphon.core.effects import (
 from antiphon.core.formats import encode_whole
 from antiphon.core.input_buffer import MAX_SAMPLES
 from antiphon.core.items import MAX_AUDIO_BYTES
+from antiphon.core.records import Recollection, Record
 from antiphon.core.terms import Terms
 from antiphon.protocol import client, server
 from antiphon.protocol.items import Message
@@ -91,6 +92,11 @@ class Witness:
         """Items added and not done."""
         self.responses: dict[str, SeenResponse] = {}
         self.generated: set[str] = set()
+        self.names: dict[str, str] = {}
+        """What the engine calls responses that it began: their ids."""
+        self.strays: set[str] = set()
+        """Answers of the engine that are no responses, and of which it was told."""
+        self.recollection = Recollection()
         self.turn: str | None = None
         """Open at the engine."""
         self.speaking: str | None = None
@@ -115,10 +121,14 @@ class Witness:
             assert effects == [], "nothing comes after the close"
             assert conversation.deadline_ms is None
             return
-        if isinstance(cause, causes.EngineSpoke) and cause.response_id in self.responses:
-            self.responses[cause.response_id].unheard = cause.pcm
+        if isinstance(cause, causes.EngineSpoke):
+            seen = self.responses.get(self._id(cause.response_id))
+            if seen is not None:
+                seen.unheard = cause.pcm
         if isinstance(cause, causes.ClientSent):
             self._see_answer(cause, effects, before, conversation)
+        if isinstance(cause, causes.EngineBegan):
+            self._see_beginning(cause, effects)
         for place, effect in enumerate(effects):
             self._see_effect(effect, cause)
             if isinstance(effect, Close):
@@ -133,11 +143,34 @@ class Witness:
     def _see_state(self, cause: Cause, now_ms: int, conversation: Conversation) -> None:
         assert [item.id for item in conversation.items] == self.order
         assert conversation.held_audio_bytes <= MAX_HELD_BYTES
+        self._see_records(conversation)
         if isinstance(cause, causes.Tick):
             assert conversation.deadline_ms is None or conversation.deadline_ms > now_ms
         if self.closed:
             assert all(r.done for r in self.responses.values()), "a response was never done"
         assert sum(not r.done and r.in_conversation for r in self.responses.values()) <= 1
+
+    def _see_records(self, conversation: Conversation) -> None:
+        """What was recorded is what is there, but for what still grows."""
+        if not self.terms.recorded or self.recollection.session is None:
+            return
+        assert self.recollection.session == conversation.session
+        past = self.recollection.past
+        assert [entry.id for entry in past.items] == self.order
+        assert past.used == conversation.used
+        for kept, item in zip(past.items, conversation.items, strict=True):
+            assert item.status == "in_progress" or kept.wire() == item
+
+    def _see_beginning(self, cause: causes.EngineBegan, effects: list[Effect]) -> None:
+        created = [e.response.id for e in effects if isinstance(e, server.ResponseCreated)]
+        told = [e for e in effects if isinstance(e, StopGenerating | server.Error)]
+        assert not any(isinstance(e, Generate) for e in effects), "it answers already"
+        if created:
+            assert told == []
+            [self.names[cause.response_id]] = created
+        else:
+            assert len(told) == 2, "the engine is told to stop, the client that it was"
+            self.strays.add(cause.response_id)
 
     # --- Answers -------------------------------------------------------------
 
@@ -181,6 +214,10 @@ class Witness:
     # --- Effects -------------------------------------------------------------
 
     def _see_effect(self, effect: Effect, cause: Cause) -> None:
+        if isinstance(effect, Record):
+            assert self.terms.recorded
+            self.recollection.add(effect)
+            return
         event = effect.event if isinstance(effect, SendTo) else effect
         if self._expect_added is not None:
             assert isinstance(event, server.ConversationItemAdded)
@@ -215,15 +252,20 @@ class Witness:
                 assert response_id not in self.generated
                 assert not self.responses[response_id].done
                 self.generated.add(response_id)
-            case StopGenerating(response_id):
-                seen = self.responses[response_id]
+            case StopGenerating(name) if self._id(name) not in self.responses:
+                if not isinstance(cause, causes.EngineBegan):
+                    assert name not in self.strays, "told once"
+                self.strays.add(name)
+            case StopGenerating(name):
+                seen = self.responses[self._id(name)]
                 assert not seen.done
                 assert not seen.stopped
                 seen.stopped = True
             case PlayAudio(pcm):
                 assert isinstance(cause, causes.EngineSpoke)
-                assert not self.responses[cause.response_id].done
-                assert cause.response_id not in self.silenced, "sound after it was cleared"
+                response_id = self._id(cause.response_id)
+                assert not self.responses[response_id].done
+                assert response_id not in self.silenced, "sound after it was cleared"
                 assert pcm == cause.pcm
             case ClearPlayout():
                 self.silenced |= self.sounding
@@ -400,6 +442,10 @@ class Witness:
                 self.sounding.remove(response_id)
             case _:
                 pass
+
+    def _id(self, name: str) -> str:
+        """Of the response that the engine calls so."""
+        return self.names.get(name, name)
 
     def _live(self, response_id: str) -> SeenResponse:
         seen = self.responses[response_id]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
+from typing import Literal
 
+from antiphon.engines.scripted import ScriptedEngine
 from antiphon.errors import EngineUnavailable, ProtocolError
 from antiphon.protocol.client import ClientEvent, InputAudioBufferAppend
 from antiphon.protocol.server import (
@@ -16,11 +18,11 @@ from antiphon.protocol.server import (
     ServerEvent,
     SessionCreated,
 )
-from antiphon.protocol.session import Session, SessionPatch
+from antiphon.protocol.session import AnySession, Session, SessionPatch
 from antiphon.runtime.connection import Connection
+from antiphon.runtime.door import About, SessionDoor
 from antiphon.runtime.hub import Hub, SessionKind
 from antiphon.runtime.media import Playback
-from antiphon.runtime.session import LiveSession
 
 _event_numbers = itertools.count(1)
 
@@ -40,19 +42,37 @@ def audio_delta(audio: bytes, item_id: str = "item_1") -> ResponseOutputAudioDel
     )
 
 
-class EchoSession(LiveSession):
+class EchoSession:
     """Audio comes back (large audio: only its length, as ``item_id``); the rest is "cleared"."""
 
     def __init__(
-        self, session_id: str = "sess_echo", ended: Callable[[LiveSession], None] | None = None
+        self, session_id: str = "sess_echo", ended: Callable[[SessionDoor], None] | None = None
     ) -> None:
-        self.id = session_id
+        self.about = About(
+            session_id=session_id, engine_name="echo", transport="websocket", began_at=0
+        )
         self.connections: list[Connection] = []
         self.received: list[ClientEvent] = []
         self.attached = asyncio.Event()
         self.detached = asyncio.Event()
         self.detachments = 0
         self._tell_ended = ended
+
+    @property
+    def id(self) -> str:
+        return self.about.session_id
+
+    @property
+    def settings(self) -> AnySession:
+        return Session(id=self.id, model="echo", expires_at=0)
+
+    @property
+    def state(self) -> Literal["idle", "ended"]:
+        return "idle" if self.connections else "ended"
+
+    @property
+    def connection_roles(self) -> Mapping[str, Literal["owner", "sideband"]]:
+        return {connection.id: "owner" for connection in self.connections}
 
     def attach(
         self,
@@ -62,8 +82,7 @@ class EchoSession(LiveSession):
         may_send: Collection[str] | None = None,
     ) -> None:
         self.connections.append(connection)
-        session = Session(id=self.id, model="echo", expires_at=0)
-        connection.send(SessionCreated(event_id=new_event_id(), session=session))
+        connection.send(SessionCreated(event_id=new_event_id(), session=self.settings))
         self.attached.set()
 
     def detach(self, connection: Connection) -> None:
@@ -90,16 +109,30 @@ class EchoSession(LiveSession):
         )
         connection.send(Error(event_id=new_event_id(), error=detail))
 
+    def hear(self, pcm: bytes) -> None:
+        raise AssertionError(f"on WebSocket, audio comes as events ({len(pcm)} bytes)")
+
+    def drained(self) -> None:
+        raise AssertionError("on WebSocket, the client plays")
+
+    def close(self, code: int, reason: str) -> None:
+        for connection in list(self.connections):
+            connection.close(code, reason)
+
+    async def ended(self) -> None:
+        await self.detached.wait()
+
 
 class EchoHub(Hub):
     def __init__(self) -> None:
+        super().__init__(lambda _: ScriptedEngine())
         self.live: dict[str, EchoSession] = {}
         self.opened: list[tuple[SessionKind, str]] = []
         self.unavailable = False
         self._all_gone = asyncio.Event()
 
     @property
-    def sessions(self) -> Collection[LiveSession]:
+    def sessions(self) -> Collection[SessionDoor]:
         return self.live.values()
 
     def open(
@@ -110,7 +143,7 @@ class EchoHub(Hub):
         patch: SessionPatch | None = None,
         playback: Playback | None = None,
         end_user_id: str | None = None,
-    ) -> LiveSession:
+    ) -> SessionDoor:
         if self.unavailable:
             raise EngineUnavailable("echo", "out of breath", retry_after_s=2)
         self.opened.append((kind, model))
@@ -119,10 +152,10 @@ class EchoHub(Hub):
         self._all_gone.clear()
         return session
 
-    def get(self, session_id: str) -> LiveSession | None:
+    def get(self, session_id: str) -> SessionDoor | None:
         return self.live.get(session_id)
 
-    def _on_ended(self, session: LiveSession) -> None:
+    def _on_ended(self, session: SessionDoor) -> None:
         del self.live[session.id]
         if not self.live:
             self._all_gone.set()

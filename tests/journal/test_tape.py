@@ -37,7 +37,7 @@ def _samples(kind: inspect.Type) -> Iterator[Any]:
             yield 0.5
         case inspect.BoolType():
             yield True
-        case inspect.BytesType():
+        case inspect.BytesType() | inspect.ByteArrayType():
             yield b"\x01\x00"
         case inspect.VarTupleType(item_type=item) | inspect.ListType(item_type=item):
             yield list(_samples(item))
@@ -85,7 +85,7 @@ def test_every_kind_of_cause_and_effect_comes_back_from_a_tape(kind: type) -> No
 def _write(path: Path, steps: int = 3) -> Path:
     writer = TapeWriter(path, TERMS)
     for now_ms in range(steps):
-        writer.write(now_ms, Tick(), [])
+        writer.saw(now_ms, Tick(), [])
     writer.close()
     return path
 

@@ -10,8 +10,8 @@ import pytest
 from antiphon.errors import ProtocolError
 from antiphon.protocol import client
 from antiphon.protocol.session import SessionPatch
+from antiphon.runtime.door import SessionDoor
 from antiphon.runtime.hub import Hub
-from antiphon.runtime.session import LiveSession
 from tests.runtime.stubs import EchoEngine, Line
 
 CLEAR = client.InputAudioBufferClear(event_id="c1")
@@ -28,11 +28,11 @@ async def hub() -> AsyncIterator[Hub]:
 
 
 @pytest.fixture
-async def session(hub: Hub) -> LiveSession:
+async def session(hub: Hub) -> SessionDoor:
     return hub.open(kind="realtime", model="m")
 
 
-def state(session: LiveSession) -> str:
+def state(session: SessionDoor) -> str:
     return session.state
 
 
@@ -44,7 +44,7 @@ async def settle(*lines: Line) -> list[list[dict[str, object]]]:
 
 
 async def test_a_sideband_is_told_the_session_and_then_all_that_happens(
-    session: LiveSession,
+    session: SessionDoor,
 ) -> None:
     owner, backend, monitor = Line("owner"), Line("backend"), Line("monitor")
     session.attach(owner)
@@ -67,7 +67,7 @@ async def test_a_sideband_is_told_the_session_and_then_all_that_happens(
     assert types.count("response.done") == types.count("input_audio_buffer.cleared") == 1
 
 
-async def test_errors_go_to_the_sender_alone(session: LiveSession) -> None:
+async def test_errors_go_to_the_sender_alone(session: SessionDoor) -> None:
     owner, backend = Line("owner"), Line("backend")
     session.attach(owner)
     session.attach(backend, owns=False)
@@ -78,7 +78,7 @@ async def test_errors_go_to_the_sender_alone(session: LiveSession) -> None:
     assert owner.take() == []
 
 
-async def test_sidebands_come_and_go(session: LiveSession) -> None:
+async def test_sidebands_come_and_go(session: SessionDoor) -> None:
     owner, backend = Line("owner"), Line("backend")
     session.attach(owner)
     for _ in range(3):
@@ -92,7 +92,7 @@ async def test_sidebands_come_and_go(session: LiveSession) -> None:
 
 
 async def test_a_sideband_that_leaves_before_the_owner_comes_ends_nothing(
-    session: LiveSession,
+    session: SessionDoor,
 ) -> None:
     backend, owner = Line("backend"), Line("owner")
     session.attach(backend, owns=False)
@@ -102,7 +102,7 @@ async def test_a_sideband_that_leaves_before_the_owner_comes_ends_nothing(
     assert owner.types() == ["session.created", "input_audio_buffer.cleared"]
 
 
-async def test_the_end_of_the_session_closes_its_sidebands(hub: Hub, session: LiveSession) -> None:
+async def test_the_end_of_the_session_closes_its_sidebands(hub: Hub, session: SessionDoor) -> None:
     owner, backend, monitor = Line("owner"), Line("backend"), Line("monitor")
     session.attach(owner)
     session.attach(backend, owns=False)
@@ -116,7 +116,7 @@ async def test_the_end_of_the_session_closes_its_sidebands(hub: Hub, session: Li
     session.detach(monitor)
 
 
-async def test_the_last_of_several_owners_ends_the_session(session: LiveSession) -> None:
+async def test_the_last_of_several_owners_ends_the_session(session: SessionDoor) -> None:
     first, second = Line("first"), Line("second")
     session.attach(first)
     session.attach(second)
@@ -126,7 +126,7 @@ async def test_the_last_of_several_owners_ends_the_session(session: LiveSession)
     assert state(session) == "ended"
 
 
-async def test_a_fault_of_ours_closes_everyone_with_its_code(session: LiveSession) -> None:
+async def test_a_fault_of_ours_closes_everyone_with_its_code(session: SessionDoor) -> None:
     owner, backend = Line("owner"), Line("backend")
     session.attach(owner)
     session.attach(backend, owns=False)
@@ -136,7 +136,7 @@ async def test_a_fault_of_ours_closes_everyone_with_its_code(session: LiveSessio
     assert backend.closed == (1011, "The server had an error.")
 
 
-async def test_who_comes_too_late_is_told_so(session: LiveSession) -> None:
+async def test_who_comes_too_late_is_told_so(session: SessionDoor) -> None:
     owner, late = Line("owner"), Line("late")
     session.attach(owner)
     session.detach(owner)
@@ -146,7 +146,7 @@ async def test_who_comes_too_late_is_told_so(session: LiveSession) -> None:
     session.detach(late)
 
 
-async def test_who_left_hears_nothing_more(session: LiveSession) -> None:
+async def test_who_left_hears_nothing_more(session: SessionDoor) -> None:
     owner, backend = Line("owner"), Line("backend")
     session.attach(owner)
     session.attach(backend, owns=False)
@@ -164,7 +164,7 @@ async def test_who_left_hears_nothing_more(session: LiveSession) -> None:
 
 
 async def test_an_event_that_is_not_allowed_is_one_error_and_changes_nothing(
-    session: LiveSession,
+    session: SessionDoor,
 ) -> None:
     page, backend = Line("page"), Line("backend")
     session.attach(page, may_send={"response.create", "input_audio_buffer.append"})
@@ -188,7 +188,7 @@ async def test_an_event_that_is_not_allowed_is_one_error_and_changes_nothing(
     assert session.settings is before
 
 
-async def test_what_is_allowed_passes_and_others_are_not_bound(session: LiveSession) -> None:
+async def test_what_is_allowed_passes_and_others_are_not_bound(session: SessionDoor) -> None:
     page, backend = Line("page"), Line("backend")
     session.attach(page, may_send=frozenset({"response.create"}))
     session.attach(backend, owns=False)
@@ -200,7 +200,7 @@ async def test_what_is_allowed_passes_and_others_are_not_bound(session: LiveSess
     assert told[0]["type"] == "response.created"
 
 
-async def test_a_connection_may_be_made_to_listen_only(session: LiveSession) -> None:
+async def test_a_connection_may_be_made_to_listen_only(session: SessionDoor) -> None:
     owner, monitor = Line("owner"), Line("monitor")
     session.attach(owner)
     session.attach(monitor, owns=False, may_send=())
@@ -211,7 +211,7 @@ async def test_a_connection_may_be_made_to_listen_only(session: LiveSession) -> 
     assert owner.take() == []
 
 
-async def test_a_list_goes_with_its_connection(session: LiveSession) -> None:
+async def test_a_list_goes_with_its_connection(session: SessionDoor) -> None:
     owner, page = Line("owner"), Line("page")
     session.attach(owner)
     session.attach(page, may_send=())
@@ -225,7 +225,7 @@ async def test_a_list_goes_with_its_connection(session: LiveSession) -> None:
 # --- What there is to see ----------------------------------------------------
 
 
-async def test_the_state_says_what_goes_on(session: LiveSession) -> None:
+async def test_the_state_says_what_goes_on(session: SessionDoor) -> None:
     owner = Line("owner")
     session.attach(owner)
     assert state(session) == "idle"
@@ -235,7 +235,7 @@ async def test_the_state_says_what_goes_on(session: LiveSession) -> None:
     assert state(session) == "idle"
 
 
-async def test_connections_are_named_with_their_roles(session: LiveSession) -> None:
+async def test_connections_are_named_with_their_roles(session: SessionDoor) -> None:
     session.attach(Line("owner"))
     session.attach(Line("backend"), owns=False)
     assert dict(session.connection_roles) == {"owner": "owner", "backend": "sideband"}

@@ -23,17 +23,17 @@ from antiphon.engines.scripted import (
     Write,
 )
 from antiphon.errors import EngineUnavailable, ProtocolError
-from antiphon.journal.tape import Tape
+from antiphon.journal.tape import Tape, tapes_in
 from antiphon.protocol.codec import decode_client_event
+from antiphon.runtime.door import SessionDoor
 from antiphon.runtime.hub import Hub, SessionRules
-from antiphon.runtime.session import LiveSession
 from antiphon.testing import MemoryConnection, run_in_virtual_time
 
 
 class Client:
     """A connection and what it says."""
 
-    def __init__(self, session: LiveSession, name: str, *, owns: bool = True) -> None:
+    def __init__(self, session: SessionDoor, name: str, *, owns: bool = True) -> None:
         self.session = session
         self.connection = MemoryConnection(name)
         session.attach(self.connection, owns=owns)
@@ -275,7 +275,7 @@ def test_a_tape_replays_to_the_same_effects(tmp_path: Path) -> None:
     async def main() -> None:
         h = hub(
             (Speak(ms=300, text="one two"),),
-            tape_dir=tmp_path,
+            observers=[tapes_in(tmp_path)],
             rules=SessionRules(session_max_ms=60_000),
         )
         client = Client(h.open(kind="realtime", model="m"), "c")

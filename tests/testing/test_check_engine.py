@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from antiphon.core.causes import (
+    EngineBegan,
     EngineCalled,
     EngineFinished,
     EngineNews,
@@ -16,6 +17,8 @@ from antiphon.core.causes import (
     EngineSpoke,
     EngineWrote,
     TranscriptEnded,
+    TurnEnded,
+    TurnFound,
     TurnJudged,
     Word,
 )
@@ -36,6 +39,7 @@ from antiphon.engines.scripted import (
     Write,
 )
 from antiphon.testing import CHECKS, PromiseBroken, check_engine, check_promise, run_in_virtual_time
+from antiphon.testing.duplex_engine import DuplexEngine
 
 LONG: Reply = (Speak(ms=3000, text="one two three four five six", paced=True),)
 
@@ -63,6 +67,12 @@ def test_they_hold_in_real_time() -> None:
     asyncio.run(
         check_promise("StopGenerating is obeyed within 100 ms", lambda: ScriptedEngine(script))
     )
+
+
+@pytest.mark.parametrize("begins", [False, True])
+def test_an_engine_that_finds_turns_keeps_them(begins: bool) -> None:
+    script = Script(hears=(Hearing(text="a b", completeness=0.9),))
+    run_in_virtual_time(check_engine(lambda: DuplexEngine(ScriptedEngine(script), begins=begins)))
 
 
 # --- Engines that break one promise each ----------------------------------------
@@ -347,8 +357,78 @@ def test_a_failed_answer_is_no_answer() -> None:
     run_in_virtual_time(check())
 
 
+FINDS_TURNS = "turns are found, and answered, as its abilities say"
+
+
+class Finder(ScriptedEngine):
+    """Finds turns, by its own account; ``news`` is all that comes of what it hears."""
+
+    abilities = Abilities(finds_turns=True, full_duplex=True, takes_images=True)
+
+    def __init__(self, *news: EngineNews) -> None:
+        super().__init__(name="broken")
+        self._session = saying_at_once(*news)
+
+    def open(self, session_id: str) -> ScriptedSession:
+        return self._session(Script())
+
+
+def saying_at_once(*news: EngineNews) -> type[Session]:
+    class Says(Session):
+        def __init__(self, script: Script) -> None:
+            super().__init__(script)
+            self._spoken_to = asyncio.Event()
+
+        def send(self, command: EngineCommand) -> None:
+            super().send(command)
+            if sum(isinstance(sent, Hear) for sent in self.sent) == 60:
+                self._spoken_to.set()  # The second of silence before has 50.
+
+        async def __aiter__(self) -> AsyncIterator[EngineNews]:
+            await self._spoken_to.wait()
+            for one in news:
+                yield one
+            async for one in super().__aiter__():
+                yield one
+
+    return Says
+
+
+@pytest.mark.parametrize(
+    ("engine", "complaint"),
+    [
+        (Finder(), "TurnFound, while the user speaks, did not come"),
+        (Finder(TurnFound()), "TurnEnded, in the silence after, did not come"),
+        (Finder(TurnEnded()), "TurnEnded of a turn that it had not found"),
+        (Finder(TurnFound(), TurnFound()), "TurnFound twice: turns do not overlap"),
+        (Finder(TurnFound(), TurnEnded()), "EngineBegan, after a turn, did not come"),
+        (Finder(EngineBegan("a"), EngineBegan("a")), "another response has that name"),
+        (
+            Finder(TurnFound(), TurnEnded(), EngineBegan("a"), EngineFinished("b")),
+            "nobody asked for: 'b'",
+        ),
+    ],
+)
+def test_turns_that_are_not_found_as_promised(engine: Engine, complaint: str) -> None:
+    async def check() -> None:
+        with pytest.raises(PromiseBroken) as raised:
+            await check_promise(FINDS_TURNS, lambda: engine)
+        assert complaint in str(raised.value)
+
+    run_in_virtual_time(check())
+
+
+@pytest.mark.parametrize("news", [TurnFound(), TurnEnded(), EngineBegan("theirs")])
+def test_news_of_turns_needs_the_ability(news: EngineNews) -> None:
+    async def check() -> None:
+        with pytest.raises(PromiseBroken, match="without the ability"):
+            await check_engine(lambda: Broken(saying(news), Script(replies=(LONG,))))
+
+    run_in_virtual_time(check())
+
+
 def test_every_check_finds_some_broken_engine() -> None:
-    assert {promise for promise, _, _ in BROKEN} == set(CHECKS)
+    assert {promise for promise, _, _ in BROKEN} | {FINDS_TURNS} == set(CHECKS)
 
 
 def test_checks_can_be_left_out() -> None:

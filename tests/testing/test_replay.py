@@ -12,7 +12,7 @@ from antiphon.core.causes import EngineFinished, EngineNews, EngineSpoke, Playou
 from antiphon.core.conversation import Conversation
 from antiphon.core.effects import EngineCommand, Generate, PlayAudio
 from antiphon.engines.engine import Abilities
-from antiphon.journal.tape import Tape, TapeWriter
+from antiphon.journal.tape import Tape, TapeWriter, tapes_in
 from antiphon.protocol import client, server
 from antiphon.protocol.server import ServerEvent
 from antiphon.runtime.hub import Hub
@@ -73,7 +73,7 @@ class Listener:
 
 
 async def test_the_tape_of_a_live_session_replays_without_a_difference(tmp_path: Path) -> None:
-    hub = Hub(lambda _: Echo(), tape_dir=tmp_path)
+    hub = Hub(lambda _: Echo(), observers=[tapes_in(tmp_path)])
     session = hub.open(kind="realtime", model="echo")
     listener = Listener()
     session.attach(listener)
@@ -107,7 +107,7 @@ def _changed(path: Path, **changes: object) -> Tape:
             if isinstance(effect, server.ResponseDone):
                 response = msgspec.structs.replace(effect.response, **changes)
                 effects[i] = msgspec.structs.replace(effect, response=response)
-        writer.write(now_ms, cause, effects)
+        writer.saw(now_ms, cause, effects)
     writer.close()
     return Tape(path)
 
@@ -149,8 +149,8 @@ def test_a_long_value_is_shortened() -> None:
 def test_a_conversation_that_fails_now_is_a_difference_and_the_end(tmp_path: Path) -> None:
     call = VirtualCall()
     writer = TapeWriter(tmp_path / "a.tape", call.terms)
-    writer.write(0, PlayoutDrained(5), [])  # Nobody here owns the playout.
-    writer.write(1, Tick(), [])
+    writer.saw(0, PlayoutDrained(5), [])  # Nobody here owns the playout.
+    writer.saw(1, Tick(), [])
     writer.close()
     [only] = replay(Tape(tmp_path / "a.tape"))
     assert only.difference is not None
@@ -168,7 +168,7 @@ class Breaker(Echo):
 
 
 async def test_the_cause_that_broke_a_conversation_is_on_its_tape(tmp_path: Path) -> None:
-    hub = Hub(lambda _: Breaker(), tape_dir=tmp_path)
+    hub = Hub(lambda _: Breaker(), observers=[tapes_in(tmp_path)])
     session = hub.open(kind="realtime", model="echo")
     listener = Listener()
     session.attach(listener)

@@ -32,6 +32,8 @@ class Attached(_Cause, frozen=True, tag="attached"):
     """A connection joined the session: the client's own, or a sideband."""
 
     connection: str
+    owns: bool = True
+    """False: a sideband, which may come and go."""
 
 
 class Detached(_Cause, frozen=True, tag="detached"):
@@ -71,6 +73,13 @@ class VoiceScored(_Cause, frozen=True, tag="voice_scored"):
     at_sample: int
     probability: float
     played_samples: int = 0
+    is_echo: bool = False
+    """What sounds there is our own voice, come back through the microphone."""
+
+    @property
+    def user_probability(self) -> float:
+        """How likely it is the user who speaks."""
+        return 0.0 if self.is_echo else self.probability
 
 
 class PlayoutDrained(_Cause, frozen=True, tag="playout_drained"):
@@ -116,6 +125,22 @@ class TurnJudged(_Cause, frozen=True, tag="turn_judged"):
     completeness: float
 
 
+class TurnFound(_Cause, frozen=True, tag="turn_found"):
+    """The user began to speak, as an engine found that finds turns itself."""
+
+    from_sample: int | None = None
+    """None: now."""
+    played_samples: int = 0
+    """As the session knows it; the engine leaves it."""
+
+
+class TurnEnded(_Cause, frozen=True, tag="turn_ended"):
+    """The turn that the engine found is over, and is to be committed."""
+
+    at_sample: int | None = None
+    """None: now."""
+
+
 # --- News from the engine: its answer ----------------------------------------
 
 
@@ -127,6 +152,16 @@ class Word(Struct, frozen=True, array_like=True):
 
     text_end: int
     end_sample: int
+
+
+class EngineBegan(_Cause, frozen=True, tag="engine_began"):
+    """The engine answers without having been told to; news of that answer follows.
+
+    ``response_id`` is its own name for it, which no other response has: it comes back in
+    `StopGenerating`.
+    """
+
+    response_id: str
 
 
 class EngineSaid(_Cause, frozen=True, tag="engine_said"):
@@ -185,11 +220,10 @@ class EngineLost(_Cause, frozen=True, tag="engine_lost"):
     message: str
 
 
+TurnNews = TranscriptGrew | TranscriptEnded | TranscriptFailed | TurnJudged | TurnFound | TurnEnded
 EngineNews = (
-    TranscriptGrew
-    | TranscriptEnded
-    | TranscriptFailed
-    | TurnJudged
+    TurnNews
+    | EngineBegan
     | EngineSaid
     | EngineSpoke
     | EngineWrote

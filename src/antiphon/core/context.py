@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from antiphon.core.items import Entry
+from antiphon.core.items import CallEntry, Entry, OutputEntry
 from antiphon.core.usage import Tokens, add_up, entry_tokens
 from antiphon.protocol.session import RetentionRatio, Truncation
 
@@ -56,18 +56,18 @@ def fit_context(
 def _first_of_last(entries: Sequence[Entry]) -> int:
     """Where the last item is; for a function's output, where its call is."""
     last = len(entries) - 1
-    if entries and entries[last].type == "function_call_output":
+    if entries and isinstance(output := entries[last], OutputEntry):
         return max(
             i
             for i, entry in enumerate(entries)
-            if entry.type == "function_call" and entry.call_id == entries[last].call_id
+            if isinstance(entry, CallEntry) and entry.call_id == output.call_id
         )
     return last
 
 
 def _without_orphans(entries: Sequence[Entry]) -> list[Entry]:
     """A function's output means nothing without its call."""
-    if not any(entry.type == "function_call_output" for entry in entries):
+    if not any(isinstance(entry, OutputEntry) for entry in entries):
         return list(entries)
-    calls = {entry.call_id for entry in entries if entry.type == "function_call"}
-    return [e for e in entries if e.type != "function_call_output" or e.call_id in calls]
+    calls = {entry.call_id for entry in entries if isinstance(entry, CallEntry)}
+    return [e for e in entries if not isinstance(e, OutputEntry) or e.call_id in calls]

@@ -10,6 +10,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from antiphon.core.records import Record
 from antiphon.protocol.items import Item
 from antiphon.protocol.server import ServerEvent
 from antiphon.protocol.session import AnySession, MaxTokens, Tool, ToolChoice
@@ -110,6 +111,9 @@ class ClearPlayout(_Command, frozen=True, tag="clear_playout"):
     """Play nothing more of what was given."""
 
 
+# --- To the log: `Record` (core/records.py) ----------------------------------
+
+
 # --- To the session ----------------------------------------------------------
 
 
@@ -119,5 +123,5 @@ class Close(_Command, frozen=True, tag="close"):
     reason: str
 
 
-Command = SendTo | EngineCommand | DetectVoice | PlayAudio | ClearPlayout | Close
+Command = SendTo | EngineCommand | DetectVoice | PlayAudio | ClearPlayout | Record | Close
 Effect = ServerEvent | Command

@@ -1,30 +1,74 @@
-"""The conversation's items, in order."""
+"""The conversation's items, in order: the only place that changes them.
+
+Whatever becomes of an item (it is added, grows, is completed, cut, transcribed, deleted) is
+done here, and told here: by the `conversation.item.*` events, and by a `Record` before them
+where a log is kept.  `Past` is the inverse: a history that was, taken up again.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
+from antiphon.core.causes import Word
+from antiphon.core.effects import Effect
 from antiphon.core.faults import Fault
-from antiphon.core.items import MAX_AUDIO_BYTES, Entry
+from antiphon.core.ids import Ids
+from antiphon.core.items import (
+    MAX_AUDIO_BYTES,
+    CallEntry,
+    Entry,
+    HeardPart,
+    MessageEntry,
+    Part,
+    SpokenPart,
+    TextPart,
+    audio_parts,
+    samples_to_ms,
+    snapshot,
+)
+from antiphon.core.records import ItemChanged, ItemDeleted, Recorder
+from antiphon.protocol.items import Item, Status
+from antiphon.protocol.server import (
+    ConversationItemAdded,
+    ConversationItemDeleted,
+    ConversationItemDone,
+    ConversationItemTruncated,
+)
 
 MAX_ITEMS = 10_000
 """Overflow policy: a client's new item is refused; a session's hour does not get there by voice."""
 
 
 class History:
-    def __init__(self) -> None:
+    """Args:
+    ids: For the events.
+    recorder: Where changes are told to a log.
+    past: The items that are there already.
+    """
+
+    def __init__(self, ids: Ids, recorder: Recorder, past: Iterable[Entry] = ()) -> None:
+        self._ids = ids
+        self._recorder = recorder
         self._entries: dict[str, Entry] = {}
         self._order: list[str] = []
         self._audio: dict[str, int] = {}
         """How many bytes of audio an item brought, oldest first."""
         self._audio_bytes = 0
         self._reserved: set[str] = set()
+        self._told: dict[str, Item] = {}
+        """What an engine was told of items that have not changed since."""
+        for entry in past:
+            self._entries[entry.id] = kept = snapshot(entry)
+            self._order.append(kept.id)
+            self._keep_audio(kept)
 
     def __iter__(self) -> Iterator[Entry]:
         return (self._entries[item_id] for item_id in self._order)
 
     def __len__(self) -> int:
         return len(self._order)
+
+    # --- What is there -------------------------------------------------------
 
     def get(self, item_id: str) -> Entry | None:
         return self._entries.get(item_id)
@@ -47,6 +91,22 @@ class History:
         while self._order[at] != item_id:
             at -= 1
         return self._order[at - 1] if at else None
+
+    def has_call(self, call_id: str) -> bool:
+        return any(isinstance(e, CallEntry) and e.call_id == call_id for e in self)
+
+    def for_engine(self, entry: Entry) -> Item:
+        """Each response asks this of the whole conversation: what has not changed is not
+        made anew.
+        """
+        told = self._told.get(entry.id)
+        if told is None:
+            told = entry.for_engine()
+            if self._holds(entry):
+                self._told[entry.id] = told
+        return told
+
+    # --- Places --------------------------------------------------------------
 
     def reserve(self, item_id: str) -> None:
         """An item that is to come has its id already: nobody else may take it."""
@@ -78,38 +138,164 @@ class History:
                 param="previous_item_id",
             )
 
-    def insert(self, entry: Entry, previous_item_id: str | None = None) -> None:
-        """Put an entry after another; None or "" is the end, "root" the front."""
-        assert entry.id not in self._entries, entry.id
-        self._entries[entry.id] = entry
-        if not previous_item_id:
-            self._order.append(entry.id)
-        elif previous_item_id == "root":
-            self._order.insert(0, entry.id)
-        else:
-            self._order.insert(self._order.index(previous_item_id) + 1, entry.id)
+    # --- What becomes of an item ---------------------------------------------
 
-    def delete(self, item_id: str) -> None:
+    def add(self, entry: Entry, out: list[Effect], *, after: str | None = None) -> None:
+        """Put an entry after another; None or "" is the end, "root" the front."""
+        self._insert(entry, after)
+        previous = self.previous_id(entry.id)
+        if self._recorder.on:
+            self._recorder.tell(ItemChanged(snapshot(entry), previous), out)
+        self._announce_added(entry, previous, out)
+
+    def add_whole(self, entry: Entry, out: list[Effect], *, after: str | None = None) -> None:
+        """Add an item that is done already."""
+        self.add(entry, out, after=after)
+        self._keep_audio(entry)
+        self._announce_done(entry, self.previous_id(entry.id), out)
+
+    def announce_again(self, entry: Entry, out: list[Effect]) -> None:
+        previous = self.previous_id(entry.id)
+        self._announce_added(entry, previous, out)
+        self._announce_done(entry, previous, out)
+
+    def open_part(self, entry: MessageEntry, part: Part) -> None:
+        entry.parts.append(part)
+        self._changed(entry)
+
+    def say(self, entry: MessageEntry, text: str) -> None:
+        """More words of the part that is open; where it was cut, they were never heard."""
+        part = entry.parts[-1]
+        assert isinstance(part, SpokenPart | TextPart), "an assistant's part is open"
+        part.say(text)
+        self._changed(entry)
+
+    def speak(self, entry: MessageEntry, pcm: bytes, words: Iterable[Word]) -> None:
+        """More sound of the part that is open."""
+        part = entry.parts[-1]
+        assert isinstance(part, SpokenPart), "speech is open"
+        part.speak(pcm, words)  # Audio is not told to engines: for them, nothing has changed.
+
+    def extend_call(self, entry: CallEntry, arguments: str) -> None:
+        entry.arguments += arguments
+        self._changed(entry)
+
+    def seal(self, entry: MessageEntry) -> None:
+        """Nothing more of this answer will be heard."""
+        if entry.spoken is not None:
+            entry.spoken.sealed = True
+
+    def complete(self, entry: Entry, status: Status, out: list[Effect]) -> None:
+        """The item has all that it will have; where it ended early, what was not spoken goes."""
+        if status == "incomplete" and isinstance(entry, MessageEntry) and entry.spoken is not None:
+            entry.spoken.end_early()
+        entry.status = status
+        self._changed(entry)
+        if not self._holds(entry):
+            return  # Out of band, or deleted while it grew.
+        self._keep_audio(entry)
+        self._record(entry, out)
+        self._announce_done(entry, self.previous_id(entry.id), out)
+
+    def cut(
+        self,
+        entry: MessageEntry,
+        part: SpokenPart,
+        audio_end_ms: int,
+        samples: int,
+        out: list[Effect],
+    ) -> None:
+        """Keep what was heard of an item."""
+        part.cut(samples)
+        if entry.status == "in_progress":
+            part.sealed = True
+        self._changed(entry)
+        self._record(entry, out)
+        index = next(i for i, other in enumerate(entry.parts) if other is part)
+        out.append(
+            ConversationItemTruncated(
+                event_id=self._ids.event(),
+                item_id=entry.id,
+                content_index=index,
+                audio_end_ms=audio_end_ms,
+            )
+        )
+
+    def cut_at_heard(self, item_id: str, heard_samples: int, out: list[Effect]) -> None:
+        """The server's own truncation; an item that is gone needs none."""
+        entry = self._entries.get(item_id)
+        if isinstance(entry, MessageEntry) and entry.spoken is not None:
+            self.cut(entry, entry.spoken, samples_to_ms(heard_samples), heard_samples, out)
+
+    def transcribe(
+        self, entry: MessageEntry, part: HeardPart, text: str | None, out: list[Effect]
+    ) -> None:
+        """The words of a turn are known; None: they never will be."""
+        if text is not None:
+            part.transcript = text
+        part.awaits_transcript = False
+        self._changed(entry)
+        self._record(entry, out)
+
+    def delete(self, item_id: str, out: list[Effect]) -> None:
         del self._entries[item_id]
         self._order.remove(item_id)
+        self._told.pop(item_id, None)
         self._audio_bytes -= self._audio.pop(item_id, 0)
+        self._recorder.tell(ItemDeleted(item_id), out)
+        out.append(ConversationItemDeleted(event_id=self._ids.event(), item_id=item_id))
 
-    def has_call(self, call_id: str) -> bool:
-        return any(e.type == "function_call" and e.call_id == call_id for e in self)
+    # --- Telling -------------------------------------------------------------
 
-    def keep_audio(self, entry: Entry) -> None:
+    def _announce_added(self, entry: Entry, previous: str | None, out: list[Effect]) -> None:
+        out.append(
+            ConversationItemAdded(
+                event_id=self._ids.event(), previous_item_id=previous, item=entry.wire()
+            )
+        )
+
+    def _announce_done(self, entry: Entry, previous: str | None, out: list[Effect]) -> None:
+        out.append(
+            ConversationItemDone(
+                event_id=self._ids.event(), previous_item_id=previous, item=entry.wire()
+            )
+        )
+
+    def _record(self, entry: Entry, out: list[Effect]) -> None:
+        if self._recorder.on and self._holds(entry):
+            self._recorder.tell(ItemChanged(snapshot(entry)), out)
+
+    # --- Keeping -------------------------------------------------------------
+
+    def _holds(self, entry: Entry) -> bool:
+        return self._entries.get(entry.id) is entry
+
+    def _changed(self, entry: Entry) -> None:
+        self._told.pop(entry.id, None)
+
+    def _insert(self, entry: Entry, after: str | None) -> None:
+        assert entry.id not in self._entries, entry.id
+        self._entries[entry.id] = entry
+        if not after:
+            self._order.append(entry.id)
+        elif after == "root":
+            self._order.insert(0, entry.id)
+        else:
+            self._order.insert(self._order.index(after) + 1, entry.id)
+
+    def _keep_audio(self, entry: Entry) -> None:
         """Count a finished entry's audio, and forget the oldest where it is too much."""
         size = _audio_size(entry)
-        if not size or entry.id not in self._entries or entry.id in self._audio:
+        if not size or entry.id in self._audio:
             return
         self._audio[entry.id] = size
         self._audio_bytes += size
         while self._audio_bytes > MAX_AUDIO_BYTES:
             oldest = next(iter(self._audio))
             self._audio_bytes -= self._audio.pop(oldest)
-            for part in self._entries[oldest].parts:
+            for part in audio_parts(self._entries[oldest]):
                 part.pcm = bytearray()
 
 
 def _audio_size(entry: Entry) -> int:
-    return sum(len(part.pcm) for part in entry.parts)
+    return sum(len(part.pcm) for part in audio_parts(entry))

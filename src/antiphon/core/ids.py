@@ -8,16 +8,21 @@ class Ids:
 
     SEED_LENGTH = 13
 
-    def __init__(self, seed: str) -> None:
+    def __init__(self, seed: str, used: int = 0) -> None:
         assert len(seed) == self.SEED_LENGTH, f"a seed has {self.SEED_LENGTH} characters"
         self._seed = seed
         self._event_prefix = f"event_{seed}"
-        self._count = 0
+        self.used = used
+        """How many were made; another `Ids` that begins there makes those that would follow."""
 
     def new(self, prefix: str) -> str:
-        self._count += 1
-        return f"{prefix}_{self._seed}{self._count:08d}"
+        self.used += 1
+        return f"{prefix}_{self._seed}{self.used:08d}"
 
     def event(self) -> str:
-        self._count += 1
-        return f"{self._event_prefix}{self._count:08d}"
+        self.used += 1
+        return f"{self._event_prefix}{self.used:08d}"
+
+    def made(self, name: str) -> bool:
+        """Whether a name is an id of ours (or is made to look like one)."""
+        return name.partition("_")[2].startswith(self._seed)

@@ -7,7 +7,18 @@ from msgspec import UNSET
 from antiphon.core.effects import Effect, SendTo, TurnCommitted
 from antiphon.core.faults import Fault
 from antiphon.core.formats import decode_whole, encode_whole
-from antiphon.core.items import Entry, Part, entry_from, ms_to_samples, samples_to_ms
+from antiphon.core.items import (
+    CallEntry,
+    Entry,
+    HeardPart,
+    MessageEntry,
+    OutputEntry,
+    Part,
+    SpokenPart,
+    entry_from,
+    ms_to_samples,
+    samples_to_ms,
+)
 from antiphon.core.stage import Stage
 from antiphon.protocol.client import (
     ConversationItemCreate,
@@ -16,13 +27,7 @@ from antiphon.protocol.client import (
     ConversationItemTruncate,
 )
 from antiphon.protocol.items import Content, InputAudio, Message
-from antiphon.protocol.server import (
-    ConversationItemAdded,
-    ConversationItemDeleted,
-    ConversationItemDone,
-    ConversationItemRetrieved,
-    ConversationItemTruncated,
-)
+from antiphon.protocol.server import ConversationItemRetrieved
 from antiphon.protocol.session import AudioFormat, Session
 
 TRUNCATE_TOLERANCE_MS = 500
@@ -47,23 +52,24 @@ class ItemRequests:
                 param="item.id",
             )
         stage.history.check_place(event.previous_item_id)
-        if entry.type == "function_call_output" and not stage.history.has_call(entry.call_id):
+        if isinstance(entry, OutputEntry) and not stage.history.has_call(entry.call_id):
             raise Fault(
                 "invalid_tool_call_id",
                 f"Tool call ID '{entry.call_id}' not found in conversation.",
             )
-        if entry.type == "function_call" and not entry.call_id:
+        stage.check_images(entry, "item")
+        if isinstance(entry, CallEntry) and not entry.call_id:
             entry.call_id = stage.ids.new("call")
         spoken = self._take_audio(entry, item)
-        stage.history.insert(entry, event.previous_item_id)
-        if spoken is not None:
-            entry.parts[spoken].shows_text = stage.transcripts.wanted
-        self._announce(entry, out)
-        if spoken is not None:
-            part = entry.parts[spoken]
-            out.append(TurnCommitted(entry.id, bytes(part.pcm)))
-            stage.transcripts.commit(entry.id, part, spoken, out)
-        stage.history.keep_audio(entry)
+        if spoken is None:
+            stage.history.add_whole(entry, out, after=event.previous_item_id)
+            return
+        index, part = spoken
+        part.shows_transcript, part.awaits_transcript = stage.transcripts.wanted, True
+        pcm = bytes(part.pcm)  # The history keeps only so much of it.
+        stage.history.add_whole(entry, out, after=event.previous_item_id)
+        out.append(TurnCommitted(entry.id, pcm))
+        stage.transcripts.commit(entry.id, index, out)
 
     def retrieve(self, event: ConversationItemRetrieve, connection: str, out: list[Effect]) -> None:
         entry = self._stage.history.get(event.item_id)
@@ -73,7 +79,9 @@ class ItemRequests:
                 f"Error retrieving item: the item with id '{event.item_id}' does not exist.",
                 param="item_id",
             )
-        item = entry.with_content(tuple(self._content(part) for part in entry.parts))
+        item = entry.wire()
+        if isinstance(entry, MessageEntry):
+            item = entry.with_content(tuple(self._content(part) for part in entry.parts))
         answer = ConversationItemRetrieved(event_id=self._stage.ids.event(), item=item)
         out.append(SendTo(connection, answer))
 
@@ -85,9 +93,9 @@ class ItemRequests:
                 f"Error truncating item: the item with id '{event.item_id}' does not exist.",
                 param="item_id",
             )
-        parts = entry.parts
+        parts = entry.parts if isinstance(entry, MessageEntry) else []
         part = parts[event.content_index] if event.content_index < len(parts) else None
-        if part is None or part.kind != "output_audio":
+        if not isinstance(part, SpokenPart):
             raise Fault(
                 "unsupported_content_type", "Only model output audio messages can be truncated"
             )
@@ -98,23 +106,9 @@ class ItemRequests:
                 f"Audio content of {have_ms}ms is already shorter than {event.audio_end_ms}ms",
                 param="audio_end_ms",
             )
-        self.cut(entry, part, ms_to_samples(event.audio_end_ms), event.audio_end_ms, out)
-
-    def cut(
-        self, entry: Entry, part: Part, samples: int, audio_end_ms: int, out: list[Effect]
-    ) -> None:
-        """Keep what was heard of an item, and tell."""
-        part.cut(samples)
-        if entry.status == "in_progress":
-            part.sealed = True
-        out.append(
-            ConversationItemTruncated(
-                event_id=self._stage.ids.event(),
-                item_id=entry.id,
-                content_index=entry.parts.index(part),
-                audio_end_ms=audio_end_ms,
-            )
-        )
+        assert isinstance(entry, MessageEntry), "it has a spoken part"
+        samples = ms_to_samples(event.audio_end_ms)
+        self._stage.history.cut(entry, part, event.audio_end_ms, samples, out)
 
     def delete(self, event: ConversationItemDelete, out: list[Effect]) -> None:
         if self._stage.history.get(event.item_id) is None:
@@ -123,9 +117,8 @@ class ItemRequests:
                 f"Error deleting item: the item with id '{event.item_id}' does not exist.",
                 param="item_id",
             )
-        self._stage.history.delete(event.item_id)
         self._stage.transcripts.drop(event.item_id)
-        out.append(ConversationItemDeleted(event_id=self._stage.ids.event(), item_id=event.item_id))
+        self._stage.history.delete(event.item_id, out)
 
     def _acknowledge_again(self, known: Entry, entry: Entry, out: list[Effect]) -> None:
         """The same item twice is a client that repeats itself; another one is a mistake."""
@@ -135,23 +128,15 @@ class ItemRequests:
                 f"Error creating item: an item with id '{entry.id}' already exists.",
                 param="item.id",
             )
-        self._announce(known, out)
+        self._stage.history.announce_again(known, out)
 
-    def _announce(self, entry: Entry, out: list[Effect]) -> None:
-        ids, item = self._stage.ids, entry.wire()
-        previous = self._stage.history.previous_id(entry.id)
-        out.append(
-            ConversationItemAdded(event_id=ids.event(), previous_item_id=previous, item=item)
-        )
-        out.append(ConversationItemDone(event_id=ids.event(), previous_item_id=previous, item=item))
-
-    def _take_audio(self, entry: Entry, item: object) -> int | None:
-        """Decode a created message's audio; which part's words are to be found out.
+    def _take_audio(self, entry: Entry, item: object) -> tuple[int, HeardPart] | None:
+        """Decode a created message's audio; the part whose words are to be found out, and where.
 
         Raises:
             Fault: there are two such parts; a turn has one transcript.
         """
-        if not isinstance(item, Message):
+        if not isinstance(item, Message) or not isinstance(entry, MessageEntry):
             return None
         spoken = [
             index
@@ -166,17 +151,23 @@ class ItemRequests:
                 param=f"item.content[{spoken[1]}]",
             )
         for content, part in zip(item.content, entry.parts, strict=True):
-            if isinstance(content, InputAudio) and content.audio:
+            if isinstance(content, InputAudio) and isinstance(part, HeardPart) and content.audio:
                 part.pcm += decode_whole(self._input_format, content.audio)
                 part.samples = len(part.pcm) // 2
-        return spoken[0] if spoken else None
+        for index in spoken:
+            part = entry.parts[index]
+            assert isinstance(part, HeardPart), "it was made of audio"
+            return index, part
+        return None
 
     def _content(self, part: Part) -> Content:
         """A part with its audio, where it is kept."""
         # Where the server plays, events travel on a data channel that closes on long messages.
-        if not part.pcm or self._stage.playout is not None:
+        if not isinstance(part, HeardPart | SpokenPart):
             return part.wire()
-        audio_format = self._input_format if part.kind == "input_audio" else self._output_format
+        if not part.pcm or self._stage.sounding.by_server:
+            return part.wire()
+        audio_format = self._input_format if isinstance(part, HeardPart) else self._output_format
         return part.wire(encode_whole(audio_format, bytes(part.pcm)))
 
     @property

@@ -1,12 +1,16 @@
-"""Items as the conversation keeps them: what the wire shows, and what was heard of them."""
+"""Items as the conversation keeps them: what the wire shows, and what was heard of them.
+
+Each kind of item, and of content part, is a type of its own.  They are plain data, so that a
+log can keep them; only `History` changes them once they are in a conversation or a response.
+"""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, TypeVar
 
-from msgspec import UNSET
+from msgspec import UNSET, Struct, field
 
 from antiphon.core.causes import MEDIA_RATE_HZ, Word
 from antiphon.core.faults import Fault
@@ -26,9 +30,6 @@ from antiphon.protocol.items import (
     Status,
 )
 
-PartKind = Literal["input_text", "input_audio", "input_image", "output_text", "output_audio"]
-
-
 MAX_AUDIO_BYTES = 320 * 1024
 """Audio kept for `conversation.item.retrieve`, by one item and by all: some 7 s.  As base64 it
 stays far below the 1 MiB frame that some clients take at most.  Overflow policy: the audio of an
@@ -43,15 +44,48 @@ def ms_to_samples(ms: int) -> int:
     return ms * MEDIA_RATE_HZ // 1000
 
 
-@dataclass(slots=True, eq=False)
-class Part:
-    """One content part of a message."""
+# --- Content parts -----------------------------------------------------------
 
-    kind: PartKind
-    text: str | None = None
-    """Text, or transcript; None: not known yet."""
-    shows_text: bool = True
-    """False: the transcript is for the engine alone, as the session did not ask for it."""
+
+class TextPart(Struct, tag="text", tag_field="part"):
+    """What was written, by anyone."""
+
+    kind: Literal["input_text", "output_text"]
+    text: str = ""
+
+    def say(self, text: str) -> None:
+        self.text += text
+
+    def wire(self) -> Content:
+        return InputText(self.text) if self.kind == "input_text" else OutputText(self.text)
+
+
+class HeardPart(Struct, tag="heard", tag_field="part"):
+    """What the user said."""
+
+    transcript: str | None = None
+    """None: not known (yet)."""
+    shows_transcript: bool = True
+    """False: it is for the engine alone, as the session did not ask for it."""
+    awaits_transcript: bool = False
+    """An engine was asked for the words and has not answered."""
+    pcm: bytearray = field(default_factory=bytearray)
+    """24 kHz; dropped first when a session holds too much (`History`)."""
+    samples: int = 0
+    """How long the audio is, also where ``pcm`` was dropped."""
+
+    def wire(self, audio: bytes | None = None) -> Content:
+        shown = self.transcript if self.shows_transcript else None
+        return InputAudio(shown, UNSET if audio is None else audio)
+
+    def for_engine(self) -> Content:
+        return InputAudio(self.transcript)
+
+
+class SpokenPart(Struct, tag="spoken", tag_field="part"):
+    """What the assistant said aloud."""
+
+    transcript: str = ""
     pcm: bytearray = field(default_factory=bytearray)
     """24 kHz; dropped first when a session holds too much (`History`)."""
     samples: int = 0
@@ -59,12 +93,10 @@ class Part:
     words: list[Word] = field(default_factory=list)
     sealed: bool = False
     """Cut at what was heard: what is generated after that was never heard."""
-    image_url: str = ""
-    image_detail: Literal["auto", "low", "high"] | None = None
 
-    @property
-    def is_audio(self) -> bool:
-        return self.kind in ("input_audio", "output_audio")
+    def say(self, text: str) -> None:
+        if not self.sealed:
+            self.transcript += text
 
     def speak(self, pcm: bytes, words: Iterable[Word]) -> None:
         if self.sealed:
@@ -76,14 +108,10 @@ class Part:
         self.samples += len(pcm) // 2
         self.words += words
 
-    def say(self, text: str) -> None:
-        if not self.sealed:
-            self.text = (self.text or "") + text
-
     def end_early(self) -> None:
         """Words run ahead of their sound; keep those that were spoken."""
         if self.words or not self.samples:
-            self.text = (self.text or "")[: self._heard_chars(self.samples)].rstrip()
+            self.transcript = self._heard_text(self.samples)
 
     def cut(self, samples: int) -> None:
         """Keep what was heard: whole words, up to ``samples``.
@@ -94,98 +122,116 @@ class Part:
         if samples < self.samples:
             del self.pcm[2 * samples :]
             self.samples = samples
-            self.text = (self.text or "")[: self._heard_chars(samples)].rstrip()
+            self.transcript = self._heard_text(samples)
             self.words = [word for word in self.words if word.end_sample <= samples]
 
-    def _heard_chars(self, samples: int) -> int:
-        return max((w.text_end for w in self.words if w.end_sample <= samples), default=0)
+    def _heard_text(self, samples: int) -> str:
+        heard = max((w.text_end for w in self.words if w.end_sample <= samples), default=0)
+        return self.transcript[:heard].rstrip()
 
     def wire(self, audio: bytes | None = None) -> Content:
-        shown = self.text if self.shows_text else None
-        pcm = UNSET if audio is None else audio
-        match self.kind:
-            case "input_text":
-                return InputText(self.text or "")
-            case "output_text":
-                return OutputText(self.text or "")
-            case "input_audio":
-                return InputAudio(shown, pcm)
-            case "output_audio":
-                return OutputAudio(self.text or "", pcm)
-            case "input_image":
-                return InputImage(self.image_url, self.image_detail or UNSET)
+        return OutputAudio(self.transcript, UNSET if audio is None else audio)
 
 
-@dataclass(slots=True, eq=False)
-class Entry:
-    """One item of the conversation."""
+class ImagePart(Struct, tag="image", tag_field="part"):
+    image_url: str
+    detail: Literal["auto", "low", "high"] | None = None
 
+    def wire(self) -> Content:
+        return InputImage(self.image_url, self.detail or UNSET)
+
+
+Part = TextPart | HeardPart | SpokenPart | ImagePart
+AudioPart = HeardPart | SpokenPart
+
+
+# --- Items -------------------------------------------------------------------
+
+
+class MessageEntry(Struct, tag="message", tag_field="entry"):
     id: str
-    type: Literal["message", "function_call", "function_call_output"]
+    role: Literal["system", "user", "assistant"]
     status: Status = "completed"
-    role: Literal["system", "user", "assistant"] = "user"
     parts: list[Part] = field(default_factory=list)
-    name: str = ""
-    call_id: str = ""
-    arguments: str = ""
-    output: str = ""
-    _told: tuple[object, Item] | None = None
-    """What an engine was told last, and of which state."""
 
     def wire(self) -> Item:
         """As events show it: without audio."""
         return self.with_content(tuple(part.wire() for part in self.parts))
 
-    def with_content(self, content: tuple[Content, ...]) -> Item:
-        match self.type:
-            case "message":
-                return Message(id=self.id, status=self.status, role=self.role, content=content)
-            case "function_call":
-                return FunctionCall(
-                    id=self.id,
-                    status=self.status,
-                    name=self.name,
-                    call_id=self.call_id,
-                    arguments=self.arguments,
-                )
-            case "function_call_output":
-                return FunctionCallOutput(
-                    id=self.id, status=self.status, call_id=self.call_id, output=self.output
-                )
-
     def for_engine(self) -> Item:
-        """As an engine sees it: with every transcript that is known, without audio.
-
-        Each response asks this of the whole conversation: what has not changed is not made anew.
-        """
-        state = self._state()
-        if self._told is None or self._told[0] != state:
-            self._told = state, self._made_for_engine()
-        return self._told[1]
-
-    def _state(self) -> object:
-        """All that may change of what an engine sees."""
-        if self.type != "message":
-            return self.status, self.call_id, self.arguments
-        if len(self.parts) == 1:  # by far the most
-            part = self.parts[0]
-            return self.status, part.text, part.shows_text
-        return self.status, [(part.text, part.shows_text) for part in self.parts]
-
-    def _made_for_engine(self) -> Item:
-        if all(part.shows_text for part in self.parts):
-            return self.wire()
+        """As an engine sees it: with every transcript that is known, without audio."""
         return self.with_content(
             tuple(
-                InputAudio(part.text) if part.kind == "input_audio" else part.wire()
+                part.for_engine() if isinstance(part, HeardPart) else part.wire()
                 for part in self.parts
             )
         )
 
-    @property
-    def audio_part(self) -> Part | None:
-        return next((part for part in self.parts if part.is_audio), None)
+    def with_content(self, content: tuple[Content, ...]) -> Item:
+        return Message(id=self.id, status=self.status, role=self.role, content=content)
 
+    @property
+    def spoken(self) -> SpokenPart | None:
+        return next((part for part in self.parts if isinstance(part, SpokenPart)), None)
+
+    @property
+    def audio_parts(self) -> list[AudioPart]:
+        return [part for part in self.parts if isinstance(part, HeardPart | SpokenPart)]
+
+
+class CallEntry(Struct, tag="function_call", tag_field="entry"):
+    """The assistant calls a function."""
+
+    id: str
+    name: str
+    call_id: str
+    arguments: str = ""
+    status: Status = "completed"
+
+    def wire(self) -> Item:
+        return FunctionCall(
+            id=self.id,
+            status=self.status,
+            name=self.name,
+            call_id=self.call_id,
+            arguments=self.arguments,
+        )
+
+    def for_engine(self) -> Item:
+        return self.wire()
+
+
+class OutputEntry(Struct, tag="function_call_output", tag_field="entry"):
+    """What a function answered."""
+
+    id: str
+    call_id: str
+    output: str = ""
+    status: Status = "completed"
+
+    def wire(self) -> Item:
+        return FunctionCallOutput(
+            id=self.id, status=self.status, call_id=self.call_id, output=self.output
+        )
+
+    def for_engine(self) -> Item:
+        return self.wire()
+
+
+Entry = MessageEntry | CallEntry | OutputEntry
+E = TypeVar("E", bound=MessageEntry | CallEntry | OutputEntry)
+
+
+def snapshot(entry: E) -> E:
+    """A copy that does not change with the original."""
+    return copy.deepcopy(entry)
+
+
+def audio_parts(entry: Entry) -> list[AudioPart]:
+    return entry.audio_parts if isinstance(entry, MessageEntry) else []
+
+
+# --- What clients create -----------------------------------------------------
 
 _ALLOWED: dict[str, tuple[type, ...]] = {
     "system": (InputText,),
@@ -204,20 +250,11 @@ def entry_from(item: Message | FunctionCall | FunctionCallOutput, item_id: str) 
     status: Status = "completed" if item.status is UNSET else item.status
     if isinstance(item, FunctionCall):
         call_id = "" if item.call_id is UNSET else item.call_id
-        return Entry(
-            item_id,
-            "function_call",
-            status,
-            name=item.name,
-            call_id=call_id,
-            arguments=item.arguments,
-        )
+        return CallEntry(item_id, item.name, call_id, item.arguments, status)
     if isinstance(item, FunctionCallOutput):
-        return Entry(
-            item_id, "function_call_output", status, call_id=item.call_id, output=item.output
-        )
+        return OutputEntry(item_id, item.call_id, item.output, status)
     parts = [_part_from(content, item.role, i) for i, content in enumerate(item.content)]
-    return Entry(item_id, "message", status, role=item.role, parts=parts)
+    return MessageEntry(item_id, item.role, status, parts)
 
 
 def _part_from(content: object, role: str, index: int) -> Part:
@@ -232,25 +269,22 @@ def _part_from(content: object, role: str, index: int) -> Part:
         )
     match content:
         case InputText(text) | OutputText(text) | BetaText(text):
-            return Part("output_text" if role == "assistant" else "input_text", text)
+            return TextPart("output_text" if role == "assistant" else "input_text", text)
         case OutputAudio(transcript, _) | BetaAudio(transcript, _):
             # A client cannot make the assistant's voice; what was said counts as text.
             if transcript is None:
-                raise Fault(
-                    "missing_required_parameter",
-                    f"Missing required parameter: '{where}.text'.",
-                    param=f"{where}.text",
-                )
-            return Part("output_text", transcript)
+                raise _missing(f"{where}.text")
+            return TextPart("output_text", transcript)
         case InputImage(image_url, detail):
-            return Part("input_image", image_url=image_url, image_detail=detail or None)
+            return ImagePart(image_url, detail or None)
         case InputAudio(transcript, audio):
             if audio is UNSET and transcript is None:
-                raise Fault(
-                    "missing_required_parameter",
-                    f"Missing required parameter: '{where}.audio'.",
-                    param=f"{where}.audio",
-                )
-            return Part("input_audio", transcript)
+                raise _missing(f"{where}.audio")
+            return HeardPart(transcript)
         case _:
             raise AssertionError(content)
+
+
+def _missing(param: str) -> Fault:
+    message = f"Missing required parameter: '{param}'."
+    return Fault("missing_required_parameter", message, param=param)

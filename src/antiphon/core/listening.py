@@ -17,12 +17,10 @@ from antiphon.core.effects import (
 from antiphon.core.faults import Fault
 from antiphon.core.formats import decoder
 from antiphon.core.input_buffer import InputBuffer
-from antiphon.core.items import Entry, Part, ms_to_samples, samples_to_ms
+from antiphon.core.items import HeardPart, MessageEntry, ms_to_samples, samples_to_ms
 from antiphon.core.stage import Stage
 from antiphon.core.turns import TurnDetector, TurnStarted
 from antiphon.protocol.server import (
-    ConversationItemAdded,
-    ConversationItemDone,
     InputAudioBufferCleared,
     InputAudioBufferCommitted,
     InputAudioBufferTimeoutTriggered,
@@ -33,6 +31,8 @@ from antiphon.protocol.session import NoiseReduction
 
 MAX_APPEND_BYTES = 15 * 1024 * 1024
 MIN_COMMIT_MS = 100
+ENGINE_REACH_SAMPLES = ms_to_samples(60_000)
+"""How far back an engine that finds turns itself may find that one began."""
 
 
 class TurnEvent(Enum):
@@ -57,10 +57,14 @@ class Listening:
         self._reduction: NoiseReduction | None = None
         self._reducer: NoiseReducer | None = None
         self._detector: TurnDetector | None = None
+        self._engine_detects = False
+        """Turns come from the engine."""
         self._turn: OpenTurn | None = None
 
     @property
     def user_speaks(self) -> bool:
+        if self._engine_detects:
+            return self._turn is not None
         return self._detector is not None and self._detector.in_turn
 
     @property
@@ -81,6 +85,10 @@ class Listening:
             self._reduction = settings.noise_reduction
             self._reducer = _reducer(self._reduction)
         if self._stage.terms.engine_finds_turns:
+            detects = settings.turn_detection is not None
+            if detects and not self._engine_detects:
+                self._drop_turn(out)  # A turn that appending began is not one that it found.
+            self._engine_detects = detects
             return
         detection = settings.turn_detection
         if detection is None and self._detector is not None:
@@ -120,14 +128,12 @@ class Listening:
             pcm = self._reducer.process(pcm)
         if not pcm:
             return
-        if (
-            self._detector is None
-            and self._turn is None
-            and by_hand
-            and not self._stage.terms.engine_finds_turns
-        ):
+        by_client = self._detector is None and not self._engine_detects
+        if by_client and self._turn is None and by_hand:
             self._begin_turn(self._buffer.start, out)
         out.append(Hear(pcm, self._buffer.append(pcm)))
+        if self._engine_detects and self._turn is None:
+            self._buffer.keep_from(self._buffer.end - ENGINE_REACH_SAMPLES)
 
     # --- Turns ---------------------------------------------------------------
 
@@ -143,18 +149,37 @@ class Listening:
                 self._buffer.keep_from(at_sample - detector.reach_samples)
             return None
         if isinstance(event, TurnStarted):
-            if self._turn is None:
-                self._begin_turn(max(event.at_sample, self._buffer.start), out)
-            turn = self._open_turn
-            out.append(
-                SpeechStarted(
-                    event_id=self._stage.ids.event(),
-                    audio_start_ms=samples_to_ms(turn.from_sample),
-                    item_id=turn.item_id,
-                )
+            return self._start_turn(event.at_sample, out)
+        return self._stop_turn(event.at_sample, out)
+
+    def turn_found(self, from_sample: int | None, out: list[Effect]) -> TurnEvent | None:
+        """An engine found that the user speaks; where nobody wants turns found, it is no turn."""
+        if not self._engine_detects or self._turn is not None:
+            return None
+        return self._start_turn(self._buffer.end if from_sample is None else from_sample, out)
+
+    def turn_ended(self, at_sample: int | None, out: list[Effect]) -> TurnEvent | None:
+        """None where there is no such turn (any more): a client was quicker."""
+        if not self._engine_detects or self._turn is None:
+            return None
+        return self._stop_turn(self._buffer.end if at_sample is None else at_sample, out)
+
+    def _start_turn(self, from_sample: int, out: list[Effect]) -> TurnEvent:
+        if self._turn is None:
+            first = max(from_sample, self._buffer.start)
+            self._begin_turn(min(first, self._buffer.end), out)
+        turn = self._open_turn
+        out.append(
+            SpeechStarted(
+                event_id=self._stage.ids.event(),
+                audio_start_ms=samples_to_ms(turn.from_sample),
+                item_id=turn.item_id,
             )
-            return TurnEvent.STARTED
-        end = min(event.at_sample, self._buffer.end)
+        )
+        return TurnEvent.STARTED
+
+    def _stop_turn(self, at_sample: int, out: list[Effect]) -> TurnEvent:
+        end = max(min(at_sample, self._buffer.end), self._open_turn.from_sample)
         out.append(
             SpeechStopped(
                 event_id=self._stage.ids.event(),
@@ -224,26 +249,25 @@ class Listening:
     def _commit_turn(self, end: int, out: list[Effect]) -> None:
         turn, self._turn = self._open_turn, None
         pcm = self._buffer.take(turn.from_sample, end)
-        part = Part("input_audio", pcm=bytearray(pcm), samples=len(pcm) // 2)
-        entry = Entry(turn.item_id, "message", parts=[part])
-        history, ids = self._stage.history, self._stage.ids
+        part = HeardPart(
+            shows_transcript=self._stage.transcripts.wanted,
+            awaits_transcript=True,
+            pcm=bytearray(pcm),
+            samples=len(pcm) // 2,
+        )
+        entry = MessageEntry(turn.item_id, "user", parts=[part])
+        history = self._stage.history
         history.release(turn.item_id)
-        previous = history.last_id
-        history.insert(entry)
-        history.keep_audio(entry)
-        part.shows_text = self._stage.transcripts.wanted
-        item = entry.wire()
         out.append(
             InputAudioBufferCommitted(
-                event_id=ids.event(), previous_item_id=previous, item_id=entry.id
+                event_id=self._stage.ids.event(),
+                previous_item_id=history.last_id,
+                item_id=entry.id,
             )
         )
-        out.append(
-            ConversationItemAdded(event_id=ids.event(), previous_item_id=previous, item=item)
-        )
-        out.append(ConversationItemDone(event_id=ids.event(), previous_item_id=previous, item=item))
+        history.add_whole(entry, out)
         out.append(TurnCommitted(entry.id, pcm))
-        self._stage.transcripts.commit(entry.id, part, 0, out)
+        self._stage.transcripts.commit(entry.id, 0, out)
 
     def _drop_turn(self, out: list[Effect]) -> None:
         if self._turn is not None:

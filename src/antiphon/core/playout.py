@@ -40,7 +40,7 @@ HEARING = Lifecycle(
 
 
 @dataclass(slots=True, eq=False)
-class Sounding:
+class Sound:
     """One response's sound in the server's playout."""
 
     response_id: str
@@ -75,7 +75,7 @@ class Playout:
 
     def __init__(self) -> None:
         self._segments: list[Segment] = []
-        self._soundings: list[Sounding] = []
+        self._sounds: list[Sound] = []
         self._silenced: set[str] = set()
         """Responses that were cleared while there was more of them to come."""
         self._end = 0
@@ -83,7 +83,7 @@ class Playout:
 
     @property
     def is_sounding(self) -> bool:
-        return bool(self._soundings)
+        return bool(self._sounds)
 
     def takes(self, response_id: str) -> bool:
         """False: the response was cleared, so no more of it will be heard."""
@@ -91,19 +91,19 @@ class Playout:
 
     def queue(self, response_id: str, item_id: str, samples: int) -> bool:
         """Sound was handed to the transport; True where it is the response's first."""
-        sounding = next((s for s in self._soundings if s.response_id == response_id), None)
-        first = sounding is None
-        if sounding is None:
-            sounding = Sounding(response_id)
-            self._soundings.append(sounding)
-        sounding.phase = HEARING.next(sounding.phase, HearingMove.SOUND)
+        sound = next((s for s in self._sounds if s.response_id == response_id), None)
+        first = sound is None
+        if sound is None:
+            sound = Sound(response_id)
+            self._sounds.append(sound)
+        sound.phase = HEARING.next(sound.phase, HearingMove.SOUND)
         if self._segments and self._segments[-1].item_id == item_id:
             self._segments[-1].end += samples
         else:
             end = self._end + samples
             self._segments.append(Segment(response_id, item_id, self._end, end))
         self._end += samples
-        sounding.end = self._end
+        sound.end = self._end
         return first
 
     def played(self, samples: int) -> None:
@@ -121,18 +121,18 @@ class Playout:
     def generated(self, response_id: str) -> list[str]:
         """A response will bring no more sound: the responses whose sound stops with that."""
         self._silenced.discard(response_id)
-        for sounding in self._soundings:
-            if sounding.response_id == response_id:
-                sounding.generated = True
+        for sound in self._sounds:
+            if sound.response_id == response_id:
+                sound.generated = True
         return self.stopped()
 
     def stopped(self) -> list[str]:
         """The responses whose sound has been played out, in order; each is told once."""
-        over = [s for s in self._soundings if s.generated and s.end <= self._played]
-        for sounding in over:
-            sounding.phase = HEARING.next(sounding.phase, HearingMove.DRAIN)
-            self._soundings.remove(sounding)
-        ids = [sounding.response_id for sounding in over]
+        over = [s for s in self._sounds if s.generated and s.end <= self._played]
+        for sound in over:
+            sound.phase = HEARING.next(sound.phase, HearingMove.DRAIN)
+            self._sounds.remove(sound)
+        ids = [sound.response_id for sound in over]
         if ids:
             self._segments = [s for s in self._segments if s.response_id not in ids]
         return ids
@@ -143,7 +143,7 @@ class Playout:
         None where no end is known but that of all sound, which the transport tells
         (`PlayoutDrained`).
         """
-        ends = [s.end for s in self._soundings if s.generated and s.end < self._end]
+        ends = [s.end for s in self._sounds if s.generated and s.end < self._end]
         return max(0, min(ends) - self._played) if ends else None
 
     def clear(self) -> Cleared:
@@ -154,11 +154,11 @@ class Playout:
             heard = self.heard_samples(item_id)
             if heard < whole:
                 cut.append((item_id, heard))
-        for sounding in self._soundings:
-            sounding.phase = HEARING.next(sounding.phase, HearingMove.CLEAR)
-        silenced = tuple(s.response_id for s in self._soundings)
-        self._silenced |= {s.response_id for s in self._soundings if not s.generated}
-        self._soundings.clear()
+        for sound in self._sounds:
+            sound.phase = HEARING.next(sound.phase, HearingMove.CLEAR)
+        silenced = tuple(s.response_id for s in self._sounds)
+        self._silenced |= {s.response_id for s in self._sounds if not s.generated}
+        self._sounds.clear()
         self._segments.clear()
         self._end = self._played
         return Cleared(silenced, tuple(cut))

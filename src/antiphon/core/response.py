@@ -13,12 +13,28 @@ from typing import Literal, TypeVar
 
 from antiphon.audio.formats import Encoder
 from antiphon.core.causes import EngineCalled, EngineFinished, Ms, Word
-from antiphon.core.effects import Effect, PlayAudio
+from antiphon.core.effects import Effect
 from antiphon.core.formats import encoder
-from antiphon.core.items import Entry, Part, ms_to_samples, samples_to_ms
+from antiphon.core.items import (
+    CallEntry,
+    Entry,
+    MessageEntry,
+    SpokenPart,
+    TextPart,
+    ms_to_samples,
+    samples_to_ms,
+)
 from antiphon.core.lifecycle import Lifecycle
+from antiphon.core.records import ResponseEnded
 from antiphon.core.stage import Stage
-from antiphon.core.usage import CHARACTERS_PER_TOKEN, NO_TOKENS, Tokens, speech_tokens, usage_of
+from antiphon.core.usage import (
+    CHARACTERS_PER_TOKEN,
+    NO_TOKENS,
+    Tokens,
+    add_usage,
+    speech_tokens,
+    usage_of,
+)
 from antiphon.protocol import server as events
 from antiphon.protocol.items import Status
 from antiphon.protocol.session import AudioFormat, MaxTokens, Modality, Tool, ToolChoice
@@ -58,6 +74,13 @@ _ENDS = {
     Move.CUT: Phase.INCOMPLETE,
     Move.FAIL: Phase.FAILED,
 }
+_STATUS: dict[Phase, events.ResponseStatus] = {
+    Phase.COMPLETED: "completed",
+    Phase.CANCELLED: "cancelled",
+    Phase.INCOMPLETE: "incomplete",
+    Phase.FAILED: "failed",
+}
+"""How the wire calls an ended response; all others are "in_progress"."""
 RESPONSE = Lifecycle(
     "response",
     {(Phase.WAITING, move): phase for phase, move in _OPEN.items()}
@@ -81,6 +104,8 @@ class Plan:
     audio_format: AudioFormat
     max_output_tokens: MaxTokens
     metadata: dict[str, str] | None
+    engine_name: str
+    """What the engine calls it: our id, or its own where it began it."""
     context: Tokens = NO_TOKENS
     """What the response sees, counted."""
 
@@ -107,32 +132,28 @@ class Response:
     # --- News of the engine --------------------------------------------------
 
     def created(self, out: list[Effect]) -> None:
-        out.append(
-            events.ResponseCreated(event_id=self._event_id(), response=self._wire("in_progress"))
-        )
+        out.append(events.ResponseCreated(event_id=self._event_id(), response=self._wire()))
 
     def say(self, text: str, out: list[Effect]) -> None:
         if self.plan.modality == "text":
-            return self.write(text, out)
+            self.write(text, out)
+            return
         self._open_speech(out)
-        self._said += text
-        self._output_characters += len(text)
-        self._part.say(text)
+        self._say(text)
         if text:
             out.append(self._at_part(events.ResponseOutputAudioTranscriptDelta, delta=text))
-        return None
 
     def speak(self, pcm: bytes, words: tuple[Word, ...], now_ms: Ms, out: list[Effect]) -> None:
         if self.plan.modality == "text":
             return
         self._open_speech(out)
-        part = self._part
+        entry, sounding = self._message, self._stage.sounding
         self._stage.voice_heard = True
         self._spoken_samples += len(pcm) // 2
         self.sound_ends_ms = max(self.sound_ends_ms, now_ms) + samples_to_ms(len(pcm) // 2)
-        part.speak(pcm, words)
-        if self._stage.playout is not None:
-            self._play(pcm, out)
+        self._stage.history.speak(entry, pcm, words)
+        if sounding.by_server:
+            sounding.play(self.id, entry.id, pcm, out)
             return
         for at in range(0, len(pcm), 2 * DELTA_SAMPLES):
             self._send_audio(self._encoder_now.encode(pcm[at : at + 2 * DELTA_SAMPLES]), out)
@@ -140,26 +161,20 @@ class Response:
     def write(self, text: str, out: list[Effect]) -> None:
         if self._phase is not Phase.WRITING:
             self._make_room(out)
-            self._open_message(Move.WRITE, Part("output_text", ""), events.TextPart(), out)
-        self._said += text
-        self._output_characters += len(text)
-        self._part.say(text)
+            self._open_message(Move.WRITE, TextPart("output_text"), events.TextPart(), out)
+        self._say(text)
         if text:
             out.append(self._at_part(events.ResponseOutputTextDelta, delta=text))
 
     def call(self, news: EngineCalled, out: list[Effect]) -> None:
-        if self._phase is not Phase.CALLING or self._entry.call_id != news.call_id:
+        entry = self._call
+        if entry is None or entry.call_id != news.call_id:
             self._make_room(out)
-            entry = Entry(
-                self._stage.new_item_id(),
-                "function_call",
-                "in_progress",
-                name=news.name,
-                call_id=news.call_id,
+            entry = CallEntry(
+                self._stage.new_item_id(), news.name, news.call_id, status="in_progress"
             )
             self._open_item(Move.CALL, entry, out)
-        entry = self._entry
-        entry.arguments += news.arguments
+        self._stage.history.extend_call(entry, news.arguments)
         self._output_characters += len(news.arguments)
         if news.arguments:
             out.append(
@@ -235,56 +250,43 @@ class Response:
         usage = usage_of(self.plan.context, self._entries, counted)
         if move is Move.FAIL and not self._entries:
             usage = events.Usage()
-        status: events.ResponseStatus = {
-            Move.FINISH: "completed",
-            Move.CANCEL: "cancelled",
-            Move.CUT: "incomplete",
-            Move.FAIL: "failed",
-        }[move]  # type: ignore[assignment]
-        out.append(
-            events.ResponseDone(
-                event_id=self._event_id(), response=self._wire(status, details, usage)
-            )
-        )
+        ended = self._wire(details, usage)
+        self._stage.used = add_usage(self._stage.used, usage)
+        self._stage.recorder.tell(ResponseEnded(ended, self._stage.voice_heard), out)
+        out.append(events.ResponseDone(event_id=self._event_id(), response=ended))
 
     # --- Items and parts -----------------------------------------------------
 
     def _open_speech(self, out: list[Effect]) -> None:
         if self._phase is not Phase.SPEAKING:
             self._make_room(out)
-            self._open_message(Move.SPEAK, Part("output_audio", ""), events.AudioPart(), out)
+            self._open_message(Move.SPEAK, SpokenPart(), events.AudioPart(), out)
             self._encoder = encoder(self.plan.audio_format)
-        playout = self._stage.playout
-        if playout is not None and not playout.takes(self.id):
-            self._part.sealed = True
+        if not self._stage.sounding.takes(self.id):
+            self._stage.history.seal(self._message)
 
-    def _open_message(self, move: Move, part: Part, shown: events.Part, out: list[Effect]) -> None:
-        entry = Entry(self._stage.new_item_id(), "message", "in_progress", role="assistant")
+    def _open_message(
+        self, move: Move, part: SpokenPart | TextPart, shown: events.Part, out: list[Effect]
+    ) -> None:
+        entry = MessageEntry(self._stage.new_item_id(), "assistant", "in_progress")
         self._open_item(move, entry, out)
-        entry.parts.append(part)
+        self._stage.history.open_part(entry, part)
         self._said = ""
         out.append(self._at_part(events.ResponseContentPartAdded, part=shown))
 
     def _open_item(self, move: Move, entry: Entry, out: list[Effect]) -> None:
         self._phase = RESPONSE.next(self._phase, move)
         self._entries.append(entry)
-        item = entry.wire()
         out.append(
             events.ResponseOutputItemAdded(
                 event_id=self._event_id(),
                 response_id=self.id,
                 output_index=len(self._entries) - 1,
-                item=item,
+                item=entry.wire(),
             )
         )
         if self.plan.in_conversation:
-            previous = self._stage.history.last_id
-            self._stage.history.insert(entry)
-            out.append(
-                events.ConversationItemAdded(
-                    event_id=self._event_id(), previous_item_id=previous, item=item
-                )
-            )
+            self._stage.history.add(entry, out)
 
     def _make_room(self, out: list[Effect]) -> None:
         """Close what is open because something else comes; half a call stays incomplete."""
@@ -295,37 +297,23 @@ class Response:
             return
         entry = self._entry
         if self._phase is Phase.SPEAKING:
-            if status == "incomplete":
-                self._part.end_early()
             self._close_speech(out)
         elif self._phase is Phase.WRITING:
             out.append(self._at_part(events.ResponseOutputTextDone, text=self._said))
             self._close_part(events.TextPart(self._said), out)
-        entry.status = status
         self._phase = RESPONSE.next(self._phase, Move.CLOSE)
-        item = entry.wire()
-        history = self._stage.history
-        if self.plan.in_conversation and history.get(entry.id) is entry:
-            history.keep_audio(entry)
-            out.append(
-                events.ConversationItemDone(
-                    event_id=self._event_id(),
-                    previous_item_id=history.previous_id(entry.id),
-                    item=item,
-                )
-            )
+        self._stage.history.complete(entry, status, out)
         out.append(
             events.ResponseOutputItemDone(
                 event_id=self._event_id(),
                 response_id=self.id,
                 output_index=len(self._entries) - 1,
-                item=item,
+                item=entry.wire(),
             )
         )
 
     def _close_speech(self, out: list[Effect]) -> None:
-        if self._stage.playout is None:
-            self._send_audio(self._encoder_now.flush(), out)
+        self._send_audio(self._encoder_now.flush(), out)
         self._encoder = None
         out.append(self._at_part(events.ResponseOutputAudioDone))
         out.append(self._at_part(events.ResponseOutputAudioTranscriptDone, transcript=self._said))
@@ -350,16 +338,10 @@ class Response:
                 )
             )
 
-    def _play(self, pcm: bytes, out: list[Effect]) -> None:
-        playout = self._stage.playout
-        assert playout is not None
-        if not pcm or not playout.takes(self.id):
-            return
-        if playout.queue(self.id, self._entry.id, len(pcm) // 2):
-            out.append(
-                events.OutputAudioBufferStarted(event_id=self._event_id(), response_id=self.id)
-            )
-        out.append(PlayAudio(pcm))
+    def _say(self, text: str) -> None:
+        self._said += text
+        self._output_characters += len(text)
+        self._stage.history.say(self._message, text)
 
     def _event_id(self) -> str:
         return self._stage.ids.event()
@@ -369,8 +351,16 @@ class Response:
         return self._entries[-1]
 
     @property
-    def _part(self) -> Part:
-        return self._entries[-1].parts[0]
+    def _message(self) -> MessageEntry:
+        entry = self._entries[-1]
+        assert isinstance(entry, MessageEntry), "a message is open"
+        return entry
+
+    @property
+    def _call(self) -> CallEntry | None:
+        """The call that is open, if one is."""
+        entry = self._entries[-1] if self._phase is Phase.CALLING else None
+        return entry if isinstance(entry, CallEntry) else None
 
     @property
     def _encoder_now(self) -> Encoder:
@@ -389,15 +379,12 @@ class Response:
         )
 
     def _wire(
-        self,
-        status: events.ResponseStatus,
-        details: events.StatusDetails | None = None,
-        usage: events.Usage | None = None,
+        self, details: events.StatusDetails | None = None, usage: events.Usage | None = None
     ) -> events.Response:
         plan = self.plan
         return events.Response(
             id=self.id,
-            status=status,
+            status=_STATUS.get(self._phase, "in_progress"),
             status_details=details,
             output=tuple(entry.wire() for entry in self._entries),
             conversation_id=self._stage.conversation_id if plan.in_conversation else None,

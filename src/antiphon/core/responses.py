@@ -5,7 +5,9 @@ At most one writes to the conversation; out-of-band ones run beside it.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
+from typing import Literal
 
 from msgspec import UNSET
 
@@ -33,6 +35,8 @@ from antiphon.protocol.session import FunctionChoice, FunctionTool, Session, Too
 
 MAX_OUT_OF_BAND = 16
 """Overflow policy: one more is refused."""
+MAX_DISOWNED = 64
+"""Overflow policy: of answers that an engine began and we ended, the oldest is forgotten."""
 UNLIMITED = (
     RateLimit("requests", 1_000_000, 1_000_000, 0.0),
     RateLimit("tokens", 100_000_000, 100_000_000, 0.0),
@@ -47,6 +51,8 @@ class Responses:
         self._stage = stage
         self._active: Response | None = None
         self._beside: dict[str, Response] = {}
+        self._disowned: deque[str] = deque(maxlen=MAX_DISOWNED)
+        """Engines' own names of answers that are over, or that may not be."""
 
     @property
     def active(self) -> Response | None:
@@ -65,60 +71,20 @@ class Responses:
         Raises:
             Fault: it may not begin; nothing has changed.
         """
-        session = self._stage.session
-        if not isinstance(session, Session):
-            raise Fault("invalid_event", "A transcription session has no responses.")
         in_conversation = options.conversation != "none"
-        if in_conversation and self._active is not None:
-            raise Fault(
-                "conversation_already_has_active_response",
-                f"Conversation already has an active response in progress: {self._active.id}. "
-                "Wait until the response is finished before creating a new one.",
-            )
-        if not in_conversation and len(self._beside) >= MAX_OUT_OF_BAND:
-            raise Fault(
-                "rate_limit_exceeded",
-                f"{MAX_OUT_OF_BAND} out-of-band responses are in progress; wait for one to end.",
-            )
+        session = self._check(in_conversation=in_conversation)
         entries = self._context(options.input)
         plan = self._plan(session, options, in_conversation=in_conversation)
-        self._begin(plan, entries, session, out)
-
-    def _begin(
-        self, plan: Plan, entries: Sequence[Entry], session: Session, out: list[Effect]
-    ) -> None:
-        fixed_tokens = instruction_tokens(plan.instructions, plan.tools)
-        context: list[Entry] | None
         try:
-            context, seen = fit_context(
-                entries,
-                limit_tokens=self._stage.terms.context_tokens,
-                instruction_tokens=fixed_tokens,
-                truncation=session.truncation,
-            )
+            context, seen = self._fit(plan, entries, session)
         except ContextTooLong:
-            context, seen = None, NO_TOKENS
-        tokens = seen + Tokens(text=fixed_tokens)
-        response = Response(plan.with_context(tokens), self._stage)
-        response.created(out)
-        if context is None:
-            error = ResponseError(
-                type="invalid_request_error",
-                code="context_length_exceeded",
-                message="The conversation does not fit the model's context and truncation is "
-                "disabled; delete items or set session.truncation to 'auto'.",
-            )
-            response.fail(error, out)
-            self._announce_rate_limits(out)
+            self._refuse(plan, out)
             return
-        if plan.in_conversation:
-            self._active = response
-        else:
-            self._beside[plan.id] = response
+        self._begin(plan.with_context(seen), out)
         out.append(
             Generate(
                 response_id=plan.id,
-                items=tuple(entry.for_engine() for entry in context),
+                items=tuple(self._stage.history.for_engine(entry) for entry in context),
                 instructions=plan.instructions,
                 tools=plan.tools,
                 tool_choice=plan.tool_choice,
@@ -130,7 +96,83 @@ class Responses:
             )
         )
 
-    def _plan(self, session: Session, options: ResponseOptions, *, in_conversation: bool) -> Plan:
+    def adopt(self, engine_name: str, out: list[Effect]) -> None:
+        """Begin a response that the engine is giving already, under a name of its own.
+
+        Raises:
+            Fault: it may not begin; nothing has changed.
+        """
+        session = self._check(in_conversation=True)
+        plan = self._plan(session, ResponseOptions(), in_conversation=True, engine_name=engine_name)
+        try:
+            _, seen = self._fit(plan, list(self._stage.history), session)
+        except ContextTooLong:
+            seen = NO_TOKENS  # What an engine leaves out of its own context, only it knows.
+        self._begin(plan.with_context(seen), out)
+
+    def disown(self, engine_name: str) -> None:
+        """News of that answer counts no more, and has been told."""
+        self._disowned.append(engine_name)
+
+    def _check(self, *, in_conversation: bool) -> Session:
+        session = self._stage.session
+        if not isinstance(session, Session):
+            raise Fault("invalid_event", "A transcription session has no responses.")
+        if in_conversation and self._active is not None:
+            raise Fault(
+                "conversation_already_has_active_response",
+                f"Conversation already has an active response in progress: {self._active.id}. "
+                "Wait until the response is finished before creating a new one.",
+            )
+        if not in_conversation and len(self._beside) >= MAX_OUT_OF_BAND:
+            raise Fault(
+                "rate_limit_exceeded",
+                f"{MAX_OUT_OF_BAND} out-of-band responses are in progress; wait for one to end.",
+            )
+        return session
+
+    def _fit(
+        self, plan: Plan, entries: Sequence[Entry], session: Session
+    ) -> tuple[list[Entry], Tokens]:
+        fixed_tokens = instruction_tokens(plan.instructions, plan.tools)
+        context, seen = fit_context(
+            entries,
+            limit_tokens=self._stage.terms.context_tokens,
+            instruction_tokens=fixed_tokens,
+            truncation=session.truncation,
+        )
+        return context, seen + Tokens(text=fixed_tokens)
+
+    def _begin(self, plan: Plan, out: list[Effect]) -> None:
+        response = Response(plan, self._stage)
+        response.created(out)
+        if plan.in_conversation:
+            self._active = response
+        else:
+            self._beside[plan.id] = response
+
+    def _refuse(self, plan: Plan, out: list[Effect]) -> None:
+        """A response that fails before it has begun."""
+        fixed_tokens = instruction_tokens(plan.instructions, plan.tools)
+        response = Response(plan.with_context(Tokens(text=fixed_tokens)), self._stage)
+        response.created(out)
+        error = ResponseError(
+            type="invalid_request_error",
+            code="context_length_exceeded",
+            message="The conversation does not fit the model's context and truncation is "
+            "disabled; delete items or set session.truncation to 'auto'.",
+        )
+        response.fail(error, out)
+        self._announce_rate_limits(out)
+
+    def _plan(
+        self,
+        session: Session,
+        options: ResponseOptions,
+        *,
+        in_conversation: bool,
+        engine_name: str | None = None,
+    ) -> Plan:
         output = options.audio.output if options.audio else None
         voice = (output and output.voice) or session.audio.output.voice
         if in_conversation:
@@ -141,8 +183,10 @@ class Responses:
         modalities = options.output_modalities or session.output_modalities
         modality = one_modality(modalities)[0] if self._stage.terms.engine_speaks else "text"
         instructions = options.instructions
+        response_id = self._stage.ids.new("resp")
         return Plan(
-            id=self._stage.ids.new("resp"),
+            id=response_id,
+            engine_name=response_id if engine_name is None else engine_name,
             in_conversation=in_conversation,
             modality="audio" if modality == "audio" else "text",
             instructions=session.instructions if instructions in (UNSET, None) else instructions,
@@ -172,15 +216,18 @@ class Responses:
                     param=f"response.input[{index}].id",
                 )
             return entry
-        return entry_from(item, self._stage.new_item_id() if item.id is UNSET else item.id)
+        entry = entry_from(item, self._stage.new_item_id() if item.id is UNSET else item.id)
+        self._stage.check_images(entry, f"response.input[{index}]")
+        return entry
 
     # --- News ----------------------------------------------------------------
 
     def on_news(self, news: ResponseNews, now_ms: Ms, out: list[Effect]) -> Response | None:
         """Returns the response, where this ended it."""
-        response = self._find(news.response_id)
+        response = self._named(news.response_id)
         if response is None:
-            return None  # The engine had not yet heard that we stopped it.
+            self._on_stray(news.response_id, out)
+            return None
         match news:
             case EngineSpoke():
                 response.speak(news.pcm, news.words, now_ms, out)
@@ -198,7 +245,7 @@ class Responses:
                 response.fail(error, out)
                 return self._ended(response, out)
         if response.has_spent_its_tokens:
-            out.append(StopGenerating(response.id))
+            out.append(StopGenerating(response.plan.engine_name))
             response.cut(out)
             return self._ended(response, out)
         return None
@@ -216,29 +263,55 @@ class Responses:
             raise Fault(
                 "response_cancel_not_active", "Cancellation failed: no active response found"
             )
-        out.append(StopGenerating(response.id))
-        response.cancel("client_cancelled", out)
-        return self._ended(response, out)
+        return self._cancel(response, "client_cancelled", out)
+
+    def cancel_all(self, out: list[Effect]) -> None:
+        """There is nobody left to answer."""
+        for response in self._running:
+            self._cancel(response, "client_cancelled", out)
 
     def interrupt(self, out: list[Effect]) -> Response | None:
         """The user speaks: the conversation's response stops, those beside it do not."""
         response = self._active
         if response is None:
             return None
-        out.append(StopGenerating(response.id))
-        response.cancel("turn_detected", out)
-        return self._ended(response, out)
+        return self._cancel(response, "turn_detected", out)
 
     def fail_all(self, error: ResponseError, out: list[Effect]) -> list[Response]:
         """Nothing more can come of any of them.  Returns those that this ended."""
-        running = [*([self._active] if self._active else []), *self._beside.values()]
+        running = self._running
         for response in running:
             response.fail(error, out)
             self._ended(response, out)
         return running
 
+    def _cancel(
+        self,
+        response: Response,
+        reason: Literal["turn_detected", "client_cancelled"],
+        out: list[Effect],
+    ) -> Response:
+        out.append(StopGenerating(response.plan.engine_name))
+        response.cancel(reason, out)
+        return self._ended(response, out)
+
+    @property
+    def _running(self) -> list[Response]:
+        return [*([self._active] if self._active else []), *self._beside.values()]
+
+    def _on_stray(self, engine_name: str, out: list[Effect]) -> None:
+        """News of no response that runs.  Mostly, the engine had not yet heard that we ended it."""
+        if self._stage.ids.made(engine_name) or engine_name in self._disowned:
+            return
+        out.append(StopGenerating(engine_name))
+        self.disown(engine_name)
+        message = "The engine sent part of a response that nobody asked for; it was told to stop."
+        out.append(self._stage.error(Fault("engine_error", message), kind="server_error"))
+
     def _ended(self, response: Response, out: list[Effect]) -> Response:
         self._announce_rate_limits(out)
+        if response.plan.engine_name != response.id:
+            self.disown(response.plan.engine_name)
         if response is self._active:
             self._active = None
         else:
@@ -248,6 +321,12 @@ class Responses:
     def _announce_rate_limits(self, out: list[Effect]) -> None:
         if self._stage.terms.announce_rate_limits:
             out.append(RateLimitsUpdated(event_id=self._stage.ids.event(), rate_limits=UNLIMITED))
+
+    def _named(self, engine_name: str) -> Response | None:
+        """By what the engine calls it."""
+        if self._active is not None and self._active.plan.engine_name == engine_name:
+            return self._active
+        return self._beside.get(engine_name)
 
     def _find(self, response_id: str) -> Response | None:
         if self._active is not None and self._active.id == response_id:

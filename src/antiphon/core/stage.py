@@ -4,26 +4,60 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from antiphon.core.deadlines import Deadlines
+from antiphon.core.faults import Fault
 from antiphon.core.history import History
 from antiphon.core.ids import Ids
-from antiphon.core.playout import Playout
+from antiphon.core.items import Entry, ImagePart, MessageEntry
+from antiphon.core.life import SessionLife
+from antiphon.core.records import Recorder
+from antiphon.core.sounding import ClientSounding, ServerSounding, Sounding
 from antiphon.core.terms import Terms
 from antiphon.core.transcripts import Transcripts
+from antiphon.protocol.server import Error, ErrorDetail, Usage
 from antiphon.protocol.session import AnySession
 
 
 @dataclass(slots=True, eq=False)
 class Stage:
     terms: Terms
-    ids: Ids
+    conversation_id: str
     session: AnySession
+    ids: Ids
+    deadlines: Deadlines
+    life: SessionLife
+    recorder: Recorder
     history: History
     transcripts: Transcripts
-    playout: Playout | None
-    """None where the client owns playout."""
-    conversation_id: str
+    sounding: Sounding
+    used: Usage
+    """By all responses so far."""
     voice_heard: bool = False
     """The assistant has spoken: its voice can no longer change."""
+
+    @staticmethod
+    def set_for(terms: Terms) -> Stage:
+        """As it is before the first cause: empty, or as an earlier conversation left it."""
+        past = terms.past
+        ids = Ids(terms.seed, 0 if past is None else past.ids_used)
+        deadlines = Deadlines()
+        recorder = Recorder(ids, on=terms.recorded)
+        history = History(ids, recorder, () if past is None else past.items)
+        on_server = terms.playout == "server"
+        return Stage(
+            terms=terms,
+            conversation_id=ids.new("conv") if past is None else past.conversation_id,
+            session=terms.session,
+            ids=ids,
+            deadlines=deadlines,
+            life=SessionLife(deadlines, linger_ms=terms.linger_ms),
+            recorder=recorder,
+            history=history,
+            transcripts=Transcripts(ids, history),
+            sounding=ServerSounding(ids, history, deadlines) if on_server else ClientSounding(),
+            used=Usage() if past is None else past.used,
+            voice_heard=past is not None and past.voice_heard,
+        )
 
     def new_item_id(self) -> str:
         """One that no item has: a client may have guessed the next."""
@@ -31,3 +65,31 @@ class Stage:
         while self.history.get(item_id) is not None:
             item_id = self.ids.new("item")
         return item_id
+
+    def check_images(self, entry: Entry, where: str) -> None:
+        """Raises:
+        Fault: there is a picture, and the session's engine makes nothing of any.
+        """
+        if self.terms.engine_takes_images or not isinstance(entry, MessageEntry):
+            return
+        for index, part in enumerate(entry.parts):
+            if isinstance(part, ImagePart):
+                raise Fault(
+                    "unsupported_content_type",
+                    "This session's model takes no images: send text or audio, or use a model "
+                    "that takes them.",
+                    param=f"{where}.content[{index}]",
+                )
+
+    def error(
+        self, fault: Fault, event_id: str | None = None, *, kind: str = "invalid_request_error"
+    ) -> Error:
+        """A mistake, told; ``event_id`` is that of the client event at fault, if one is."""
+        detail = ErrorDetail(
+            type=kind,
+            code=fault.code,
+            message=fault.message,
+            param=fault.param,
+            event_id=event_id,
+        )
+        return Error(event_id=self.ids.event(), error=detail)

@@ -7,6 +7,7 @@ from typing import Literal
 from msgspec import Struct
 
 from antiphon.core.causes import Ms
+from antiphon.core.records import Past
 from antiphon.protocol.session import AnySession
 
 
@@ -20,10 +21,20 @@ class Terms(Struct, frozen=True, kw_only=True):
     """Who knows what has been heard: the client (WebSocket) or we (WebRTC, SIP)."""
     engine_speaks: bool = True
     engine_finds_turns: bool = False
+    """It tells `TurnFound` and `TurnEnded`; no voice detector is asked."""
+    engine_begins: bool = False
+    """It answers turns of itself (`EngineBegan`); it is not told to."""
+    engine_takes_images: bool = True
     session_max_ms: Ms = 60 * 60 * 1000
     context_tokens: int = 28_224
     """What fits beside the answer: 32k less 4,096 (docs/reference/protocol.md)."""
+    linger_ms: Ms = 0
+    """How long a session without its owner waits for one to come back."""
     announce_rate_limits: bool = True
+    recorded: bool = False
+    """A log wants to be told what lasts (`Record`)."""
+    past: Past | None = None
+    """The conversation that this one goes on with."""
 
 
 Activity = Literal["idle", "user_speaking", "responding"]

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from antiphon.core.causes import TranscriptEnded, TranscriptFailed, TranscriptGrew
-from antiphon.core.effects import Effect
+from antiphon.core.effects import Effect, TurnCommitted
+from antiphon.core.history import History
 from antiphon.core.ids import Ids
-from antiphon.core.items import Part, samples_to_ms
+from antiphon.core.items import HeardPart, MessageEntry, samples_to_ms
 from antiphon.core.lifecycle import Lifecycle
 from antiphon.protocol.server import (
     TranscriptionCompleted,
@@ -61,15 +62,16 @@ class _Spoken:
     """One turn's transcript in the making."""
 
     phase: Knowing = Knowing.SPOKEN
-    part: Part | None = None
     content_index: int = 0
+    """Once committed: which part of the item its words are."""
     sent: str = ""
     unsent: str = ""
 
 
 class Transcripts:
-    def __init__(self, ids: Ids) -> None:
+    def __init__(self, ids: Ids, history: History) -> None:
         self._ids = ids
+        self._history = history
         self._spoken: dict[str, _Spoken] = {}
         self._wanted: Transcription | None = None
         self._with_logprobs = False
@@ -87,12 +89,11 @@ class Transcripts:
     def begin(self, item_id: str) -> None:
         self._spoken[item_id] = _Spoken()
 
-    def commit(self, item_id: str, part: Part, content_index: int, out: list[Effect]) -> None:
-        """The turn is an item now; ``part`` is what its words will be written into."""
+    def commit(self, item_id: str, content_index: int, out: list[Effect]) -> None:
+        """The turn is an item now; that part of it is what its words will be written into."""
         spoken = self._spoken.setdefault(item_id, _Spoken())
         spoken.phase = KNOWING.next(spoken.phase, KnowingMove.COMMIT)
-        spoken.part, spoken.content_index = part, content_index
-        part.shows_text = self.wanted
+        spoken.content_index = content_index
         if self.wanted:
             self._send_grown(item_id, spoken, out)
 
@@ -108,17 +109,19 @@ class Transcripts:
             return
         spoken.unsent += news.delta
         early = self._wanted is not None and self._wanted.model in STREAMS_WHILE_SPOKEN
-        if early or (spoken.part is not None and spoken.part.shows_text):
+        committed = spoken.phase is Knowing.COMMITTED
+        if early or (committed and self._place(news.item_id, spoken)[1].shows_transcript):
             self._send_grown(news.item_id, spoken, out)
 
     def on_ended(self, news: TranscriptEnded, out: list[Effect]) -> None:
         spoken = self._spoken.get(news.item_id)
-        if spoken is None or spoken.part is None:
+        if spoken is None or spoken.phase is not Knowing.COMMITTED:
             return
         del self._spoken[news.item_id]
         spoken.phase = KNOWING.next(spoken.phase, KnowingMove.END)
-        spoken.part.text = news.text
-        if not spoken.part.shows_text:
+        entry, part = self._place(news.item_id, spoken)
+        self._history.transcribe(entry, part, news.text, out)
+        if not part.shows_transcript:
             return
         if news.text.startswith(spoken.sent):
             spoken.unsent = news.text[len(spoken.sent) :]
@@ -129,18 +132,20 @@ class Transcripts:
                 item_id=news.item_id,
                 content_index=spoken.content_index,
                 transcript=news.text,
-                usage=TranscriptionUsage(seconds=samples_to_ms(spoken.part.samples) / 1000),
+                usage=TranscriptionUsage(seconds=samples_to_ms(part.samples) / 1000),
                 logprobs=news.logprobs if self._with_logprobs else None,
             )
         )
 
     def on_failed(self, news: TranscriptFailed, out: list[Effect]) -> None:
         spoken = self._spoken.get(news.item_id)
-        if spoken is None or spoken.part is None:
+        if spoken is None or spoken.phase is not Knowing.COMMITTED:
             return
         del self._spoken[news.item_id]
         spoken.phase = KNOWING.next(spoken.phase, KnowingMove.FAIL)
-        if not spoken.part.shows_text:
+        entry, part = self._place(news.item_id, spoken)
+        self._history.transcribe(entry, part, None, out)
+        if not part.shows_transcript:
             return
         out.append(
             TranscriptionFailed(
@@ -156,6 +161,22 @@ class Transcripts:
         for item_id, spoken in list(self._spoken.items()):
             if spoken.phase is Knowing.COMMITTED:
                 self.on_failed(TranscriptFailed(item_id, code, message), out)
+
+    def resume(self, out: list[Effect]) -> None:
+        """Ask for the words of turns that an earlier engine was still to tell."""
+        for entry in self._history:
+            for index, part in enumerate(entry.parts if isinstance(entry, MessageEntry) else ()):
+                if isinstance(part, HeardPart) and part.awaits_transcript:
+                    out.append(TurnCommitted(entry.id, bytes(part.pcm)))
+                    self.commit(entry.id, index, out)
+
+    def _place(self, item_id: str, spoken: _Spoken) -> tuple[MessageEntry, HeardPart]:
+        """Where the words of a committed turn belong; a deleted item's are dropped before."""
+        entry = self._history.get(item_id)
+        assert isinstance(entry, MessageEntry), item_id
+        part = entry.parts[spoken.content_index]
+        assert isinstance(part, HeardPart), item_id
+        return entry, part
 
     def _send_grown(self, item_id: str, spoken: _Spoken, out: list[Effect]) -> None:
         if spoken.unsent:

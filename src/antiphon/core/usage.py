@@ -8,11 +8,21 @@ characters a token where no language model has counted it.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import msgspec
 
 from antiphon.core.causes import EngineFinished
-from antiphon.core.items import Entry, Part, samples_to_ms
+from antiphon.core.items import (
+    CallEntry,
+    Entry,
+    HeardPart,
+    ImagePart,
+    MessageEntry,
+    Part,
+    SpokenPart,
+    samples_to_ms,
+)
 from antiphon.protocol.server import (
     CachedTokenDetails,
     InputTokenDetails,
@@ -63,24 +73,26 @@ def speech_tokens(samples: int) -> int:
 
 
 def entry_tokens(entry: Entry) -> Tokens:
-    if entry.type != "message":
-        return Tokens(text_tokens(entry.name + entry.arguments + entry.output))
-    if len(entry.parts) == 1:
-        return _part_tokens(entry.parts[0])
-    return add_up(_part_tokens(part) for part in entry.parts)
+    if isinstance(entry, MessageEntry):
+        if len(entry.parts) == 1:  # by far the most
+            return _part_tokens(entry.parts[0])
+        return add_up(_part_tokens(part) for part in entry.parts)
+    if isinstance(entry, CallEntry):
+        return Tokens(text_tokens(entry.name + entry.arguments))
+    return Tokens(text_tokens(entry.output))
 
 
 def _part_tokens(part: Part) -> Tokens:
-    match part.kind:
-        case "input_audio":
+    match part:
+        case HeardPart():
             # Rounded up, so that what was heard never counts as nothing.
             return Tokens(audio=-(-samples_to_ms(part.samples) // USER_AUDIO_TOKEN_MS))
-        case "output_audio":
-            return Tokens(text=text_tokens(part.text or ""), audio=speech_tokens(part.samples))
-        case "input_image":
+        case SpokenPart():
+            return Tokens(text=text_tokens(part.transcript), audio=speech_tokens(part.samples))
+        case ImagePart():
             return Tokens(image=IMAGE_TOKENS)
         case _:
-            return Tokens(text=text_tokens(part.text or ""))
+            return Tokens(text=text_tokens(part.text))
 
 
 def instruction_tokens(instructions: str, tools: tuple[Tool, ...]) -> int:
@@ -112,3 +124,16 @@ def usage_of(context: Tokens, output: Iterable[Entry], counted: EngineFinished |
         ),
         output_token_details=OutputTokenDetails(text_tokens=made.text, audio_tokens=made.audio),
     )
+
+
+def add_usage(one: Usage, other: Usage) -> Usage:
+    """Field by field, at every depth."""
+    total: Usage = _sum(one, other)
+    return total
+
+
+def _sum(one: Any, other: Any) -> Any:
+    if isinstance(one, int):
+        return one + other
+    names = one.__struct_fields__
+    return type(one)(**{name: _sum(getattr(one, name), getattr(other, name)) for name in names})

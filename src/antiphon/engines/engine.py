@@ -26,10 +26,13 @@ class Abilities(Struct, frozen=True, kw_only=True):
     judges_turns: bool = False
     """Sends `TurnJudged` while the user speaks."""
     finds_turns: bool = False
-    """Finds the user's turns itself: it is lent no voice detector."""
+    """Finds the user's turns itself (`TurnFound`, `TurnEnded`), where the session wants turns
+    found: it is lent no voice detector."""
     full_duplex: bool = False
-    """Listens and speaks at once and begins responses without `Generate`."""
+    """Answers turns that it finds without a `Generate` (`EngineBegan`), where the session wants
+    them answered.  Still takes a `Generate` that comes."""
     takes_images: bool = False
+    """Makes something of pictures; if not, an item with one is refused."""
     voices: tuple[str, ...] = ()
 
 
@@ -38,7 +41,7 @@ class EngineSession(Protocol):
 
     * ``send`` never waits and never raises for what a client asked.
     * Each `Generate` ends in exactly one `EngineFinished` or `EngineFailed`,
-      unless it was stopped.
+      unless it was stopped.  So does each `EngineBegan`.
     * After `StopGenerating(r)`, news of ``r`` ends within 100 ms.
     * Iteration ends after ``aclose``, and only then.
     * ``aclose`` frees everything the session holds, at once.

@@ -439,6 +439,7 @@ class ScriptedEngine:
         *,
         name: str = "scripted",
         speaks: bool = True,
+        takes_images: bool = True,
         clock: Clock | None = None,
     ) -> None:
         self.name = name
@@ -447,6 +448,7 @@ class ScriptedEngine:
         self._abilities = Abilities(
             speaks=speaks,
             judges_turns=any(h.completeness is not None for h in self._script.hears),
+            takes_images=takes_images,
         )
 
     @property

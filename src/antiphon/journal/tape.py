@@ -7,7 +7,7 @@ then `Step`s.  It holds what was said; it is written only where the operator ask
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -58,13 +58,15 @@ def step(now_ms: Ms, cause: Cause, effects: Sequence[Effect]) -> Step:
 
 
 class TapeWriter:
+    """Looks on at one session (`antiphon.runtime.observer`) and writes down all of it."""
+
     def __init__(self, path: Path, terms: Terms) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = path.open("wb")
         self._encoder = msgspec.msgpack.Encoder()
         self._write(Head(FORMAT, terms))
 
-    def write(self, now_ms: Ms, cause: Cause, effects: Sequence[Effect]) -> None:
+    def saw(self, now_ms: Ms, cause: Cause, effects: Sequence[Effect]) -> None:
         self._write(step(now_ms, cause, effects))
 
     def close(self) -> None:
@@ -73,6 +75,11 @@ class TapeWriter:
     def _write(self, record: Struct) -> None:
         data = self._encoder.encode(record)
         self._file.write(_LENGTH.pack(len(data)) + data)
+
+
+def tapes_in(folder: Path) -> Callable[[Terms], TapeWriter]:
+    """For each session a tape of its own, named after it."""
+    return lambda terms: TapeWriter(folder / f"{terms.session.id}.tape", terms)
 
 
 class Tape:

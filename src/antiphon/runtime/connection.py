@@ -12,7 +12,7 @@ class Connection(Protocol):
 
     * ``send`` is bounded: on overflow the connection closes itself.
     * ``close`` sends what is queued, then closes.  Sending afterwards does nothing.
-    * The transport calls `LiveSession.detach` once, when the connection is gone.
+    * The transport calls `SessionDoor.detach` once, when the connection is gone.
     """
 
     @property

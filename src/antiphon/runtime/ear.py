@@ -1,4 +1,4 @@
-"""A session's ear: how likely it is that the user speaks, and not our own voice."""
+"""A session's ear: how likely it is that somebody speaks, and whether it is our own voice."""
 
 from __future__ import annotations
 
@@ -11,7 +11,11 @@ from antiphon.engines.engine import VoiceDetector, VoiceStream
 from antiphon.runtime.media import Playback
 
 MAYBE_VOICE: Final = 0.2
-"""Below, a window is no voice under any threshold that makes sense."""
+"""Below, a window is no voice under any threshold that makes sense: no need to ask whose."""
+
+OnScore = Callable[[int, float, bool], None]
+"""The sample after a window of the microphone, how likely it holds a voice, and whether what
+sounds there is an echo of what we play (`VoiceScored`)."""
 
 
 class Ear:
@@ -29,16 +33,13 @@ class Ear:
         self._voice: VoiceStream | None = None
         self._echo = None if playback is None else Echo()
 
-    def listen(
-        self, on_score: Callable[[int, float], None], *, user_speaks: Callable[[], bool]
-    ) -> None:
+    def listen(self, on_score: OnScore, *, user_speaks: Callable[[], bool]) -> None:
         """Open, or begin afresh where open; what is given here is let go of at `close`.
 
         Args:
-            on_score: Called with the sample after each window of the microphone, and the
-                probability that the user speaks in it.
-            user_speaks: Whether a turn is under way.  Within one nothing depends on echoes:
-                what interrupts has interrupted.
+            on_score: Called after each window.
+            user_speaks: Whether a turn is under way.  Within one nothing depends on echoes, which
+                are dear to look for: what interrupts has interrupted.
         """
         if self._voice is not None:
             self._voice.reset()
@@ -60,14 +61,13 @@ class Ear:
 
     def _score(
         self,
-        on_score: Callable[[int, float], None],
+        on_score: OnScore,
         user_speaks: Callable[[], bool],
         at_sample: int,
         probability: float,
     ) -> None:
-        if probability > MAYBE_VOICE and not user_speaks() and self._is_echo():
-            probability = 0.0
-        on_score(at_sample, probability)
+        is_echo = probability > MAYBE_VOICE and not user_speaks() and self._is_echo()
+        on_score(at_sample, probability, is_echo)
 
     def _is_echo(self) -> bool:
         if self._echo is None or self._playback is None:

@@ -8,8 +8,7 @@ import secrets
 import string
 import time
 import weakref
-from collections.abc import Callable, Collection
-from pathlib import Path
+from collections.abc import Callable, Collection, Sequence
 from typing import Literal
 
 from msgspec import Struct
@@ -19,7 +18,6 @@ from antiphon.core.ids import Ids
 from antiphon.core.settings import update_session
 from antiphon.core.terms import Terms
 from antiphon.engines.engine import Engine, VoiceDetector
-from antiphon.journal.tape import TapeWriter
 from antiphon.protocol.session import (
     AnySession,
     Audio,
@@ -28,7 +26,9 @@ from antiphon.protocol.session import (
     SessionPatch,
     TranscriptionSession,
 )
+from antiphon.runtime.door import SessionDoor
 from antiphon.runtime.media import Playback
+from antiphon.runtime.observer import Observer
 from antiphon.runtime.session import LiveSession
 
 log = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ class Hub:
     Args:
         engine_for: a model's name to the engine that serves it; the registry's rule.
         detector: lent to engines that do not find turns themselves.
-        tape_dir: where each session's tape is written, if anywhere.
+        observers: each is asked, when a session opens, for one that looks on.
     """
 
     def __init__(
@@ -62,12 +62,12 @@ class Hub:
         *,
         detector: VoiceDetector | None = None,
         rules: SessionRules | None = None,
-        tape_dir: Path | None = None,
+        observers: Sequence[Callable[[Terms], Observer]] = (),
     ) -> None:
         self._engine_for = engine_for
         self._detector = detector
         self._rules = rules or SessionRules()
-        self._tape_dir = tape_dir
+        self._observers = observers
         self._sessions: dict[str, LiveSession] = {}
         self._ending: weakref.WeakSet[LiveSession] = weakref.WeakSet()
         """Until they are closed: what closes one holds it."""
@@ -75,11 +75,11 @@ class Hub:
         self._all_ended.set()
 
     @property
-    def sessions(self) -> Collection[LiveSession]:
+    def sessions(self) -> Collection[SessionDoor]:
         """Those that have not ended."""
         return self._sessions.values()
 
-    def get(self, session_id: str) -> LiveSession | None:
+    def get(self, session_id: str) -> SessionDoor | None:
         return self._sessions.get(session_id)
 
     def open(
@@ -90,7 +90,7 @@ class Hub:
         patch: SessionPatch | None = None,
         playback: Playback | None = None,
         end_user_id: str | None = None,
-    ) -> LiveSession:
+    ) -> SessionDoor:
         """Begin a session; ``playback`` is given where the transport owns playout.
 
         ``end_user_id`` is what the application calls its user: an opaque id, for its operator.
@@ -101,16 +101,13 @@ class Hub:
         """
         engine = self._engine_for(model)
         terms = self._terms(kind, model, patch, engine, playback)
-        tape = None
-        if self._tape_dir is not None:
-            tape = TapeWriter(self._tape_dir / f"{terms.session.id}.tape", terms)
         detector = None if engine.abilities.finds_turns else self._detector
         session = LiveSession(
             terms,
             engine,
             detector=detector,
             playback=playback,
-            tape=tape,
+            observers=[observer(terms) for observer in self._observers],
             end_user_id=end_user_id,
             on_end=self._on_session_end,
         )
@@ -164,6 +161,8 @@ class Hub:
             playout="client" if playback is None else "server",
             engine_speaks=engine.abilities.speaks,
             engine_finds_turns=engine.abilities.finds_turns,
+            engine_begins=engine.abilities.full_duplex,
+            engine_takes_images=engine.abilities.takes_images,
             session_max_ms=self._rules.session_max_ms,
             context_tokens=self._rules.context_tokens,
             announce_rate_limits=self._rules.announce_rate_limits,

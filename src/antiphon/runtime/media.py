@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Final, Protocol
 
 
 class Playback(Protocol):
     """The assistant's voice on its way to the user's ear.  Nothing here ever waits.
 
     All audio is 16-bit mono at 24 kHz (`MEDIA_RATE_HZ`).  When the last sample that was
-    given has left, the transport calls `LiveSession.drained` once.
+    given has left, the transport calls `SessionDoor.drained` once.
     """
 
     @property
@@ -28,3 +28,21 @@ class Playback(Protocol):
     def clear(self) -> None:
         """Be silent within two frames: drop what has not left."""
         ...
+
+
+class _NoPlayback:
+    """Where the client plays: nothing has left us, and nobody tells us to play."""
+
+    played_samples = 0
+
+    def recently_played(self) -> bytes:
+        return b""
+
+    def play(self, pcm: bytes) -> None:
+        raise AssertionError(f"only a session with a playback is told to play ({len(pcm)} bytes)")
+
+    def clear(self) -> None:
+        raise AssertionError("only a session with a playback is told to be silent")
+
+
+NO_PLAYBACK: Final[Playback] = _NoPlayback()

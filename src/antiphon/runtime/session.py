@@ -6,21 +6,23 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Literal
+
+from msgspec.structs import replace
 
 from antiphon.core.causes import (
     Attached,
     Cause,
     ClientSent,
     Detached,
-    EngineLost,
+    EngineNews,
     Heard,
     MessageRefused,
-    Ms,
     PlayoutDrained,
     ShuttingDown,
     Tick,
+    TurnFound,
     VoiceScored,
 )
 from antiphon.core.conversation import Conversation
@@ -39,31 +41,31 @@ from antiphon.core.effects import (
     TurnBegan,
     TurnCommitted,
 )
+from antiphon.core.records import Record
 from antiphon.core.terms import Activity, Terms
-from antiphon.engines.engine import Engine, EngineSession, VoiceDetector
-from antiphon.errors import AntiphonError, ProtocolError
-from antiphon.journal.tape import TapeWriter
+from antiphon.engines.engine import Engine, VoiceDetector
+from antiphon.errors import ProtocolError
 from antiphon.protocol.client import ClientEvent
-from antiphon.protocol.server import ErrorDetail, ResponseOutputAudioDelta, ServerEvent
+from antiphon.protocol.server import ErrorDetail, ResponseOutputAudioDelta
 from antiphon.protocol.session import AnySession
+from antiphon.runtime.attendance import Attendance
 from antiphon.runtime.connection import Connection
+from antiphon.runtime.door import About
 from antiphon.runtime.ear import Ear
-from antiphon.runtime.media import Playback
+from antiphon.runtime.engine_line import EngineLine
+from antiphon.runtime.media import NO_PLAYBACK, Playback
+from antiphon.runtime.observer import Observer
+from antiphon.runtime.session_clock import SessionClock
 
 log = logging.getLogger(__name__)
 
 NORMAL_CLOSURE = 1000
 INTERNAL_ERROR = 1011
 SESSION_ENDED = "The session has ended."
-MAX_ENGINE_RESTARTS = 3
-"""Within one session; then it closes."""
-HIGH_WATER_BYTES = 1024 * 1024
-"""More unread than this, and the session takes no more news of its engine for a while: the
-engine's own bounded queue makes it wait.  (A reader that never reads closes its connection.)"""
 
 
 class LiveSession:
-    """One conversation, the connections to it, its engine and its ear.
+    """One conversation, the connections to it, its engine and its ear; a `SessionDoor`.
 
     Everything happens on the event loop; no method waits.  Causes that arise while others
     are carried out wait their turn, so the conversation sees one at a time.
@@ -76,36 +78,34 @@ class LiveSession:
         *,
         detector: VoiceDetector | None = None,
         playback: Playback | None = None,
-        tape: TapeWriter | None = None,
+        observers: Sequence[Observer] = (),
         end_user_id: str | None = None,
         on_end: Callable[[LiveSession], None] = lambda _: None,
     ) -> None:
-        self.id = terms.session.id
-        self.engine_name = engine.name
-        self.end_user_id = end_user_id
-        self.began_at = int(time.time())
-        self._loop = asyncio.get_running_loop()
-        self._opened_at = self._loop.time()
+        self.about = About(
+            session_id=terms.session.id,
+            engine_name=engine.name,
+            transport="websocket" if playback is None else "webrtc",
+            began_at=int(time.time()),
+            end_user_id=end_user_id,
+        )
         self._conversation = Conversation(terms)
-        self._engine = engine
-        self._playback = playback
+        self._clock = SessionClock()
+        self._attendance = Attendance()
+        self._playback = NO_PLAYBACK if playback is None else playback
         self._ear = Ear(detector, playback)
-        self._tape = tape
+        self._observers = observers
         self._on_end = on_end
-        self._connections: dict[str, Connection] = {}
-        self._owners: set[str] = set()
-        self._may_send: dict[str, Collection[str]] = {}
         self._waiting: deque[Cause] = deque()
         self._busy = False
-        self._ended = False
-        self._timer: asyncio.TimerHandle | None = None
-        self._timer_ms: Ms | None = None
-        self._restarts = 0
         self._closing: asyncio.Task[None] | None = None
-        self._engine_session: EngineSession = engine.open(self.id)
-        self._news: asyncio.Task[None] | None = self._loop.create_task(self._follow_engine())
+        self._engine = EngineLine(engine, self.id, self)
 
-    # --- For connections -----------------------------------------------------
+    # --- The door (documented at `SessionDoor`) ---------------------------------------------------
+
+    @property
+    def id(self) -> str:
+        return self.about.session_id
 
     def attach(
         self,
@@ -114,53 +114,27 @@ class LiveSession:
         owns: bool = True,
         may_send: Collection[str] | None = None,
     ) -> None:
-        """Join; `session.created` is the first event the connection is sent.
-
-        When the last connection that owns the session detaches, the session ends.
-
-        Args:
-            connection: Closed at once where the session has ended already.
-            owns: False for a sideband, which may come and go.
-            may_send: Types of client events it may send; None: all.
-        """
         if self._ended:
             connection.close(NORMAL_CLOSURE, SESSION_ENDED)
             return
-        self._connections[connection.id] = connection
-        if owns:
-            self._owners.add(connection.id)
-        if may_send is not None:
-            self._may_send[connection.id] = may_send
-        self._give(Attached(connection.id))
+        self._attendance.join(connection, may_send)
+        self._give(Attached(connection.id, owns))
 
     def detach(self, connection: Connection) -> None:
-        """The connection is gone; nothing is sent to it any more."""
-        if self._connections.pop(connection.id, None) is None:
-            return
-        self._may_send.pop(connection.id, None)
-        owned = connection.id in self._owners
-        self._owners.discard(connection.id)
-        self._give(Detached(connection.id))
-        if owned and not self._owners:
-            self.close(NORMAL_CLOSURE, SESSION_ENDED)
+        if self._attendance.leave(connection):
+            self._give(Detached(connection.id))
 
     def receive(self, connection: Connection, event: ClientEvent) -> None:
-        """What a connection that is not (or no longer) attached sends is ignored."""
-        if connection.id not in self._connections:
+        if connection not in self._attendance:
             return
-        may_send = self._may_send.get(connection.id)
-        if may_send is not None and (kind := str(event.__struct_config__.tag)) not in may_send:
-            listed = ", ".join(f"'{name}'" for name in sorted(may_send)) or "nothing"
-            message = f"This connection may not send '{kind}'. It may send: {listed}."
-            self.refuse(
-                connection,
-                ProtocolError("event_not_allowed", message, param="type", event_id=event.event_id),
-            )
+        try:
+            self._attendance.check(connection, event)
+        except ProtocolError as error:
+            self.refuse(connection, error)
             return
-        self._give(ClientSent(connection.id, event, self._played_samples))
+        self._give(ClientSent(connection.id, event, self._playback.played_samples))
 
     def refuse(self, connection: Connection, error: ProtocolError) -> None:
-        """A message was no client event: answer with one `error`, change nothing."""
         detail = ErrorDetail(
             code=error.code, message=error.message, param=error.param, event_id=error.event_id
         )
@@ -173,37 +147,34 @@ class LiveSession:
         return self._conversation.session
 
     @property
-    def transport(self) -> Literal["websocket", "webrtc"]:
-        """How the media come."""
-        return "websocket" if self._playback is None else "webrtc"
-
-    @property
     def state(self) -> Activity | Literal["ended"]:
         return "ended" if self._ended else self._conversation.activity
 
     @property
     def connection_roles(self) -> Mapping[str, Literal["owner", "sideband"]]:
-        """Ids of those that are attached, in the order in which they came."""
-        return {name: "owner" if name in self._owners else "sideband" for name in self._connections}
+        owners = self._conversation.owners
+        return {name: "owner" if name in owners else "sideband" for name in self._attendance}
 
     # --- For transports that own playout -------------------------------------
 
     def hear(self, pcm: bytes) -> None:
-        """Microphone audio, 16-bit mono at 24 kHz."""
         self._give(Heard(pcm))
 
     def drained(self) -> None:
-        """All speech that was given to the playback has left."""
-        self._give(PlayoutDrained(self._played_samples))
+        self._give(PlayoutDrained(self._playback.played_samples))
 
-    @property
-    def _played_samples(self) -> int:
-        return 0 if self._playback is None else self._playback.played_samples
+    # --- For the engine's line -----------------------------------------------
 
-    @property
-    def _playback_here(self) -> Playback:
-        assert self._playback is not None, "only a session with a playback is told to play"
-        return self._playback
+    def on_engine_news(self, news: EngineNews) -> None:
+        if isinstance(news, TurnFound):  # It interrupts, so what was heard until then counts.
+            news = replace(news, played_samples=self._playback.played_samples)
+        self._give(news)
+
+    async def caught_up(self) -> None:
+        await self._attendance.caught_up()
+
+    def on_engine_gone(self, reason: str) -> None:
+        self.close(INTERNAL_ERROR, reason)
 
     # --- For the hub ---------------------------------------------------------
 
@@ -212,33 +183,33 @@ class LiveSession:
         self._give(ShuttingDown())
 
     def close(self, code: int, reason: str) -> None:
-        """Hang up on everyone, now."""
-        for connection in list(self._connections.values()):
-            connection.close(code, reason)
+        self._attendance.close(code, reason)
         self.end()
 
     def end(self) -> None:
         """Free everything.  Connections are the transports' to close."""
         if self._ended:
             return
-        self._ended = True
-        if self._timer is not None:
-            self._timer.cancel()
+        self._engine.hang_up()
+        self._clock.stop()
         self._ear.close()
-        if self._tape is not None:
-            self._tape.close()
-        self._closing = self._loop.create_task(self._close_engine())
+        for observer in self._observers:
+            observer.close()
+        self._closing = asyncio.get_running_loop().create_task(self._engine.aclose())
         self._on_end(self)
 
     async def ended(self) -> None:
-        """Wait until an ended session has let go of its engine."""
         if self._closing is not None:
             await self._closing
+
+    @property
+    def _ended(self) -> bool:
+        return self._closing is not None
 
     # --- Causes and effects --------------------------------------------------
 
     def _give(self, cause: Cause) -> None:
-        if self._ended:
+        if self._closing is not None:
             return
         if self._busy:
             self._waiting.append(cause)
@@ -246,7 +217,7 @@ class LiveSession:
         self._busy = True
         try:
             self._handle(cause)
-            while self._waiting and not self._ended:
+            while self._waiting and self._closing is None:
                 self._handle(self._waiting.popleft())
         except Exception:
             # A bug of ours: the conversation cannot be trusted any more.  Its tape is kept.
@@ -254,19 +225,17 @@ class LiveSession:
             self.close(INTERNAL_ERROR, "The server had an error.")
         finally:
             self._busy = False
-        if self._conversation.deadline_ms != self._timer_ms:
-            self._arm_timer()
+        if self._closing is None:
+            self._clock.wake(self._conversation.deadline_ms, self._tick)
 
     def _handle(self, cause: Cause) -> None:
-        now_ms = int((self._loop.time() - self._opened_at) * 1000)
+        now_ms = self._clock.now_ms
+        effects: list[Effect] = []
         try:
             effects = self._conversation.handle(cause, now_ms)
-        except Exception:
-            if self._tape is not None:
-                self._tape.write(now_ms, cause, [])  # A replay shall fail on it, too.
-            raise
-        if self._tape is not None:
-            self._tape.write(now_ms, cause, effects)
+        finally:  # A replay shall fail where we did.
+            for observer in self._observers:
+                observer.saw(now_ms, cause, effects)
         for effect in effects:
             self._carry_out(effect)
 
@@ -274,12 +243,11 @@ class LiveSession:
         match effect:
             case Hear():
                 self._ear.hear(effect.pcm, effect.at_sample)
-                self._engine_session.send(effect)
+                self._engine.send(effect)
             case ResponseOutputAudioDelta():  # The most frequent event need not pass all below.
-                self._send_to_all(effect)
+                self._attendance.send(effect)
             case SendTo():
-                if (connection := self._connections.get(effect.connection)) is not None:
-                    connection.send(effect.event)
+                self._attendance.send_to(effect.connection, effect.event)
             case (
                 Generate()
                 | StopGenerating()
@@ -288,7 +256,7 @@ class LiveSession:
                 | InputDropped()
                 | Configure()
             ):
-                self._engine_session.send(effect)
+                self._engine.send(effect)
             case DetectVoice():
                 if effect.on:
                     self._ear.listen(self._on_score, user_speaks=self._user_speaks)
@@ -297,75 +265,19 @@ class LiveSession:
             case Close():
                 self.close(effect.code, effect.reason)
             case PlayAudio():
-                self._playback_here.play(effect.pcm)
+                self._playback.play(effect.pcm)
             case ClearPlayout():
-                self._playback_here.clear()
+                self._playback.clear()
+            case Record():
+                pass  # For those who look on.
             case _:
-                self._send_to_all(effect)
-
-    def _send_to_all(self, event: ServerEvent) -> None:
-        for connection in self._connections.values():
-            connection.send(event)
+                self._attendance.send(effect)
 
     def _user_speaks(self) -> bool:
         return self._conversation.user_speaks
 
-    def _on_score(self, at_sample: int, probability: float) -> None:
-        self._give(VoiceScored(at_sample, probability, self._played_samples))
+    def _on_score(self, at_sample: int, probability: float, is_echo: bool) -> None:
+        self._give(VoiceScored(at_sample, probability, self._playback.played_samples, is_echo))
 
-    def _arm_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        self._timer_ms = None if self._ended else self._conversation.deadline_ms
-        if self._timer_ms is not None:
-            # A millisecond late, so that the clock in whole milliseconds has passed the deadline.
-            at = self._opened_at + (self._timer_ms + 1) / 1000
-            self._timer = self._loop.call_at(at, self._on_timer)
-
-    def _on_timer(self) -> None:
-        self._timer = self._timer_ms = None
-        self._give(Tick(self._played_samples))
-
-    # --- The engine ----------------------------------------------------------
-
-    async def _follow_engine(self) -> None:
-        """Carry the engine's news to the conversation; start the engine afresh if it fails."""
-        while not self._ended:
-            try:
-                async for news in self._engine_session:
-                    self._give(news)
-                    for connection in list(self._connections.values()):
-                        if connection.queued_bytes > HIGH_WATER_BYTES:
-                            await connection.flushed()
-                problem = "it stopped"
-            except AntiphonError as error:
-                problem = str(error)
-            except Exception as error:
-                log.exception("session %s: engine %s failed", self.id, self.engine_name)
-                problem = type(error).__name__
-            if not self._ended:
-                await self._restart_engine(problem)
-
-    async def _restart_engine(self, problem: str) -> None:
-        log.warning("session %s: engine %s lost: %s", self.id, self.engine_name, problem)
-        await self._engine_session.aclose()
-        self._restarts += 1
-        if self._restarts > MAX_ENGINE_RESTARTS:
-            self.close(INTERNAL_ERROR, "The engine failed too often.")
-            return
-        try:
-            self._engine_session = self._engine.open(self.id)
-        except Exception:
-            log.exception("session %s: engine %s did not come back", self.id, self.engine_name)
-            self.close(INTERNAL_ERROR, "The engine failed and could not be started afresh.")
-            return
-        self._give(EngineLost(problem))
-
-    async def _close_engine(self) -> None:
-        await self._engine_session.aclose()
-        # What refers to us goes, so that megabytes of audio need not wait for the collector.
-        news, self._news = self._news, None
-        if news is not None:
-            news.cancel()
-            await asyncio.gather(news, return_exceptions=True)
+    def _tick(self) -> None:
+        self._give(Tick(self._playback.played_samples))

@@ -16,8 +16,8 @@ from antiphon.errors import EngineUnavailable
 from antiphon.protocol.dialect import GA, GA_STRICT, Dialect, beta
 from antiphon.protocol.server import Error, ErrorDetail
 from antiphon.protocol.veil import Hidden, veiled
+from antiphon.runtime.door import SessionDoor
 from antiphon.runtime.hub import Hub, SessionKind
-from antiphon.runtime.session import LiveSession
 from antiphon.server.api_errors import INCORRECT_KEY, ApiError
 from antiphon.server.auth import SUBPROTOCOL, Gate, offered_subprotocols, presented_key
 from antiphon.server.secret_store import Grant, SecretRefused, SecretStore
@@ -64,7 +64,7 @@ class Realtime:
         find_call: a call's session by the call's id, where calls are served.
     """
 
-    find_call: Callable[[str], LiveSession | None] | None = None
+    find_call: Callable[[str], SessionDoor | None] | None = None
 
     def __init__(
         self,
@@ -111,7 +111,7 @@ class Realtime:
 
     # --- Who may -------------------------------------------------------------
 
-    def _session_of(self, call_id: str, *, admitted: bool) -> LiveSession:
+    def _session_of(self, call_id: str, *, admitted: bool) -> SessionDoor:
         """A sideband's session; only a server key may join one."""
         session = None
         if admitted:
@@ -198,14 +198,14 @@ class Realtime:
         await self._converse(connection, session, grant)
         return connection.response
 
-    async def _join(self, request: web.Request, session: LiveSession) -> web.StreamResponse:
+    async def _join(self, request: web.Request, session: SessionDoor) -> web.StreamResponse:
         connection = self._connection(request, None)
         await connection.accept()
         await self._converse(connection, session, None)
         return connection.response
 
     async def _converse(
-        self, connection: WebSocketConnection, session: LiveSession, grant: Grant | None
+        self, connection: WebSocketConnection, session: SessionDoor, grant: Grant | None
     ) -> None:
         """Until the connection is gone; a sideband comes without a grant."""
         began = time.monotonic()

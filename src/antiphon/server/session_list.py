@@ -9,8 +9,8 @@ import msgspec
 from aiohttp import web
 
 from antiphon.protocol.session import Session
+from antiphon.runtime.door import SessionDoor
 from antiphon.runtime.hub import Hub
-from antiphon.runtime.session import LiveSession
 from antiphon.server.client_secrets import unauthorized
 
 
@@ -36,19 +36,19 @@ class SessionList:
         return web.Response(body=msgspec.json.encode(body), content_type="application/json")
 
 
-def _entry(session: LiveSession) -> dict[str, Any]:
+def _entry(session: SessionDoor) -> dict[str, Any]:
     settings = session.settings
     return {
         "id": session.id,
         "object": "antiphon.session",
         "type": "realtime" if isinstance(settings, Session) else "transcription",
         "model": settings.model if isinstance(settings, Session) else None,
-        "engine": session.engine_name,
-        "transport": session.transport,
+        "engine": session.about.engine_name,
+        "transport": session.about.transport,
         "state": session.state,
-        "began_at": session.began_at,
+        "began_at": session.about.began_at,
         "expires_at": settings.expires_at,
-        "end_user_id": session.end_user_id,
+        "end_user_id": session.about.end_user_id,
         "connections": [
             {"id": name, "role": role} for name, role in session.connection_roles.items()
         ],

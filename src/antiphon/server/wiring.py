@@ -15,6 +15,7 @@ from antiphon.engines.cascade.offline import WITH_LANGUAGE_MODEL, offline_engine
 from antiphon.engines.engine import Engine
 from antiphon.engines.registry import EngineRegistry
 from antiphon.engines.vad.silero import SileroDetector
+from antiphon.journal.tape import tapes_in
 from antiphon.runtime.hub import Hub, SessionRules
 from antiphon.server.app import Api, Model
 from antiphon.server.auth import Gate
@@ -75,7 +76,7 @@ def make_hub(config: Config, registry: EngineRegistry) -> Hub:
         rules=SessionRules(
             session_max_ms=int(server.session_max_minutes * 60_000), voice=config.offline.voice
         ),
-        tape_dir=Path(server.tape_dir) if server.tape_dir else None,
+        observers=[tapes_in(Path(server.tape_dir))] if server.tape_dir else [],
     )
 
 

@@ -11,12 +11,15 @@ from collections.abc import Awaitable, Callable, Collection
 from typing import Any, Literal
 
 from antiphon.core.causes import (
+    EngineBegan,
     EngineCalled,
     EngineFailed,
     EngineSpoke,
     EngineWrote,
     TranscriptEnded,
     TranscriptFailed,
+    TurnEnded,
+    TurnFound,
 )
 from antiphon.core.effects import (
     Generate,
@@ -212,6 +215,29 @@ async def _transcribes(bench: Bench) -> None:
         await session.settle()
 
 
+async def _finds_turns(bench: Bench) -> None:
+    """Engines that find turns: one utterance, silence around it."""
+    abilities = bench.engine.abilities
+    if not abilities.finds_turns:
+        return
+    silence = bytes(len(ONE_SECOND))
+    async with bench.open() as session:
+
+        def came(kind: type) -> bool:
+            return any(isinstance(news, kind) for _, news in session.news)
+
+        at = await session.microphone(silence, 0)
+        bench.require(not came(TurnFound), "a turn was found in silence")
+        at = await session.microphone(bench.speech, at)
+        await session.until(lambda: came(TurnFound), "TurnFound, while the user speaks,")
+        await session.microphone(silence + silence, at)
+        await session.until(lambda: came(TurnEnded), "TurnEnded, in the silence after,")
+        if abilities.full_duplex:
+            await session.until(lambda: came(EngineBegan), "EngineBegan, after a turn,")
+            begun = [news.response_id for _, news in session.news if isinstance(news, EngineBegan)]
+            await session.answer(begun[0])
+
+
 async def _honours_tool_choice(bench: Bench) -> None:
     choices: dict[str, ToolChoice] = {
         "resp_required": "required",
@@ -265,6 +291,7 @@ CHECKS: dict[str, Callable[[Bench], Awaitable[None]]] = {
     "iteration ends with aclose, and only then": _iterates_until_closed,
     "send takes whatever a client may ask for": _takes_anything,
     "each committed turn has one transcript": _transcribes,
+    "turns are found, and answered, as its abilities say": _finds_turns,
     "a forced tool is called": _honours_tool_choice,
     "responses and sessions run side by side": _answers_side_by_side,
     "nothing is left behind": _leaves_nothing,

@@ -13,6 +13,7 @@ from typing import Any, Literal, Self
 
 from antiphon.core.causes import (
     MEDIA_RATE_HZ,
+    EngineBegan,
     EngineCalled,
     EngineFailed,
     EngineFinished,
@@ -24,6 +25,8 @@ from antiphon.core.causes import (
     TranscriptEnded,
     TranscriptFailed,
     TranscriptGrew,
+    TurnEnded,
+    TurnFound,
     TurnJudged,
 )
 from antiphon.core.effects import (
@@ -31,6 +34,7 @@ from antiphon.core.effects import (
     EngineCommand,
     Generate,
     Hear,
+    InputDropped,
     TurnBegan,
     TurnCommitted,
 )
@@ -154,14 +158,21 @@ class Observed:
         await asyncio.sleep(SETTLE_S)
         self._raise_what_reading_raised()
 
+    async def microphone(self, pcm: bytes, at_sample: int) -> int:
+        """An open microphone, as it comes; returns where it ends."""
+        for at in range(0, len(pcm), CHUNK_BYTES):
+            chunk = pcm[at : at + CHUNK_BYTES]
+            self.send(Hear(chunk, at_sample))
+            at_sample += len(chunk) // 2
+            await asyncio.sleep(0)
+        return at_sample
+
     async def turn(self, item_id: str, *, announced: bool = True) -> None:
         """A user's turn, as the core tells of it."""
-        speech, at = self._bench.speech, 0
+        speech = self._bench.speech
         if announced:
             self.send(TurnBegan(item_id, 0))
-            for at in range(0, len(speech), CHUNK_BYTES):
-                self.send(Hear(speech[at : at + CHUNK_BYTES], at // 2))
-                await asyncio.sleep(0)
+            await self.microphone(speech, 0)
         self.send(TurnCommitted(item_id, speech))
 
     def has_ended(self, response_id: str) -> bool:
@@ -236,6 +247,8 @@ class Judge:
         self._bench = bench
         self._answers: dict[str, _Answer] = {}
         self._turns: dict[str, Literal["begun", "committed", "known"]] = {}
+        self._in_turn: bool | None = False
+        """The engine has found that the user speaks; None: a commit of ours may have crossed."""
 
     def on_command(self, command: EngineCommand) -> None:
         match command:
@@ -245,6 +258,9 @@ class Judge:
                 self._turns[command.item_id] = "begun"
             case TurnCommitted():
                 self._turns[command.item_id] = "committed"
+                self._in_turn = None
+            case InputDropped():
+                self._in_turn = None
             case _:
                 pass
 
@@ -252,6 +268,10 @@ class Judge:
         match news:
             case TranscriptGrew() | TranscriptEnded() | TranscriptFailed() | TurnJudged():
                 self._on_turn(news)
+            case TurnFound() | TurnEnded():
+                self._on_found(isinstance(news, TurnFound))
+            case EngineBegan():
+                self._on_beginning(news)
             case EngineLost():
                 self._bench.fail(f"the engine was lost: {news.message}")
             case _:
@@ -278,6 +298,25 @@ class Judge:
         if not isinstance(news, TranscriptGrew):
             require(state == "committed", f"{name} of '{news.item_id}', which is not committed")
             self._turns[news.item_id] = "known"
+
+    def _on_found(self, begins: bool) -> None:
+        require, name = self._bench.require, "TurnFound" if begins else "TurnEnded"
+        finds = self._bench.engine.abilities.finds_turns
+        require(finds, f"{name} from an engine without the ability finds_turns")
+        if self._in_turn is not None:
+            require(not (begins and self._in_turn), "TurnFound twice: turns do not overlap")
+            require(begins or self._in_turn, "TurnEnded of a turn that it had not found")
+        self._in_turn = begins
+
+    def _on_beginning(self, news: EngineBegan) -> None:
+        require, name = self._bench.require, news.response_id
+        duplex = self._bench.engine.abilities.full_duplex
+        require(duplex, "EngineBegan from an engine without the ability full_duplex")
+        require(name not in self._answers, f"EngineBegan('{name}'): another response has that name")
+        modality: Literal["audio", "text"] = (
+            "audio" if self._bench.engine.abilities.speaks else "text"
+        )
+        self._answers[name] = _Answer(Generate(response_id=name, items=(), modality=modality))
 
     def _on_answer(
         self,

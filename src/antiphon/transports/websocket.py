@@ -30,7 +30,7 @@ from msgspec import Struct
 from antiphon.errors import ProtocolError
 from antiphon.protocol.dialect import GA, Dialect
 from antiphon.protocol.server import ServerEvent
-from antiphon.runtime.session import LiveSession
+from antiphon.runtime.door import SessionDoor
 
 log = logging.getLogger(__name__)
 
@@ -334,12 +334,12 @@ class WebSocketConnection:
 
     async def converse(
         self,
-        session: LiveSession,
+        session: SessionDoor,
         *,
         owns: bool = True,
         may_send: Collection[str] | None = None,
     ) -> None:
-        """Carry messages to ``session`` until the connection is gone; as `LiveSession.attach`."""
+        """Carry messages to ``session`` until the connection is gone; as `SessionDoor.attach`."""
         session.attach(self, owns=owns, may_send=may_send)
         try:
             await self._read(session)
@@ -349,7 +349,7 @@ class WebSocketConnection:
                 self._closing = asyncio.get_running_loop().create_task(self._part())
             await self._closing
 
-    async def _read(self, session: LiveSession) -> None:
+    async def _read(self, session: SessionDoor) -> None:
         receive = self.response.receive
         max_messages, max_bytes = self.limits.messages_per_turn, self.limits.bytes_per_turn
         messages = size = 0
@@ -369,7 +369,7 @@ class WebSocketConnection:
             elif message.type in (WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED):
                 return
 
-    def _handle(self, session: LiveSession, data: bytes) -> None:
+    def _handle(self, session: SessionDoor, data: bytes) -> None:
         if self._closing is not None:
             return
         self.received += 1

@@ -68,7 +68,7 @@ def write(call: VirtualCall, path: Path) -> None:
     writer = TapeWriter(path, call.terms)
     conversation = Conversation(call.terms)
     for now_ms, cause in call.tape:
-        writer.write(now_ms, cause, conversation.handle(cause, now_ms))
+        writer.saw(now_ms, cause, conversation.handle(cause, now_ms))
     writer.close()
 
 

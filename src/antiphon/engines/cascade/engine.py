@@ -53,7 +53,7 @@ class CascadeEngine:
 
     @property
     def abilities(self) -> Abilities:
-        return Abilities(judges_turns=True, voices=self._synthesizer.voices)
+        return Abilities(judges_turns=True, takes_images=True, voices=self._synthesizer.voices)
 
     async def start(self) -> None:
         await asyncio.gather(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -25,6 +26,7 @@ from antiphon.core.effects import (
     TurnBegan,
     TurnCommitted,
 )
+from antiphon.engines.engine import Engine
 from antiphon.engines.scripted import Player, ScriptedEngine
 from antiphon.engines.vad.energy import EnergyDetector
 from antiphon.errors import ProtocolError
@@ -143,13 +145,15 @@ class VirtualLine:
 class LiveLine:
     """A whole session: hub, runtime, engine and voice detector; only the network is missing.
 
-    To be used inside `run_in_virtual_time`.
+    To be used inside `run_in_virtual_time`.  ``around`` makes another engine of the script's.
     """
 
-    def __init__(self, script: Script) -> None:
+    def __init__(
+        self, script: Script, *, around: Callable[[Engine], Engine] = lambda engine: engine
+    ) -> None:
         head = script.head
         self._kind = head.kind
-        engine = ScriptedEngine(head.engine, speaks=head.engine_speaks)
+        engine = around(ScriptedEngine(head.engine, speaks=head.engine_speaks))
         self._hub = Hub(
             lambda _: engine,
             detector=EnergyDetector(),

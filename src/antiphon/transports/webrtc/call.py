@@ -12,7 +12,7 @@ from typing import Final, Literal
 from antiphon.errors import ProtocolError
 from antiphon.protocol.client import ClientEvent
 from antiphon.protocol.dialect import Dialect
-from antiphon.runtime.session import LiveSession
+from antiphon.runtime.door import SessionDoor
 from antiphon.transports.webrtc.channel import EventsChannel
 from antiphon.transports.webrtc.clock import PacingClock
 from antiphon.transports.webrtc.codec import (
@@ -80,7 +80,7 @@ class Call:
     ) -> None:
         self.id = call_id
         self.state: CallState = "connecting"
-        self.session: LiveSession | None = None
+        self.session: SessionDoor | None = None
         self._clock = clock
         self._settings = settings
         self._dialect = dialect
@@ -131,7 +131,7 @@ class Call:
             on_close=self._on_session_close,
         )
 
-    def begin(self, session: LiveSession, may_send: Collection[str] | None = None) -> None:
+    def begin(self, session: SessionDoor, may_send: Collection[str] | None = None) -> None:
         """Belong to a session that was opened with our `playback`."""
         self.session = session
         session.attach(self._channel, may_send=may_send)

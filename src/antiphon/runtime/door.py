@@ -1,0 +1,101 @@
+"""What others see of a live session: transports, the server, companions in the same process."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Literal, Protocol
+
+from msgspec import Struct
+
+from antiphon.core.terms import Activity
+from antiphon.errors import ProtocolError
+from antiphon.protocol.client import ClientEvent
+from antiphon.protocol.session import AnySession
+from antiphon.runtime.connection import Connection
+
+
+class About(Struct, frozen=True, kw_only=True):
+    """What is known of a session when it opens."""
+
+    session_id: str
+    engine_name: str
+    transport: Literal["websocket", "webrtc"]
+    """How the media come."""
+    began_at: int
+    """Unix time."""
+    end_user_id: str | None = None
+    """What the application calls its user: an opaque id, for its operator."""
+
+
+class SessionDoor(Protocol):
+    """Everything happens on the event loop; no method waits."""
+
+    @property
+    def id(self) -> str: ...
+
+    # --- For connections -----------------------------------------------------
+
+    def attach(
+        self,
+        connection: Connection,
+        *,
+        owns: bool = True,
+        may_send: Collection[str] | None = None,
+    ) -> None:
+        """Join; `session.created` is the first event the connection is sent.
+
+        When the last connection that owns the session detaches, the session ends, at once or
+        after a while (`Terms.linger_ms`).
+
+        Args:
+            connection: Closed at once where the session has ended already.
+            owns: False for a sideband, which may come and go.
+            may_send: Types of client events it may send; None: all.
+        """
+        ...
+
+    def detach(self, connection: Connection) -> None:
+        """The connection is gone; nothing is sent to it any more."""
+        ...
+
+    def receive(self, connection: Connection, event: ClientEvent) -> None:
+        """What a connection that is not (or no longer) attached sends is ignored."""
+        ...
+
+    def refuse(self, connection: Connection, error: ProtocolError) -> None:
+        """A message was no client event: answer with one `error`, change nothing."""
+        ...
+
+    # --- For transports that own playout -------------------------------------
+
+    def hear(self, pcm: bytes) -> None:
+        """Microphone audio, 16-bit mono at 24 kHz."""
+        ...
+
+    def drained(self) -> None:
+        """All speech that was given to the playback has left."""
+        ...
+
+    # --- For those who look on -----------------------------------------------
+
+    @property
+    def about(self) -> About: ...
+
+    @property
+    def settings(self) -> AnySession: ...
+
+    @property
+    def state(self) -> Activity | Literal["ended"]: ...
+
+    @property
+    def connection_roles(self) -> Mapping[str, Literal["owner", "sideband"]]:
+        """Ids of those that are attached, in the order in which they came."""
+        ...
+
+    def close(self, code: int, reason: str) -> None:
+        """Hang up on everyone, now."""
+        ...
+
+    async def ended(self) -> None:
+        """Wait until a session that has ended has let go of its engine."""
+        ...

@@ -1,0 +1,162 @@
+"""What a log is told, and what a conversation that goes on makes of it."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+
+from antiphon.core.causes import Attached, ClientSent, TranscriptEnded, Word
+from antiphon.core.conversation import Conversation
+from antiphon.core.effects import Effect, Generate, TurnCommitted
+from antiphon.core.items import MessageEntry
+from antiphon.core.records import (
+    Change,
+    ItemChanged,
+    ItemDeleted,
+    Past,
+    Recollection,
+    Record,
+    ResponseEnded,
+    SessionChanged,
+)
+from antiphon.core.terms import Terms
+from antiphon.protocol import client, server
+from antiphon.protocol import session as wire
+from antiphon.protocol.items import Message
+from antiphon.testing.virtual_call import CLIENT, SEED, session
+from tests.core.stories import append, by_hand, respond, text, update
+from tests.core.witness import LawfulCall
+
+
+def records(call: LawfulCall) -> list[Record]:
+    return [effect for effect in call.everything if isinstance(effect, Record)]
+
+
+def told(call: LawfulCall) -> list[str]:
+    return [str(record.change.__struct_config__.tag) for record in records(call)]
+
+
+def test_nothing_is_told_where_no_log_is_kept() -> None:
+    call = by_hand()
+    call.client(text("Hello."), respond()).engine_writes("Yes.").engine_finishes()
+    assert records(call) == []
+
+
+def test_each_change_is_told_before_the_event_that_announces_it() -> None:
+    call = by_hand(recorded=True)
+    call.client(text("Hello."), respond())
+    call.engine_speaks(400, "Yes, I do.", words=[Word(4, 4_800), Word(10, 9_600)])
+    call.engine_finishes()
+    item_id = str(call.conversation.items[-1].id)
+    call.client(client.ConversationItemTruncate(item_id=item_id, audio_end_ms=200))
+    call.client(client.ConversationItemDelete(item_id=item_id), update(instructions="Be kind."))
+    kinds = [type(e.change if isinstance(e, Record) else e) for e in call.everything]
+    announced: list[tuple[type, type]] = [
+        (ItemChanged, server.ConversationItemAdded),
+        (ItemChanged, server.ConversationItemDone),
+        (ItemChanged, server.ConversationItemTruncated),
+        (ItemDeleted, server.ConversationItemDeleted),
+        (ResponseEnded, server.ResponseDone),
+        (SessionChanged, server.SessionUpdated),
+    ]
+    for change, event in announced:
+        places = [i for i, kind in enumerate(kinds) if kind is event]
+        assert places
+        # An item that is done at once is told once, before both of its events.
+        assert all(change in kinds[max(0, place - 2) : place] for place in places), event
+
+
+def test_growth_is_told_once_it_is_whole() -> None:
+    call = by_hand(recorded=True)
+    call.client(respond())
+    for _ in range(50):
+        call.engine_speaks(20, "la ")
+    call.engine_finishes()
+    assert told(call) == ["session", "item", "item", "response"]
+
+
+def test_a_record_is_a_copy() -> None:
+    call = by_hand(recorded=True)
+    call.client(respond()).engine_speaks(100, "Yes.")
+    added = records(call)[-1].change
+    assert isinstance(added, ItemChanged)
+    before = msgspec.msgpack.encode(added)
+    call.engine_speaks(100, " No.").engine_finishes()
+    assert msgspec.msgpack.encode(added) == before
+
+
+def _says(event: client.ClientEvent) -> ClientSent:
+    return ClientSent(CLIENT, event)
+
+
+def go_on(call: LawfulCall) -> tuple[Conversation, list[Effect]]:
+    """What a new process makes of the records, and how it begins."""
+    log = msgspec.msgpack.decode(msgspec.msgpack.encode(records(call)), type=list[Record])
+    recollection = Recollection(log)
+    assert recollection.session is not None
+    again = Conversation(replace(call.terms, session=recollection.session, past=recollection.past))
+    return again, again.handle(Attached(CLIENT), 0)
+
+
+def test_a_conversation_goes_on_with_its_items_settings_and_usage() -> None:
+    call = by_hand(recorded=True)
+    call.client(update(instructions="Be kind."), text("Hello."), respond())
+    call.engine_speaks(100, "Hi.").engine_finishes()
+    again, _ = go_on(call)
+    assert again.items == call.conversation.items
+    assert again.session == call.conversation.session
+    assert again.used == call.conversation.used
+    [answer] = [e for e in again.handle(_says(respond()), 10) if isinstance(e, Generate)]
+    assert [item.id for item in answer.items] == [item.id for item in call.conversation.items]
+
+
+def test_its_voice_stays_locked() -> None:
+    call = by_hand(recorded=True)
+    call.client(respond()).engine_speaks(100, "Hi.").engine_finishes()
+    again, _ = go_on(call)
+    output = wire.AudioOutputPatch(voice="ash")
+    [refused] = again.handle(_says(update(audio=wire.AudioPatch(output=output))), 10)
+    assert "cannot_update_voice" in str(refused)
+
+
+def test_words_that_were_still_to_come_are_asked_for_again() -> None:
+    call = by_hand(recorded=True)
+    call.client(append(200), client.InputAudioBufferCommit())
+    again, opening = go_on(call)
+    [turn] = [effect for effect in opening if isinstance(effect, TurnCommitted)]
+    assert (turn.item_id, len(turn.pcm)) == (call.turn_id, 2 * 24 * 200)
+    again.handle(TranscriptEnded(turn.item_id, "Hello."), 10)
+    assert isinstance(again.items[0], Message)
+    call.engine_heard("Hello.")
+    assert again.items == call.conversation.items
+
+
+def test_a_log_begins_with_the_settings() -> None:
+    call = by_hand(recorded=True)
+    assert told(call) == ["session"]
+    assert Recollection().session is None
+
+
+def test_an_item_stands_where_it_stood() -> None:
+    call = by_hand(recorded=True)
+    for item_id, after in [("a", None), ("b", "root"), ("c", "b"), ("d", None)]:
+        created = text("x", item_id).item
+        call.client(client.ConversationItemCreate(item=created, previous_item_id=after))
+    call.client(client.ConversationItemDelete(item_id="a"))
+    past = Recollection(records(call)).past
+    assert [entry.id for entry in past.items] == ["b", "c", "d"]
+
+
+def test_a_conversation_made_of_nothing_but_its_past_needs_no_log() -> None:
+    past = Past(conversation_id="conv_old")
+    again = Conversation(Terms(session=session(), seed=SEED, past=past))
+    assert again.items == ()
+
+
+@pytest.mark.parametrize(
+    "change", [ItemDeleted("none"), ItemChanged(MessageEntry("item_1", "user"), "none")]
+)
+def test_records_that_do_not_fit_together_are_a_fault(change: Change) -> None:
+    with pytest.raises(ValueError, match="none"):
+        Recollection([Record(change, 1)])
