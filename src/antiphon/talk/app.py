@@ -13,7 +13,7 @@ from enum import IntEnum
 from typing import Any
 
 from antiphon.protocol.client import ClientEvent, InputAudioBufferAppend
-from antiphon.talk import notices, wire
+from antiphon.talk import notices
 from antiphon.talk.actions import Abort, Actions, Send
 from antiphon.talk.advice import with_advice
 from antiphon.talk.clock import Clock
@@ -29,6 +29,7 @@ from antiphon.talk.settings import Turns
 from antiphon.talk.terminal import Keyboard
 from antiphon.talk.views import View
 from antiphon.talk.wav import Recorder
+from antiphon.upstream import wire
 from antiphon.upstream.connection import CannotConnect, Closed, Connection, Connector
 from antiphon.upstream.quality import Quality
 from antiphon.upstream.reconnect import LOST, Backoff
@@ -262,7 +263,7 @@ class Talk:
                 now_ms = self._news_ms = self.clock.now_ms()
                 if self.events is not None:
                     self.events.received(message, now_ms)
-                if (event := wire.read(message)) is not None:
+                if not isinstance(event := wire.read(message), wire.Foreign):
                     self._act(self.conversation.receive(event, now_ms))
                 if self.backoff is not None and self.conversation.is_ready:
                     self.backoff.reset()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from antiphon.audio.formats import Encoder
+from antiphon.protocol import server
 from antiphon.protocol.client import (
     ConversationItemCreate,
     ConversationItemTruncate,
@@ -20,8 +21,9 @@ from antiphon.protocol.client import (
     ResponseOptions,
     SessionUpdate,
 )
-from antiphon.protocol.items import FunctionCallOutput, InputText, Message
-from antiphon.talk import notices, wire
+from antiphon.protocol.items import FunctionCall, FunctionCallOutput, InputText, Item, Message
+from antiphon.protocol.session import Session
+from antiphon.talk import notices
 from antiphon.talk.actions import Abort, Actions, Send, Show
 from antiphon.talk.history import History
 from antiphon.talk.playback import BYTES_PER_MS, Playback
@@ -196,34 +198,43 @@ class Conversation:
 
     # --- The server ------------------------------------------------------------------
 
-    def receive(self, event: wire.ServerEvent, now_ms: float) -> Actions:
+    def receive(self, event: server.ServerEvent, now_ms: float) -> Actions:
         match event:
-            case wire.Error():
+            case server.Error():
                 actions = self._on_error(event)
-            case wire.SessionCreated() | wire.SessionUpdated():
+            case server.SessionCreated() | server.SessionUpdated():
                 actions = self._on_session(event)
             case (
-                wire.SpeechStarted()
-                | wire.SpeechStopped()
-                | wire.Committed()
-                | wire.TranscriptionDelta()
-                | wire.TranscriptionCompleted()
-                | wire.TranscriptionFailed()
+                server.SpeechStarted()
+                | server.SpeechStopped()
+                | server.InputAudioBufferCommitted()
+                | server.TranscriptionDelta()
+                | server.TranscriptionCompleted()
+                | server.TranscriptionFailed()
             ):
                 actions = self._on_user(event, now_ms)
-            case wire.ItemAdded() | wire.ItemDone():
+            case server.ConversationItemAdded() | server.ConversationItemDone():
                 self._history.put(event.item, event.previous_item_id)
                 actions = []
-            case wire.ItemDeleted():
+            case server.ConversationItemDeleted():
                 self._history.remove(event.item_id)
                 actions = []
-            case wire.ResponseCreated() | wire.ResponseDone() | wire.OutputItemDone():
+            case server.ResponseCreated() | server.ResponseDone() | server.ResponseOutputItemDone():
                 actions = self._on_response(event)
-            case _:
+            case (
+                server.ResponseOutputTextDelta()
+                | server.ResponseOutputTextDone()
+                | server.ResponseOutputAudioDelta()
+                | server.ResponseOutputAudioDone()
+                | server.ResponseOutputAudioTranscriptDelta()
+                | server.ResponseOutputAudioTranscriptDone()
+            ):
                 actions = self._on_part(event, now_ms)
+            case _:
+                return []  # Of no use to this client.
         return [*actions, *self.tick(now_ms)]
 
-    def _on_error(self, event: wire.Error) -> Actions:
+    def _on_error(self, event: server.Error) -> Actions:
         error = event.error
         if error.event_id == SETTINGS_ID:
             return [Abort(f"the server refused the settings: {error.message}")]
@@ -236,8 +247,8 @@ class Conversation:
             Show(notices.ServerError(message=error.message, code=error.code, param=error.param))
         ]
 
-    def _on_session(self, event: wire.SessionCreated | wire.SessionUpdated) -> Actions:
-        if isinstance(event, wire.SessionCreated) and not self._settings.keep_session:
+    def _on_session(self, event: server.SessionCreated | server.SessionUpdated) -> Actions:
+        if isinstance(event, server.SessionCreated) and not self._settings.keep_session:
             return [Send(SessionUpdate(event_id=SETTINGS_ID, session=self._settings.patch()))]
         if self._connected:
             return []
@@ -245,8 +256,9 @@ class Conversation:
         self._connections += 1
         again = self._connections > 1
         session = event.session
+        model = session.model if isinstance(session, Session) else ""
         actions: Actions = [
-            Show(notices.Connected(session_id=session.id, model=session.model, again=again))
+            Show(notices.Connected(session_id=session.id, model=model, again=again))
         ]
         if again:
             messages, left_out = self._history.rebuild()
@@ -259,36 +271,36 @@ class Conversation:
 
     def _on_user(
         self,
-        event: wire.SpeechStarted
-        | wire.SpeechStopped
-        | wire.Committed
-        | wire.TranscriptionDelta
-        | wire.TranscriptionCompleted
-        | wire.TranscriptionFailed,
+        event: server.SpeechStarted
+        | server.SpeechStopped
+        | server.InputAudioBufferCommitted
+        | server.TranscriptionDelta
+        | server.TranscriptionCompleted
+        | server.TranscriptionFailed,
         now_ms: float,
     ) -> Actions:
         item_id = event.item_id
         match event:
-            case wire.SpeechStarted():
+            case server.SpeechStarted():
                 self._user_speaks = True
                 self.clock.speech_began()
                 return self._cut()
-            case wire.SpeechStopped() | wire.Committed():
+            case server.SpeechStopped() | server.InputAudioBufferCommitted():
                 # In a manual turn we ended it ourselves, and ask ourselves.
                 if self._settings.turns != "manual":
                     self._user_speaks = False
                     self._await(now_ms)
                     self.clock.turn_ended(now_ms)
                 return []
-            case wire.TranscriptionDelta():
+            case server.TranscriptionDelta():
                 self._user_text[item_id] = self._user_text.get(item_id, "") + event.delta
                 text = self._user_text[item_id]
                 return [Show(notices.UserSaid(item_id=item_id, text=text, final=False))]
-            case wire.TranscriptionCompleted():
+            case server.TranscriptionCompleted():
                 self._user_text.pop(item_id, None)
                 self._history.set_text(item_id, event.transcript)
                 return [Show(notices.UserSaid(item_id=item_id, text=event.transcript.strip()))]
-            case wire.TranscriptionFailed():
+            case server.TranscriptionFailed():
                 self._user_text.pop(item_id, None)
                 why = f"no transcript of what you said: {event.error.message}"
                 return [Show(notices.Note(text=why))]
@@ -296,32 +308,32 @@ class Conversation:
     # --- Replies --------------------------------------------------------------------
 
     def _on_response(
-        self, event: wire.ResponseCreated | wire.ResponseDone | wire.OutputItemDone
+        self, event: server.ResponseCreated | server.ResponseDone | server.ResponseOutputItemDone
     ) -> Actions:
         match event:
-            case wire.ResponseCreated():
+            case server.ResponseCreated():
                 self._active = event.response.id
                 self._active_is_mute = True
                 self._awaited_since_ms = None
                 self._called = False
                 return []
-            case wire.OutputItemDone():
+            case server.ResponseOutputItemDone():
                 return self._on_output_item(event.item)
-            case wire.ResponseDone():
+            case server.ResponseDone():
                 return self._on_done(event.response)
 
-    def _on_output_item(self, item: wire.Item) -> Actions:
+    def _on_output_item(self, item: Item) -> Actions:
         """Function calls are answered when the item is complete, with its arguments."""
-        if item.type != "function_call" or item.status != "completed":
+        if not isinstance(item, FunctionCall) or item.status != "completed":
             return []
         self._called = True
         self._active_is_mute = False
-        call = Call(item.call_id or "", item.name or "", item.arguments or "{}")
+        call = Call(item.call_id or "", item.name, item.arguments or "{}")
         shown = notices.ToolCalled(call_id=call.call_id, name=call.name, arguments=call.arguments)
         output = None if self._settings.keep_session else self._calls.called(call)
         return [Show(shown), *(_output(call, output) if output is not None else [])]
 
-    def _on_done(self, response: wire.ResponseView) -> Actions:
+    def _on_done(self, response: server.Response) -> Actions:
         if response.id != self._active:
             return []
         self._active = None
@@ -342,32 +354,32 @@ class Conversation:
 
     def _on_part(
         self,
-        event: wire.TextDelta
-        | wire.TextDone
-        | wire.AudioDelta
-        | wire.AudioDone
-        | wire.TranscriptDelta
-        | wire.TranscriptDone,
+        event: server.ResponseOutputTextDelta
+        | server.ResponseOutputTextDone
+        | server.ResponseOutputAudioDelta
+        | server.ResponseOutputAudioDone
+        | server.ResponseOutputAudioTranscriptDelta
+        | server.ResponseOutputAudioTranscriptDone,
         now_ms: float,
     ) -> Actions:
         item_id = event.item_id
         text = None
         match event:
-            case wire.AudioDelta():
+            case server.ResponseOutputAudioDelta():
                 self._active_is_mute = False
                 self.clock.audio_came(now_ms)
                 self._replies.add_sound(item_id, event.content_index, event.delta)
-            case wire.AudioDone():
+            case server.ResponseOutputAudioDone():
                 self._replies.end_sound(item_id, event.content_index)
-            case wire.TranscriptDelta():
+            case server.ResponseOutputAudioTranscriptDelta():
                 text = self._replies.add_words(item_id, event.delta)
-            case wire.TextDelta():
+            case server.ResponseOutputTextDelta():
                 self._active_is_mute = False
                 self.clock.audio_came(now_ms)
                 text = self._replies.add_words(item_id, event.delta, written=True)
-            case wire.TranscriptDone():
+            case server.ResponseOutputAudioTranscriptDone():
                 self._replies.complete_words(item_id, event.transcript)
-            case wire.TextDone():
+            case server.ResponseOutputTextDone():
                 self._replies.complete_words(item_id, event.text)
         return [] if text is None else [Show(notices.AgentSaying(item_id=item_id, text=text))]
 
@@ -474,10 +486,10 @@ def _rounded(ms: float | None) -> float | None:
     return None if ms is None else round(ms, 1)
 
 
-def _why(response: wire.ResponseView) -> str:
+def _why(response: server.Response) -> str:
     details = response.status_details
     if details is None:
         return response.status
-    if details.error is not None:
+    if details.error:
         return details.error.message
-    return f"{response.status}: {details.reason}"
+    return f"{response.status}: {details.reason}" if details.reason else response.status
