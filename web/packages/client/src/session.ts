@@ -17,7 +17,7 @@ import type {
   SessionSettings,
   VoiceSessionOptions,
 } from './options';
-import type { ServerEvent, WireError, WireEvent } from './protocol';
+import { known, type ServerEvent, type WireError, type WireEvent } from './protocol';
 import { restoring } from './reconnect';
 import { Recording } from './recording';
 import { firstSession, merge, sessionOf, wireTools } from './settings';
@@ -430,8 +430,11 @@ export class RealtimeVoiceSession {
   #receive(event: WireEvent): void {
     const atMs = Date.now();
     this.#emitter.emit('event', this.log.add('received', event, atMs));
+    // What is not known is in the log, for whoever listens there, and changes nothing here.
+    const understood = known(event);
+    if (!understood) return;
     try {
-      this.#understand(event as unknown as ServerEvent, atMs);
+      this.#understand(understood, atMs);
     } catch (cause) {
       this.#report(new VoiceError('protocol', { cause, detail: `In ${event.type}: ${cause}` }));
     }
