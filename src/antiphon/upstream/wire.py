@@ -72,8 +72,8 @@ def _kinds() -> dict[str, msgspec.inspect.Type]:
 
 def write(event: ClientEvent) -> str:
     """One client event; what is not set is left out, for servers that take no null."""
-    keys: dict[str, object] = msgspec.to_builtins(event)
-    return _encoder.encode({k: v for k, v in keys.items() if v is not None}).decode()
+    fields = {"type": event.__struct_config__.tag, **msgspec.structs.asdict(event)}
+    return _encoder.encode({k: v for k, v in fields.items() if v is not None}).decode()
 
 
 def without_audio(message: str | bytes) -> str:
