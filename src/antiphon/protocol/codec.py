@@ -116,7 +116,7 @@ def event_id_of(raw: Any) -> str | None:
     return event_id if isinstance(event_id, str) and len(event_id) <= 512 else None
 
 
-# --- Strictness -------------------------------------------------
+# --- Strictness --------------------------------------------------------------
 
 
 def _be_strict(event: ClientEvent, raw: dict[str, Any]) -> None:
