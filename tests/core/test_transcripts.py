@@ -9,7 +9,7 @@ from antiphon.core.effects import Generate
 from antiphon.protocol import client, server
 from antiphon.protocol import session as wire
 from antiphon.protocol.items import InputAudio, Message
-from antiphon.protocol.server import Logprob
+from antiphon.protocol.server import Logprob, TranscriptionUsage
 from tests.core.stories import append, by_hand, call_with, hands_free, respond, update_input
 from tests.core.witness import LawfulCall
 
@@ -49,7 +49,11 @@ def test_a_turns_words_come_after_its_commit() -> None:
     assert isinstance(rest, server.TranscriptionDelta)
     assert rest.delta == "."
     assert isinstance(done, server.TranscriptionCompleted)
-    assert (done.transcript, done.usage.seconds, done.content_index) == ("Good day.", 0.3, 0)
+    assert (done.transcript, done.usage, done.content_index) == (
+        "Good day.",
+        TranscriptionUsage(0.3),
+        0,
+    )
 
 
 @pytest.mark.parametrize("model", ["gpt-realtime-whisper", "gpt-live-transcribe", "antiphon-live"])
@@ -190,7 +194,7 @@ def test_a_created_items_audio_is_transcribed_where_it_stands() -> None:
     call.client(created).take()
     call.engine_heard("New.")
     done = call.one(server.TranscriptionCompleted)
-    assert (done.item_id, done.content_index, done.usage.seconds) == ("mine", 1, 0.2)
+    assert (done.item_id, done.content_index, done.usage) == ("mine", 1, TranscriptionUsage(0.2))
 
 
 def test_logprobs_are_sent_where_they_are_included() -> None:

@@ -279,7 +279,7 @@ async def test_a_beta_session_is_flat_and_lives_a_minute(
     assert (answer["voice"], answer["modalities"]) == ("ash", ["text"])
     assert (answer["temperature"], answer["model"]) == (0.7, "gpt-4o-realtime-preview")
     grant = store.check(secret["value"])
-    assert (grant.dialect, grant.temperature) == ("beta", 0.7)
+    assert (grant.dialect, grant.dialect_extras) == ("beta", {"temperature": 0.7})
 
 
 async def test_a_beta_transcription_session(client: Client, store: SecretStore) -> None:

@@ -9,8 +9,8 @@ from antiphon.talk.app import Exit
 from antiphon.talk.line import BACKLOG, AudioLine, Exchange
 from antiphon.talk.playback import Playback
 from antiphon.talk.settings import Settings
+from tests.fakes.realtime_server import FakeServer, Reply, tone
 
-from .fake_server import FakeServer, Reply, tone
 from .world import NoticeView, World, make_talk, world_of
 
 LOUD, QUIET = tone(20), bytes(960)

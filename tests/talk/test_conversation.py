@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import msgspec
+
+from antiphon.protocol import server
 from antiphon.protocol.client import (
     ClientEvent,
     ConversationItemCreate,
@@ -14,15 +17,30 @@ from antiphon.protocol.client import (
     ResponseOptions,
     SessionUpdate,
 )
-from antiphon.protocol.items import FunctionCallOutput, InputText, Message
-from antiphon.talk import notices, wire
+from antiphon.protocol.items import (
+    FunctionCall,
+    FunctionCallOutput,
+    InputAudio,
+    InputText,
+    Message,
+)
+from antiphon.talk import notices
 from antiphon.talk.actions import Abort, Actions, Send, Show
 from antiphon.talk.conversation import Conversation, State
 from antiphon.talk.notices import Notice
 from antiphon.talk.playback import Playback
 from antiphon.talk.settings import Settings
+from antiphon.upstream import wire
 
 ASK = ResponseCreate(response=ResponseOptions())
+
+
+def news(kind: type[msgspec.Struct], **fields: object) -> server.ServerEvent:
+    """An event as a server sends it that tells no more than these fields."""
+    message = {"type": kind.__struct_config__.tag, **fields}
+    event = wire.read(msgspec.json.encode(message))
+    assert isinstance(event, kind), event
+    return event
 
 
 class Story:
@@ -38,11 +56,11 @@ class Story:
         self.take()
 
     def connects(self) -> Story:
-        session = wire.SessionView("sess_1", "fake")
-        self.server(wire.SessionCreated(session=session))
-        return self.server(wire.SessionUpdated(session=session))
+        session = {"id": "sess_1", "model": "fake"}
+        self.server(news(server.SessionCreated, session=session))
+        return self.server(news(server.SessionUpdated, session=session))
 
-    def server(self, *events: wire.ServerEvent) -> Story:
+    def server(self, *events: server.ServerEvent) -> Story:
         for event in events:
             self._actions += self.conversation.receive(event, self.now_ms)
         return self
@@ -59,23 +77,26 @@ class Story:
         return self
 
     def user_speaks(self, item_id: str = "u1") -> Story:
-        self.server(wire.SpeechStarted(item_id=item_id))
+        self.server(news(server.SpeechStarted, item_id=item_id))
         self.time_passes(500)
-        return self.server(wire.SpeechStopped(item_id=item_id), wire.Committed(item_id=item_id))
+        return self.server(
+            news(server.SpeechStopped, item_id=item_id),
+            news(server.InputAudioBufferCommitted, item_id=item_id),
+        )
 
     def reply_begins(self, response_id: str = "r1") -> Story:
-        return self.server(wire.ResponseCreated(response=wire.ResponseView(response_id)))
+        return self.server(news(server.ResponseCreated, response={"id": response_id}))
 
     def agent_says(self, text: str, ms: int, item_id: str = "a1") -> Story:
         return self.server(
-            wire.TranscriptDelta(item_id=item_id, delta=text),
-            wire.AudioDelta(item_id=item_id, delta=b"\1\2" * 24 * ms),
+            news(server.ResponseOutputAudioTranscriptDelta, item_id=item_id, delta=text),
+            news(server.ResponseOutputAudioDelta, item_id=item_id, delta=b"\1\2" * 24 * ms),
         )
 
     def reply_ends(self, status: str = "completed", *items: str) -> Story:
         for item_id in items or ("a1",):
-            self.server(wire.AudioDone(item_id=item_id))
-        return self.server(wire.ResponseDone(response=wire.ResponseView("r1", status)))
+            self.server(news(server.ResponseOutputAudioDone, item_id=item_id))
+        return self.server(news(server.ResponseDone, response={"id": "r1", "status": status}))
 
     def take(self) -> Actions:
         taken, self._actions = self._actions, []
@@ -99,11 +120,11 @@ def test_the_settings_are_sent_before_anything_else() -> None:
     conversation = Conversation(Settings(), Playback())
     assert conversation.state == "connecting"
     assert conversation.microphone(bytes(960)) == []
-    session = wire.SessionView("sess_1", "fake")
-    assert conversation.receive(wire.SessionCreated(session=session), 0) == [
+    session = {"id": "sess_1", "model": "fake"}
+    assert conversation.receive(news(server.SessionCreated, session=session), 0) == [
         Send(SessionUpdate(event_id="settings", session=Settings().patch()))
     ]
-    conversation.receive(wire.SessionUpdated(session=session), 0)
+    conversation.receive(news(server.SessionUpdated, session=session), 0)
     assert not conversation.owes_reply
     assert conversation.microphone(bytes(960)) == [Send(InputAudioBufferAppend(audio=bytes(960)))]
 
@@ -111,16 +132,19 @@ def test_the_settings_are_sent_before_anything_else() -> None:
 def test_a_session_that_is_to_be_kept_is_used_as_it_is() -> None:
     settings = Settings(keep_session=True)
     conversation = Conversation(settings, Playback())
-    created = wire.SessionCreated(session=wire.SessionView("sess_1", "fake"))
+    created = news(server.SessionCreated, session={"id": "sess_1", "model": "fake"})
     actions = conversation.receive(created, 0)
     assert not [action for action in actions if isinstance(action, Send)]
     assert conversation.is_ready
 
-    call = wire.Item(
-        "f1", "function_call", status="completed", call_id="c", name="book", arguments="{}"
+    call = FunctionCall(id="f1", status="completed", call_id="c", name="book", arguments="{}")
+    story = (
+        Story(settings)
+        .user_speaks()
+        .reply_begins()
+        .server(news(server.ResponseOutputItemDone, item=call))
     )
-    story = Story(settings).user_speaks().reply_begins().server(wire.OutputItemDone(item=call))
-    story.server(wire.ResponseDone(response=wire.ResponseView("r1", "completed")))
+    story.server(news(server.ResponseDone, response={"id": "r1", "status": "completed"}))
     assert story.sent() == []
     assert story.conversation.replies_done == 0, "the answer comes after the function"
     story.reply_begins().agent_says("Booked.", 100).reply_ends().time_passes(300)
@@ -129,9 +153,12 @@ def test_a_session_that_is_to_be_kept_is_used_as_it_is() -> None:
 
 def test_a_turn_walks_through_its_states() -> None:
     story = Story()
-    story.server(wire.SpeechStarted(item_id="u1"))
+    story.server(news(server.SpeechStarted, item_id="u1"))
     assert story.is_in(State.HEARING)
-    story.server(wire.SpeechStopped(item_id="u1"), wire.Committed(item_id="u1"))
+    story.server(
+        news(server.SpeechStopped, item_id="u1"),
+        news(server.InputAudioBufferCommitted, item_id="u1"),
+    )
     assert story.is_in(State.THINKING)
     story.reply_begins().agent_says("Hello.", 100)
     assert story.is_in(State.THINKING)
@@ -159,7 +186,7 @@ def test_speaking_over_a_reply_stops_it_and_truncates_at_what_was_heard() -> Non
     story.agent_says("one two three four", 1800).reply_ends().time_passes(700)
     story.take()
 
-    story.server(wire.SpeechStarted(item_id="u2"))
+    story.server(news(server.SpeechStarted, item_id="u2"))
 
     assert story.take() == [
         Show(notices.AgentSaid(item_id="a1", text="one two", cut="three four", audio_end_ms=700)),
@@ -171,7 +198,7 @@ def test_speaking_over_a_reply_stops_it_and_truncates_at_what_was_heard() -> Non
 
 def test_sound_of_a_cut_reply_that_comes_late_is_not_played() -> None:
     story = Story().user_speaks().reply_begins().agent_says("one two", 500).time_passes(100)
-    story.server(wire.SpeechStarted(item_id="u2"))
+    story.server(news(server.SpeechStarted, item_id="u2"))
     story.take()
     story.agent_says("three", 500).reply_ends("cancelled")
     assert story.playback.pending_ms == 0
@@ -183,7 +210,7 @@ def test_of_two_items_the_one_not_yet_heard_is_truncated_to_nothing() -> None:
     story.agent_says("One.", 400, "a1").agent_says("Two.", 400, "a2")
     story.reply_ends("completed", "a1", "a2").time_passes(100)
     story.take()
-    story.server(wire.SpeechStarted(item_id="u2"))
+    story.server(news(server.SpeechStarted, item_id="u2"))
     assert story.sent() == [
         ConversationItemTruncate(item_id="a1", content_index=0, audio_end_ms=100),
         ConversationItemTruncate(item_id="a2", content_index=0, audio_end_ms=0),
@@ -194,25 +221,27 @@ def test_a_reply_heard_to_its_end_is_not_truncated() -> None:
     story = Story().user_speaks().reply_begins().agent_says("One.", 400).reply_ends()
     story.time_passes(600)
     story.take()
-    story.server(wire.SpeechStarted(item_id="u2"))
+    story.server(news(server.SpeechStarted, item_id="u2"))
     assert story.sent() == []
 
 
 def test_words_without_any_sound_were_not_heard() -> None:
     story = Story().user_speaks().reply_begins()
-    story.server(wire.TranscriptDelta(item_id="a1", delta="Never spoken."))
+    story.server(
+        news(server.ResponseOutputAudioTranscriptDelta, item_id="a1", delta="Never spoken.")
+    )
     story.take()
-    story.server(wire.SpeechStarted(item_id="u2"))
+    story.server(news(server.SpeechStarted, item_id="u2"))
     assert story.take()[:1] == [Show(notices.AgentSaid(item_id="a1", text="", cut="Never spoken."))]
 
 
 def test_a_written_reply_is_heard_when_it_is_read() -> None:
     story = Story().reply_begins()
-    story.server(wire.TextDelta(item_id="a1", delta="Hello."))
+    story.server(news(server.ResponseOutputTextDelta, item_id="a1", delta="Hello."))
     assert story.is_in(State.SPEAKING)
     story.server(
-        wire.TextDone(item_id="a1", text="Hello."),
-        wire.ResponseDone(response=wire.ResponseView("r1", "completed")),
+        news(server.ResponseOutputTextDone, item_id="a1", text="Hello."),
+        news(server.ResponseDone, response={"id": "r1", "status": "completed"}),
     )
     assert notices.AgentSaid(item_id="a1", text="Hello.") in story.shown()
 
@@ -236,7 +265,9 @@ def test_manual_turns_are_committed_and_asked_for_by_the_client() -> None:
     story = Story(Settings(turns="manual"))
     story.does(story.conversation.end_turn(0))
     assert story.sent() == [InputAudioBufferCommit(), ASK]
-    story.server(wire.Committed(item_id="u1")).reply_begins().agent_says("one", 500)
+    story.server(news(server.InputAudioBufferCommitted, item_id="u1")).reply_begins().agent_says(
+        "one", 500
+    )
     story.time_passes(100).take()
     story.does(story.conversation.interrupt(story.now_ms))
     assert story.sent() == [
@@ -246,11 +277,9 @@ def test_manual_turns_are_committed_and_asked_for_by_the_client() -> None:
     ]
 
 
-def call_item(call_id: str, name: str) -> wire.OutputItemDone:
-    item = wire.Item(
-        call_id, "function_call", status="completed", name=name, call_id=call_id, arguments="{}"
-    )
-    return wire.OutputItemDone(item=item)
+def call_item(call_id: str, name: str) -> server.ServerEvent:
+    item = FunctionCall(id=call_id, status="completed", name=name, call_id=call_id, arguments="{}")
+    return news(server.ResponseOutputItemDone, item=item)
 
 
 def test_all_outputs_are_sent_then_one_response_is_asked_for() -> None:
@@ -261,7 +290,7 @@ def test_all_outputs_are_sent_then_one_response_is_asked_for() -> None:
         ConversationItemCreate(item=FunctionCallOutput(call_id="c1", output="1")),
         ConversationItemCreate(item=FunctionCallOutput(call_id="c2", output="2")),
     ]
-    story.server(wire.ResponseDone(response=wire.ResponseView("r1", "completed")))
+    story.server(news(server.ResponseDone, response={"id": "r1", "status": "completed"}))
     assert story.sent() == [ASK]
     assert story.conversation.replies_done == 0
 
@@ -269,7 +298,8 @@ def test_all_outputs_are_sent_then_one_response_is_asked_for() -> None:
 def test_a_result_that_the_user_must_give_is_waited_for() -> None:
     story = Story(may_ask=True).user_speaks().reply_begins()
     story.server(
-        call_item("c1", "weather"), wire.ResponseDone(response=wire.ResponseView("r1", "completed"))
+        call_item("c1", "weather"),
+        news(server.ResponseDone, response={"id": "r1", "status": "completed"}),
     )
     assert ASK not in story.sent()
     assert story.is_in(State.WAITING)
@@ -283,7 +313,7 @@ def test_a_result_that_the_user_must_give_is_waited_for() -> None:
 def test_a_call_of_a_cancelled_reply_asks_for_nothing() -> None:
     story = Story(Settings(tool_results={"one": "1"})).user_speaks().reply_begins()
     story.server(call_item("c1", "one")).take()
-    story.server(wire.ResponseDone(response=wire.ResponseView("r1", "cancelled")))
+    story.server(news(server.ResponseDone, response={"id": "r1", "status": "cancelled"}))
     assert story.sent() == []
 
 
@@ -291,9 +321,9 @@ def test_captions_of_the_user_grow_and_end() -> None:
     story = Story().user_speaks()
     story.take()
     story.server(
-        wire.TranscriptionDelta(item_id="u1", delta="good "),
-        wire.TranscriptionDelta(item_id="u1", delta="morn"),
-        wire.TranscriptionCompleted(item_id="u1", transcript="Good morning."),
+        news(server.TranscriptionDelta, item_id="u1", delta="good "),
+        news(server.TranscriptionDelta, item_id="u1", delta="morn"),
+        news(server.TranscriptionCompleted, item_id="u1", transcript="Good morning."),
     )
     assert story.shown() == [
         notices.UserSaid(item_id="u1", text="good ", final=False),
@@ -304,9 +334,10 @@ def test_captions_of_the_user_grow_and_end() -> None:
 
 def test_a_reply_that_was_owed_is_asked_for_after_the_rebuilding() -> None:
     story = Story().user_speaks()
-    item = wire.Item("u1", "message", role="user", content=(wire.Part("input_audio"),))
+    item = Message(id="u1", role="user", content=(InputAudio(),))
     story.server(
-        wire.ItemDone(item=item), wire.TranscriptionCompleted(item_id="u1", transcript="Hi.")
+        news(server.ConversationItemDone, item=item),
+        news(server.TranscriptionCompleted, item_id="u1", transcript="Hi."),
     )
     story.does(story.conversation.disconnected(story.now_ms))
     assert story.is_in(State.RECONNECTING)
@@ -327,7 +358,7 @@ def test_what_had_come_before_the_connection_broke_is_played_but_not_truncated()
     story.time_passes(100)
     assert story.playback.pending_ms == 800
     story.connects().take()
-    story.server(wire.SpeechStarted(item_id="u2"))
+    story.server(news(server.SpeechStarted, item_id="u2"))
     # The new session holds this item as text: there is no sound to truncate.
     assert story.sent() == []
     assert story.playback.pending_ms == 0
@@ -337,7 +368,7 @@ def test_a_race_for_the_response_is_won_at_the_second_try() -> None:
     story = Story()
     story.does(story.conversation.type_text("hi", 0)).take()
     code = "conversation_already_has_active_response"
-    story.reply_begins().server(wire.Error(error=wire.ErrorDetail("busy", code=code)))
+    story.reply_begins().server(news(server.Error, error={"message": "busy", "code": code}))
     assert story.take() == []
     story.reply_ends()
     assert story.sent() == [ASK]
@@ -345,11 +376,13 @@ def test_a_race_for_the_response_is_won_at_the_second_try() -> None:
 
 def test_errors_are_shown_and_refused_settings_end_it() -> None:
     story = Story()
-    story.server(wire.Error(error=wire.ErrorDetail("Bad.", code="invalid_value", param="x")))
+    story.server(
+        news(server.Error, error={"message": "Bad.", "code": "invalid_value", "param": "x"})
+    )
     assert story.take() == [
         Show(notices.ServerError(message="Bad.", code="invalid_value", param="x"))
     ]
-    story.server(wire.Error(error=wire.ErrorDetail("No such voice.", event_id="settings")))
+    story.server(news(server.Error, error={"message": "No such voice.", "event_id": "settings"}))
     assert story.take() == [Abort("the server refused the settings: No such voice.")]
 
 

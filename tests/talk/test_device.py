@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from antiphon.talk.device import NoDevice, SoundDevice
-
-from .fake_server import tone
+from tests.fakes.realtime_server import tone
 
 
 class PortAudioError(Exception):

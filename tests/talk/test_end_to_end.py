@@ -14,8 +14,8 @@ from antiphon.talk import notices
 from antiphon.talk.app import Exit
 from antiphon.talk.script import Script, Speech, Step, Typed
 from antiphon.talk.settings import Settings, Turns
+from tests.fakes.realtime_server import FakeServer, Reply, tone
 
-from .fake_server import FakeServer, Reply, tone
 from .world import NoticeView, make_talk, world_of
 
 

@@ -1,17 +1,24 @@
 from __future__ import annotations
 
-from antiphon.protocol.items import FunctionCall, FunctionCallOutput, InputText, Message, OutputText
+from antiphon.protocol.items import (
+    FunctionCall,
+    FunctionCallOutput,
+    InputAudio,
+    InputText,
+    Item,
+    Message,
+    OutputAudio,
+    OutputText,
+)
 from antiphon.talk.history import History
-from antiphon.talk.wire import Item, Part
 
 
 def user(item_id: str) -> Item:
-    return Item(item_id, "message", role="user", content=(Part("input_audio"),))
+    return Message(id=item_id, role="user", content=(InputAudio(),))
 
 
 def agent(item_id: str, text: str) -> Item:
-    part = Part("output_audio", transcript=text)
-    return Item(item_id, "message", role="assistant", content=(part,))
+    return Message(id=item_id, role="assistant", content=(OutputAudio(text),))
 
 
 def test_the_conversation_is_told_again_in_its_order() -> None:
@@ -43,7 +50,7 @@ def test_speech_without_a_transcript_is_left_out_and_counted() -> None:
 
 def test_of_a_cut_reply_only_what_was_heard_is_told() -> None:
     history = History()
-    history.put(Item("a1", "message", role="assistant"), None)
+    history.put(Message(id="a1", role="assistant", content=()), None)
     history.set_text("a1", "It is")
     history.put(agent("a1", "It is sunny."), None)
     (created,), _ = history.rebuild()
@@ -52,13 +59,19 @@ def test_of_a_cut_reply_only_what_was_heard_is_told() -> None:
 
 def test_function_calls_keep_their_ids() -> None:
     history = History()
-    history.put(Item("f1", "function_call", name="f", call_id="call_1", arguments="{}"), None)
-    history.put(Item("o1", "function_call_output", call_id="call_1", output="1"), "f1")
+    history.put(FunctionCall(id="f1", name="f", call_id="call_1", arguments="{}"), None)
+    history.put(FunctionCallOutput(id="o1", call_id="call_1", output="1"), "f1")
     created, _ = history.rebuild()
     assert [c.item for c in created] == [
         FunctionCall(id="f1", name="f", call_id="call_1", arguments="{}"),
         FunctionCallOutput(id="o1", call_id="call_1", output="1"),
     ]
+
+
+def test_an_item_without_an_id_cannot_be_held() -> None:
+    history = History()
+    history.put(Message(role="user", content=(InputText("Hello."),)), None)
+    assert len(history) == 0
 
 
 def test_a_deleted_item_is_gone() -> None:

@@ -1,4 +1,4 @@
-"""Levels, backoff, the turn clock, tool calls, keys."""
+"""Levels, the turn clock, tool calls, keys."""
 
 from __future__ import annotations
 
@@ -7,12 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from antiphon.talk.level import FLOOR_DB, Meter, bar, level_db
-from antiphon.talk.reconnect import Backoff
 from antiphon.talk.terminal import LineEditor
 from antiphon.talk.toolcalls import Call, ToolCalls
 from antiphon.talk.turns import TurnClock
-
-from .fake_server import tone
+from tests.fakes.realtime_server import tone
 
 
 def test_the_level_of_a_full_scale_sine_is_3_db_below_full_scale() -> None:
@@ -32,15 +30,6 @@ def test_a_meter_rises_at_once_and_falls_slowly() -> None:
 @given(st.floats(-200, 50), st.integers(1, 40))
 def test_a_bar_has_its_width(db: float, width: int) -> None:
     assert len(bar(db, width)) == width
-
-
-def test_backoff_doubles_between_half_and_whole_and_gives_up() -> None:
-    low, high = Backoff(lambda: 0.0, attempts=9), Backoff(lambda: 1.0, attempts=9)
-    assert [low.next_delay_ms() for _ in range(3)] == [125, 250, 500]
-    delays = [high.next_delay_ms() for _ in range(10)]
-    assert delays == [250, 500, 1000, 2000, 4000, 8000, 15_000, 15_000, 15_000, None]
-    high.reset()
-    assert high.next_delay_ms(at_least_ms=3000) == 3000
 
 
 def test_a_turn_is_timed_from_the_first_news_of_its_end() -> None:

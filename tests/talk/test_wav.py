@@ -8,8 +8,7 @@ import pytest
 
 from antiphon.errors import ConfigurationError
 from antiphon.talk.wav import Recorder, read_speech, speech_end_byte
-
-from .fake_server import tone
+from tests.fakes.realtime_server import tone
 
 
 def write(path: Path, data: bytes, *, rate_hz: int, channels: int = 1, width: int = 2) -> Path:

@@ -13,20 +13,19 @@ from typing import Any, TypeVar
 from aiohttp.test_utils import TestServer
 
 from antiphon.talk.app import Exit, Talk
-from antiphon.talk.connection import Closed, Connection
 from antiphon.talk.conversation import Conversation
 from antiphon.talk.line import AudioDevice
 from antiphon.talk.notices import Notice
 from antiphon.talk.playback import Playback
-from antiphon.talk.quality import Quality
-from antiphon.talk.reconnect import Backoff
 from antiphon.talk.screen import Status
 from antiphon.talk.script import Script
 from antiphon.talk.settings import Settings
 from antiphon.talk.wav import Recorder
-from antiphon.talk.websocket import WebSocketConnector
-
-from .fake_server import FakeServer
+from antiphon.upstream.connection import Closed, Connection
+from antiphon.upstream.quality import Quality
+from antiphon.upstream.reconnect import Backoff
+from antiphon.upstream.websocket import WebSocketConnector
+from tests.fakes.realtime_server import FakeServer
 
 QUIET_ROUNDS = 6
 N = TypeVar("N")

@@ -17,11 +17,11 @@ from antiphon.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from antiphon.talk.app import Exit
-    from antiphon.talk.connection import Connector
     from antiphon.talk.line import AudioDevice
     from antiphon.talk.script import Script
     from antiphon.talk.settings import Settings
     from antiphon.talk.views import View
+    from antiphon.upstream.connection import Connector
 
 DEFAULT_URL = "ws://127.0.0.1:8080"
 EPILOG = """\
@@ -184,10 +184,10 @@ async def _talk(args: argparse.Namespace) -> tuple[Exit, str | None]:
     from antiphon.talk.conversation import Conversation
     from antiphon.talk.device import SoundDevice
     from antiphon.talk.playback import Playback
-    from antiphon.talk.reconnect import Backoff
     from antiphon.talk.settings import endpoint
     from antiphon.talk.terminal import Keyboard
     from antiphon.talk.wav import Recorder
+    from antiphon.upstream.reconnect import Backoff
 
     settings = _settings(args)
     script = _script(args)
@@ -233,7 +233,7 @@ async def _talk(args: argparse.Namespace) -> tuple[Exit, str | None]:
 
 
 def _connector(args: argparse.Namespace, url: str) -> Connector:
-    from antiphon.talk.websocket import WebSocketConnector
+    from antiphon.upstream.websocket import WebSocketConnector
 
     key = args.key or os.environ.get("ANTIPHON_API_KEY") or os.environ.get("OPENAI_API_KEY")
     if not args.webrtc:

@@ -13,11 +13,9 @@ import msgspec
 from msgspec import UNSET
 
 from antiphon.errors import ProtocolError
-from antiphon.protocol.beta import flat
 from antiphon.protocol.client import (
     ClientEvent,
     InputAudioBufferAppend,
-    ResponseCreate,
     ResponseOptions,
     SessionUpdate,
 )
@@ -48,10 +46,9 @@ def encode_server_event(event: ServerEvent) -> bytes:
 
 
 def decode_client_event(data: bytes | str, *, strict: bool = False) -> ClientEvent:
-    """Read one message of a client (GA dialect).
+    """Read one message of a client (GA).
 
-    Keys that no field has are ignored, and settings in beta's flat spelling are taken for what
-    they mean; ``strict`` refuses both, as OpenAI's server does.
+    Keys that no field has are ignored; ``strict`` refuses them, as OpenAI's server does.
 
     Raises:
         ProtocolError: with ``code``, ``message``, ``param`` and ``event_id`` as the API has them.
@@ -62,8 +59,6 @@ def decode_client_event(data: bytes | str, *, strict: bool = False) -> ClientEve
             _check_depth(data)
             if strict:
                 _be_strict(event, msgspec.json.decode(data))
-            elif _may_be_flat(event):
-                return _without_flat_settings(event, msgspec.json.decode(data))
     except msgspec.ValidationError as error:
         return _second_look(data, str(error), strict=strict)
     except RecursionError:
@@ -121,33 +116,7 @@ def event_id_of(raw: Any) -> str | None:
     return event_id if isinstance(event_id, str) and len(event_id) <= 512 else None
 
 
-# --- Leniency and strictness -------------------------------------------------
-
-
-def _may_be_flat(event: ClientEvent) -> bool:
-    match event:
-        case SessionUpdate():
-            return event.session.type is UNSET
-        case ResponseCreate():
-            return event.response is not None
-        case _:
-            return False
-
-
-def _without_flat_settings(event: ClientEvent, raw: dict[str, Any]) -> ClientEvent:
-    """What a client meant that still spells a setting or two as in beta."""
-    session = isinstance(event, SessionUpdate)
-    sent = raw["session" if session else "response"]
-    if not flat.is_flat(sent, flat.SESSION_KEYS if session else flat.RESPONSE_KEYS):
-        return event
-    return _from_flat(raw, sent)
-
-
-def _from_flat(raw: dict[str, Any], sent: object) -> ClientEvent:
-    try:
-        return client_event_from(flat.event_to_ga(raw))
-    except ProtocolError as error:
-        raise flat.error_to_beta(error, sent, event_id=event_id_of(raw)) from None
+# --- Strictness --------------------------------------------------------------
 
 
 def _be_strict(event: ClientEvent, raw: dict[str, Any]) -> None:
@@ -224,8 +193,6 @@ def _second_look(data: bytes | str, complaint: str, *, strict: bool) -> ClientEv
     event_id = event_id_of(raw)
     if (padded := _with_padding(raw, complaint)) is not None:
         return decode_client_event(msgspec.json.encode(padded), strict=strict)
-    if not strict and isinstance(raw, dict) and raw.get("type") == "transcription_session.update":
-        return _from_flat(decode_object(data), raw.get("session"))
     code, message, param = _explain(complaint, raw, ClientEvent)
     raise ProtocolError(code, message, param=param, event_id=event_id)
 

@@ -99,13 +99,21 @@ class TranscriptionUsage(Struct, frozen=True, tag="duration", tag_field="type"):
     seconds: float
 
 
+class TranscriptionTokens(Struct, frozen=True, tag="tokens", tag_field="type"):
+    """Of recognisers that are billed by the token; other servers send it."""
+
+    total_tokens: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+
 class TranscriptionCompleted(
     _Event, frozen=True, kw_only=True, tag="conversation.item.input_audio_transcription.completed"
 ):
     item_id: str
     content_index: int = 0
     transcript: str
-    usage: TranscriptionUsage
+    usage: TranscriptionUsage | TranscriptionTokens
     logprobs: tuple[Logprob, ...] | UnsetType | None = UNSET
 
 

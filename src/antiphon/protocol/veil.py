@@ -12,7 +12,7 @@ from typing import Literal
 from msgspec.structs import replace
 
 from antiphon.protocol import server
-from antiphon.protocol.dialect import Dialect
+from antiphon.protocol.dialects.dialect import Dialect
 from antiphon.protocol.items import FunctionCall, FunctionCallOutput, Item
 from antiphon.protocol.server import ServerEvent
 from antiphon.protocol.session import AnySession, Session

@@ -19,6 +19,7 @@ from antiphon.core.faults import Fault
 from antiphon.errors import EngineUnavailable, ProtocolError
 from antiphon.protocol.codec import decode_object, from_json
 from antiphon.protocol.dialect import Dialect
+from antiphon.protocol.dialects import beta
 from antiphon.protocol.session import SessionPatch
 from antiphon.server.api_errors import ApiError, unauthorized
 from antiphon.server.auth import Gate, presented_key
@@ -99,7 +100,7 @@ class CallRoutes:
         offer, settings = await _read_offer(request)
         grant, secret = self._grant(request, settings)
         if always_beta:
-            grant = msgspec.structs.replace(grant, dialect="beta")
+            grant = msgspec.structs.replace(grant, dialect=beta.DIALECT.name)
         dialect = self._realtime.dialect(request, grant)
         self._realtime.check_load(request)
         if secret is not None:

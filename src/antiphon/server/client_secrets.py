@@ -19,15 +19,9 @@ from msgspec import UNSET, Meta, Struct
 from antiphon.core.faults import Fault
 from antiphon.core.settings import update_session
 from antiphon.errors import ProtocolError
-from antiphon.protocol.beta.codec import BETA_CLIENT_EVENT_TYPES
-from antiphon.protocol.beta.flat import (
-    DEFAULT_TEMPERATURE,
-    error_to_beta,
-    session_to_beta,
-    settings_to_ga,
-    take_temperature,
-)
 from antiphon.protocol.codec import decode_object, from_json
+from antiphon.protocol.dialects import beta
+from antiphon.protocol.dialects.registry import CLIENT_EVENTS
 from antiphon.protocol.session import AnySession, Session, SessionPatch, TranscriptionSession
 from antiphon.protocol.veil import Hidden
 from antiphon.server.secret_store import (
@@ -188,16 +182,18 @@ class ClientSecrets:
     ) -> _Asked:
         flat = {k: v for k, v in body.items() if k not in ("client_secret", "antiphon")}
         try:
-            temperature = take_temperature(flat, "session")
+            settings, extras = beta.DIALECT.settings.read(flat)
             ga = {
-                "session": settings_to_ga(flat, "session") | {"type": kind},
+                "session": settings | {"type": kind},
                 "expires_after": _flat_life(body.get("client_secret")),
                 "antiphon": body.get("antiphon"),
             }
             asked = self._ask(ga, end_user_id)
         except (ProtocolError, Fault) as error:
             raise _at_top_level(error, flat) from None
-        grant = msgspec.structs.replace(asked.grant, dialect="beta", temperature=temperature)
+        grant = msgspec.structs.replace(
+            asked.grant, dialect=beta.DIALECT.name, dialect_extras=extras
+        )
         return asked._replace(grant=grant)
 
     def _grant(
@@ -232,14 +228,14 @@ class ClientSecrets:
 
 
 def _event_type(index: int, name: str) -> str:
-    if name not in BETA_CLIENT_EVENT_TYPES:
-        listed = ", ".join(f"'{known}'" for known in BETA_CLIENT_EVENT_TYPES)
+    if name not in CLIENT_EVENTS:
+        listed = ", ".join(f"'{known}'" for known in sorted(CLIENT_EVENTS))
         raise ProtocolError(
             "invalid_value",
             f"Invalid value: '{name[:100]}'. Supported values are: {listed}.",
             param=f"antiphon.client_events[{index}]",
         )
-    return "session.update" if name == "transcription_session.update" else name
+    return CLIENT_EVENTS[name]
 
 
 def _origin(index: int, origin: str) -> str:
@@ -279,7 +275,9 @@ def _flat_life(client_secret: Any) -> Any:
 
 def _at_top_level(error: ProtocolError | Fault, flat: dict[str, Any]) -> ProtocolError:
     """A beta request is the session itself: its fields have no `session.` before them."""
-    told = error_to_beta(ProtocolError(error.code, error.message, param=error.param), flat)
+    told = beta.DIALECT.settings.blame(
+        ProtocolError(error.code, error.message, param=error.param), flat
+    )
     if told.param is None:
         return told
     if told.param.startswith("expires_after"):
@@ -304,10 +302,7 @@ def _tell(minted: Minted, asked: _Asked) -> dict[str, Any]:
 
 
 def _tell_beta(minted: Minted, asked: _Asked) -> dict[str, Any]:
-    temperature = asked.grant.temperature
-    flat = session_to_beta(
-        asked.session, DEFAULT_TEMPERATURE if temperature is None else temperature
-    )
+    flat = beta.DIALECT.settings.tell(asked.session, asked.grant.dialect_extras)
     secret = {"value": minted.value, "expires_at": minted.expires_at}
     return flat | {"client_secret": secret, "antiphon": {"id": minted.id}}
 

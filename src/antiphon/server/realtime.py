@@ -13,7 +13,8 @@ from aiohttp import web
 from msgspec import Struct
 
 from antiphon.errors import EngineUnavailable
-from antiphon.protocol.dialect import GA, GA_STRICT, Dialect, beta
+from antiphon.protocol.dialect import Dialect
+from antiphon.protocol.dialects.registry import DIALECTS, asked_for
 from antiphon.protocol.server import Error, ErrorDetail
 from antiphon.protocol.veil import Hidden, veiled
 from antiphon.runtime.door import SessionDoor
@@ -36,8 +37,6 @@ DEFAULT_MODEL = "gpt-realtime"
 RETRY_AFTER_S = 5
 BAD_KEY_CLOSE = 3000
 EPHEMERAL = "ek_"
-BETA_HEADER = "realtime=v1"
-BETA_SUBPROTOCOL = "openai-beta.realtime-v1"
 
 
 class LoadLimits(Struct, frozen=True, kw_only=True):
@@ -246,12 +245,11 @@ class Realtime:
         return veiled(self._spoken(request, grant), hidden)
 
     def _spoken(self, request: web.Request, grant: Grant | None) -> Dialect:
-        asked = BETA_HEADER in request.headers.get("OpenAI-Beta", "")
-        offered = BETA_SUBPROTOCOL in offered_subprotocols(request.headers)
-        if asked or offered or (grant is not None and grant.dialect == "beta"):
-            temperature = None if grant is None else grant.temperature
-            return beta(strict=self._strict, temperature=temperature)
-        return GA_STRICT if self._strict else GA
+        header = request.headers.get("OpenAI-Beta", "")
+        asked = asked_for(header, offered_subprotocols(request.headers))
+        granted = DIALECTS["ga" if grant is None else grant.dialect]
+        extras = {} if grant is None else grant.dialect_extras
+        return (asked or granted).connect(strict=self._strict, extras=extras)
 
 
 def _asked_for(request: web.Request) -> Grant:

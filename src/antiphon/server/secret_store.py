@@ -17,6 +17,7 @@ from typing import Literal
 from msgspec import Struct
 
 from antiphon.errors import AntiphonError
+from antiphon.protocol.dialects.dialect import Extras
 from antiphon.protocol.session import SessionPatch
 from antiphon.protocol.veil import Hidden
 
@@ -37,9 +38,9 @@ class Grant(Struct, frozen=True, kw_only=True):
     model: str
     patch: SessionPatch = SessionPatch()
     """What the session begins with; checked when the secret was minted."""
-    dialect: Literal["ga", "beta"] = "ga"
-    temperature: float | None = None
-    """Of the beta dialect alone; see `BetaCodec`."""
+    dialect: str = "ga"
+    """By its name in `antiphon.protocol.dialects.registry`."""
+    dialect_extras: Extras = {}
     max_sessions: int | None = None
     """How many sessions may ever be opened with it; None: any number, until it expires."""
     allowed_origins: frozenset[str] | None = None

@@ -13,24 +13,26 @@ from enum import IntEnum
 from typing import Any
 
 from antiphon.protocol.client import ClientEvent, InputAudioBufferAppend
-from antiphon.talk import notices, wire
+from antiphon.talk import notices
 from antiphon.talk.actions import Abort, Actions, Send
+from antiphon.talk.advice import with_advice
 from antiphon.talk.clock import Clock
-from antiphon.talk.connection import CannotConnect, Closed, Connection, Connector
 from antiphon.talk.conversation import Conversation, State
 from antiphon.talk.eventlog import EventLog
 from antiphon.talk.level import Meter
 from antiphon.talk.line import AudioDevice, AudioLine
 from antiphon.talk.notices import Notice
 from antiphon.talk.playback import Playback
-from antiphon.talk.quality import Quality
-from antiphon.talk.reconnect import LOST, Backoff
 from antiphon.talk.screen import Status
 from antiphon.talk.script import SILENCE, TICK_MS, Script, Standing
 from antiphon.talk.settings import Turns
 from antiphon.talk.terminal import Keyboard
 from antiphon.talk.views import View
 from antiphon.talk.wav import Recorder
+from antiphon.upstream import wire
+from antiphon.upstream.connection import CannotConnect, Closed, Connection, Connector
+from antiphon.upstream.quality import Quality
+from antiphon.upstream.reconnect import LOST, Backoff
 
 OUTBOX = 2000
 """Messages that wait to be sent.  Full: the server does not read; the connection is closed."""
@@ -210,7 +212,7 @@ class Talk:
             try:
                 connection = await self.connect()
             except CannotConnect as error:
-                why, retry_after_s = str(error), error.retry_after_s
+                why, retry_after_s = with_advice(error), error.retry_after_s
                 if self.conversation.connections == 0 or not error.may_retry:
                     self._end(Exit.REFUSED if error.is_refused else Exit.NOT_CONNECTED, why)
                     return
@@ -261,7 +263,7 @@ class Talk:
                 now_ms = self._news_ms = self.clock.now_ms()
                 if self.events is not None:
                     self.events.received(message, now_ms)
-                if (event := wire.read(message)) is not None:
+                if not isinstance(event := wire.read(message), wire.Foreign):
                     self._act(self.conversation.receive(event, now_ms))
                 if self.backoff is not None and self.conversation.is_ready:
                     self.backoff.reset()

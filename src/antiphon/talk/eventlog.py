@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TextIO
 
-from antiphon.talk.wire import without_audio
+from antiphon.upstream.wire import without_audio
 
 
 class EventLog:

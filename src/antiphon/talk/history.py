@@ -5,8 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from antiphon.protocol.client import ConversationItemCreate
-from antiphon.protocol.items import FunctionCall, FunctionCallOutput, InputText, Message, OutputText
-from antiphon.talk.wire import Item
+from antiphon.protocol.items import (
+    AnyContent,
+    BetaText,
+    FunctionCall,
+    FunctionCallOutput,
+    InputImage,
+    InputText,
+    Item,
+    Message,
+    OutputText,
+)
 
 
 @dataclass
@@ -14,9 +23,11 @@ class Entry:
     """An item, and its words as far as they are known.
 
     Attributes:
+        item_id: The server's; each item of a conversation has one.
         text: What was said; None for user audio that nobody has transcribed.
     """
 
+    item_id: str
     item: Item
     text: str | None = None
 
@@ -30,6 +41,8 @@ class History:
 
     def put(self, item: Item, previous_item_id: str | None) -> None:
         """Add the item after the one named (first if none), or bring it up to date."""
+        if not item.id:
+            return
         text = _text_of(item)
         if (entry := self._find(item.id)) is not None:
             entry.item = item
@@ -40,10 +53,10 @@ class History:
         if previous_item_id is not None:
             before = self._find(previous_item_id)
             at = self._entries.index(before) + 1 if before else len(self._entries)
-        self._entries.insert(at, Entry(item, text))
+        self._entries.insert(at, Entry(item.id, item, text))
 
     def remove(self, item_id: str) -> None:
-        self._entries = [e for e in self._entries if e.item.id != item_id]
+        self._entries = [e for e in self._entries if e.item_id != item_id]
 
     def set_text(self, item_id: str, text: str) -> None:
         if (entry := self._find(item_id)) is not None:
@@ -59,37 +72,42 @@ class History:
             item = _create(entry)
             if item is not None:
                 created.append(ConversationItemCreate(item=item, previous_item_id=previous_id))
-                previous_id = entry.item.id
+                previous_id = entry.item_id
         return created, len(self._entries) - len(created)
 
     def _find(self, item_id: str) -> Entry | None:
-        return next((e for e in self._entries if e.item.id == item_id), None)
+        return next((e for e in self._entries if e.item_id == item_id), None)
 
 
 def _text_of(item: Item) -> str | None:
-    words = [part.text or part.transcript for part in item.content]
-    known = [word for word in words if word]
-    return " ".join(known) or None
+    if not isinstance(item, Message):
+        return None
+    words = [_words_of(part) for part in item.content]
+    return " ".join(word for word in words if word) or None
 
 
-def _create(entry: Entry) -> Message | FunctionCall | FunctionCallOutput | None:
-    item = entry.item
-    match item.type:
-        case "function_call":
+def _words_of(part: AnyContent) -> str | None:
+    match part:
+        case InputText(text) | OutputText(text) | BetaText(text):
+            return text
+        case InputImage():
+            return None
+        case _:
+            return part.transcript
+
+
+def _create(entry: Entry) -> Item | None:
+    match entry.item:
+        case FunctionCall(name=name, call_id=call_id, arguments=arguments):
             return FunctionCall(
-                id=item.id,
-                name=item.name or "",
-                call_id=item.call_id or "",
-                arguments=item.arguments or "{}",
+                id=entry.item_id, name=name, call_id=call_id or "", arguments=arguments or "{}"
             )
-        case "function_call_output":
-            return FunctionCallOutput(
-                id=item.id, call_id=item.call_id or "", output=item.output or ""
-            )
-        case "message" if entry.text and item.role == "assistant":
+        case FunctionCallOutput(call_id=call_id, output=output):
+            return FunctionCallOutput(id=entry.item_id, call_id=call_id, output=output)
+        case Message(role="assistant") if entry.text:
             # The client cannot create assistant audio: the words stand for it.
-            return Message(id=item.id, role="assistant", content=(OutputText(entry.text),))
-        case "message" if entry.text and item.role in ("user", "system"):
-            return Message(id=item.id, role=item.role, content=(InputText(entry.text),))
+            return Message(id=entry.item_id, role="assistant", content=(OutputText(entry.text),))
+        case Message(role="user" | "system" as role) if entry.text:
+            return Message(id=entry.item_id, role=role, content=(InputText(entry.text),))
         case _:
             return None

@@ -42,6 +42,9 @@ class Replies:
     audio_format: Format
     _live: dict[str, _Reply] = field(default_factory=dict)
     _over: set[str] = field(default_factory=set)
+    _last_sounding: str | None = None
+    began_ms: float | None = None
+    """When what is being heard began to sound."""
 
     @property
     def busy(self) -> bool:
@@ -57,6 +60,14 @@ class Replies:
             if reply.written or self.playback.has_begun(item_id)
         )
         return next(begun, None)
+
+    def begins_to_sound(self, now_ms: float) -> bool:
+        """Whether another item has begun since this was last asked."""
+        before, self._last_sounding = self._last_sounding, self.sounding
+        begins = self._last_sounding is not None and self._last_sounding != before
+        if begins and self.began_ms is None:
+            self.began_ms = now_ms
+        return begins
 
     def progress(self) -> tuple[str, str]:
         """Of the reply that is being heard: the words heard, and those to come."""
@@ -132,6 +143,8 @@ class Replies:
             unheard = not (reply.sounds or reply.written)
             endings.append(Ending(item_id, "" if unheard else text, text if unheard else ""))
             self._over.add(item_id)
+        if not self._live:
+            self.began_ms = None
         return endings
 
     def _get(self, item_id: str) -> _Reply | None:

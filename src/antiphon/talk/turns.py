@@ -39,9 +39,14 @@ def _between(start_ms: float | None, end_ms: float | None) -> float | None:
 
 
 class TurnClock:
-    """Times the turns; the current one is the last whose reply has not sounded."""
+    """Times the turns; the current one is the last whose reply has not sounded.
 
-    def __init__(self) -> None:
+    Args:
+        output_latency_ms: From playback to the ear.
+    """
+
+    def __init__(self, output_latency_ms: float = 0) -> None:
+        self._output_latency_ms = output_latency_ms
         self.turns: list[Turn] = []
         self._open: Turn | None = None
         self._speech_end_ms: float | None = None
@@ -70,11 +75,11 @@ class TurnClock:
             self._open.first_audio_ms = now_ms
 
     def sound_began(self, now_ms: float) -> Turn | None:
-        """The first sound of a reply; the turn, if it was not timed before."""
+        """The first sound of a reply is played; the turn, if it was not timed before."""
         turn = self._open
         if turn is None or turn.first_sound_ms is not None:
             return None
-        turn.first_sound_ms = now_ms
+        turn.first_sound_ms = now_ms + self._output_latency_ms
         return turn
 
     def summary_ms(self) -> tuple[float | None, float | None]:

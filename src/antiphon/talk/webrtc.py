@@ -30,10 +30,10 @@ from aiortc.mediastreams import MediaStreamError
 from av import AudioFrame
 
 from antiphon.audio.resample import Resampler
-from antiphon.talk.connection import CannotConnect, Closed
-from antiphon.talk.quality import Counted, Quality
 from antiphon.talk.server_playout import ServerPlayout
-from antiphon.talk.websocket import explain
+from antiphon.upstream.connection import CannotConnect, Closed
+from antiphon.upstream.quality import Counted, Quality
+from antiphon.upstream.websocket import explain
 
 CodecName = Literal["opus", "pcmu", "pcma"]
 

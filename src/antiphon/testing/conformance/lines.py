@@ -30,7 +30,8 @@ from antiphon.engines.engine import Engine
 from antiphon.engines.scripted import Player, ScriptedEngine
 from antiphon.engines.vad.energy import EnergyDetector
 from antiphon.errors import ProtocolError
-from antiphon.protocol.codec import decode_client_event, encode_server_event
+from antiphon.protocol.codec import encode_server_event
+from antiphon.protocol.dialects import ga
 from antiphon.protocol.server import ErrorDetail, ServerEvent
 from antiphon.protocol.session import TranscriptionSession
 from antiphon.runtime.hub import Hub, SessionRules
@@ -88,7 +89,7 @@ class VirtualLine:
 
     async def send(self, message: str) -> None:
         try:
-            event = decode_client_event(message)
+            event = ga.decode(message)
         except ProtocolError as error:
             detail = ErrorDetail(
                 code=error.code, message=error.message, param=error.param, event_id=error.event_id
@@ -180,7 +181,7 @@ class LiveLine:
 
     async def send(self, message: str) -> None:
         try:
-            event = decode_client_event(message)
+            event = ga.decode(message)
         except ProtocolError as error:
             self._session.refuse(self._connection, error)
         else:

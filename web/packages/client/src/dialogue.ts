@@ -122,8 +122,8 @@ export class Dialogue {
     }
   }
 
-  /** Playback was stopped here; this much was heard of what it cut. */
-  playbackStopped(heard: readonly Heard[], atMs: number): void {
+  /** Playback was stopped here; this much was heard of what that cut. */
+  interrupted(heard: readonly Heard[], atMs: number): void {
     for (const { itemId, heardMs } of heard) {
       this.items = interruptedAt(this.items, itemId, this.#lengthAt(itemId, heardMs) ?? 0);
       this.#paces.delete(itemId);

@@ -1,68 +1,54 @@
-/** What this side sends: messages, requests for answers, interruptions. */
+/** What is said to the agent, and the answers that it owes. */
 
-import type { Connection } from './connection/connection';
 import type { Dialogue } from './dialogue';
 import { newId } from './ids';
-import type { WireContent, WireError, WireEvent } from './protocol';
+import type { Interruption } from './interruption';
+import type { Line } from './line';
+import type { Outbox } from './outbox';
+import type { WireContent, WireError } from './protocol';
+import type { SnapshotStore } from './store';
 import type { ToolOutput } from './tools';
 
-/** The events that we send on our own account; their refusal is nobody's concern. */
-const OWN = 'own_';
 const ANSWER = 'answer_';
-
-export interface ExchangeOwner {
-  connection(): Connection | null;
-  /** The connection has been told all, and takes requests. */
-  isOpen(): boolean;
-  /** Answers are wanted in writing. */
-  isText(): boolean;
-  sent(event: WireEvent): void;
-  changed(): void;
-}
 
 export class Exchange {
   /** An answer is to be asked for as soon as that is possible. */
   owesAnswer = false;
   readonly #dialogue: Dialogue;
-  readonly #owner: ExchangeOwner;
+  readonly #line: Line;
+  readonly #outbox: Outbox;
+  readonly #store: SnapshotStore;
+  readonly #interruption: Interruption;
 
-  constructor(dialogue: Dialogue, owner: ExchangeOwner) {
+  constructor(
+    dialogue: Dialogue,
+    line: Line,
+    outbox: Outbox,
+    store: SnapshotStore,
+    interruption: Interruption,
+  ) {
     this.#dialogue = dialogue;
-    this.#owner = owner;
-  }
-
-  send(event: WireEvent): void {
-    const connection = this.#owner.connection();
-    if (!connection) return;
-    this.#owner.sent(event);
-    connection.send(event);
-  }
-
-  /** Sends what may be refused without a word to anybody. */
-  sendOwn(event: WireEvent): void {
-    this.send({ event_id: newId(`${OWN}event`), ...event });
-  }
-
-  isOwn(error: WireError): boolean {
-    return error.event_id?.startsWith(OWN) ?? false;
+    this.#line = line;
+    this.#outbox = outbox;
+    this.#store = store;
+    this.#interruption = interruption;
   }
 
   say(content: WireContent[], respond: boolean): void {
-    const { isAudible, responseId } = this.#dialogue.activity;
-    if (respond && (isAudible || responseId)) this.interrupt();
+    if (respond) this.interruptIfBusy();
     const item = { id: newId('msg'), type: 'message', role: 'user' as const, content };
     this.#dialogue.add(item, Date.now());
-    this.send({ type: 'conversation.item.create', item });
+    this.#outbox.send({ type: 'conversation.item.create', item });
     if (respond) this.ask(null);
-    this.#owner.changed();
+    this.#store.update();
   }
 
   answerTool(output: ToolOutput): void {
     this.#dialogue.answeredTool(output);
     const { callId, output: text } = output;
     const item = { type: 'function_call_output', call_id: callId, output: text };
-    this.send({ type: 'conversation.item.create', item });
-    this.#owner.changed();
+    this.#outbox.send({ type: 'conversation.item.create', item });
+    this.#store.update();
   }
 
   /** An answer, now or when what is being said has ended. */
@@ -74,20 +60,21 @@ export class Exchange {
 
   /** Asks for the answer that is owed, if that is possible now. */
   settle(): void {
-    const isFree = this.#owner.isOpen() && !this.#dialogue.activity.responseId;
+    const isFree = this.#store.own.phase === 'open' && !this.#dialogue.activity.responseId;
     if (this.owesAnswer && isFree) this.respond({});
   }
 
   respond(response: Record<string, unknown>): void {
-    const modalities = this.#owner.isText() ? { output_modalities: ['text'] } : {};
+    const isText = this.#store.own.mode === 'text' || !this.#line.hasAudio;
+    const modalities = isText ? { output_modalities: ['text'] } : {};
     this.owesAnswer = false;
     this.#dialogue.asked(null, '', Date.now());
-    this.send({
+    this.#outbox.send({
       type: 'response.create',
       event_id: newId(`${ANSWER}request`),
       response: { ...modalities, ...response },
     });
-    this.#owner.changed();
+    this.#store.update();
   }
 
   /** A request was refused. */
@@ -98,27 +85,12 @@ export class Exchange {
   }
 
   interrupt(): void {
-    const { responseId } = this.#dialogue.activity;
-    if (responseId) this.sendOwn({ type: 'response.cancel', response_id: responseId });
-    this.#dialogue.notAwaited();
     this.owesAnswer = false;
-    void this.stopPlayback();
+    this.#interruption.byHand();
   }
 
-  /** Silence; and where this side plays, the server is told what was heard. */
-  async stopPlayback(): Promise<void> {
-    const connection = this.#owner.connection();
-    const heard = (await connection?.stopPlayback()) ?? [];
-    if (connection !== this.#owner.connection()) return;
-    if (connection?.kind === 'websocket') this.#dialogue.playbackStopped(heard, Date.now());
-    for (const { itemId, heardMs } of heard) {
-      this.sendOwn({
-        type: 'conversation.item.truncate',
-        item_id: itemId,
-        content_index: 0,
-        audio_end_ms: Math.floor(heardMs),
-      });
-    }
-    this.#owner.changed();
+  interruptIfBusy(): void {
+    const { isAudible, responseId } = this.#dialogue.activity;
+    if (isAudible || responseId) this.interrupt();
   }
 }

@@ -1,41 +1,40 @@
 /** The connection over time: opened, lost, opened again. */
 
+import type { Configuration } from './configuration';
 import type { Connection, ConnectionListener } from './connection/connection';
 import { openConnection } from './connection/connector';
 import { asVoiceError, VoiceError } from './errors';
-import type { VoiceSessionOptions } from './options';
 import { type QualitySample, qualityBetween } from './quality';
 import { delayMs, RECONNECT } from './reconnect';
-import type { Quality } from './snapshot';
+import type { SnapshotStore } from './store';
 
 const QUALITY_MS = 2000;
 
+/** The one who is called back: whose line it is. */
 export interface LineOwner extends Omit<ConnectionListener, 'lost'> {
-  /** The options as they are now. */
-  options(): VoiceSessionOptions;
-  connecting(): void;
   /** It is up: time to tell it the settings and the conversation. */
   introduce(connection: Connection): Promise<void>;
   opened(connection: Connection): void;
-  reconnecting(): void;
   /** A connection is gone, for now or for good. */
   dropped(): void;
   /** It will not come again by itself. */
   ended(error: VoiceError): void;
-  report(error: VoiceError): void;
-  measured(quality: Quality): void;
 }
 
 export class Line {
   connection: Connection | null = null;
   /** The agent can be heard. */
   hasAudio = true;
+  readonly #configuration: Configuration;
+  readonly #store: SnapshotStore;
   readonly #owner: LineOwner;
   #life = new AbortController();
   #timer: ReturnType<typeof setInterval> | undefined;
   #sample: QualitySample | null = null;
 
-  constructor(owner: LineOwner) {
+  constructor(configuration: Configuration, store: SnapshotStore, owner: LineOwner) {
+    this.#configuration = configuration;
+    this.#store = store;
     this.#owner = owner;
   }
 
@@ -48,7 +47,7 @@ export class Line {
   async open(prepare: (signal: AbortSignal) => Promise<void>): Promise<void> {
     this.#life = new AbortController();
     const { signal } = this.#life;
-    this.#owner.connecting();
+    this.#store.update({ phase: 'connecting', error: null });
     try {
       await prepare(signal);
       await this.#establish(signal);
@@ -95,10 +94,10 @@ export class Line {
 
   async #establish(signal: AbortSignal): Promise<void> {
     const { connection, hasAudio } = await openConnection(
-      this.#owner.options(),
+      this.#configuration.options,
       this.#listener(signal),
       signal,
-      (error) => this.#owner.report(error),
+      (error) => this.#store.report(error),
     );
     if (signal.aborted) {
       connection.close();
@@ -131,7 +130,7 @@ export class Line {
 
   #lost(error: VoiceError, canRetry: boolean): void {
     this.drop();
-    if (canRetry && this.#owner.options().reconnect !== false) {
+    if (canRetry && this.#configuration.options.reconnect !== false) {
       // How it ends is told to the owner.
       this.#reconnect(error).catch(() => {});
     } else {
@@ -142,9 +141,9 @@ export class Line {
   /** Tries until it works or has been tried often enough. `error`: why; null: it was asked for. */
   async #reconnect(error: VoiceError | null): Promise<void> {
     const { signal } = this.#life;
-    const options = { ...RECONNECT, ...(this.#owner.options().reconnect || {}) };
-    this.#owner.reconnecting();
-    if (error) this.#owner.report(error);
+    const options = { ...RECONNECT, ...(this.#configuration.options.reconnect || {}) };
+    this.#store.update({ phase: 'reconnecting' });
+    if (error) this.#store.report(error);
     let failure = error ?? new VoiceError('server-away');
     for (let attempt = 0; attempt < options.maxAttempts; attempt++) {
       if (error || attempt) await this.pause(delayMs(attempt, options, Math.random()));
@@ -168,6 +167,6 @@ export class Line {
     if (!sample || connection !== this.connection) return;
     const before = this.#sample;
     this.#sample = sample;
-    if (before) this.#owner.measured(qualityBetween(before, sample));
+    if (before) this.#store.update({ quality: qualityBetween(before, sample) });
   }
 }

@@ -1,14 +1,17 @@
 /** One conversation with a Realtime server, by voice and by text. */
 
 import { levelOf } from './audio/levels';
+import { Configuration, sessionUpdate } from './configuration';
 import type { Connection } from './connection/connection';
 import { Dialogue } from './dialogue';
-import { VoiceError } from './errors';
+import type { VoiceError } from './errors';
 import { Emitter } from './events';
 import { Exchange } from './exchange';
 import { fitted } from './images';
+import { Inbox } from './inbox';
+import { Interruption } from './interruption';
 import { Line, type LineOwner } from './line';
-import { EventLog, type LogEntry } from './log';
+import { EventLog } from './log';
 import type {
   ClientTool,
   Limits,
@@ -17,22 +20,19 @@ import type {
   SessionSettings,
   VoiceSessionOptions,
 } from './options';
-import type { ServerEvent, WireError, WireEvent } from './protocol';
+import { Outbox } from './outbox';
+import type { WireEvent } from './protocol';
 import { restoring } from './reconnect';
-import { Recording } from './recording';
-import { firstSession, merge, sessionOf, wireTools } from './settings';
-import type { Snapshot, ToolCallItem } from './snapshot';
+import { Recorder } from './recorder';
+import type { SessionEvents } from './session-events';
+import { wireTools } from './settings';
+import type { Snapshot } from './snapshot';
 import { SnapshotStore } from './store';
+import { TalkButton } from './talk-button';
 import { ToolRunner } from './tools';
-import { VoiceInput, type VoiceInputOwner } from './voice-input';
+import { VoiceInput } from './voice-input';
 
-export interface SessionEvents {
-  change: Snapshot;
-  event: LogEntry;
-  error: VoiceError;
-  /** A call with all its arguments, whether or not a tool here runs. */
-  toolCall: ToolCallItem;
-}
+export type { SessionEvents } from './session-events';
 
 const LIMITS: Limits = {
   items: 500,
@@ -42,63 +42,65 @@ const LIMITS: Limits = {
   recordingSeconds: 3600,
 };
 const TICK_MS = 100;
-/** Speech is on its way for so long when the talk button is let go (WebRTC). */
-const RELEASE_MS = 150;
-/** A shorter press was a slip: the server wants 100 ms of speech. */
-const SHORTEST_PRESS_MS = 150;
-/** Failed answers in a row after which speech is given up. */
-const ENGINE_FAILURES = 2;
-/** What a microphone that works has put right. */
-const MICROPHONE = new Set(['microphone-denied', 'no-device', 'media-failed']);
-/** What the server says before it closes, of which the close tells; and what is tried again. */
-const UNTOLD = new Set([
-  'session_expired',
-  'invalid_api_key',
-  'conversation_already_has_active_response',
-]);
 
 export class RealtimeVoiceSession {
   readonly log: EventLog;
-  #options: VoiceSessionOptions;
-  #settings: SessionSettings | null;
-  readonly #limits: Limits;
   readonly #emitter = new Emitter<SessionEvents>();
+  readonly #configuration: Configuration;
   readonly #dialogue: Dialogue;
   readonly #store: SnapshotStore;
-  readonly #tools: ToolRunner;
-  readonly #exchange: Exchange;
   readonly #line: Line;
+  readonly #outbox: Outbox;
+  readonly #inbox: Inbox;
+  readonly #exchange: Exchange;
+  readonly #tools: ToolRunner;
+  readonly #recorder: Recorder;
   readonly #input: VoiceInput;
-  #recording: Recording | null = null;
+  readonly #button: TalkButton;
   #ticker: ReturnType<typeof setInterval> | undefined;
-  #pressedAtMs: number | null = null;
-  #failures = 0;
 
   constructor(options: VoiceSessionOptions = {}) {
-    this.#options = options;
-    this.#settings = options.session === undefined ? {} : options.session;
-    this.#limits = { ...LIMITS, ...options.limits };
-    this.log = new EventLog(this.#limits.logEntries);
-    this.#dialogue = new Dialogue(this.#limits, (itemId) =>
-      this.#connection ? this.#connection.pushedMs(itemId) : 0,
+    const limits = { ...LIMITS, ...options.limits };
+    const emitter = this.#emitter;
+    this.log = new EventLog(limits.logEntries);
+    const configuration = new Configuration(options);
+    const dialogue = new Dialogue(limits, (itemId) =>
+      this.#line.connection ? this.#line.connection.pushedMs(itemId) : 0,
     );
-    this.#line = new Line(this.#lineOwner());
-    this.#input = new VoiceInput(this.#voiceInputOwner());
-    this.#store = new SnapshotStore(this.#dialogue, options.mode ?? 'voice', (snapshot) =>
-      this.#emitter.emit('change', snapshot),
+    // Each knows those before it; only the line calls back, to the one whose it is.
+    const store = new SnapshotStore(dialogue, options.mode ?? 'voice', emitter);
+    const line = new Line(configuration, store, this.#lineOwner());
+    const outbox = new Outbox(line, this.log, emitter);
+    const interruption = new Interruption(dialogue, line, outbox, store);
+    const exchange = new Exchange(dialogue, line, outbox, store, interruption);
+    const recorder = new Recorder(line, store, limits.recordingSeconds);
+    const input = new VoiceInput(configuration, line, store, recorder);
+    const tools = new ToolRunner(
+      (output) => exchange.answerTool(output),
+      () => exchange.ask('tool'),
     );
-    this.#exchange = new Exchange(this.#dialogue, {
-      connection: () => this.#connection,
-      isOpen: () => this.#store.own.phase === 'open',
-      isText: () => this.#store.own.mode === 'text' || !this.#line.hasAudio,
-      sent: (event) => this.#emitter.emit('event', this.log.add('sent', event, Date.now())),
-      changed: () => this.#store.update(),
+    tools.setTools(options.tools ?? []);
+    this.#button = new TalkButton(dialogue, line, outbox, store, exchange, input);
+    this.#inbox = new Inbox({
+      log: this.log,
+      emitter,
+      dialogue,
+      store,
+      interruption,
+      exchange,
+      recorder,
+      input,
+      tools,
     });
-    this.#tools = new ToolRunner(
-      (output) => this.#exchange.answerTool(output),
-      () => this.#exchange.ask('tool'),
-    );
-    this.#tools.setTools(options.tools ?? []);
+    this.#configuration = configuration;
+    this.#dialogue = dialogue;
+    this.#store = store;
+    this.#line = line;
+    this.#outbox = outbox;
+    this.#exchange = exchange;
+    this.#recorder = recorder;
+    this.#input = input;
+    this.#tools = tools;
   }
 
   // What a page sees.
@@ -119,7 +121,7 @@ export class RealtimeVoiceSession {
   }
 
   get outputAnalyser(): AnalyserNode | null {
-    return this.#connection?.outputAnalyser ?? null;
+    return this.#line.connection?.outputAnalyser ?? null;
   }
 
   get inputLevel(): number {
@@ -149,8 +151,7 @@ export class RealtimeVoiceSession {
 
   /** Another transport, codec, model or server, with the same conversation. */
   async reconfigure(options: Partial<VoiceSessionOptions>): Promise<void> {
-    this.#options = { ...this.#options, ...options };
-    if (options.session !== undefined) this.#settings = options.session;
+    this.#configuration.change(options);
     if (options.tools) this.#tools.setTools(options.tools);
     if (this.#store.own.phase === 'open') await this.#line.renew();
   }
@@ -181,7 +182,7 @@ export class RealtimeVoiceSession {
       respond = true,
     }: { text?: string; detail?: 'auto' | 'low' | 'high'; respond?: boolean } = {},
   ): Promise<void> {
-    const room = (this.#connection?.maxMessageBytes ?? 1 << 20) - text.length * 4 - 1000;
+    const room = (this.#line.connection?.maxMessageBytes ?? 1 << 20) - text.length * 4 - 1000;
     const image_url = await fitted(dataUrl, room);
     const picture = { type: 'input_image', image_url, ...(detail ? { detail } : {}) };
     this.#exchange.say([...(text.trim() ? [{ type: 'input_text', text }] : []), picture], respond);
@@ -199,41 +200,17 @@ export class RealtimeVoiceSession {
 
   /** Any client event, as the protocol spells it. */
   send(event: WireEvent): void {
-    this.#exchange.send(event);
+    this.#outbox.send(event);
   }
 
   // Talking.
 
   pressToTalk(): void {
-    if (this.#pressedAtMs !== null || this.#store.own.phase !== 'open') return;
-    this.#pressedAtMs = Date.now();
-    this.#input.isPressed = true;
-    if (this.#dialogue.activity.isAudible || this.#dialogue.activity.responseId) this.interrupt();
-    this.#exchange.send({ type: 'input_audio_buffer.clear' });
-    this.#dialogue.setUserSpeaking(true);
-    this.#store.update({ pressed: true });
-    this.#input.gate();
+    this.#button.press();
   }
 
   releaseToTalk(): void {
-    if (this.#pressedAtMs === null) return;
-    const heldMs = Date.now() - this.#pressedAtMs;
-    const isSlip = heldMs < SHORTEST_PRESS_MS;
-    const finish = () => {
-      // The connection was lost meanwhile.
-      if (this.#pressedAtMs === null) return;
-      this.#pressedAtMs = null;
-      this.#input.isPressed = false;
-      const type = isSlip ? 'input_audio_buffer.clear' : 'input_audio_buffer.commit';
-      this.#exchange.sendOwn({ type });
-      this.#input.gate();
-      if (!isSlip) this.#exchange.ask(null);
-    };
-    this.#dialogue.setUserSpeaking(false);
-    if (!isSlip) this.#dialogue.addInputSeconds(heldMs / 1000);
-    this.#store.update({ pressed: false });
-    if (this.#connection?.kind === 'webrtc') void this.#line.pause(RELEASE_MS).then(finish);
-    else finish();
+    this.#button.release();
   }
 
   setMuted(muted: boolean): void {
@@ -243,32 +220,19 @@ export class RealtimeVoiceSession {
 
   /** Text lets the microphone go; voice asks for it, and throws a VoiceError without it. */
   async setMode(mode: Mode): Promise<void> {
-    this.#failures = 0;
-    this.#store.update({ mode });
-    if (mode === 'text') {
-      await this.#input.release();
-      return;
-    }
-    if (this.#store.own.phase !== 'open') return;
-    const { signal } = this.#line;
-    if (!this.#input.microphone) await this.#input.open(signal);
-    if (signal.aborted) return;
-    // Back to text meanwhile.
-    if (this.#store.own.mode !== 'voice') return this.#input.release();
-    const { error } = this.#store.own;
-    if (!this.#input.microphone) throw error ?? new VoiceError('media-failed');
-    if (!this.#line.hasAudio) await this.#line.renew();
+    this.#inbox.failures = 0;
+    await this.#input.use(mode);
   }
 
   /** Another device or other processing, at once where the microphone is on. */
   async setMicrophone(options: MicrophoneOptions): Promise<void> {
-    this.#options = { ...this.#options, microphone: options };
+    this.#configuration.change({ microphone: options });
     if (this.#input.microphone) await this.#input.open(this.#line.signal);
   }
 
   /** To be called in a click or a key press. Throws: VoiceError `autoplay-blocked`. */
   async resumeAudio(): Promise<void> {
-    await Promise.all([this.#connection?.resumeAudio(), this.#input.microphone?.resume()]);
+    await Promise.all([this.#line.connection?.resumeAudio(), this.#input.microphone?.resume()]);
     const { error } = this.#store.own;
     const isSolved = error?.kind === 'autoplay-blocked';
     this.#store.update({ audioBlocked: false, ...(isSolved ? { error: null } : {}) });
@@ -278,51 +242,37 @@ export class RealtimeVoiceSession {
 
   /** Another voice than one that has spoken needs, and gets, a new connection. */
   updateSession(settings: SessionSettings): void {
-    this.#settings = merge(this.#settings ?? {}, settings) as SessionSettings;
-    if (settings.turnDetection) this.#settings.turnDetection = settings.turnDetection;
+    const update = this.#configuration.update(settings);
     if (this.#store.own.phase === 'open' && this.#dialogue.hasSpokenUnlike(settings.voice)) {
       // How it ends is in the snapshot.
       this.#line.renew().catch(() => {});
       return;
     }
-    this.#exchange.send({
-      type: 'session.update',
-      session: { type: 'realtime', ...sessionOf(settings) },
-    });
+    this.#outbox.send(update);
     this.#input.gate();
   }
 
   setTools(tools: readonly ClientTool[]): void {
-    this.#options = { ...this.#options, tools };
+    this.#configuration.change({ tools });
     this.#tools.setTools(tools);
-    const session = { type: 'realtime', tools: wireTools(tools) };
-    if (this.#settings) this.#exchange.send({ type: 'session.update', session });
+    if (this.#configuration.hasSettings) {
+      this.#outbox.send(sessionUpdate({ tools: wireTools(tools) }));
+    }
   }
 
   // Recording.
 
   /** Throws: VoiceError `media-failed`. */
   startRecording(): void {
-    if (this.#recording && this.#store.own.recording) return;
-    this.#recording = new Recording(this.#limits.recordingSeconds, () =>
-      this.#store.update({ recording: false }),
-    );
-    this.#store.update({ recording: true });
-    this.#followRecording();
+    this.#recorder.start();
   }
 
   /** Both sides in stereo; null if nothing was recorded. */
-  async stopRecording(): Promise<Blob | null> {
-    const recording = this.#recording;
-    this.#recording = null;
-    return recording ? await recording.blob() : null;
+  stopRecording(): Promise<Blob | null> {
+    return this.#recorder.stop();
   }
 
   // Inside: connections.
-
-  get #connection(): Connection | null {
-    return this.#line.connection;
-  }
 
   #lineOwner(): LineOwner {
     const told = (change: () => void) => {
@@ -330,16 +280,11 @@ export class RealtimeVoiceSession {
       this.#store.update();
     };
     return {
-      options: () => this.#options,
-      connecting: () => this.#store.update({ phase: 'connecting', error: null }),
       introduce: (connection) => this.#introduce(connection),
       opened: (connection) => this.#opened(connection),
-      reconnecting: () => this.#store.update({ phase: 'reconnecting' }),
       dropped: () => this.#dropped(),
       ended: (error) => this.#end(error),
-      report: (error) => this.#report(error),
-      measured: (quality) => this.#store.update({ quality }),
-      received: (event) => this.#receive(event),
+      received: (event) => this.#inbox.receive(event),
       silent: (error) => this.#silent(error),
       playbackStarted: (itemId) => told(() => this.#dialogue.playbackStarted(itemId, Date.now())),
       playbackAt: (heard) => told(() => this.#dialogue.playbackAt(heard)),
@@ -350,20 +295,14 @@ export class RealtimeVoiceSession {
 
   /** Tells a new connection the settings and the conversation so far. */
   async #introduce(connection: Connection): Promise<void> {
-    if (this.#settings) {
-      const session = firstSession(this.#settings, {
-        tools: this.#options.tools ?? [],
-        codec: this.#options.codec ?? 'opus',
-        transport: connection.kind,
-      });
-      this.#exchange.send({ type: 'session.update', session: { type: 'realtime', ...session } });
-    }
+    const introduction = this.#configuration.introduction(connection.kind);
+    if (introduction) this.#outbox.send(introduction);
     for (const event of restoring(this.#dialogue.items, connection.maxMessageBytes / 2)) {
-      this.#exchange.send(event);
+      this.#outbox.send(event);
     }
     // Only now: what is said must come after what was said.
     await this.#input.attach();
-    this.#followRecording();
+    this.#recorder.follow();
   }
 
   #opened(connection: Connection): void {
@@ -383,8 +322,7 @@ export class RealtimeVoiceSession {
   /** The microphone and the conversation stay. */
   #dropped(): void {
     clearInterval(this.#ticker);
-    this.#pressedAtMs = null;
-    this.#input.isPressed = false;
+    this.#button.drop();
     if (this.#dialogue.lost()) this.#exchange.owesAnswer = true;
     this.#tools.release();
     this.#store.update({ transport: null, callId: null, quality: null, pressed: false });
@@ -396,111 +334,13 @@ export class RealtimeVoiceSession {
     this.#exchange.owesAnswer = false;
     this.#tools.stop();
     this.#input.close();
-    this.#recording?.finish();
+    this.#recorder.finish();
     this.#store.update({ phase: 'closed', audioBlocked: false, error });
     if (isNew) this.#emitter.emit('error', error);
   }
 
-  // Inside: the microphone.
-
-  #voiceInputOwner(): VoiceInputOwner {
-    return {
-      connection: () => this.#connection,
-      options: () => this.#options.microphone ?? {},
-      isMuted: () => this.#store.own.muted,
-      isByHand: () => this.#settings?.turnDetection === null,
-      changed: (microphone) => this.#microphoneChanged(microphone),
-      report: (error) => this.#report(error),
-    };
-  }
-
-  #microphoneChanged(microphone: Snapshot['microphone']): void {
-    const isSolved = microphone === 'on' && MICROPHONE.has(this.#store.own.error?.kind ?? '');
-    this.#store.update({ microphone, ...(isSolved ? { error: null } : {}) });
-    this.#followRecording();
-  }
-
-  #followRecording(): void {
-    const agent = this.#connection?.outputStream ?? null;
-    if (this.#recording) this.#recording.follow(this.#input.microphone?.stream ?? null, agent);
-  }
-
-  // Inside: events.
-
-  #receive(event: WireEvent): void {
-    const atMs = Date.now();
-    this.#emitter.emit('event', this.log.add('received', event, atMs));
-    try {
-      this.#understand(event as unknown as ServerEvent, atMs);
-    } catch (cause) {
-      this.#report(new VoiceError('protocol', { cause, detail: `In ${event.type}: ${cause}` }));
-    }
-    this.#store.update();
-  }
-
-  #understand(event: ServerEvent, atMs: number): void {
-    // First: what it stops counts as interrupted before the server says what it does about it.
-    if (event.type === 'input_audio_buffer.speech_started') this.#bargeIn();
-    this.#dialogue.receive(event, atMs);
-    this.#tools.receive(event);
-    switch (event.type) {
-      case 'error':
-        this.#refused(event.error);
-        break;
-      case 'conversation.item.truncated':
-        // It then has the words that were heard.
-        this.#exchange.sendOwn({ type: 'conversation.item.retrieve', item_id: event.item_id });
-        break;
-      case 'response.output_item.done':
-        this.#announceCall(event.item.id);
-        break;
-      case 'response.done':
-        this.#answered(event.response.status_details?.error, event.response.status === 'failed');
-        break;
-      case 'output_audio_buffer.started':
-        this.#followRecording();
-        break;
-    }
-  }
-
-  #bargeIn(): void {
-    const detection = this.#dialogue.session?.audio?.input?.turn_detection;
-    // Over WebRTC the server does it by itself.
-    if (this.#connection?.kind !== 'websocket' || detection?.interrupt_response === false) return;
-    void this.#exchange.stopPlayback();
-  }
-
-  #announceCall(itemId: string | undefined): void {
-    const item = this.#dialogue.items.find((other) => other.id === itemId);
-    if (item?.type === 'tool_call') this.#emitter.emit('toolCall', item);
-  }
-
-  #answered(error: { code?: string | null; message?: string } | undefined, failed: boolean): void {
-    this.#failures = failed ? this.#failures + 1 : 0;
-    if (failed) {
-      const { message: detail = '', code = null } = error ?? {};
-      this.#report(new VoiceError('engine-failed', { detail, code }));
-      if (this.#failures === ENGINE_FAILURES) void this.setMode('text');
-    } else if (this.#store.own.error?.kind === 'engine-failed') {
-      this.#store.update({ error: null });
-    }
-    this.#exchange.settle();
-  }
-
-  #refused(error: WireError): void {
-    const { code = null, message: detail } = error;
-    this.#exchange.refused(error);
-    if (this.#exchange.isOwn(error) || UNTOLD.has(code ?? '')) return;
-    this.#report(new VoiceError('protocol', { detail, code }));
-  }
-
   #silent(error: VoiceError): void {
-    this.#report(error);
+    this.#store.report(error);
     if (error.kind === 'autoplay-blocked') this.#store.update({ audioBlocked: true });
-  }
-
-  #report(error: VoiceError): void {
-    this.#store.update({ error });
-    this.#emitter.emit('error', error);
   }
 }

@@ -2,6 +2,9 @@
 
 import { activityOf } from './activity';
 import type { Dialogue } from './dialogue';
+import type { VoiceError } from './errors';
+import type { Emitter } from './events';
+import type { SessionEvents } from './session-events';
 import type { SessionState, Snapshot } from './snapshot';
 import { NO_USAGE } from './usage';
 
@@ -17,11 +20,11 @@ export class SnapshotStore {
   #own: Own;
   #snapshot: Snapshot;
   readonly #dialogue: Dialogue;
-  readonly #changed: (snapshot: Snapshot) => void;
+  readonly #emitter: Emitter<SessionEvents>;
 
-  constructor(dialogue: Dialogue, mode: Own['mode'], changed: (snapshot: Snapshot) => void) {
+  constructor(dialogue: Dialogue, mode: Own['mode'], emitter: Emitter<SessionEvents>) {
     this.#dialogue = dialogue;
-    this.#changed = changed;
+    this.#emitter = emitter;
     this.#own = {
       phase: 'idle',
       transport: null,
@@ -75,6 +78,12 @@ export class SnapshotStore {
       usage,
       serverSession: session,
     });
-    this.#changed(this.#snapshot);
+    this.#emitter.emit('change', this.#snapshot);
+  }
+
+  /** Something went wrong: it shows, and whoever listens for it is told. */
+  report(error: VoiceError): void {
+    this.update({ error });
+    this.#emitter.emit('error', error);
   }
 }

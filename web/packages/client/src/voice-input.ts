@@ -1,27 +1,30 @@
 /** The microphone in the conversation: asked for, exchanged, let through or held back. */
 
 import { Microphone } from './audio/microphone';
-import type { Connection } from './connection/connection';
+import type { Configuration } from './configuration';
 import { asVoiceError, VoiceError } from './errors';
-import type { MicrophoneOptions } from './options';
+import type { Line } from './line';
+import type { Mode } from './options';
+import type { Recorder } from './recorder';
+import type { Snapshot } from './snapshot';
+import type { SnapshotStore } from './store';
 
-export interface VoiceInputOwner {
-  connection(): Connection | null;
-  options(): MicrophoneOptions;
-  isMuted(): boolean;
-  /** Push to talk: silent unless it is pressed. */
-  isByHand(): boolean;
-  changed(state: 'off' | 'asking' | 'on'): void;
-  report(error: VoiceError): void;
-}
+/** What a microphone that works has put right. */
+const MICROPHONE = new Set(['microphone-denied', 'no-device', 'media-failed']);
 
 export class VoiceInput {
   isPressed = false;
   #microphone: Microphone | null = null;
-  readonly #owner: VoiceInputOwner;
+  readonly #configuration: Configuration;
+  readonly #line: Line;
+  readonly #store: SnapshotStore;
+  readonly #recorder: Recorder;
 
-  constructor(owner: VoiceInputOwner) {
-    this.#owner = owner;
+  constructor(configuration: Configuration, line: Line, store: SnapshotStore, recorder: Recorder) {
+    this.#configuration = configuration;
+    this.#line = line;
+    this.#store = store;
+    this.#recorder = recorder;
   }
 
   get microphone(): Microphone | null {
@@ -31,46 +34,61 @@ export class VoiceInput {
   /** Opens it, or another one in its place. Without one the error that is reported says why. */
   async open(signal: AbortSignal): Promise<void> {
     const isFirst = !this.#microphone;
-    if (isFirst) this.#owner.changed('asking');
+    if (isFirst) this.#changed('asking');
     try {
-      const microphone = await Microphone.open(this.#owner.options());
+      const microphone = await Microphone.open(this.#configuration.microphone);
       if (signal.aborted) {
         microphone.close();
         return;
       }
       microphone.onLost = () => {
-        this.#owner.report(new VoiceError('no-device', { detail: 'The microphone has gone.' }));
-        void this.#use(null);
+        this.#store.report(new VoiceError('no-device', { detail: 'The microphone has gone.' }));
+        void this.#replace(null);
       };
-      await this.#use(microphone);
+      await this.#replace(microphone);
     } catch (reason) {
       if (signal.aborted) return;
-      this.#owner.report(asVoiceError(reason, 'media-failed'));
-      if (isFirst) this.#owner.changed('off');
+      this.#store.report(asVoiceError(reason, 'media-failed'));
+      if (isFirst) this.#changed('off');
     }
   }
 
   /** Lets the device go. */
   async release(): Promise<void> {
-    await this.#use(null);
+    await this.#replace(null);
+  }
+
+  /** Text lets the device go; voice asks for it. Throws: VoiceError where there is none. */
+  async use(mode: Mode): Promise<void> {
+    this.#store.update({ mode });
+    if (mode === 'text') return this.release();
+    if (this.#store.own.phase !== 'open') return;
+    const { signal } = this.#line;
+    if (!this.#microphone) await this.open(signal);
+    if (signal.aborted) return;
+    // Back to text meanwhile.
+    if (this.#store.own.mode !== 'voice') return this.release();
+    const { error } = this.#store.own;
+    if (!this.#microphone) throw error ?? new VoiceError('media-failed');
+    if (!this.#line.hasAudio) await this.#line.renew();
   }
 
   /** Gives it to the connection. */
   async attach(): Promise<void> {
     this.gate();
     try {
-      await this.#owner.connection()?.setMicrophone(this.#microphone);
+      await this.#line.connection?.setMicrophone(this.#microphone);
     } catch (reason) {
       this.close();
-      this.#owner.report(asVoiceError(reason, 'media-failed'));
+      this.#store.report(asVoiceError(reason, 'media-failed'));
     }
   }
 
   /** Lets it through, or not. */
   gate(): void {
-    const isOpen = !this.#owner.isByHand() || this.isPressed;
-    if (this.#microphone) this.#microphone.enabled = isOpen && !this.#owner.isMuted();
-    const connection = this.#owner.connection();
+    const isOpen = !this.#configuration.isByHand || this.isPressed;
+    if (this.#microphone) this.#microphone.enabled = isOpen && !this.#store.own.muted;
+    const { connection } = this.#line;
     if (connection) connection.transmitting = isOpen;
   }
 
@@ -78,14 +96,20 @@ export class VoiceInput {
     this.isPressed = false;
     this.#microphone?.close();
     this.#microphone = null;
-    this.#owner.changed('off');
+    this.#changed('off');
   }
 
-  async #use(microphone: Microphone | null): Promise<void> {
+  async #replace(microphone: Microphone | null): Promise<void> {
     const old = this.#microphone;
     this.#microphone = microphone;
-    this.#owner.changed(microphone ? 'on' : 'off');
+    this.#changed(microphone ? 'on' : 'off');
     await this.attach();
     if (old !== microphone) old?.close();
+  }
+
+  #changed(microphone: Snapshot['microphone']): void {
+    const isSolved = microphone === 'on' && MICROPHONE.has(this.#store.own.error?.kind ?? '');
+    this.#store.update({ microphone, ...(isSolved ? { error: null } : {}) });
+    this.#recorder.hearUser(this.#microphone?.stream ?? null);
   }
 }

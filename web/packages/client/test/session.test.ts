@@ -486,3 +486,25 @@ test('a hundred connects leave nothing behind', async () => {
   expect(session.getSnapshot().items.length).toBeLessThanOrEqual(10);
   expect(session.log.entries()).toHaveLength(20);
 });
+
+describe('a newer server', () => {
+  test('may send what is not known here: it is in the log, and changes nothing', async () => {
+    const session = text();
+    await session.connect();
+    const seen: string[] = [];
+    session.on('event', ({ event }) => seen.push(event.type));
+    const before = session.getSnapshot();
+    FakeSocket.last.receive({ type: 'session.moved', session: null });
+    expect(seen).toEqual(['session.moved']);
+    expect(session.log.entries().at(-1)?.event).toEqual({ type: 'session.moved', session: null });
+    expect(session.getSnapshot()).toBe(before);
+  });
+
+  test('that sends a known event without what it is about is told of', async () => {
+    const session = text();
+    await session.connect();
+    FakeSocket.last.receive({ type: 'response.done' });
+    expect(session.getSnapshot().error?.kind).toBe('protocol');
+    expect(session.getSnapshot().state).toBe('text-only');
+  });
+});

@@ -6,11 +6,11 @@ Source: docs/reference/protocol.md, "Beta (flat) mapping".
 from __future__ import annotations
 
 import re
-from typing import Any
 
 import msgspec
 
 from antiphon.errors import ProtocolError
+from antiphon.protocol.dialects.dialect import Extras, Json, Settings
 from antiphon.protocol.session import (
     AnySession,
     AudioFormat,
@@ -53,8 +53,6 @@ FORMATS: dict[str, AudioFormat] = {
 }
 _FORMAT_NAMES = {type(format_): name for name, format_ in FORMATS.items()}
 _FORMAT_KEYS = ("input_audio_format", "output_audio_format")
-
-Json = dict[str, Any]
 
 # --- Beta to GA --------------------------------------------------------------
 
@@ -252,3 +250,19 @@ def error_to_beta(
 ) -> ProtocolError:
     message, param = blame_to_beta(error.message, error.param, sent)
     return ProtocolError(error.code, message, param=param, event_id=event_id)
+
+
+# --- A session, both ways ----------------------------------------------------
+
+
+def _read(flat: Json) -> tuple[Json, Extras]:
+    temperature = take_temperature(flat, "session")
+    extras = {} if temperature is None else {"temperature": temperature}
+    return settings_to_ga(flat, "session"), extras
+
+
+def _tell(session: AnySession, extras: Extras) -> Json:
+    return session_to_beta(session, extras.get("temperature", DEFAULT_TEMPERATURE))
+
+
+SETTINGS = Settings(read=_read, tell=_tell, blame=error_to_beta)

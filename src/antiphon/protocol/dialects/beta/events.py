@@ -7,17 +7,6 @@ from msgspec import Struct
 
 from antiphon.errors import ProtocolError
 from antiphon.protocol import client, server
-from antiphon.protocol.beta.flat import (
-    DEFAULT_TEMPERATURE,
-    Json,
-    blame_to_beta,
-    error_to_beta,
-    event_to_ga,
-    format_to_beta,
-    modalities_to_beta,
-    session_to_beta,
-    take_temperature,
-)
 from antiphon.protocol.client import ClientEvent
 from antiphon.protocol.codec import (
     CLIENT_EVENT_TYPES,
@@ -27,6 +16,17 @@ from antiphon.protocol.codec import (
     encode_server_event,
     event_id_of,
 )
+from antiphon.protocol.dialects.beta.settings import (
+    DEFAULT_TEMPERATURE,
+    blame_to_beta,
+    error_to_beta,
+    event_to_ga,
+    format_to_beta,
+    modalities_to_beta,
+    session_to_beta,
+    take_temperature,
+)
+from antiphon.protocol.dialects.dialect import Json
 from antiphon.protocol.server import ServerEvent
 from antiphon.protocol.session import TranscriptionSession
 
@@ -83,7 +83,8 @@ TRANSLATED = frozenset(
 )
 """Their fields differ."""
 
-BETA_CLIENT_EVENT_TYPES = tuple(sorted((*CLIENT_EVENT_TYPES, "transcription_session.update")))
+OWN_CLIENT_EVENTS = (("transcription_session.update", "session.update"),)
+CLIENT_EVENTS = tuple(sorted((*CLIENT_EVENT_TYPES, *(own for own, _ in OWN_CLIENT_EVENTS))))
 _FLAT_EVENTS = frozenset({"session.update", "transcription_session.update", "response.create"})
 _CONTENT_TYPES = {"output_text": "text", "output_audio": "audio"}
 _RENAMED_HEADS = {
@@ -132,7 +133,7 @@ class BetaCodec:
             return decode_client_event(data)  # It has the words for what is wrong.
         if kind in _FLAT_EVENTS:
             return self._decode_flat(kind, decode_object(data))
-        if kind not in BETA_CLIENT_EVENT_TYPES:
+        if kind not in CLIENT_EVENTS:
             raise _unknown_type(kind, event_id_of(decode_object(data)))
         return decode_client_event(data, strict=self._strict)
 
@@ -250,7 +251,7 @@ def _item(item: Json) -> Json:
 
 
 def _unknown_type(kind: str, event_id: str | None) -> ProtocolError:
-    listed = ", ".join(f"'{name}'" for name in BETA_CLIENT_EVENT_TYPES)
+    listed = ", ".join(f"'{name}'" for name in CLIENT_EVENTS)
     return ProtocolError(
         "invalid_value",
         f"Invalid value: '{kind[:100]}'. Supported values are: {listed}.",

@@ -14,14 +14,14 @@ from msgspec.structs import replace
 
 from antiphon.errors import ProtocolError
 from antiphon.protocol import client
-from antiphon.protocol.beta.codec import BetaCodec
 from antiphon.protocol.codec import CLIENT_EVENT_TYPES, client_event_from, decode_client_event
+from antiphon.protocol.dialects.beta.events import BetaCodec
 from antiphon.protocol.items import BetaAudio, BetaText, Message, OutputAudio, OutputText
 from antiphon.protocol.server import ServerEvent
 from antiphon.protocol.session import AnySession, Session
 from antiphon.testing.conformance import VIRTUAL, read_script
 from tests.conformance.played import SCRIPTS, events_of
-from tests.protocol.beta.dialects import (
+from tests.protocol.dialects.beta.dialects import (
     Json,
     client_event_to_beta,
     event_to_ga,

@@ -9,12 +9,12 @@ import pytest
 
 from antiphon.errors import ProtocolError
 from antiphon.protocol import client
-from antiphon.protocol.codec import decode_client_event
+from antiphon.protocol.dialects import ga
 from antiphon.protocol.session import PcmuFormat, SessionPatch
 
 
 def take(message: dict[str, Any], *, strict: bool = False) -> client.ClientEvent:
-    return decode_client_event(json.dumps(message), strict=strict)
+    return ga.DIALECT.connect(strict=strict, extras={}).decode(json.dumps(message))
 
 
 def update(settings: dict[str, Any], kind: str = "session.update") -> SessionPatch:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from antiphon.talk.quality import Counted, Quality
+from antiphon.upstream.quality import Counted, Quality
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,10 @@ truncates by itself; its connection makes the same messages of that.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from antiphon.errors import AntiphonError
-from antiphon.talk.quality import Quality
+from antiphon.upstream.quality import Quality
 
 
 @dataclass(frozen=True)
@@ -38,10 +38,16 @@ class Connection(Protocol):
         ...
 
 
+Trouble = Literal["address", "key", "nobody", "no_tls"]
+"""What someone can mend: the address, the key, a server that does not run, its lack of TLS."""
+
+
 class CannotConnect(AntiphonError):
-    """There is no connection; the message says what to do.
+    """There is no connection; the message says why.
 
     Attributes:
+        trouble: What to mend, where that is known.  How, depends on who asked: a flag, a line
+            of a configuration.
         is_refused: The server answered, and does not want us.
         may_retry: It may be different in a moment.
     """
@@ -50,11 +56,13 @@ class CannotConnect(AntiphonError):
         self,
         message: str,
         *,
+        trouble: Trouble | None = None,
         is_refused: bool = False,
         may_retry: bool = True,
         retry_after_s: float = 0,
     ) -> None:
         super().__init__(message)
+        self.trouble = trouble
         self.is_refused = is_refused
         self.may_retry = may_retry
         self.retry_after_s = retry_after_s

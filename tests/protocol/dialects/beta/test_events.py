@@ -19,10 +19,10 @@ from pydantic import TypeAdapter
 from antiphon.core.settings import replace, update_session, voice_name
 from antiphon.errors import ProtocolError
 from antiphon.protocol import client, server
-from antiphon.protocol.beta import codec as beta
-from antiphon.protocol.beta.codec import BetaCodec
-from antiphon.protocol.beta.flat import session_to_beta
-from antiphon.protocol.codec import decode_client_event
+from antiphon.protocol.dialects import ga
+from antiphon.protocol.dialects.beta import events as beta
+from antiphon.protocol.dialects.beta.events import BetaCodec
+from antiphon.protocol.dialects.beta.settings import session_to_beta
 from antiphon.protocol.items import (
     FunctionCall,
     FunctionCallOutput,
@@ -444,7 +444,7 @@ def test_the_other_client_events_are_the_same_in_both(message: dict[str, Any]) -
 def test_audio_in_a_request_for_a_response_may_lack_its_padding() -> None:
     heard = {"type": "message", "role": "user", "content": [{"type": "input_audio", "audio": "AA"}]}
     message = {"type": "response.create", "response": {"modalities": ["text"], "input": [heard]}}
-    for event in (ask(message), decode_client_event(json.dumps(message))):
+    for event in (ask(message), ga.decode(json.dumps(message))):
         assert isinstance(event, client.ResponseCreate)
         assert event.response is not None
         assert event.response.output_modalities == ("text",)

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from antiphon.talk.connection import CannotConnect, Closed
+from antiphon.upstream.connection import CannotConnect, Closed
 
 CONNECT_TIMEOUT_S = 10
 HEARTBEAT_S = 20
@@ -92,14 +92,14 @@ class WebSocketConnector:
 
 
 def explain(error: Exception, url: str) -> CannotConnect:
-    """What went wrong, and what to do about it."""
+    """What went wrong."""
     parts = urlsplit(url)
     place = parts.netloc
     match error:
         case aiohttp.WSServerHandshakeError():
             return _explain_status(error, url)
         case aiohttp.ClientConnectorDNSError():
-            return CannotConnect(f"unknown host '{parts.hostname}'; check --url")
+            return CannotConnect(f"unknown host '{parts.hostname}'", trouble="address")
         case aiohttp.ClientConnectorCertificateError():
             return CannotConnect(
                 f"{place} has a certificate that this machine does not trust "
@@ -107,18 +107,13 @@ def explain(error: Exception, url: str) -> CannotConnect:
                 may_retry=False,
             )
         case aiohttp.ClientSSLError() | ssl.SSLError():
-            return CannotConnect(
-                f"no TLS with {place}; if the server speaks plain HTTP, use --url ws://{place}",
-                may_retry=False,
-            )
+            return CannotConnect(f"no TLS with {place}", trouble="no_tls", may_retry=False)
         case aiohttp.ClientConnectorError(os_error=ConnectionRefusedError()):
-            return CannotConnect(
-                f"nobody listens at {place}; is the server running? start it with: make run"
-            )
+            return CannotConnect(f"nobody listens at {place}", trouble="nobody")
         case TimeoutError():
             return CannotConnect(f"{place} did not answer within {CONNECT_TIMEOUT_S} s")
         case aiohttp.InvalidURL():
-            return CannotConnect(f"{url} is no usable address; check --url", may_retry=False)
+            return CannotConnect(f"{url} is no usable address", trouble="address", may_retry=False)
         case _:
             return CannotConnect(f"cannot connect to {place}: {error or type(error).__name__}")
 
@@ -128,13 +123,15 @@ def _explain_status(error: aiohttp.WSServerHandshakeError, url: str) -> CannotCo
     match error.status:
         case 401 | 403:
             return CannotConnect(
-                f"{place} does not accept the key; give it with --key or ANTIPHON_API_KEY",
+                f"{place} does not accept the key",
+                trouble="key",
                 is_refused=True,
                 may_retry=False,
             )
         case 404 | 405 | 200:
             return CannotConnect(
-                f"{place} has no Realtime API at {urlsplit(url).path}; check --url",
+                f"{place} has no Realtime API at {urlsplit(url).path}",
+                trouble="address",
                 is_refused=True,
                 may_retry=False,
             )
