@@ -6,7 +6,7 @@ Items that do not fit stay in the conversation; they are only left out of the pr
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from antiphon.core.items import CallEntry, Entry, OutputEntry
 from antiphon.core.usage import Tokens, add_up, entry_tokens
@@ -18,7 +18,12 @@ class ContextTooLong(Exception):
 
 
 def fit_context(
-    entries: Sequence[Entry], *, limit_tokens: int, instruction_tokens: int, truncation: Truncation
+    entries: Sequence[Entry],
+    *,
+    limit_tokens: int,
+    instruction_tokens: int,
+    truncation: Truncation,
+    count: Callable[[Entry], Tokens] = entry_tokens,
 ) -> tuple[list[Entry], Tokens]:
     """The newest entries within the limit, a function's call and output kept together.
 
@@ -32,7 +37,7 @@ def fit_context(
     if isinstance(truncation, RetentionRatio) and truncation.token_limits is not None:
         post = truncation.token_limits.post_instructions
         limit = limit if post is None else min(limit, post)
-    counts = [entry_tokens(entry) for entry in entries]
+    counts = [count(entry) for entry in entries]
     whole = add_up(counts)
     total = whole.total
     if total <= limit:
@@ -50,7 +55,7 @@ def fit_context(
         total -= counts[start].total
         start += 1
     kept = _without_orphans(entries[start:])
-    return kept, add_up(entry_tokens(entry) for entry in kept)
+    return kept, add_up(count(entry) for entry in kept)
 
 
 def _first_of_last(entries: Sequence[Entry]) -> int:

@@ -50,12 +50,6 @@ class Conversation:
         life = self._stage.life
         if life.is_closed:
             return out
-        self._route(cause, now_ms, out)
-        if life.is_draining and not self._responses.any_runs:
-            self._close(1012, "The server is restarting; connect again.", out)
-        return out
-
-    def _route(self, cause: Cause, now_ms: Ms, out: list[Effect]) -> None:
         match cause:
             case causes.ClientSent():
                 self._on_client(cause, now_ms, out)
@@ -92,6 +86,9 @@ class Conversation:
                 self._stage.life.drain()
             case _:
                 self._on_turn_news(cause, now_ms, out)
+        if life.is_draining and not self._responses.any_runs:
+            self._close(1012, "The server is restarting; connect again.", out)
+        return out
 
     # --- For those who look on -----------------------------------------------
 

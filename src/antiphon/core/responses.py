@@ -140,6 +140,7 @@ class Responses:
             limit_tokens=self._stage.terms.context_tokens,
             instruction_tokens=fixed_tokens,
             truncation=session.truncation,
+            count=self._stage.history.tokens,
         )
         return context, seen + Tokens(text=fixed_tokens)
 
