@@ -106,6 +106,13 @@ async def test_a_secret_opens_no_more_sessions_than_it_may(place: Place) -> None
         assert "1 sessions that it may" in reason
 
 
+async def test_a_malformed_upgrade_costs_a_secret_nothing(place: Place) -> None:
+    secret = (await place.mint(max_sessions=1))["value"]
+    assert await place.status_of_upgrade("model=m", secret) == 400
+    await until(await place.join(key=secret), "session.created")
+    assert "1 sessions that it may" in (await refusals(place, secret))[0]
+
+
 @pytest.mark.parametrize("change", ["all of it", "its end", "its case", "a space", "nothing left"])
 async def test_a_forged_secret_opens_nothing(place: Place, change: str) -> None:
     real = (await place.mint())["value"]

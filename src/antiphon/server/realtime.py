@@ -139,6 +139,9 @@ class Realtime:
         except NotOpened as failure:
             self._secret_store.give_back(secret)
             return failure.response
+        except (web.HTTPException, ConnectionError):
+            self._secret_store.give_back(secret)
+            raise
 
     def check_load(self, request: web.Request) -> None:
         """Refuse before the upgrade, where a client can be told when to try again."""
