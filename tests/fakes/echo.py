@@ -18,7 +18,7 @@ from antiphon.protocol.server import (
 )
 from antiphon.protocol.session import Session, SessionPatch
 from antiphon.runtime.connection import Connection
-from antiphon.runtime.hub import Hub, SessionKind
+from antiphon.runtime.hub import Hub, SessionKind, SessionRules
 from antiphon.runtime.media import Playback
 from antiphon.runtime.session import LiveSession
 
@@ -93,6 +93,7 @@ class EchoSession(LiveSession):
 
 class EchoHub(Hub):
     def __init__(self) -> None:
+        self.rules = SessionRules()
         self.live: dict[str, EchoSession] = {}
         self.opened: list[tuple[SessionKind, str]] = []
         self.unavailable = False

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType, web
 
 from antiphon.engines.scripted import Script, ScriptedEngine, Write
-from antiphon.runtime.hub import Hub
+from antiphon.runtime.hub import Hub, SessionRules
 from antiphon.server.app import Api, Model
 from antiphon.server.auth import Gate
 from antiphon.server.config import Secret
@@ -20,6 +20,8 @@ from antiphon.transports.webrtc.settings import WebRtcSettings
 Headers = Mapping[str, str] | tuple[()]
 
 KEY = "server-key"
+VOICE = "cedar"
+"""Of sessions that name none; not the one that the API's own sessions have."""
 NOW_S = 1_795_000_000.0
 EVENT_TIMEOUT_S = 60
 """A busy machine is no failure."""
@@ -44,7 +46,7 @@ class Place:
     def __init__(self, client: ClientSession) -> None:
         self.now_s = NOW_S
         engine = ScriptedEngine(Script(replies=((Write(text="Hello."),),)))
-        self.hub = Hub(lambda _: engine)
+        self.hub = Hub(lambda _: engine, rules=SessionRules(voice=VOICE))
         self.api = Api(
             self.hub,
             gate=Gate([Secret(KEY)]),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from openai import AsyncOpenAI, BadRequestError
 
 from antiphon.core.settings import update_session
 from antiphon.protocol.session import PcmuFormat, Session
+from antiphon.runtime.hub import SessionRules
 from antiphon.server.client_secrets import ClientSecrets
 from antiphon.server.secret_store import SecretRefused, SecretStore
 
@@ -35,8 +37,10 @@ def store() -> SecretStore:
 @pytest.fixture
 async def client(store: SecretStore) -> AsyncIterator[Client]:
     app = web.Application()
-    handlers = ClientSecrets(store, admits=admits, default_model="gpt-realtime")
-    strict = ClientSecrets(store, admits=admits, default_model="gpt-realtime", strict=True)
+    make = partial(
+        ClientSecrets, store, admits=admits, rules=SessionRules(), default_model="gpt-realtime"
+    )
+    handlers, strict = make(), make(strict=True)
     app.add_routes(handlers.routes())
     app.add_routes(strict.routes("/strict"))
     headers = {"Authorization": f"Bearer {KEY}"}

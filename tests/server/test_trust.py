@@ -10,7 +10,7 @@ import pytest
 from aiohttp import ClientWebSocketResponse
 
 from antiphon.transports.webrtc.calls import Answer
-from tests.server.place import Place, places, turned_away, until
+from tests.server.place import VOICE, Place, places, turned_away, until
 from tests.transports.webrtc.client import LOCALHOST, Client
 
 
@@ -57,6 +57,22 @@ async def test_a_secret_opens_the_session_that_it_was_minted_for(place: Place) -
     await ws.send_json({"type": "response.create"})
     done = await until(ws, "response.done")
     assert done["response"]["status"] == "completed"
+
+
+@pytest.mark.parametrize("kind", ["realtime", "transcription"])
+async def test_the_session_that_opens_is_the_one_that_was_told_when_minting(
+    place: Place, kind: str
+) -> None:
+    body = {"session": {"type": kind, "include": ["item.input_audio_transcription.logprobs"]}}
+    minted = (await place.ask("POST", "/v1/realtime/client_secrets", json=body)).body
+    ws = await place.join(key=minted["value"])
+    opened = (await until(ws, "session.created"))["session"]
+    own = {"id", "expires_at"}
+    assert {k: v for k, v in opened.items() if k not in own} == {
+        k: v for k, v in minted["session"].items() if k not in own
+    }
+    if kind == "realtime":
+        assert opened["audio"]["output"]["voice"] == VOICE
 
 
 async def test_a_secret_sends_only_the_events_that_it_may(place: Place) -> None:

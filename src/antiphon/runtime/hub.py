@@ -46,6 +46,28 @@ class SessionRules(Struct, frozen=True, kw_only=True):
     voice: str = "marin"
     """Of sessions that name none."""
 
+    def first_settings(
+        self,
+        kind: SessionKind,
+        *,
+        session_id: str,
+        model: str,
+        expires_at: int,
+        patch: SessionPatch | None = None,
+    ) -> AnySession:
+        """What a session begins with, and what is told of one that a secret would open.
+
+        Raises:
+            Fault: ``patch`` cannot be applied.
+        """
+        session: AnySession
+        if kind == "transcription":
+            session = TranscriptionSession(id=session_id, expires_at=expires_at)
+        else:
+            audio = Audio(output=AudioOutput(voice=self.voice))
+            session = Session(id=session_id, model=model, expires_at=expires_at, audio=audio)
+        return session if patch is None else update_session(session, patch, voice_locked=False)
+
 
 class Hub:
     """Opens sessions, finds them by id and ends them all.
@@ -66,7 +88,7 @@ class Hub:
     ) -> None:
         self._engine_for = engine_for
         self._detector = detector
-        self._rules = rules or SessionRules()
+        self.rules = rules or SessionRules()
         self._tape_dir = tape_dir
         self._sessions: dict[str, LiveSession] = {}
         self._ending: weakref.WeakSet[LiveSession] = weakref.WeakSet()
@@ -149,24 +171,21 @@ class Hub:
     ) -> Terms:
         seed = "".join(secrets.choice(_ALPHABET) for _ in range(Ids.SEED_LENGTH))
         session_id = "sess_" + "".join(secrets.choice(_ALPHABET) for _ in range(21))
-        expires_at = int(time.time()) + self._rules.session_max_ms // 1000
-        session: AnySession
-        if kind == "transcription":
-            session = TranscriptionSession(id=session_id, expires_at=expires_at)
-        else:
-            audio = Audio(output=AudioOutput(voice=self._rules.voice))
-            session = Session(id=session_id, model=model, expires_at=expires_at, audio=audio)
-        if patch is not None:
-            session = update_session(session, patch, voice_locked=False)
         return Terms(
-            session=session,
+            session=self.rules.first_settings(
+                kind,
+                session_id=session_id,
+                model=model,
+                expires_at=int(time.time()) + self.rules.session_max_ms // 1000,
+                patch=patch,
+            ),
             seed=seed,
             playout="client" if playback is None else "server",
             engine_speaks=engine.abilities.speaks,
             engine_finds_turns=engine.abilities.finds_turns,
-            session_max_ms=self._rules.session_max_ms,
-            context_tokens=self._rules.context_tokens,
-            announce_rate_limits=self._rules.announce_rate_limits,
+            session_max_ms=self.rules.session_max_ms,
+            context_tokens=self.rules.context_tokens,
+            announce_rate_limits=self.rules.announce_rate_limits,
         )
 
     def _on_session_end(self, session: LiveSession) -> None:

@@ -68,7 +68,11 @@ class Api:
             hub, gate=gate, secret_store=secret_store, load=load, limits=limits, strict=strict
         )
         self._secrets = ClientSecrets(
-            secret_store, admits=gate.admits, default_model=DEFAULT_MODEL, strict=strict
+            secret_store,
+            admits=gate.admits,
+            rules=hub.rules,
+            default_model=DEFAULT_MODEL,
+            strict=strict,
         )
         self._session_list = SessionList(hub, admits=gate.admits)
         self._calls = CallRoutes(

@@ -17,7 +17,6 @@ from aiohttp import web
 from msgspec import UNSET, Meta, Struct
 
 from antiphon.core.faults import Fault
-from antiphon.core.settings import update_session
 from antiphon.errors import ProtocolError
 from antiphon.protocol.beta.codec import BETA_CLIENT_EVENT_TYPES
 from antiphon.protocol.beta.flat import (
@@ -28,8 +27,9 @@ from antiphon.protocol.beta.flat import (
     take_temperature,
 )
 from antiphon.protocol.codec import decode_object, from_json
-from antiphon.protocol.session import AnySession, Session, SessionPatch, TranscriptionSession
+from antiphon.protocol.session import AnySession, SessionPatch
 from antiphon.protocol.veil import Hidden
+from antiphon.runtime.hub import SessionRules
 from antiphon.server.secret_store import (
     DEFAULT_TTL_S,
     MAX_TTL_S,
@@ -85,6 +85,7 @@ class ClientSecrets:
     Args:
         store: where the secrets are.
         admits: whether a request shows a server key; client secrets mint nothing.
+        rules: of the sessions that the secrets open.
         default_model: of sessions that name none.
         strict: refuse unknown settings, as OpenAI does.
     """
@@ -94,11 +95,13 @@ class ClientSecrets:
         store: SecretStore,
         *,
         admits: Callable[[web.Request], bool],
+        rules: SessionRules,
         default_model: str,
         strict: bool = False,
     ) -> None:
         self._store = store
         self._admits = admits
+        self._rules = rules
         self._default_model = default_model
         self._strict = strict
 
@@ -222,13 +225,13 @@ class ClientSecrets:
 
     def _effective(self, grant: Grant) -> AnySession:
         """The session that the secret would open.  No session has started, so it has no end."""
-        session_id = f"sess_{self._store.token(16)[:21]}"
-        session: AnySession
-        if grant.kind == "transcription":
-            session = TranscriptionSession(id=session_id, expires_at=0)
-        else:
-            session = Session(id=session_id, model=grant.model, expires_at=0)
-        return update_session(session, grant.patch, voice_locked=False)
+        return self._rules.first_settings(
+            grant.kind,
+            session_id=f"sess_{self._store.token(16)[:21]}",
+            model=grant.model,
+            expires_at=0,
+            patch=grant.patch,
+        )
 
 
 def _event_type(index: int, name: str) -> str:
