@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hmac
 import logging
+import time
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
@@ -24,7 +25,6 @@ from antiphon.server.api_errors import ApiError, unauthorized
 from antiphon.server.auth import Gate, presented_key
 from antiphon.server.realtime import DEFAULT_MODEL, EPHEMERAL, Realtime, overloaded
 from antiphon.server.secret_store import Grant, SecretRefused, SecretStore, digest
-from antiphon.transports.webrtc.rtcp import CallQuality
 from antiphon.transports.webrtc.settings import WebRtcSettings
 
 if TYPE_CHECKING:
@@ -59,8 +59,6 @@ class CallRoutes:
         self._calls: Calls | None = None
         self._opened_with: WeakKeyDictionary[Call, bytes] = WeakKeyDictionary()
         """The hash of the secret that opened a call, and so may tend it later."""
-        self._shown: WeakKeyDictionary[Call, CallQuality] = WeakKeyDictionary()
-        """What was last told of a call's quality."""
 
     def routes(self, prefix: str = "/v1") -> list[web.RouteDef]:
         return [
@@ -139,19 +137,18 @@ class CallRoutes:
         return web.Response(body=answer.encode(), content_type=SDP_TYPE)
 
     async def show(self, request: web.Request) -> web.Response:
-        """Beyond OpenAI's API: how a call is doing, in all and since it was last asked."""
+        """Beyond OpenAI's API: how a call is doing.  Counts are of the whole call, so that any
+        number of askers may each take the difference to what they were told before.
+        """
         call = self._tended(request)
-        quality = call.quality
-        since = quality.since(self._shown.get(call, CallQuality()))
-        self._shown[call] = quality
         body = {
             "id": call.id,
             "object": "antiphon.call",
             "session_id": None if call.session is None else call.session.id,
             "state": call.state,
             "codec": call.codec,
-            "quality": quality,
-            "since_last_asked": since,
+            "measured_at": time.time(),
+            "quality": call.quality,
         }
         return web.Response(body=msgspec.json.encode(body), content_type="application/json")
 
