@@ -10,9 +10,9 @@ from aiohttp import web
 from antiphon.engines.scripted import ScriptedEngine
 from antiphon.engines.vad.energy import EnergyDetector
 from antiphon.runtime.hub import Hub, SessionRules
+from antiphon.server.admission import LoadLimits
 from antiphon.server.app import Api, Model
 from antiphon.server.auth import Gate
-from antiphon.server.realtime import LoadLimits
 from antiphon.testing.conformance.script import Head
 
 

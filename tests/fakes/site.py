@@ -6,11 +6,11 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from aiohttp import ClientSession, web
 
+from antiphon.server.admission import LoadLimits
 from antiphon.server.app import Api, Model
 from antiphon.server.auth import Gate
 from antiphon.server.config import Secret
 from antiphon.server.logs import AccessLog
-from antiphon.server.realtime import LoadLimits
 from tests.fakes.echo import EchoHub
 
 MODELS = (

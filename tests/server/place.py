@@ -10,11 +10,11 @@ from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType, web
 
 from antiphon.engines.scripted import Script, ScriptedEngine, Write
 from antiphon.runtime.hub import Hub, SessionRules
+from antiphon.server.admission import LoadLimits
 from antiphon.server.app import Api, Model
 from antiphon.server.auth import Gate
 from antiphon.server.config import Secret
-from antiphon.server.realtime import LoadLimits
-from antiphon.server.secret_store import SecretStore
+from antiphon.server.secret_store import MemorySecretStore
 from antiphon.transports.webrtc.settings import WebRtcSettings
 
 Headers = Mapping[str, str] | tuple[()]
@@ -53,7 +53,7 @@ class Place:
             models=lambda: [Model(id="test")],
             load=LoadLimits(max_sessions=10),
             webrtc=WebRtcSettings(host_addresses=("127.0.0.1",)),
-            secret_store=SecretStore(now_s=lambda: self.now_s),
+            secret_store=MemorySecretStore(now_s=lambda: self.now_s),
         )
         self.url = ""
         self._client = client

@@ -231,7 +231,7 @@ async def test_while_it_drains_the_server_says_so(make_site: MakeSite) -> None:
     assert (status, body["status"], body["sessions"]) == (200, "ok", 1)
     assert body["version"]
 
-    site.api.realtime.draining = True
+    site.api.admission.draining = True
     status, body, _ = await get(site, "/healthz")
     assert (status, body["status"]) == (503, "draining")
     assert (await refused(site, "/v1/realtime")).status == 503

@@ -14,10 +14,10 @@ from aiohttp import ClientResponse, ClientSession, FormData, web
 
 from antiphon.engines.scripted import Script, ScriptedEngine, Speak
 from antiphon.runtime.hub import Hub
+from antiphon.server.admission import LoadLimits
 from antiphon.server.app import Api, Model
 from antiphon.server.auth import Gate
 from antiphon.server.config import Secret
-from antiphon.server.realtime import LoadLimits
 from antiphon.transports.webrtc.calls import Answer
 from tests.transports.webrtc.client import LOCALHOST, Client
 from tests.transports.webrtc.test_network_change import restarted

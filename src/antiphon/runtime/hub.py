@@ -37,6 +37,10 @@ SessionKind = Literal["realtime", "transcription"]
 _ALPHABET = string.ascii_letters + string.digits
 
 
+def new_session_id() -> str:
+    return "sess_" + "".join(secrets.choice(_ALPHABET) for _ in range(21))
+
+
 class SessionRules(Struct, frozen=True, kw_only=True):
     """What the operator decides for all sessions."""
 
@@ -170,11 +174,10 @@ class Hub:
         playback: Playback | None,
     ) -> Terms:
         seed = "".join(secrets.choice(_ALPHABET) for _ in range(Ids.SEED_LENGTH))
-        session_id = "sess_" + "".join(secrets.choice(_ALPHABET) for _ in range(21))
         return Terms(
             session=self.rules.first_settings(
                 kind,
-                session_id=session_id,
+                session_id=new_session_id(),
                 model=model,
                 expires_at=int(time.time()) + self.rules.session_max_ms // 1000,
                 patch=patch,

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 from multidict import CIMultiDictProxy
 
-from antiphon.server.api_errors import ApiError
+from antiphon.server.api_errors import SERVER_KEYS_ONLY, ApiError, Unauthorized
 from antiphon.server.config import Secret, is_loopback
 
 SUBPROTOCOL = "realtime"
@@ -75,10 +75,16 @@ class Gate:
 
     def admits(self, request: web.Request) -> bool:
         """Whether the request shows a server key (or needs none)."""
-        if self.is_open:
-            return True
-        key = presented_key(request.headers)
-        return key is not None and self._keys.holds(key)
+        return self.is_enough(presented_key(request.headers))
+
+    def is_enough(self, key: str | None) -> bool:
+        """Whether ``key`` is a server key, or none is needed."""
+        return self.is_open or (key is not None and self._keys.holds(key))
+
+    def require_server_key(self, request: web.Request) -> None:
+        """Raises `Unauthorized` where the request shows none: client secrets will not do."""
+        if not self.admits(request):
+            raise Unauthorized(SERVER_KEYS_ONLY)
 
     def check_page(self, request: web.Request) -> None:
         """Raises `ApiError` (403) for a web page that may not connect."""

@@ -78,7 +78,7 @@ async def serve(
         scheme = "http" if tls is None else "https"
         on_ready(f"{scheme}://{f'[{host}]' if ':' in host else host}:{bound}")
         await stop.first.wait()
-        api.realtime.draining = True
+        api.admission.draining = True
         log.info("going away: %d sessions live, %.0f s grace", len(api.hub.sessions), drain_s)
         await _drain(api, drain_s, stop)
     finally:

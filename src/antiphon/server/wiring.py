@@ -16,10 +16,11 @@ from antiphon.engines.engine import Engine
 from antiphon.engines.registry import EngineRegistry
 from antiphon.engines.vad.silero import SileroDetector
 from antiphon.runtime.hub import Hub, SessionRules
+from antiphon.server.admission import LoadLimits
 from antiphon.server.app import Api, Model
 from antiphon.server.auth import Gate
 from antiphon.server.config import Config
-from antiphon.server.realtime import DEFAULT_MODEL, LoadLimits
+from antiphon.server.grant import DEFAULT_MODEL
 from antiphon.server.serve import StopSignals, serve
 from antiphon.transports.webrtc.settings import IceServer, WebRtcSettings
 from antiphon.transports.websocket import WebSocketLimits
