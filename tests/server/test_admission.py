@@ -9,8 +9,9 @@ from typing import Any, TypeVar
 
 import pytest
 
-from antiphon.server.admission import Admission, Admitted, LoadLimits, Visitor
+from antiphon.server.admission import Admission, Admitted, LoadLimits
 from antiphon.server.api_errors import ApiError, Unauthorized
+from antiphon.server.auth import Visitor
 from antiphon.server.grant import Grant
 from antiphon.server.secret_store import MemorySecretStore, Minted, digest
 from antiphon.testing import run_in_virtual_time

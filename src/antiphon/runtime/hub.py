@@ -20,6 +20,7 @@ from antiphon.core.settings import update_session
 from antiphon.core.terms import Terms
 from antiphon.engines.engine import Engine, VoiceDetector
 from antiphon.journal.tape import TapeWriter
+from antiphon.protocol.closes import CloseCode
 from antiphon.protocol.session import (
     AnySession,
     Audio,
@@ -146,7 +147,7 @@ class Hub:
         return session
 
     async def drain(self, grace_s: float) -> None:
-        """Tell all sessions that the server goes away (close code 1012).
+        """Tell all sessions that the server goes away (`CloseCode.RESTART`).
 
         Returns when they are gone, or after ``grace_s`` seconds.
         """
@@ -161,7 +162,7 @@ class Hub:
     async def aclose(self) -> None:
         """End all sessions at once."""
         for session in list(self._sessions.values()):
-            session.close(1012, "The server is restarting; connect again.")
+            session.close(CloseCode.RESTART, "The server is restarting; connect again.")
         for session in list(self._ending):
             await session.ended()
 

@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager, contextmanager
 from msgspec import Struct
 
 from antiphon.server.api_errors import ApiError, Unauthorized
+from antiphon.server.auth import Visitor
 from antiphon.server.grant import Grant
 from antiphon.server.secret_store import PREFIX, SecretRefused, SecretStore, digest
 from antiphon.server.session_rate import SessionRate
@@ -28,16 +29,6 @@ class LoadLimits(Struct, frozen=True, kw_only=True):
     max_sessions: int
     new_per_minute: int = 0
     """From one address; 0: no limit."""
-
-
-class Visitor(Struct, frozen=True, kw_only=True):
-    """What is known of one who asks for a session."""
-
-    key: str = ""
-    """The server key or client secret that was shown."""
-    origin: str | None = None
-    """Of the page that asks, by the `Origin` header."""
-    address: str = ""
 
 
 class Admitted(Struct, frozen=True, kw_only=True):

@@ -17,6 +17,7 @@ from hashlib import sha256
 from urllib.parse import urlsplit
 
 from aiohttp import web
+from msgspec import Struct
 from multidict import CIMultiDictProxy
 
 from antiphon.server.api_errors import SERVER_KEYS_ONLY, ApiError, Unauthorized
@@ -41,6 +42,24 @@ def presented_key(headers: CIMultiDictProxy[str]) -> str | None:
         if name.startswith(KEY_SUBPROTOCOL):
             return name.removeprefix(KEY_SUBPROTOCOL)
     return None
+
+
+class Visitor(Struct, frozen=True, kw_only=True):
+    """What is known of one who asks for a session."""
+
+    key: str = ""
+    """The server key or client secret that was shown."""
+    origin: str | None = None
+    """Of the page that asks, by the `Origin` header."""
+    address: str = ""
+
+
+def visitor_of(request: web.Request) -> Visitor:
+    return Visitor(
+        key=presented_key(request.headers) or "",
+        origin=request.headers.get("Origin"),
+        address=request.remote or "",
+    )
 
 
 class KeyRing:

@@ -25,10 +25,9 @@ from antiphon.runtime.hub import Hub
 from antiphon.runtime.session import LiveSession
 from antiphon.server.admission import Admission, overloaded
 from antiphon.server.api_errors import ApiError, Unauthorized
-from antiphon.server.auth import Gate, presented_key
+from antiphon.server.auth import Gate, presented_key, visitor_of
 from antiphon.server.dialects import dialect_of
 from antiphon.server.grant import DEFAULT_MODEL, Grant
-from antiphon.server.realtime import visitor_of
 from antiphon.server.secret_store import digest
 from antiphon.transports.webrtc.settings import WebRtcSettings
 

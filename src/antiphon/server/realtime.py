@@ -10,26 +10,23 @@ import time
 from aiohttp import web
 
 from antiphon.errors import EngineUnavailable
+from antiphon.protocol.closes import CloseCode
 from antiphon.protocol.server import Error, ErrorDetail
 from antiphon.runtime.hub import Hub, SessionKind
 from antiphon.runtime.session import LiveSession
-from antiphon.server.admission import Admission, Visitor
+from antiphon.server.admission import Admission
 from antiphon.server.api_errors import ApiError, Unauthorized
-from antiphon.server.auth import SUBPROTOCOL, Gate, presented_key
+from antiphon.server.auth import SUBPROTOCOL, Gate, visitor_of
 from antiphon.server.dialects import dialect_of
 from antiphon.server.directory import Directory
 from antiphon.server.grant import DEFAULT_MODEL, Grant
 from antiphon.transports.websocket import (
-    INTERNAL_ERROR,
-    TRY_AGAIN_LATER,
     WebSocketConnection,
     WebSocketCounters,
     WebSocketLimits,
 )
 
 log = logging.getLogger(__name__)
-
-BAD_KEY_CLOSE = 3000
 
 
 class NotOpened(Exception):
@@ -96,7 +93,9 @@ class Realtime:
         detail = ErrorDetail(code=refused.code, message=str(refused))
         connection = self._connection(request, None)
         await connection.accept()
-        await connection.refuse(_error(detail), BAD_KEY_CLOSE, f"{detail.type}.{detail.code}")
+        await connection.refuse(
+            _error(detail), CloseCode.UNAUTHORIZED, f"{detail.type}.{detail.code}"
+        )
         return connection.response
 
     # --- In ------------------------------------------------------------------
@@ -120,11 +119,11 @@ class Realtime:
         except EngineUnavailable as error:
             log.warning("%s: %s", connection.id, error)
             detail = ErrorDetail(type="server_error", message=str(error))
-            await connection.refuse(_error(detail), TRY_AGAIN_LATER, "server_error")
+            await connection.refuse(_error(detail), CloseCode.TRY_AGAIN_LATER, "server_error")
             raise NotOpened(connection.response) from None
         except Exception:
             log.exception("%s: no session could be opened", connection.id)
-            await connection.refuse(_error(OUR_FAULT), INTERNAL_ERROR, "server_error")
+            await connection.refuse(_error(OUR_FAULT), CloseCode.INTERNAL_ERROR, "server_error")
             raise NotOpened(connection.response) from None
         return connection, session
 
@@ -147,7 +146,7 @@ class Realtime:
             raise
         except Exception:
             log.exception("%s: %s failed", connection.id, session.id)
-            await connection.refuse(_error(OUR_FAULT), INTERNAL_ERROR, "server_error")
+            await connection.refuse(_error(OUR_FAULT), CloseCode.INTERNAL_ERROR, "server_error")
         finally:
             log.info(
                 "%s: left %s after %.1f s with code %s; %d messages in, %d events out",
@@ -167,14 +166,6 @@ class Realtime:
             protocols=(SUBPROTOCOL,),
             dialect=dialect_of(request.headers, grant, strict=self._strict),
         )
-
-
-def visitor_of(request: web.Request) -> Visitor:
-    return Visitor(
-        key=presented_key(request.headers) or "",
-        origin=request.headers.get("Origin"),
-        address=request.remote or "",
-    )
 
 
 def _asked_for(request: web.Request) -> Grant:
