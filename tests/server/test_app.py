@@ -268,7 +268,7 @@ async def test_errors_have_the_shape_of_the_api(
     assert (status, headers["Allow"]) == (405, "GET, HEAD")
     assert body["error"]["code"] == "method_not_allowed"
 
-    site.api.hub = None  # type: ignore[assignment]  # A bug of ours.
+    site.api.admission = None  # type: ignore[assignment]  # A bug of ours.
     status, body, _ = await get(site, "/healthz")
     assert (status, body["error"]["type"]) == (500, "server_error")
     assert "Traceback" not in str(body)

@@ -5,20 +5,16 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any
 
-import aioice.ice
 import pytest
 from aiohttp import ClientWebSocketResponse
 
 from antiphon.transports.webrtc.calls import Answer
 from tests.server.place import VOICE, Place, places, turned_away, until
-from tests.transports.webrtc.client import LOCALHOST, Client
+from tests.transports.webrtc.client import Client
 
 
 @pytest.fixture
-async def place(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Place]:
-    monkeypatch.setattr(
-        aioice.ice, "get_host_addresses", lambda use_ipv4, use_ipv6: list(LOCALHOST)
-    )
+async def place(local_calls: None) -> AsyncIterator[Place]:
     async with places() as place:
         yield place
 
@@ -94,7 +90,7 @@ async def test_an_expired_secret_opens_nothing_and_says_so(place: Place) -> None
     secret = (await place.mint(seconds=10))["value"]
     live = await place.join(key=secret)
     await until(live, "session.created")
-    place.now_s += 10
+    place.clock.now_s += 10
     for reason in await refusals(place, secret):
         assert "has expired" in reason
     # A session outlives its secret.

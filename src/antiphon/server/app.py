@@ -93,6 +93,7 @@ class Api:
         keep_peer_data_out()
         app = web.Application(middlewares=[errors_as_json, self._at_the_gate])
         app.on_response_prepare.append(self._add_headers)
+        app.on_shutdown.append(self._end_sessions)
         app.cleanup_ctx.append(self._calls.running)
         app.router.add_get("/healthz", self.health)
         app.add_routes(Console().routes())
@@ -105,6 +106,10 @@ class Api:
             app.router.add_get(f"{prefix}/models", self.list_models)
             app.router.add_get(f"{prefix}/models/{{id}}", self.one_model)
         return app
+
+    async def _end_sessions(self, _: web.Application) -> None:
+        # Nobody listens any more; those who are still connected are told why it ends.
+        await self.hub.aclose()
 
     # --- For every request ---------------------------------------------------
 
