@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
+from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import ClientError, ClientSession, WSMsgType
@@ -16,6 +19,7 @@ from antiphon.server.wiring import Parts
 from antiphon.testing import run_in_virtual_time, serving
 from tests.server.place import until
 
+GUIDE = Path(__file__).parents[2] / "docs/guides/testing.md"
 HELLO = Script(replies=((Write(text="Hello."),),))
 
 
@@ -115,3 +119,20 @@ def test_more_than_a_reader_takes_waits_in_the_server_and_comes_in_order() -> No
         assert audio == pytest.approx(60 * 24_000 * 2 * 4 / 3, rel=0.01)
 
     run_in_virtual_time(main())
+
+
+async def test_the_guides_client_hears_what_the_script_says() -> None:
+    names = _example(0)
+    await names["test_my_client"]()
+
+
+def test_the_guides_hour_is_over_at_once() -> None:
+    names = _example(1)
+    names["test_a_session_ends_after_an_hour"]()
+
+
+def _example(index: int) -> dict[str, Any]:
+    code = re.findall(r"```python\n(.*?)```", GUIDE.read_text(), re.DOTALL)[index]
+    names: dict[str, Any] = {}
+    exec(code, names)
+    return names
