@@ -12,6 +12,7 @@ import pytest
 from antiphon.server.admission import Admission, Admitted, LoadLimits
 from antiphon.server.api_errors import ApiError, Unauthorized
 from antiphon.server.auth import Visitor
+from antiphon.server.config import Secret
 from antiphon.server.grant import Grant
 from antiphon.server.secret_store import MemorySecretStore, Minted, digest
 from antiphon.testing import run_in_virtual_time
@@ -74,7 +75,7 @@ class House:
 
     @asynccontextmanager
     async def admits(self, key: str, **who: str) -> AsyncIterator[Admitted]:
-        async with self.admission.admit(Visitor(key=key, **who), ASKED) as admitted:
+        async with self.admission.admit(Visitor(key=Secret(key), **who), ASKED) as admitted:
             yield admitted
 
     async def opens(self, key: str, takes_s: float = 0.0, **who: str) -> Admitted | int:

@@ -72,16 +72,17 @@ class Admission:
             Unauthorized: neither a key nor a secret that opens a session.
             ApiError: a page that may not use the secret; or no room, and when to try again.
         """
-        is_secret = visitor.key.startswith(PREFIX)
+        key = visitor.key.reveal()
+        is_secret = key.startswith(PREFIX)
         if is_secret:
             # First, so that a secret that opens nothing says so, however full it is here.
             with _refusals_told():
-                await self._secrets.check(visitor.key, origin=visitor.origin)
-        elif not self._is_server_key(visitor.key):
+                await self._secrets.check(key, origin=visitor.origin)
+        elif not self._is_server_key(key):
             raise Unauthorized
         with self._place(visitor.address):
             if is_secret:
-                async with self._redeemed(visitor) as admitted:
+                async with self._redeemed(key, visitor.origin) as admitted:
                     yield admitted
             else:
                 yield Admitted(grant=asked_for)
@@ -100,15 +101,15 @@ class Admission:
             self._opening -= 1
 
     @asynccontextmanager
-    async def _redeemed(self, visitor: Visitor) -> AsyncIterator[Admitted]:
-        redeeming = asyncio.ensure_future(self._secrets.redeem(visitor.key, origin=visitor.origin))
+    async def _redeemed(self, secret: str, origin: str | None) -> AsyncIterator[Admitted]:
+        redeeming = asyncio.ensure_future(self._secrets.redeem(secret, origin=origin))
         try:
             with _refusals_told():
                 grant = await asyncio.shield(redeeming)
-            yield Admitted(grant=grant, secret_digest=digest(visitor.key))
+            yield Admitted(grant=grant, secret_digest=digest(secret))
         except BaseException:
             # Shielded: a client that goes away (which cancels) shall not leave it half done.
-            await asyncio.shield(self._give_back(redeeming, visitor.key))
+            await asyncio.shield(self._give_back(redeeming, secret))
             raise
 
     async def _give_back(self, redeeming: asyncio.Future[Grant], secret: str) -> None:

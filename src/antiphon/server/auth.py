@@ -47,7 +47,7 @@ def presented_key(headers: CIMultiDictProxy[str]) -> str | None:
 class Visitor(Struct, frozen=True, kw_only=True):
     """What is known of one who asks for a session."""
 
-    key: str = ""
+    key: Secret = Secret("")
     """The server key or client secret that was shown."""
     origin: str | None = None
     """Of the page that asks, by the `Origin` header."""
@@ -56,7 +56,7 @@ class Visitor(Struct, frozen=True, kw_only=True):
 
 def visitor_of(request: web.Request) -> Visitor:
     return Visitor(
-        key=presented_key(request.headers) or "",
+        key=Secret(presented_key(request.headers) or ""),
         origin=request.headers.get("Origin"),
         address=request.remote or "",
     )
