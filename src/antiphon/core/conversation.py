@@ -23,6 +23,7 @@ from antiphon.core.settings import update_session
 from antiphon.core.stage import Stage
 from antiphon.core.terms import Activity, Terms
 from antiphon.protocol import client, server
+from antiphon.protocol.closes import CloseCode
 from antiphon.protocol.items import Item
 from antiphon.protocol.session import AnySession
 
@@ -87,7 +88,7 @@ class Conversation:
             case _:
                 self._on_turn_news(cause, now_ms, out)
         if life.is_draining and not self._responses.any_runs:
-            self._close(1012, "The server is restarting; connect again.", out)
+            self._close(CloseCode.RESTART, "The server is restarting; connect again.", out)
         return out
 
     # --- For those who look on -----------------------------------------------
@@ -183,16 +184,16 @@ class Conversation:
             out,
         )
         out.append(self._error(server.ErrorDetail(code="session_expired", message=message)))
-        self._close(1001, message, out)
+        self._close(CloseCode.GOING_AWAY, message, out)
 
     def _end_alone(self, out: list[Effect]) -> None:
         """Its owner is gone for good; what was being said is said to nobody."""
         self._responses.cancel_all(out)
-        self._close(1000, "The session has ended.", out)
+        self._close(CloseCode.NORMAL, "The session has ended.", out)
 
-    def _close(self, code: int, reason: str, out: list[Effect]) -> None:
+    def _close(self, code: CloseCode, reason: str, out: list[Effect]) -> None:
         self._stage.life.close()
-        out.append(Close(code, reason))
+        out.append(Close(int(code), reason))
 
     # --- The user's voice, and the engine's news of it -----------------------
 

@@ -119,7 +119,7 @@ class ClearPlayout(_Command, frozen=True, tag="clear_playout"):
 
 class Close(_Command, frozen=True, tag="close"):
     code: int
-    """A WebSocket close code."""
+    """One of `CloseCode`."""
     reason: str
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from antiphon.server.toml_lines import line_of
+from antiphon.server.toml_file import line_of
 
 TEXT = '''\
 # server = comment
