@@ -27,6 +27,7 @@ from antiphon.engines.cascade.llm.chat_stream import (
     SseReader,
     UpstreamError,
 )
+from antiphon.engines.cascade.llm.reply_text import ReplyText, tools_on_offer
 from antiphon.engines.cascade.parts import Grammar, Thinking
 from antiphon.errors import ConfigurationError, EngineUnavailable
 from antiphon.protocol.items import FunctionCall
@@ -124,6 +125,13 @@ class OpenAIChatMind:
         return None
 
     async def think(self, request: Generate) -> AsyncGenerator[Thinking, None]:
+        reply = ReplyText(tools_on_offer(request))
+        async with contextlib.aclosing(self._think(request)) as thoughts:
+            async for thought in thoughts:
+                for part in reply.take(thought):
+                    yield part
+
+    async def _think(self, request: Generate) -> AsyncGenerator[Thinking, None]:
         body = chat_request(request, self._settings.model, voice_hint=self._settings.voice_hint)
         taken = [i.call_id for i in request.items if isinstance(i, FunctionCall)]
         stream = ChatStream(
