@@ -18,6 +18,7 @@ from antiphon.core.effects import Generate
 from antiphon.engines.cascade.news import NewsQueue
 from antiphon.engines.cascade.parts import CallTool, Mind, SayText, Synthesizer, Thought
 from antiphon.engines.cascade.plan import SentencePlan
+from antiphon.engines.cascade.tts.scripts import language_of
 from antiphon.errors import EngineUnavailable
 
 MAX_PLANNED = 16
@@ -30,12 +31,20 @@ class Answer:
     """Carries out one `Generate`; cancel its task to stop it."""
 
     def __init__(
-        self, request: Generate, mind: Mind, synthesizer: Synthesizer, news: NewsQueue
+        self,
+        request: Generate,
+        mind: Mind,
+        synthesizer: Synthesizer,
+        news: NewsQueue,
+        *,
+        language: str | None = None,
     ) -> None:
+        """``language``: what the session is in, a tag such as "de"."""
         self._request = request
         self._mind = mind
         self._synthesizer = synthesizer
         self._news = news
+        self._language = language
         self._id = request.response_id
         self._planned: asyncio.Queue[_Planned] = asyncio.Queue(MAX_PLANNED)
         self._item_chars = 0
@@ -89,7 +98,10 @@ class Answer:
             return
         start = self._item_samples
         speech = self._synthesizer.speak(
-            text.strip(), voice=self._request.voice, speed=self._request.speed
+            text.strip(),
+            voice=self._request.voice,
+            speed=self._request.speed,
+            language=language_of(text, self._language),
         )
         async with aclosing(speech) as pieces:
             async for piece in pieces:
