@@ -85,6 +85,24 @@ async def test_marks_count_on_through_the_sentences_of_one_item() -> None:
     assert words[-1].end_sample == 5 * 2_400
 
 
+async def test_the_caption_shows_what_is_written_and_the_voice_says_what_a_person_would() -> None:
+    texts = ["It costs **$3.50** now. ", "\U0001f600\n", "See [this](https://example.com), 5 km."]
+    cascade = Cascade(PlannedBrain(lambda _: [*map(SayText, texts), Thought()]))
+    cascade.session.send(Generate(response_id="resp_1", items=(HELLO,)))
+    news = await cascade.news(EngineFinished)
+    whole = "".join(texts)
+    assert "".join(n.text for n in news if isinstance(n, EngineSaid)) == whole
+    assert cascade.synthesizer.spoken == [
+        "It costs three dollars and fifty cents now.",
+        "See this, five kilometers.",
+    ]
+    words = [word for n in news if isinstance(n, EngineSpoke) for word in n.words]
+    heard = [whole[: word.text_end] for word in words]
+    assert heard[1:3] == ["It costs", "It costs **$3.50**"]
+    assert heard[-2:] == [whole[: -len(" 5 km.")], whole]
+    assert words[2].end_sample == 7 * 2_400, "all seven words so far are heard"
+
+
 async def test_the_voice_speaks_the_language_of_the_session_or_of_the_script() -> None:
     brain = PlannedBrain(
         lambda _: [SayText("Guten Tag. Es regnet heute. 今天天气很好。"), Thought()]
