@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from antiphon.engines.cascade.plan import MAX_CHARS, SentencePlan
+from antiphon.engines.cascade.punctuation import ASCII_SENTENCE_END, SENTENCE_END
 
 
 def pieces(*texts: str) -> list[str]:
@@ -89,3 +92,11 @@ def test_not_every_full_stop_is_an_end(text: str) -> None:
 
 def test_a_number_may_end_a_sentence() -> None:
     assert pieces("It was 42. Then it was not.") == ["It was 42. ", "Then it was not."]
+
+
+@given(st.text(st.characters(codec="ascii"), max_size=80))
+def test_ascii_has_the_same_ends_by_itself(text: str) -> None:
+    def ends(pattern: str) -> list[int]:
+        return [end.end() for end in re.finditer(pattern, text)]
+
+    assert ends(ASCII_SENTENCE_END) == ends(SENTENCE_END)

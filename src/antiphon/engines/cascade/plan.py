@@ -8,7 +8,13 @@ from __future__ import annotations
 
 import re
 
-from antiphon.engines.cascade.punctuation import CLAUSE_END, SENTENCE_END, SPACE_AS_END, length
+from antiphon.engines.cascade.punctuation import (
+    ASCII_SENTENCE_END,
+    CLAUSE_END,
+    SENTENCE_END,
+    SPACE_AS_END,
+    length,
+)
 
 MIN_CHARS = 12
 """Shorter sentences ("Yes.") are spoken together with the next one, if it is there already."""
@@ -21,6 +27,7 @@ MAX_CHARS = 220
 is several (`punctuation.length`)."""
 
 _END = re.compile(f"{SENTENCE_END}|(?P<space>{SPACE_AS_END})")
+_ASCII_END = re.compile(f"{ASCII_SENTENCE_END}|(?P<space>(?!))")
 _CLAUSE = re.compile(CLAUSE_END)
 _ABBREVIATION = re.compile(
     r"(?:^|[\s(])(?:mr|mrs|ms|dr|prof|st|vs|etc|no|approx|jr|bzw|ca|nr|z\.\s?b|d\.\s?h|sra?"
@@ -58,7 +65,7 @@ class SentencePlan:
     def _cut(self) -> int:
         """How much of the text is a piece by itself; 0: not enough yet."""
         text = self._text
-        for end in _END.finditer(text):
+        for end in (_ASCII_END if text.isascii() else _END).finditer(text):
             before = text[: end.end()]
             if length(before) < (SPACED_CLAUSE_CHARS if end["space"] else self._shortest):
                 continue
