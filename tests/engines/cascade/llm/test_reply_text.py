@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from antiphon.core.effects import Generate
-from antiphon.engines.cascade.llm.reply_blocks import MAX_CALL_CHARS
+from antiphon.engines.cascade.llm.reply_blocks import MAX_CALL_CHARS, Template
 from antiphon.engines.cascade.llm.reply_marks import MARKS
 from antiphon.engines.cascade.llm.reply_text import ReplyText, tools_on_offer
 from antiphon.engines.cascade.llm.written_calls import Schemas
@@ -203,6 +203,31 @@ def test_a_limit_makes_no_call_of_what_it_cut() -> None:
     assert filtered.take(Thought("max_output_tokens")) == [Thought("max_output_tokens")]
 
 
+def test_a_template_that_opens_the_thought_is_learned_from_its_first_answer() -> None:
+    template = Template()
+    whole = "The user wants it.\n</think>\n\nSunny."
+
+    def answer(text: str, *, cut_short: bool = False) -> list[object]:
+        filtered = ReplyText(TOOLS, template=template)
+        parts = [part for piece in cut_every(text, 3) for part in filtered.feed(piece)]
+        return joined(parts + filtered.flush(cut_short=cut_short))
+
+    assert answer("In `</think>` it ends. <think>x</think>y") == ["In `</think>` it ends. y"]
+    assert not template.opens_thought
+    assert answer(whole) == ["The user wants it.\n\n\nSunny."], "nobody could know"
+    assert answer(whole) == ["Sunny."]
+    assert answer("<think>It</think>Sunny.") == ["Sunny."]
+    assert answer("The user wa", cut_short=True) == []
+    filtered = ReplyText(TOOLS, template=template)
+    call = CallTool("call_1", "get_time", "{}")
+    assert filtered.take(SayText("I must look.")) == []
+    assert filtered.take(call) == [call]
+    assert template.opens_thought
+    assert answer("Sunny, without a thought.") == ["Sunny, without a thought."]
+    assert not template.opens_thought
+    assert ReplyText(TOOLS, template=template).feed("At once.") == [SayText("At once.")]
+
+
 def test_text_is_delayed_no_more_than_it_must() -> None:
     filtered = ReplyText(TOOLS)
     assert filtered.feed("Is a <") == [SayText("Is a ")]
@@ -213,8 +238,17 @@ def test_text_is_delayed_no_more_than_it_must() -> None:
 
 
 def test_memory_is_bounded() -> None:
-    for opening in ("<think>", CALLS[0][:30], "[TOOL_CALLS] [{", '{"name": "', "<|channel|>final"):
-        filtered = ReplyText(TOOLS)
+    knows = Template()
+    knows.opens_thought = True
+    for opening in (
+        "",
+        "<think>",
+        CALLS[0][:30],
+        "[TOOL_CALLS] [{",
+        '{"name": "',
+        "<|channel|>final",
+    ):
+        filtered = ReplyText(TOOLS, template=None if opening else knows)
         filtered.feed(opening)
         for _ in range(40):
             filtered.feed("x" * (MAX_CALL_CHARS // 20))

@@ -17,6 +17,7 @@ from antiphon.engines.cascade.llm.reply_marks import (
     NEXT_ROLE,
     OUR_ROLES,
     ROLE_NAMES,
+    THOUGHT_END,
     Ends,
     Mark,
 )
@@ -32,6 +33,18 @@ log = logging.getLogger(__name__)
 MAX_CALL_CHARS = 64 * 1024
 """Longer calls are given up: what could be an answer is shown, the rest is hidden."""
 _MAX_HEADER_CHARS = 200
+
+
+MAX_THOUGHT_CHARS = 64 * 1024
+"""What may be an answer after all is kept no longer than this."""
+
+
+class Template:
+    """What the answers so far have shown of the model's chat template."""
+
+    def __init__(self) -> None:
+        self.opens_thought = False
+        """The prompt ends in ``<think>``, so that answers hold only its end."""
 
 
 class Over(enum.Enum):
@@ -73,6 +86,26 @@ class Hidden:
         if over is not Over.NO:
             return Read(len(text), None)
         return Read(max(0, len(text) - self._ends.longest + 1), self)
+
+
+class LikelyThought:
+    """The beginning of an answer, where the chat template is known to open a thought."""
+
+    def __init__(self, template: Template) -> None:
+        self._template = template
+        self._searched = 0
+
+    def read(self, text: str, over: Over) -> Read:
+        end = THOUGHT_END.pattern.search(text, self._searched)
+        if end:
+            return Read(end.end(), None)
+        if over is Over.NO and len(text) <= MAX_THOUGHT_CHARS:
+            self._searched = max(0, len(text) - THOUGHT_END.longest + 1)
+            return Read(0, self)
+        if over is not Over.YES:
+            return Read(0, Hidden(THOUGHT_END))
+        self._template.opens_thought = False  # So this was the answer.
+        return Read(0, None)
 
 
 class TaggedCall:

@@ -48,6 +48,7 @@ _THOUGHT_ENDS = (
     "</think>", "</thinking>", "</thought>", "</reasoning>", "</seed:think>", "◁/think▷",
     "[/think]", "<|end_thinking|>", "<|end_of_thought|>",
 )  # fmt: skip
+THOUGHT_END = _ends(*_THOUGHT_ENDS)
 _TAGGED_CALLS = ("tool_call", "tool_calls", "toolcall", "function_call", "functioncall")
 _ROLES = ("<|im_start|>", "<|start_header_id|>", "<start_of_turn>", "<|start_of_role|>")
 _CHANNELS = ("<|start|>", "<|channel|>")
@@ -61,7 +62,7 @@ _TOKENS = (
 MARKS: dict[str, Mark] = {
     **dict.fromkeys([*_TOKENS, *_THOUGHT_ENDS], Mark("token")),
     **{f"</{tag}>": Mark("token") for tag in _TAGGED_CALLS},
-    **dict.fromkeys(_THOUGHT_BEGINS, Mark("thought", _ends(*_THOUGHT_ENDS))),
+    **dict.fromkeys(_THOUGHT_BEGINS, Mark("thought", THOUGHT_END)),
     **{f"<{tag}>": Mark("call", _ends(f"</{tag}>"), like_a_word=True) for tag in _TAGGED_CALLS},
     "<function=": Mark("call", _ends("</function>"), like_a_word=True),
     "<invoke name=": Mark("call", _ends("</invoke>"), like_a_word=True),

@@ -17,13 +17,21 @@ from antiphon.engines.cascade.llm.reply_blocks import (
     Channel,
     Hidden,
     JsonCall,
+    LikelyThought,
     MaybeCall,
     Over,
     Role,
     TaggedCall,
+    Template,
     begins_bare_harmony,
 )
-from antiphon.engines.cascade.llm.reply_marks import FENCE_NAMES, Mark, mark_at, may_become_mark
+from antiphon.engines.cascade.llm.reply_marks import (
+    FENCE_NAMES,
+    THOUGHT_END,
+    Mark,
+    mark_at,
+    may_become_mark,
+)
 from antiphon.engines.cascade.llm.written_calls import Schemas, WrittenCall
 from antiphon.engines.cascade.parts import CallTool, SayText, Thinking, Thought
 from antiphon.protocol.session import FunctionTool
@@ -57,12 +65,23 @@ class ReplyText:
     call until it is whole.
     """
 
-    def __init__(self, tools: Schemas, *, new_call_id: Callable[[], str] = new_call_id) -> None:
+    def __init__(
+        self,
+        tools: Schemas,
+        *,
+        template: Template | None = None,
+        new_call_id: Callable[[], str] = new_call_id,
+    ) -> None:
+        """``template`` is shared by the answers of one model, which learn from each other."""
+        self._template = template or Template()
         self._tools = tools
         self._new_call_id = new_call_id
         self._buffer = ""
-        self._block: Block | None = None
+        opens = self._template.opens_thought
+        self._block: Block | None = LikelyThought(self._template) if opens else None
         """What the buffer is; None: text."""
+        self._thought = opens
+        """A thought was opened."""
         self._shown = _Shown()
         self._out: list[Thinking] = []
 
@@ -74,7 +93,8 @@ class ReplyText:
             case Thought(reason):
                 return [*self.flush(cut_short=reason is not None), thought]
             case CallTool():
-                return [*self.flush(), thought]
+                # A model that calls has not answered: what is open is a thought.
+                return [*self.flush(cut_short=isinstance(self._block, LikelyThought)), thought]
 
     def feed(self, piece: str) -> list[Thinking]:
         self._buffer += piece
@@ -99,6 +119,8 @@ class ReplyText:
         read = block.read(self._buffer, over)
         self._buffer = self._buffer[read.used :]
         self._block = read.then
+        if read.used and not read.shown:
+            self._shown.hide()
         self._show(read.shown)
         for call in read.calls:
             self._call(call)
@@ -169,7 +191,10 @@ class ReplyText:
         self._buffer = self._buffer[len(text) :]
         self._shown.hide()
         match mark.kind:
+            case "token" if not self._thought and THOUGHT_END.pattern.fullmatch(text):
+                self._template.opens_thought = True
             case "thought":
+                self._thought = True
                 self._block = Hidden(mark.ends)
             case "call" if mark.ends:
                 self._block = TaggedCall(text, mark, self._tools)
