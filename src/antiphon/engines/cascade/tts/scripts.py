@@ -37,7 +37,9 @@ _LANGUAGES = {name: languages for name, _, languages in _SCRIPTS}
 _NOT_LATIN = {language for languages in _LANGUAGES.values() for language in languages} - {
     "sr", "ku", "kk"
 }  # fmt: skip
-_WHATEVER = re.compile(r"[\W\d_]")
+_NO_WORDS = re.compile(r"\w+://\S+|\S+@\S+|\]\([^)\n]*\)|`[^`\n]*`")
+"""Addresses and code, in whatever script."""
+_NO_LETTER = re.compile(r"[\W\d_]")
 
 
 def language_of(text: str, wanted: str | None) -> str | None:
@@ -48,28 +50,27 @@ def language_of(text: str, wanted: str | None) -> str | None:
     whatever the synthesiser reads by itself.
     """
     base = (wanted or "").lower().replace("_", "-").split("-")[0]
-    script = _script(text)
-    if script is None:
+    letters = _NO_LETTER.sub("", _NO_WORDS.sub("", text))
+    if not letters:
         return wanted
+    counts = _counts(letters)
+    script = max(counts, key=lambda name: counts[name])
+    if any(counts.get(name) and base in languages for name, languages in _LANGUAGES.items()):
+        return wanted  # With names of other scripts in it.
     if script == "latin":
         return "en" if base in _NOT_LATIN else wanted
-    if base in _LANGUAGES[script]:
-        return wanted
     return _LANGUAGES[script][0]
 
 
-def _script(text: str) -> str | None:
-    """That of most letters; a sign of Chinese weighs as much as a few letters."""
-    letters = _WHATEVER.sub("", text)
-    if not letters:
-        return None
+def _counts(letters: str) -> dict[str, int]:
+    """Letters of each script; a sign of Chinese weighs as much as a few."""
     if letters.isascii():
-        return "latin"
+        return {"latin": len(letters)}
     counts = {name: len(signs.findall(letters)) for name, signs in _SIGNS.items()}
     counts["latin"] = len(letters) - sum(counts.values())
     for name in ("han", "kana", "hangul"):
         counts[name] *= 3
-    # Japanese is written in both, Chinese only in one.
     if counts["kana"]:
-        counts["kana"] += counts.pop("han")
-    return max(counts, key=lambda name: counts[name])
+        # Japanese is written in both, Chinese only in one.
+        counts["kana"] += counts["han"]
+    return counts

@@ -51,7 +51,7 @@ def test_marks_of_layout_are_not_spoken(written: str, spoken: str) -> None:
         ("example.co.uk/" + "x" * 50, "example dot co dot uk"),
         ("Mail jo.doe-x@example.org!", "Mail jo dot doe dash x at example dot org!"),
         ("config.toml, Node.js", "config dot toml, Node dot js"),
-        ("The API of the FBI, NASA, GPUs", "The A.P.I. of the F.B.I., NASA, G.P.U.s"),
+        ("The API of the FBI, NASA, GPUs", "The A.P.I. of the F.B.I., NASA, G.P.U.'s"),
         ("TELL US THE WHOLE IDEA", "TELL US THE WHOLE IDEA"),
         ("R&D, he/she, and/or, e.g. this", "R and D, he she, and or, for example this"),
         ("World War II, Chapter IV, Henry VIII, I",
@@ -93,7 +93,7 @@ def test_names_are_said_as_people_say_them(written: str, spoken: str) -> None:
          " ten dot zero dot zero dot one"),
         ("1/2, 24/7, 16:9, #5", "one half, twenty-four seven, sixteen to nine, number five"),
         ("2 + 2 = 4, 5 - 3 = 2, 2*3, a < b, x -> y, ~5", "two plus two equals four, five minus"
-         " three equals two, two times three, a is less than b, x to y, about five"),
+         " three equals two, two times three, a less than b, x to y, about five"),
         ("B2B, 4K, MP3, 1080p", "B2B, 4K, MP3, 1080p"),
     ],
 )  # fmt: skip
@@ -108,11 +108,14 @@ def test_numbers_are_said_with_what_belongs_to_them(written: str, spoken: str) -
          " zum Beispiel eintausendzweihundertvierunddreißig Euro sechsundfünfzig Cent"),
         ("de", "der 1. Mai, 1 m, 1 h, 3,5 %", "der erste Mai, ein Meter, eine Stunde,"
          " drei Komma fünf Prozent"),
+        ("en-GB", "5/4/2024", "the fifth of April twenty twenty-four"),
         ("fr-CA", "1 234,56 € le 1er mai, 2 millions €", "mille deux cent trente-quatre euros et"
          " cinquante-six centimes le premier mai, deux millions d'euros"),
         ("es", "1.234 €, 21 km, 1 h, 50 %", "mil doscientos treinta y cuatro euros,"
          " veintiún kilómetros, una hora, cincuenta por ciento"),
         ("it", "1.234,5 il 1 maggio", "milleduecentotrentaquattro virgola cinque il primo maggio"),
+        ("pt", "16", "dezasseis"),
+        ("pt-BR", "16", "dezesseis"),
         ("pt-BR", "R$ 2,50, 15:00, 1 h", "dois reais e cinquenta centavos, quinze horas, uma hora"),
         ("zh", "**今天** 25° https://example.com/a 😀", "今天 25° example.com"),
         ("hi", "[नमस्ते](http://x.com) 25%", "नमस्ते 25%"),

@@ -6,6 +6,7 @@ In other languages numbers and signs stay as they are written: synthesisers read
 from __future__ import annotations
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 
 class Money(Struct, frozen=True):
@@ -17,6 +18,7 @@ class Money(Struct, frozen=True):
 
 
 class Language(Struct, frozen=True, kw_only=True):
+    tag: str
     numbers: str
     """The name that num2words has for it."""
     decimal: str
@@ -47,6 +49,8 @@ class Language(Struct, frozen=True, kw_only=True):
     """ "un million *de* dollars"."""
     units: dict[str, tuple[str, str]]
     version: str
+    per: str
+    """As in "$5/month"."""
     percent: str
     months: tuple[str, ...]
     day: str
@@ -69,6 +73,11 @@ class Language(Struct, frozen=True, kw_only=True):
     ordinal_signs: str = ""
     """A pattern for what follows the digits of an ordinal."""
 
+    @property
+    def base(self) -> str:
+        """The tag without its region."""
+        return self.tag[:2]
+
 
 def _units(**names: str) -> dict[str, tuple[str, str]]:
     """From "one|many"."""
@@ -79,6 +88,7 @@ def _units(**names: str) -> dict[str, tuple[str, str]]:
 
 
 _EN = Language(
+    tag="en",
     numbers="en",
     one=("one", "one"),
     decimal=".",
@@ -92,8 +102,8 @@ _EN = Language(
         "²": "squared", "³": "cubed", "½": "one half", "¼": "one quarter", "¾": "three quarters",
         "√": "the square root of", "∞": "infinity", "§": "section", "№": "number", "π": "pi",
     },
-    between={"+": "plus", "=": "equals", "*": "times", "<": "is less than", ">": "is more than",
-             "->": "to", "=>": "to", "<=": "is at most", ">=": "is at least", "==": "equals",
+    between={"+": "plus", "=": "equals", "*": "times", "<": "less than", ">": "more than",
+             "->": "to", "=>": "to", "<=": "at most", ">=": "at least", "==": "equals",
              "!=": "is not", "/": "or", "-": "minus", "−": "minus"},
     dot="dot", at="at", slash="slash", dash="dash", underscore="underscore",
     money={
@@ -133,6 +143,7 @@ _EN = Language(
         "m³": ("cubic meter", "cubic meters"),
     },
     version="version",
+    per="per",
     percent="percent",
     months=("January", "February", "March", "April", "May", "June", "July", "August",
             "September", "October", "November", "December", "Jan", "Feb", "Mar", "Apr", "Jun",
@@ -157,6 +168,7 @@ _EN = Language(
 )  # fmt: skip
 
 _DE = Language(
+    tag="de",
     numbers="de",
     one=("ein", "eine"),
     feminine="e$",
@@ -196,6 +208,7 @@ _DE = Language(
     ) | {"°C": ("Grad Celsius", "Grad Celsius"), "m²": ("Quadratmeter", "Quadratmeter"),
          "km²": ("Quadratkilometer", "Quadratkilometer")},
     version="Version",
+    per="pro",
     percent="Prozent",
     months=("Januar", "Februar", "März", "April", "Mai", "Juni", "Juli", "August", "September",
             "Oktober", "November", "Dezember"),
@@ -214,6 +227,7 @@ _DE = Language(
 )  # fmt: skip
 
 _FR = Language(
+    tag="fr",
     numbers="fr",
     one=("un", "une"),
     feminine="(?:heure|minute|seconde)$",
@@ -228,8 +242,8 @@ _FR = Language(
         "²": "au carré", "³": "au cube", "½": "un demi", "¼": "un quart", "¾": "trois quarts",
         "§": "paragraphe", "π": "pi",
     },
-    between={"+": "plus", "=": "égale", "*": "fois", "<": "est inférieur à",
-             ">": "est supérieur à", "->": "vers", "-": "moins", "−": "moins", "/": "ou"},
+    between={"+": "plus", "=": "égale", "*": "fois", "<": "inférieur à",
+             ">": "supérieur à", "->": "vers", "-": "moins", "−": "moins", "/": "ou"},
     dot="point", at="arobase", slash="slash", dash="tiret", underscore="tiret bas",
     money={
         "€": Money("un euro", "euros", "un centime", "centimes"),
@@ -255,6 +269,7 @@ _FR = Language(
     ) | {"°C": ("degré Celsius", "degrés Celsius"), "m²": ("mètre carré", "mètres carrés"),
          "km²": ("kilomètre carré", "kilomètres carrés")},
     version="version",
+    per="par",
     percent="pour cent",
     months=("janvier", "février", "mars", "avril", "mai", "juin", "juillet", "août",
             "septembre", "octobre", "novembre", "décembre"),
@@ -272,6 +287,7 @@ _FR = Language(
 )  # fmt: skip
 
 _ES = Language(
+    tag="es",
     numbers="es",
     one=("un", "una"),
     feminine="a$",
@@ -286,8 +302,8 @@ _ES = Language(
         "²": "al cuadrado", "³": "al cubo", "½": "un medio", "¼": "un cuarto",
         "¾": "tres cuartos", "π": "pi",
     },
-    between={"+": "más", "=": "es igual a", "*": "por", "<": "es menor que",
-             ">": "es mayor que", "->": "a", "-": "menos", "−": "menos", "/": "o"},
+    between={"+": "más", "=": "es igual a", "*": "por", "<": "menor que",
+             ">": "mayor que", "->": "a", "-": "menos", "−": "menos", "/": "o"},
     dot="punto", at="arroba", slash="barra", dash="guion", underscore="guion bajo",
     money={
         "€": Money("un euro", "euros", "un céntimo", "céntimos"),
@@ -309,6 +325,7 @@ _ES = Language(
         min="minuto|minutos", h="hora|horas",
     ) | {"°C": ("grado Celsius", "grados Celsius"), "m²": ("metro cuadrado", "metros cuadrados")},
     version="versión",
+    per="por",
     percent="por ciento",
     months=("enero", "febrero", "marzo", "abril", "mayo", "junio", "julio", "agosto",
             "septiembre", "octubre", "noviembre", "diciembre"),
@@ -326,6 +343,7 @@ _ES = Language(
 )  # fmt: skip
 
 _IT = Language(
+    tag="it",
     numbers="it",
     one=("un", "una"),
     feminine="a$",
@@ -339,7 +357,7 @@ _IT = Language(
         "≥": "almeno", "→": "a", "°": "gradi", "%": "per cento", "²": "al quadrato",
         "³": "al cubo", "½": "un mezzo", "¼": "un quarto", "¾": "tre quarti", "π": "pi greco",
     },
-    between={"+": "più", "=": "uguale", "*": "per", "<": "è minore di", ">": "è maggiore di",
+    between={"+": "più", "=": "uguale", "*": "per", "<": "minore di", ">": "maggiore di",
              "->": "a", "-": "meno", "−": "meno", "/": "o"},
     dot="punto", at="chiocciola", slash="barra", dash="trattino", underscore="trattino basso",
     money={
@@ -360,6 +378,7 @@ _IT = Language(
         W="watt", kW="chilowatt", s="secondo|secondi", min="minuto|minuti", h="ora|ore",
     ) | {"°C": ("grado Celsius", "gradi Celsius"), "m²": ("metro quadrato", "metri quadrati")},
     version="versione",
+    per="al",
     percent="per cento",
     months=("gennaio", "febbraio", "marzo", "aprile", "maggio", "giugno", "luglio", "agosto",
             "settembre", "ottobre", "novembre", "dicembre"),
@@ -376,6 +395,7 @@ _IT = Language(
 )  # fmt: skip
 
 _PT = Language(
+    tag="pt",
     numbers="pt",
     one=("um", "uma"),
     feminine="a$",
@@ -390,8 +410,8 @@ _PT = Language(
         "²": "ao quadrado", "³": "ao cubo", "½": "um meio", "¼": "um quarto",
         "¾": "três quartos", "π": "pi",
     },
-    between={"+": "mais", "=": "é igual a", "*": "vezes", "<": "é menor que",
-             ">": "é maior que", "->": "para", "-": "menos", "−": "menos", "/": "ou"},
+    between={"+": "mais", "=": "é igual a", "*": "vezes", "<": "menor que",
+             ">": "maior que", "->": "para", "-": "menos", "−": "menos", "/": "ou"},
     dot="ponto", at="arroba", slash="barra", dash="hífen", underscore="sublinhado",
     money={
         "€": Money("um euro", "euros", "um cêntimo", "cêntimos"),
@@ -413,6 +433,7 @@ _PT = Language(
         s="segundo|segundos", min="minuto|minutos", h="hora|horas",
     ) | {"°C": ("grau Celsius", "graus Celsius"), "m²": ("metro quadrado", "metros quadrados")},
     version="versão",
+    per="por",
     percent="por cento",
     months=("janeiro", "fevereiro", "março", "abril", "maio", "junho", "julho", "agosto",
             "setembro", "outubro", "novembro", "dezembro"),
@@ -429,9 +450,14 @@ _PT = Language(
     ordinal_signs="[ºª°]",
 )  # fmt: skip
 
-LANGUAGES = {"en": _EN, "de": _DE, "fr": _FR, "es": _ES, "it": _IT, "pt": _PT}
+LANGUAGES = {language.tag: language for language in (_EN, _DE, _FR, _ES, _IT, _PT)} | {
+    "en-gb": replace(_EN, tag="en-gb", day_first=True),
+    "pt-br": replace(_PT, tag="pt-br", numbers="pt_BR"),
+}
+"""By tags in lower case."""
 
 
 def language_data(tag: str | None) -> Language | None:
     """Of a tag such as "pt-BR"; no tag is English."""
-    return LANGUAGES.get((tag or "en").lower().replace("_", "-").split("-")[0])
+    tag = (tag or "en").lower().replace("_", "-")
+    return LANGUAGES.get(tag) or LANGUAGES.get(tag.split("-")[0])

@@ -23,7 +23,7 @@ _MAX_PATH_CHARS = 30
 
 _SPELLED = frozenset(
     ("AI", "API", "CEO", "CIA", "CPU", "DIY", "DNA", "EU", "FAQ", "FBI", "GPU", "ID", "IP", "ISO",
-     "IT", "OS", "UI", "UK", "UN", "URL", "US", "USA", "USB", "UX", "VIP")
+     "IT", "OS", "UI", "UK", "UN", "URL", "US", "USA", "USB", "UTC", "UX", "VIP")
 )  # fmt: skip
 _SAID = frozenset(["HMM", "SHH", "PST", "MR", "MRS", "DR", "ST", "VS", "BRR", "GRR", "PSST"])
 """Without a vowel, and yet no letters one by one."""
@@ -87,7 +87,7 @@ class NameReadings:
             return None
         if word in ("IT", "US", "ID") and m.string.isupper():
             return None  # Somebody shouts.
-        return ".".join(capitals) + "." + ("s" if word != capitals else "")
+        return ".".join(capitals) + "." + ("'s" if word != capitals else "")
 
     def _roman(self, m: Match) -> str | None:
         before = _WORD_BEFORE.search(m.string, max(0, m.start() - 24), m.start())
@@ -111,8 +111,8 @@ def _value(roman: str) -> int:
 
 
 @lru_cache(maxsize=len(LANGUAGES))
-def _of(numbers: str) -> list[Reading]:
-    return NameReadings(LANGUAGES[numbers]).readings
+def _of(tag: str) -> list[Reading]:
+    return NameReadings(LANGUAGES[tag]).readings
 
 
 _HOST_ALONE = [Reading(re.compile(_URL), _host)]
@@ -120,4 +120,4 @@ _HOST_ALONE = [Reading(re.compile(_URL), _host)]
 
 def name_readings(language: Language | None) -> list[Reading]:
     """Without a language only that nobody reads out the whole of an address."""
-    return _of(language.numbers) if language else _HOST_ALONE
+    return _of(language.tag) if language else _HOST_ALONE

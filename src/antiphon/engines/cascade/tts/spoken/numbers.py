@@ -64,7 +64,7 @@ class Numbers:
         if written == "1":
             return language.one[re.search(language.feminine, noun) is not None]
         words = self.read(written)
-        if language.numbers == "es":
+        if language.base == "es":
             words = re.sub(r"tiuno$", "tiún", re.sub(r"\buno$", "un", words))
         return words
 

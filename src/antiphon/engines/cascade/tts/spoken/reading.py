@@ -59,6 +59,7 @@ class NumberReadings:
             (rf"{amount}{scale}\s?(?P<money>{money}){end}", self._money),
             (rf"{amount}\s?%", self._percent),
             (rf"{amount}\s?(?P<unit>{units}){end}", self._unit),
+            (rf"{amount}(?P<scale>k|M){end}", self._scaled),
             (rf"(?P<n>\d+){language.ordinal_signs or '(?!)'}{end}", self._ordinal),
             (rf"(?P<n>\d\d?)\.(?=\s(?:{months}))", self._inflected_day),
             (rf"(?P<n>\d\d?)(?=\s(?:{months})\b)", self._day_of_month),
@@ -89,7 +90,9 @@ class NumberReadings:
         spoken_year = self._numbers.year(year)
         if not self._language.day_first:
             return f"{name} {spoken_day}, {spoken_year}"
-        of = " de " if self._language.numbers in ("es", "pt") else " "
+        if self._language.day == "ordinal":
+            return f"the {spoken_day} of {name} {spoken_year}"
+        of = " de " if self._language.base in ("es", "pt") else " "
         return f"{spoken_day}{of}{name}{of}{spoken_year}"
 
     def _day(self, digits: str, *, inflected: bool = True) -> str:
@@ -124,7 +127,7 @@ class NumberReadings:
             spoken = spoken_hour if half else language.hour[several].format(h=spoken_hour)
         else:
             minutes = numbers.whole(str(int(minute)))
-            if minute[0] == "0" and language.numbers == "en":
+            if minute[0] == "0" and language.base == "en":
                 minutes = f"oh {minutes}"
             spoken = language.hour_minute[several].format(h=spoken_hour, m=minutes)
         if m["s"]:
@@ -132,12 +135,12 @@ class NumberReadings:
         return f"{spoken} {_letters(half)}" if half else spoken
 
     def _half_day(self, m: Match) -> str | None:
-        if self._language.numbers != "en":
+        if self._language.base != "en":
             return None
         return f"{self._numbers.whole(m['h'])} {_letters(m['half'])}"
 
     def _decade(self, m: Match) -> str | None:
-        if self._language.numbers != "en" or int(m["n"]) not in YEARS:
+        if self._language.base != "en" or int(m["n"]) not in YEARS:
             return None
         return re.sub("y$", "ies", self._numbers.year(m["n"])).replace("hundred", "hundreds")
 
@@ -156,7 +159,7 @@ class NumberReadings:
         if m["scale"]:
             scale = language.scales[m["scale"]]
             of = language.of_scale if "i" in scale and scale not in ("mil", "mille") else ""
-            if of == "de" and language.numbers == "fr" and money.many[0] in "aeiou":
+            if of == "de" and language.base == "fr" and money.many[0] in "aeiou":
                 return f"{self._amount(m)} {scale} d'{money.many}"
             return " ".join(filter(None, [self._amount(m), scale, of, money.many]))
         cents = re.fullmatch(r"(.*)[.,](\d\d)", m["from"])
@@ -173,6 +176,11 @@ class NumberReadings:
         if value == 0:
             return small
         return " ".join(filter(None, [main, self._language.with_cents, small]))
+
+    def _scaled(self, m: Match) -> str | None:
+        if self._language.base != "en":
+            return None
+        return f"{self._amount(m)} {self._language.scales[m['scale']]}"
 
     def _percent(self, m: Match) -> str:
         return f"{self._amount(m)} {self._language.percent}"
@@ -197,7 +205,7 @@ class NumberReadings:
         return f"{first} {self._language.to} {second}"
 
     def _numbered(self, m: Match) -> str | None:
-        if self._language.numbers != "en":
+        if self._language.base != "en":
             return None
         return f"number {self._numbers.whole(m['n'])}"
 
@@ -237,15 +245,10 @@ class NumberReadings:
         """A version, or an address."""
         parts = m[0].split(".")
         say = self._numbers.whole if all(len(part) <= 3 for part in parts) else self._numbers.digits
-        point = (
-            self._language.dot
-            if len(parts) == 4
-            else _VERSION_POINT.get(self._language.numbers, self._language.dot)
-        )
+        point = self._language.dot
+        if len(parts) < 4 and self._language.base == "en":
+            point = self._language.point
         return f" {point} ".join(map(say, parts))
-
-
-_VERSION_POINT = {"en": "point"}
 
 
 def _letters(half: str) -> str:
@@ -253,9 +256,9 @@ def _letters(half: str) -> str:
 
 
 @lru_cache(maxsize=len(LANGUAGES))
-def _of(numbers: str) -> list[Reading]:
-    return NumberReadings(LANGUAGES[numbers]).readings
+def _of(tag: str) -> list[Reading]:
+    return NumberReadings(LANGUAGES[tag]).readings
 
 
 def number_readings(language: Language) -> list[Reading]:
-    return _of(language.numbers)
+    return _of(language.tag)

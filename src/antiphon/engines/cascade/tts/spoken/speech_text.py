@@ -146,7 +146,7 @@ class _Line:
             return False
         bare = word.strip(_AROUND_WORDS)
         return (bare[:2].isupper() and bare != "I") or word in _abbreviations_begin(
-            self._language.numbers
+            self._language.tag
         )
 
     def _read_beginning(self) -> bool:
@@ -232,6 +232,8 @@ class _Line:
             writer.say(language.signs["≈"], at + 1)
         elif sign == "*" and written[at - 1 : at].isdigit() and written[at + 1 : at + 2].isdigit():
             writer.say(language.between["*"], at + 1)
+        elif sign == "/" and writer.replaced and written[at + 1 : at + 2].isalpha():
+            writer.say(language.per, at + 1)
         elif sign == "/" and written[at - 1 : at].isalpha() and written[at + 1 : at + 2].isalpha():
             writer.say(" ", at + 1)
         else:
@@ -250,5 +252,5 @@ def _word_between(written: str, between: re.Match[str], language: Language) -> s
 
 
 @lru_cache(maxsize=len(LANGUAGES))
-def _abbreviations_begin(numbers: str) -> frozenset[str]:
-    return frozenset(word.split()[0] for word in LANGUAGES[numbers].abbreviations)
+def _abbreviations_begin(tag: str) -> frozenset[str]:
+    return frozenset(word.split()[0] for word in LANGUAGES[tag].abbreviations)

@@ -80,6 +80,11 @@ class SpokenWriter:
         """The last character that is spoken and no space."""
         return self._last_visible
 
+    @property
+    def replaced(self) -> bool:
+        """What was said last stands for something written otherwise."""
+        return self._replaced
+
     def keep(self, end: int) -> None:
         """What is written up to ``end`` is said as it is."""
         text = self._written[self._at : end]
