@@ -32,11 +32,9 @@ log = logging.getLogger(__name__)
 
 MAX_CALL_CHARS = 64 * 1024
 """Longer calls are given up: what could be an answer is shown, the rest is hidden."""
-_MAX_HEADER_CHARS = 200
-
-
 MAX_THOUGHT_CHARS = 64 * 1024
 """What may be an answer after all is kept no longer than this."""
+_MAX_HEADER_CHARS = 200
 
 
 class Template:
@@ -99,13 +97,13 @@ class LikelyThought:
         end = THOUGHT_END.pattern.search(text, self._searched)
         if end:
             return Read(end.end(), None)
-        if over is Over.NO and len(text) <= MAX_THOUGHT_CHARS:
-            self._searched = max(0, len(text) - THOUGHT_END.longest + 1)
-            return Read(0, self)
-        if over is not Over.YES:
+        if len(text) > MAX_THOUGHT_CHARS or over is Over.CUT_SHORT:
             return Read(0, Hidden(THOUGHT_END))
-        self._template.opens_thought = False  # So this was the answer.
-        return Read(0, None)
+        if over is Over.YES:
+            self._template.opens_thought = False  # So this was the answer.
+            return Read(0, None)
+        self._searched = max(0, len(text) - THOUGHT_END.longest + 1)
+        return Read(0, self)
 
 
 class TaggedCall:
@@ -208,8 +206,7 @@ class Role:
             return Read(0, None)
         if end is None:
             return Read(0, self) if over is Over.NO else Read(len(text), None)
-        ours = text[: end.start()].split()[:1] in [[role] for role in OUR_ROLES]
-        return Read(end.end(), None if ours else Hidden(NEXT_ROLE))
+        return Read(end.end(), None if _first_word(text) in OUR_ROLES else Hidden(NEXT_ROLE))
 
 
 class Channel:
@@ -227,12 +224,11 @@ class Channel:
         if end is None:
             return Read(0, self) if over is Over.NO else Read(len(text), None)
         header = text[: end.start()]
-        role = header.split("<|")[0].split()[:1]
         recipient = _RECIPIENT.search(header)
         body: Block | None = None
         if recipient and recipient[1].startswith("functions."):
             body = TaggedCall("", Mark("call", NEXT_CHANNEL), self._tools, name=recipient[1])
-        elif recipient or "analysis" in header or (role and role[0] in _OTHERS):
+        elif recipient or "analysis" in header or _first_word(header) in _OTHERS:
             body = Hidden(NEXT_CHANNEL)
         return Read(end.end(), body)
 
@@ -316,6 +312,11 @@ def _begins_like_a_call(text: str) -> bool | None:
     if key[2]:
         return key[1] in CALL_KEYS
     return None if key.end() == len(text) and len(key[1]) <= 16 else False
+
+
+def _first_word(text: str) -> str:
+    word = _FIRST_WORD.match(text)
+    return word[1] if word else ""
 
 
 def _first_word_is_one_of(names: tuple[str, ...], text: str) -> bool | None:

@@ -108,6 +108,8 @@ def test_numbers_are_said_with_what_belongs_to_them(written: str, spoken: str) -
          " zum Beispiel eintausendzweihundertvierunddreißig Euro sechsundfünfzig Cent"),
         ("de", "der 1. Mai, 1 m, 1 h, 3,5 %", "der erste Mai, ein Meter, eine Stunde,"
          " drei Komma fünf Prozent"),
+        ("de", "1.234.567, Version 1.2.3", "eine Million zweihundertvierunddreißigtausend"
+         "fünfhundertsiebenundsechzig, Version eins Punkt zwei Punkt drei"),
         ("en-GB", "5/4/2024", "the fifth of April twenty twenty-four"),
         ("fr-CA", "1 234,56 € le 1er mai, 2 millions €", "mille deux cent trente-quatre euros et"
          " cinquante-six centimes le premier mai, deux millions d'euros"),

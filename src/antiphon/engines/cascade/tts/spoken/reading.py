@@ -41,7 +41,7 @@ class NumberReadings:
         clock = r"(?P<h>[01]?\d|2[0-4])[:h](?P<m>[0-5]\d)(?::(?P<s>[0-5]\d))?(?!\d)"
         day_part = r"(?:\s?(?P<half>[ap]\.?m\b\.?|[AP]\.?M\b\.?))?"
         after = "".join(rf"(?:\s{word}\b)?" for word in language.after_clock)
-        self._months_before = re.compile(rf"\b(?:{months})\.?\s+(?:\d+{_DASH})?$", re.IGNORECASE)
+        self._months_before = re.compile(rf"\b(?:{months})\.?\s+(?:\d+{_DASH})?$")
         self._after_inflected = re.compile(r"\b(?:am|vom|dem|den|ab|zum|seit|bis)\s+$", re.I)
         self._year_before = re.compile(r"\b(?:in|since|from|until|by|year|of|early|late)\s+$", re.I)
         found: list[tuple[str, Callable[[Match], str | None]]] = [
@@ -217,16 +217,12 @@ class NumberReadings:
 
     def _plain(self, m: Match) -> str:
         before = m.string[max(0, m.start() - 16) : m.start()]
-        in_month = self._months_before.search(before) is not None
-        if (
-            in_month
-            and self._language.day == "ordinal"
-            and int(self._numbers.value(m["from"])) <= 31
-        ):
-            days = [self._day(m[g]) for g in ("from", "to") if m[g] and m[g].isdigit()]
-            if days:
-                return f" {self._language.to} ".join(days)
-        read = [self._year_or_number(m[g], before) for g in ("from", "to") if m[g]]
+        ends = [m[end] for end in ("from", "to") if m[end]]
+        days = self._language.day == "ordinal" and self._months_before.search(before)
+        if days and all(end.isdigit() and int(end) <= 31 for end in ends):
+            read = [self._day(end) for end in ends]
+        else:
+            read = [self._year_or_number(end, before) for end in ends]
         return f" {self._language.to} ".join(read)
 
     def _year_or_number(self, written: str, before: str) -> str:
@@ -237,13 +233,16 @@ class NumberReadings:
 
     # --- Digits ----------------------------------------------------------------
 
-    def _phone(self, m: Match) -> str | None:
+    def _phone(self, m: Match) -> str:
         groups = [self._numbers.digits(group) for group in re.findall(r"\d+", m[0])]
-        return ("plus " if m[0][0] == "+" else "") + ", ".join(groups)
+        plus = [self._language.between["+"]] if m[0][0] == "+" else []
+        return " ".join([*plus, ", ".join(groups)])
 
-    def _dotted(self, m: Match) -> str:
+    def _dotted(self, m: Match) -> str | None:
         """A version, or an address."""
         parts = m[0].split(".")
+        if "." in self._language.thousands and all(len(part) == 3 for part in parts[1:]):
+            return None
         say = self._numbers.whole if all(len(part) <= 3 for part in parts) else self._numbers.digits
         point = self._language.dot
         if len(parts) < 4 and self._language.base == "en":
