@@ -7,6 +7,7 @@ import socket
 from collections.abc import AsyncIterator
 from typing import Any
 
+import msgspec
 import pytest
 
 from antiphon.core.effects import Generate
@@ -14,6 +15,7 @@ from antiphon.engines.cascade.llm.openai_chat import ChatSettings, OpenAIChatBra
 from antiphon.engines.cascade.parts import CallTool, SayText, Thinking, Thought
 from antiphon.errors import ConfigurationError, EngineUnavailable
 from antiphon.protocol.items import InputText, Message
+from antiphon.protocol.session import FunctionTool
 from antiphon.testing.chat_server import (
     ChatAnswer,
     ChatServer,
@@ -72,6 +74,28 @@ async def test_pieces_are_given_as_they_come() -> None:
         thinking = mind.think(REQUEST)
         assert await anext(thinking) == SayText("First, ")
         await thinking.aclose()
+
+
+async def test_thoughts_in_the_text_are_not_said_and_a_call_in_it_is_made() -> None:
+    call = '<tool_call>{"name": "look", "arguments": {"at": "moon"}}</tool_call>'
+    body = events(text_chunks("<thi", "nk>Hm.</think>\n\nI look.", call))
+    request = msgspec.structs.replace(REQUEST, tools=(FunctionTool(name="look"),))
+    async with talking(ChatAnswer(body=body)) as (_, mind):
+        text, made, thought = await thoughts(mind, request)
+    assert text == SayText("I look.")
+    assert isinstance(made, CallTool)
+    assert (made.name, made.arguments) == ("look", '{"at": "moon"}')
+    assert isinstance(thought, Thought)
+
+
+async def test_all_conversations_learn_that_the_template_opens_a_thought() -> None:
+    answer = ChatAnswer(body=events(text_chunks("Hm.\n</think>\n\nSunny.")))
+    async with ChatServer(answer, answer) as server:
+        brain = OpenAIChatBrain(ChatSettings(base_url=server.base_url, model="m"))
+        await brain.start()
+        assert said(await thoughts(brain.open("one"))) == "Hm.\n\n\nSunny."
+        assert said(await thoughts(brain.open("two"))) == "Sunny."
+        await brain.aclose()
 
 
 async def test_an_answer_cut_within_a_character_is_whole() -> None:

@@ -27,6 +27,8 @@ from antiphon.engines.cascade.llm.chat_stream import (
     SseReader,
     UpstreamError,
 )
+from antiphon.engines.cascade.llm.reply_blocks import Template
+from antiphon.engines.cascade.llm.reply_text import ReplyText, tools_on_offer
 from antiphon.engines.cascade.parts import Grammar, Thinking
 from antiphon.errors import ConfigurationError, EngineUnavailable
 from antiphon.protocol.items import FunctionCall
@@ -78,6 +80,7 @@ class OpenAIChatBrain:
         self._settings = settings
         self._session: aiohttp.ClientSession | None = None
         self._refused: set[str] = set()
+        self._template = Template()
 
     @property
     def name(self) -> str:
@@ -99,7 +102,7 @@ class OpenAIChatBrain:
         del session_id
         if self._session is None:
             raise EngineUnavailable(self.name, "the language model's client was not started")
-        return OpenAIChatMind(self._session, self._settings, self._refused)
+        return OpenAIChatMind(self._session, self._settings, self._refused, self._template)
 
     async def aclose(self) -> None:
         if self._session:
@@ -111,12 +114,17 @@ class OpenAIChatMind:
     """One conversation; all state is in the requests."""
 
     def __init__(
-        self, session: aiohttp.ClientSession, settings: ChatSettings, refused: set[str]
+        self,
+        session: aiohttp.ClientSession,
+        settings: ChatSettings,
+        refused: set[str],
+        template: Template,
     ) -> None:
         self._session = session
         self._settings = settings
         self._refused = refused
         """Optional fields that the server does not take; learned once for all."""
+        self._template = template
 
     def expects(self, request: Generate) -> Grammar | None:
         """Anything may be said to a language model."""
@@ -124,6 +132,13 @@ class OpenAIChatMind:
         return None
 
     async def think(self, request: Generate) -> AsyncGenerator[Thinking, None]:
+        reply = ReplyText(tools_on_offer(request), template=self._template)
+        async with contextlib.aclosing(self._think(request)) as thoughts:
+            async for thought in thoughts:
+                for part in reply.take(thought):
+                    yield part
+
+    async def _think(self, request: Generate) -> AsyncGenerator[Thinking, None]:
         body = chat_request(request, self._settings.model, voice_hint=self._settings.voice_hint)
         taken = [i.call_id for i in request.items if isinstance(i, FunctionCall)]
         stream = ChatStream(
