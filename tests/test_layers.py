@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import runpy
 from pathlib import Path
 
 import pytest
@@ -81,3 +82,9 @@ def test_heavy_libraries_are_imported_only_inside_the_adapter_that_needs_them() 
             heavy = {n.split(".")[0] for n in names} & HEAVY
             may = path.name.endswith("_worker.py") or path.relative_to(SRC).as_posix() in ADAPTERS
             assert not heavy or may, f"{path} imports {heavy}"
+
+
+def test_the_picture_of_the_rooms_is_up_to_date() -> None:
+    script = runpy.run_path(str(SRC.parents[1] / "scripts" / "draw_rooms.py"))
+    drawn = script["PICTURE"].read_text()
+    assert script["draw"]() == drawn, "run: python scripts/draw_rooms.py"

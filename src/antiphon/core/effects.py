@@ -83,6 +83,8 @@ class Generate(_Command, frozen=True, tag="generate", kw_only=True):
 
 
 class StopGenerating(_Command, frozen=True, tag="stop_generating"):
+    """Nobody waits for the rest of that answer."""
+
     response_id: str
 
 
