@@ -77,7 +77,7 @@ def draw() -> str:
         f'<rect width="{WIDTH}" height="{tall}" fill="#fbfaf7"/>',
     ]
     for room, entered in found.items():
-        for below in sorted(_drawn(room, entered, found)):
+        for below in sorted(_drawn(entered, found)):
             (x1, y1, w1), (x2, y2, w2) = place[room], place[below]
             parts.append(
                 f'<path d="M{x1 + w1 / 2:.0f} {y1 + ROOM_HEIGHT:.0f} C {x1 + w1 / 2:.0f} '
@@ -97,7 +97,7 @@ def draw() -> str:
     return "\n".join([*parts, "</svg>", ""])
 
 
-def _drawn(room: str, entered: set[str], found: dict[str, set[str]]) -> set[str]:
+def _drawn(entered: set[str], found: dict[str, set[str]]) -> set[str]:
     """The doors that no longer way says already: through a room between.  All may enter errors."""
     return {
         below
