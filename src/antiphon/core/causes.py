@@ -239,15 +239,5 @@ EngineNews = (
     | EngineLost
 )
 
-Cause = (
-    Attached
-    | Detached
-    | ClientSent
-    | MessageRefused
-    | ShuttingDown
-    | Heard
-    | VoiceScored
-    | PlayoutDrained
-    | Tick
-    | EngineNews
-)
+ConnectionCause = Attached | Detached | MessageRefused | ShuttingDown
+Cause = ConnectionCause | ClientSent | Heard | VoiceScored | PlayoutDrained | Tick | EngineNews

@@ -79,12 +79,13 @@ class Conversation:
                     self._floor.await_user(now_ms)
             case causes.Tick():
                 self._on_tick(cause, now_ms, out)
-            case causes.Attached() | causes.Detached():
-                self._on_connection(cause, now_ms, out)
-            case causes.MessageRefused():
-                out.append(SendTo(cause.connection, self._error(cause.detail)))
-            case causes.ShuttingDown():
-                self._stage.life.drain()
+            case (
+                causes.Attached()
+                | causes.Detached()
+                | causes.MessageRefused()
+                | causes.ShuttingDown()
+            ):
+                self._on_connections(cause, now_ms, out)
             case _:
                 self._on_turn_news(cause, now_ms, out)
         if life.is_draining and not self._responses.any_runs:
@@ -135,18 +136,22 @@ class Conversation:
 
     # --- Connections and time ------------------------------------------------
 
-    def _on_connection(
-        self, cause: causes.Attached | causes.Detached, now_ms: Ms, out: list[Effect]
-    ) -> None:
-        if isinstance(cause, causes.Detached):
-            if self._stage.life.detach(cause.connection, now_ms):
-                self._end_alone(out)
-            return
-        first = self._stage.life.attach(cause.connection, owns=cause.owns)
-        created = server.SessionCreated(event_id=self._event_id(), session=self._stage.session)
-        out.append(SendTo(cause.connection, created))
-        if first:
-            self._begin(out)
+    def _on_connections(self, cause: causes.ConnectionCause, now_ms: Ms, out: list[Effect]) -> None:
+        match cause:
+            case causes.Attached():
+                first = self._stage.life.attach(cause.connection, owns=cause.owns)
+                session = self._stage.session
+                created = server.SessionCreated(event_id=self._event_id(), session=session)
+                out.append(SendTo(cause.connection, created))
+                if first:
+                    self._begin(out)
+            case causes.Detached():
+                if self._stage.life.detach(cause.connection, now_ms):
+                    self._end_alone(out)
+            case causes.MessageRefused():
+                out.append(SendTo(cause.connection, self._error(cause.detail)))
+            case causes.ShuttingDown():
+                self._stage.life.drain()
 
     def _begin(self, out: list[Effect]) -> None:
         stage = self._stage
