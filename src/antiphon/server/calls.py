@@ -24,7 +24,7 @@ from antiphon.server.api_errors import ApiError, unauthorized
 from antiphon.server.auth import Gate, presented_key
 from antiphon.server.realtime import DEFAULT_MODEL, EPHEMERAL, Realtime, overloaded
 from antiphon.server.secret_store import Grant, SecretRefused, SecretStore, digest
-from antiphon.transports.webrtc.rtcp import CallQuality
+from antiphon.transports.rtp.rtcp import CallQuality
 from antiphon.transports.webrtc.settings import WebRtcSettings
 
 if TYPE_CHECKING:

@@ -39,8 +39,9 @@ def test_in_the_server_only_the_peer_imports_aiortc() -> None:
 def test_the_pure_parts_load_no_media_library() -> None:
     code = (
         "import sys\n"
-        "from antiphon.transports.webrtc import channel, clock, codec, jitter, offer, opus\n"
-        "from antiphon.transports.webrtc import playback, rtcp, rtp, settings\n"
+        "from antiphon.transports.rtp import clock, codec, incoming, jitter, opus, outgoing\n"
+        "from antiphon.transports.rtp import packets, playback, rtcp, session\n"
+        "from antiphon.transports.webrtc import channel, offer, settings\n"
         f"assert not {OF_AIORTC | {'av'}} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

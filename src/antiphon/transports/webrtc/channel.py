@@ -9,11 +9,15 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
+from antiphon.errors import ProtocolError
+from antiphon.protocol.client import ClientEvent
 from antiphon.protocol.dialect import GA, Dialect
 from antiphon.protocol.server import ServerEvent
 
 log = logging.getLogger(__name__)
 
+MAX_MESSAGE_BYTES: Final = 262_144
+"""Of an event from the client: what our answers announce."""
 MAX_QUEUED_BYTES: Final = 8 * 1024 * 1024
 """Not yet taken by SCTP.  Above, the slow reader's call is ended."""
 TRY_AGAIN_LATER: Final = 1013
@@ -93,6 +97,16 @@ class EventsChannel:
         else:
             self._early.append(data.decode())
             self._early_bytes += len(data)
+
+    def read(self, data: str | bytes) -> ClientEvent:
+        """Raises ProtocolError."""
+        if len(data) > MAX_MESSAGE_BYTES:
+            raise ProtocolError(
+                "invalid_event",
+                f"The message is longer than {MAX_MESSAGE_BYTES} bytes, which is what the"
+                " answer's max-message-size allows.",
+            )
+        return self._dialect.decode(data)
 
     def opened(self) -> None:
         self._open = True

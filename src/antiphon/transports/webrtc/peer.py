@@ -22,6 +22,7 @@ import logging
 import re
 import secrets
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final, NamedTuple, Protocol
 
 import pylibsrtp
@@ -36,10 +37,10 @@ from aiortc import (
 from aiortc.rtcdtlstransport import RTCDtlsTransport
 from aiortc.rtcrtptransceiver import RTCRtpTransceiver
 
+from antiphon.transports.rtp.codec import CodecName
+from antiphon.transports.rtp.packets import is_rtcp
 from antiphon.transports.webrtc.candidates import gather
-from antiphon.transports.webrtc.codec import CodecName
 from antiphon.transports.webrtc.offer import Offer, OfferError
-from antiphon.transports.webrtc.rtp import is_rtcp
 from antiphon.transports.webrtc.settings import WebRtcSettings
 
 log = logging.getLogger(__name__)
@@ -96,69 +97,62 @@ class PeerEvents(Protocol):
 
 
 class Peer:
-    """One peer connection: `take_offer`, `answer`, media and events, `close`."""
+    """One peer connection: `offered`, `answer`, media and events, `close`."""
 
-    def __init__(self, events: PeerEvents, settings: WebRtcSettings) -> None:
-        self._events = events
-        self._settings = settings
+    def __init__(
+        self, offer: Offer, connection: RTCPeerConnection, transceiver: RTCRtpTransceiver
+    ) -> None:
+        """As `offered` makes it."""
+        self.offer = offer
+        self.agreed = _agree(transceiver)
+        self._connection = connection
+        self._transceiver = transceiver
+        self._inside = _Inside(transceiver)
+        self._channel: RTCDataChannel | None = None
+        self._writable = asyncio.Event()
+        self._closed = False
+
+    @classmethod
+    async def offered(cls, offer: Offer, settings: WebRtcSettings) -> Peer:
+        """The peer that made an offer, once it is settled what there is to agree upon.
+
+        Raises:
+            OfferError: nothing fits, or the SDP cannot be understood.
+        """
         # Without the list, aiortc would ask a public STUN server.
         servers = [
             RTCIceServer(urls=list(s.urls), username=s.username, credential=s.credential)
             for s in settings.ice_servers
         ]
-        self._connection = RTCPeerConnection(RTCConfiguration(iceServers=servers))
-        self._connection.on("datachannel", self._on_channel)
-        self._connection.on("connectionstatechange", self._on_connection_state)
-        _tell_of_failure(self._connection, self._on_setup_failure)
-        self._transceiver = self._connection.addTransceiver("audio", "sendrecv")
-        self._inside: _Inside | None = None
-        self._channel: RTCDataChannel | None = None
-        self._writable = asyncio.Event()
-        self._closed = False
-        self._fingerprint = ""
+        connection = RTCPeerConnection(RTCConfiguration(iceServers=servers))
+        try:
+            transceiver = connection.addTransceiver("audio", "sendrecv")
+            await _take_offer(connection, offer.sdp)
+            for other in connection.getTransceivers():
+                if other is not transceiver:
+                    other.direction = "inactive"
+            peer = cls(offer, connection, transceiver)
+        except BaseException:
+            await connection.close()
+            raise
+        peer._inside.take_over_media(settings)
+        return peer
 
     @property
     def ssrc(self) -> int:
         """Of what we send, as the answer says."""
         return self._transceiver.sender._ssrc
 
-    async def take_offer(self, offer: Offer) -> Agreed:
-        """Settle what there is to agree upon.
-
-        Raises:
-            OfferError: nothing fits, or the SDP cannot be understood.
-        """
-        try:
-            await self._connection.setRemoteDescription(RTCSessionDescription(offer.sdp, "offer"))
-        except Exception as error:
-            # aiortc asserts and indexes its way through SDP: anything may come out of it.
-            detail = f": {error}" if str(error) else ""
-            raise OfferError(f"The SDP offer cannot be understood{detail}.") from error
-        for other in self._connection.getTransceivers():
-            if other is not self._transceiver:
-                other.direction = "inactive"
-        codec, payload_type = self._choose_codec(self._transceiver)
-        self._fingerprint = offer.fingerprint
-        self._inside = _Inside(self._transceiver)
-        self._inside.take_over_media(self._settings)
-        self._inside.dtls.on("statechange", self._on_dtls_state)
-        direction = self._transceiver._offerDirection  # aiortc has turned it to our side
-        agreed = Agreed(
-            codec,
-            payload_type,
-            direction in ("sendonly", "sendrecv"),
-            direction in ("recvonly", "sendrecv"),
-        )
-        if not (agreed.sends or agreed.receives):
-            raise OfferError("The audio section of the SDP offer is inactive.")
-        return agreed
-
-    async def answer(self) -> str:
+    async def answer(self, events: PeerEvents) -> str:
         """The SDP answer, with all our candidates in it; from now on ICE is on its way."""
-        assert self._inside is not None
-        await self._connection.setLocalDescription(await self._connection.createAnswer())
-        self._inside.pick_out_media(self._on_media)
-        return str(self._connection.localDescription.sdp)
+        connection = self._connection
+        connection.on("datachannel", partial(self._on_channel, events))
+        connection.on("connectionstatechange", partial(self._on_connection_state, events))
+        _tell_of_failure(connection, partial(self._on_setup_failure, events))
+        self._inside.dtls.on("statechange", partial(self._on_dtls_state, events))
+        await connection.setLocalDescription(await connection.createAnswer())
+        self._inside.pick_out_media(partial(self._on_media, events))
+        return str(connection.localDescription.sdp)
 
     def restart(self, offer: Offer) -> str:
         """Take the ICE credentials of a new offer, for a client whose network has changed.
@@ -169,8 +163,7 @@ class Peer:
         Raises:
             OfferError: it is not of the peer whose call this is, or no restart.
         """
-        assert self._inside is not None
-        if offer.fingerprint != self._fingerprint:
+        if offer.fingerprint != self.offer.fingerprint:
             raise OfferError("The SDP offer has another DTLS fingerprint than that of the call.")
         username, password = self._inside.restart_ice(offer)
         sdp = str(self._connection.localDescription.sdp)
@@ -179,11 +172,11 @@ class Peer:
         return sdp
 
     def send_rtp(self, packet: bytes) -> None:
-        if self._inside is not None and not self._closed:
+        if not self._closed:
             self._inside.send_rtp(packet)
 
     def send_rtcp(self, packet: bytes) -> None:
-        if self._inside is not None and not self._closed:
+        if not self._closed:
             self._inside.send_rtcp(packet)
 
     # --- The data channel ----------------------------------------------------
@@ -216,69 +209,89 @@ class Peer:
     async def close(self) -> None:
         self._closed = True
         self._writable.set()
-        if self._inside is not None:
-            self._inside.ask_no_consent()
+        self._inside.ask_no_consent()
         await self._connection.close()
 
     # --- What aiortc tells ---------------------------------------------------
 
-    def _on_channel(self, channel: RTCDataChannel) -> None:
+    def _on_channel(self, events: PeerEvents, channel: RTCDataChannel) -> None:
         if self._channel is not None:
             log.info("a data channel '%.20s' beside the first one is not used", channel.label)
             return
         self._channel = channel
-        channel.on("message", self._events.on_message)
+        channel.on("message", events.on_message)
         channel.on("bufferedamountlow", self._writable.set)
-        channel.on("close", self._on_channel_closed)
-        self._events.on_channel_open()
+        channel.on("close", partial(self._on_channel_closed, events))
+        events.on_channel_open()
 
-    def _on_channel_closed(self) -> None:
+    def _on_channel_closed(self, events: PeerEvents) -> None:
         self._writable.set()
         if not self._closed:
-            self._events.on_channel_closed()
+            events.on_channel_closed()
 
-    def _on_dtls_state(self) -> None:
-        assert self._inside is not None
+    def _on_dtls_state(self, events: PeerEvents) -> None:
         if self._inside.dtls.state == "connected" and not self._closed:
-            self._events.on_connected()
+            events.on_connected()
 
-    def _on_connection_state(self) -> None:
+    def _on_connection_state(self, events: PeerEvents) -> None:
         state = self._connection.connectionState
         if state in ("failed", "closed") and not self._closed:
-            self._events.on_lost("ICE or DTLS failed" if state == "failed" else "the peer left")
+            events.on_lost("ICE or DTLS failed" if state == "failed" else "the peer left")
 
-    def _on_setup_failure(self, error: Exception) -> None:
+    def _on_setup_failure(self, events: PeerEvents, error: Exception) -> None:
         if not self._closed:
             log.warning("a connection could not be set up: %s: %s", type(error).__name__, error)
-            self._events.on_lost("the connection could not be set up")
+            events.on_lost("the connection could not be set up")
 
-    def _on_media(self, datagram: bytes, address: tuple[Any, ...]) -> None:
+    def _on_media(self, events: PeerEvents, datagram: bytes, address: tuple[Any, ...]) -> None:
         inside = self._inside
-        assert inside is not None
         if self._closed or not inside.has_keys:
             return
         try:
             if is_rtcp(datagram):
-                self._events.on_rtcp(inside.open_rtcp(datagram))
+                events.on_rtcp(inside.open_rtcp(datagram))
             else:
-                self._events.on_rtp(inside.open_rtp(datagram))
+                events.on_rtp(inside.open_rtp(datagram))
         except (pylibsrtp.Error, _TooLongError):
-            self._events.on_refused()
+            events.on_refused()
             return
         if address[1] != inside.address[1] or address[0] != inside.address[0]:
             inside.follow(address)
 
-    @staticmethod
-    def _choose_codec(transceiver: RTCRtpTransceiver) -> tuple[CodecName, int]:
-        """The first that we know, in the client's order; the answer names no other."""
-        for codec in transceiver._codecs:
-            name = _CODECS.get((codec.mimeType.lower(), codec.clockRate))
-            if name is not None and codec.payloadType is not None:
-                if name == "opus":
-                    codec.parameters = dict(_ASKED_OF_OPUS)
-                transceiver._codecs = [codec]
-                return name, codec.payloadType
-        raise OfferError("The audio section of the SDP offer has neither Opus, PCMU nor PCMA.")
+
+async def _take_offer(connection: RTCPeerConnection, sdp: str) -> None:
+    try:
+        await connection.setRemoteDescription(RTCSessionDescription(sdp, "offer"))
+    except Exception as error:
+        # aiortc asserts and indexes its way through SDP: anything may come out of it.
+        detail = f": {error}" if str(error) else ""
+        raise OfferError(f"The SDP offer cannot be understood{detail}.") from error
+
+
+def _agree(transceiver: RTCRtpTransceiver) -> Agreed:
+    codec, payload_type = _choose_codec(transceiver)
+    direction = transceiver._offerDirection  # aiortc has turned it to our side
+    agreed = Agreed(
+        codec,
+        payload_type,
+        direction in ("sendonly", "sendrecv"),
+        direction in ("recvonly", "sendrecv"),
+    )
+    if not (agreed.sends or agreed.receives):
+        raise OfferError("The audio section of the SDP offer is inactive.")
+    return agreed
+
+
+def _choose_codec(transceiver: RTCRtpTransceiver) -> tuple[CodecName, int]:
+    """The first that we know, in the client's order; the answer names no other."""
+    for codec in transceiver._codecs:
+        name = _CODECS.get((codec.mimeType.lower(), codec.clockRate))
+        if name is not None and codec.payloadType is not None:
+            if name == "opus":
+                codec.parameters = dict(_ASKED_OF_OPUS)
+            transceiver._codecs = [codec]
+            return name, codec.payloadType
+    raise OfferError("The audio section of the SDP offer has neither Opus, PCMU nor PCMA.")
 
 
 class _TooLongError(Exception):
