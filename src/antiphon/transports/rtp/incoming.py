@@ -9,8 +9,30 @@ from antiphon.transports.rtp.codec import Decoder
 from antiphon.transports.rtp.jitter import Conceal, Frame, JitterBuffer, Piece, Recover, Silence
 from antiphon.transports.rtp.packets import parse_rtp
 
-MAX_STREAMS: Final = 16
-"""How often a client may begin its microphone afresh under a new SSRC."""
+MAX_RESTARTS: Final = 16
+RESTARTS_PER_S: Final = 2.0
+"""How often a client may begin its microphone afresh under a new SSRC: so many times at once, and
+so many in the long run.  What comes faster is two streams at once, and of those one is heard.
+"""
+
+
+class _Allowance:
+    """A token bucket: so many at once, and so many a second."""
+
+    def __init__(self, most: int, per_s: float) -> None:
+        self._most = most
+        self._per_s = per_s
+        self._left = float(most)
+        self._at_s: float | None = None
+
+    def take(self, now_s: float) -> bool:
+        if self._at_s is not None:
+            self._left = min(self._most, self._left + (now_s - self._at_s) * self._per_s)
+        self._at_s = now_s
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True
 
 
 class IncomingStream:
@@ -28,7 +50,7 @@ class IncomingStream:
         self._payload_type = payload_type
         self._decoder = decoder
         self._hear = hear
-        self._streams = 0
+        self._restarts = _Allowance(MAX_RESTARTS, RESTARTS_PER_S)
         self.buffer = JitterBuffer(rate_hz)
         self.ssrc: int | None = None
         """None until a packet has come."""
@@ -68,12 +90,11 @@ class IncomingStream:
 
     def _follow(self, ssrc: int, now_s: float) -> bool:
         """Whether another stream may take the place of the one that was heard."""
-        if self._streams >= MAX_STREAMS:
-            return False
         if self.ssrc is not None:
+            if not self._restarts.take(now_s):
+                return False
             self.buffer.restart(now_s)
         self.ssrc = ssrc
-        self._streams += 1
         return True
 
     def _decoded(self, piece: Piece) -> bytes:
