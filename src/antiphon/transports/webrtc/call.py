@@ -19,7 +19,6 @@ from antiphon.transports.rtp.playback import PacedPlayback
 from antiphon.transports.rtp.rtcp import CallQuality, Reporter
 from antiphon.transports.rtp.session import RtpSession
 from antiphon.transports.webrtc.channel import EventsChannel
-from antiphon.transports.webrtc.offer import read_offer
 from antiphon.transports.webrtc.peer import Peer
 from antiphon.transports.webrtc.settings import WebRtcSettings
 
@@ -32,7 +31,8 @@ class Call:
     """Made with a peer whose offer can be answered; then `begin` and `answer`.  Ends itself.
 
     The session ends with the call, and the call with the session.  It ends too where the
-    client closes the data channel, and where it is not up within the set-up time.
+    client closes the data channel, and where its media are not up within the set-up time.  A
+    channel that opens late finds all events of before; one that never does is missed by nobody.
 
     Media may die while the data channel lives (a client that stops all its tracks, a fault in
     its sender).  The call then goes on, as with a muted microphone: the session hears
@@ -62,7 +62,7 @@ class Call:
         self._media = self._rtp_session()
         self._channel = EventsChannel(
             call_id,
-            peer,
+            peer.channels,
             dialect=dialect,
             max_message_bytes=peer.offer.max_message_bytes,
             expected=peer.offer.has_channel,
@@ -70,17 +70,26 @@ class Call:
         )
 
     def _rtp_session(self) -> RtpSession:
-        agreed, peer = self._peer.agreed, self._peer
-        rate_hz = RATES_HZ[agreed.codec]
-        playback = PacedPlayback(encoder(agreed.codec), self._on_drained)
-        send = peer.send_rtp if agreed.sends else None
+        offer, peer = self._peer.offer, self._peer
+        # A way that is not offered is coded as the other one, and goes nowhere.
+        incoming, outgoing = offer.incoming or offer.outgoing, offer.outgoing or offer.incoming
+        assert incoming is not None
+        assert outgoing is not None
+        playback = PacedPlayback(encoder(outgoing.codec), self._on_drained)
+        rate_hz, ssrc = RATES_HZ[outgoing.codec], peer.voice.ssrc
+        send = None if offer.outgoing is None else peer.send_rtp
         return RtpSession(
             self.id,
-            IncomingStream(agreed.payload_type, decoder(agreed.codec), rate_hz, self._hear),
-            OutgoingStream(playback, agreed.payload_type, rate_hz, peer.ssrc, send),
-            Reporter(peer.ssrc, self.id, rate_hz),
+            IncomingStream(
+                incoming.payload_type,
+                decoder(incoming.codec),
+                RATES_HZ[incoming.codec],
+                self._hear,
+            ),
+            OutgoingStream(playback, outgoing.payload_type, rate_hz, ssrc, send),
+            Reporter(ssrc, peer.voice.cname, rate_hz),
             peer.send_rtcp,
-            receives=agreed.receives,
+            receives=offer.incoming is not None,
         )
 
     def begin(self, session: LiveSession, may_send: Collection[str] | None = None) -> None:
@@ -106,7 +115,7 @@ class Call:
         Raises:
             OfferError: it is none of this call's peer.
         """
-        answer = self._peer.restart(read_offer(sdp))
+        answer = self._peer.restart(sdp)
         log.info("call %s: the client's network has changed", self.id)
         return answer
 
@@ -116,7 +125,10 @@ class Call:
 
     @property
     def codec(self) -> CodecName:
-        return self._peer.agreed.codec
+        """Of what is heard; of what is said, where nothing is."""
+        way = self._peer.offer.incoming or self._peer.offer.outgoing
+        assert way is not None
+        return way.codec
 
     def hang_up(self, reason: str = "hung up") -> None:
         """End the call now; `ended` waits until all is freed."""
@@ -164,7 +176,7 @@ class Call:
         if self.state == "connecting":
             self.hang_up("no media connection within the set-up time")
         else:
-            self.hang_up("no data channel within the set-up time")
+            log.info("call %s: media is up, but no data channel so far", self.id)
 
     # --- What the peer tells -------------------------------------------------
 
@@ -176,14 +188,20 @@ class Call:
         self._clock.join(self)
         self._cancel_timer_when_up()
 
-    def on_channel_open(self) -> None:
-        self._channel.opened()
-        self._cancel_timer_when_up()
-
     def _cancel_timer_when_up(self) -> None:
         up = self.state == "connected" and (self._channel.is_open or not self._channel.is_expected)
         if up and self._timer is not None:
             self._timer.cancel()
+
+    def on_channel_open(self) -> None:
+        self._channel.opened()
+        self._cancel_timer_when_up()
+
+    def on_channel_settled(self) -> None:
+        self._channel.settled()
+
+    def on_channel_lost(self) -> None:
+        self._channel.lost()
 
     def on_channel_closed(self) -> None:
         self.hang_up("the client closed the data channel")
