@@ -1,4 +1,4 @@
-"""One clock for the outgoing audio of all calls of a process.
+"""What time it is, and one clock for the outgoing audio of all calls of a process.
 
 A timer per call costs ten times as much as its work.  Calls join one of a few buckets,
 which take turns within each 20 ms, so that not all packets leave at once.
@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Final, Protocol
+import time
+from collections.abc import Callable
+from typing import Final, NamedTuple, Protocol
 
 log = logging.getLogger(__name__)
 
@@ -18,6 +20,15 @@ EARLY_S: Final = 0.001
 """uvloop rounds timers to a millisecond: what is due so soon is done, or it would spin."""
 MAX_CATCH_UP_SLOTS: Final = 5
 """After a stall this much is sent in a burst; the rest of the stall stays a pause."""
+
+
+class Clock(NamedTuple):
+    monotonic_s: Callable[[], float]
+    wall_s: Callable[[], float]
+    """Since 1970: what RTCP reports say."""
+
+
+SYSTEM_CLOCK: Final = Clock(time.monotonic, time.time)
 
 
 class Ticking(Protocol):

@@ -5,8 +5,8 @@ import os
 from hypothesis import given
 from hypothesis import strategies as st
 
-from antiphon.transports.webrtc.codec import FRAME_SAMPLES
-from antiphon.transports.webrtc.playback import (
+from antiphon.transports.rtp.codec import FRAME_SAMPLES
+from antiphon.transports.rtp.playback import (
     AHEAD_FRAMES,
     HANGOVER_FRAMES,
     KEEPALIVE_FRAMES,

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from antiphon.transports.webrtc.codec import FRAME_SAMPLES, G711Decoder, G711Encoder
-from antiphon.transports.webrtc.opus import OpusDecoder, OpusEncoder, payload_samples
+from antiphon.transports.rtp.codec import FRAME_SAMPLES, G711Decoder, G711Encoder
+from antiphon.transports.rtp.opus import OpusDecoder, OpusEncoder, payload_samples
 from tests.transports.webrtc.client import best_correlation
 
 FRAME_BYTES = 2 * FRAME_SAMPLES

@@ -15,8 +15,9 @@ from aiortc.rtp import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from antiphon.transports.webrtc.jitter import JitterBuffer
-from antiphon.transports.webrtc.rtcp import CallQuality, Reporter, Sent, ntp, parse_rtcp
+from antiphon.transports.rtp.jitter import JitterBuffer
+from antiphon.transports.rtp.reception import Reception
+from antiphon.transports.rtp.rtcp import CallQuality, Reporter, Sent, ntp, parse_rtcp
 
 OURS, THEIRS = 0xAAAA, 0xBBBB
 NOW_S = 1_700_000_000.0
@@ -34,7 +35,7 @@ def heard(*, received: int, lost: frozenset[int] = frozenset()) -> JitterBuffer:
 def test_a_sender_report_says_what_was_sent_and_how_they_are_heard() -> None:
     reporter = Reporter(OURS, "rtc_1", 48_000)
     buffer = heard(received=100, lost=frozenset({7, 8, 9, 10}))
-    data = reporter.report(Sent(50, 5000, 123_456), THEIRS, buffer, NOW_S)
+    data = reporter.report(Sent(50, 5000, 123_456), THEIRS, buffer.reception, NOW_S)
     report, description = RtcpPacket.parse(data)
     assert isinstance(report, RtcpSrPacket)
     assert report.ssrc == OURS
@@ -53,17 +54,17 @@ def test_a_sender_report_says_what_was_sent_and_how_they_are_heard() -> None:
 def test_the_fraction_lost_is_of_the_time_since_the_last_report() -> None:
     reporter = Reporter(OURS, "rtc_1", 48_000)
     buffer = heard(received=100, lost=frozenset(range(20, 60)))
-    reporter.report(Sent(0, 0, 0), THEIRS, buffer, NOW_S)
+    reporter.report(Sent(0, 0, 0), THEIRS, buffer.reception, NOW_S)
     for i in range(100, 120):
         buffer.put((65_500 + i) & 0xFFFF, i * 960, 960, b"x", i * 0.02)
-    [report, _] = RtcpPacket.parse(reporter.report(Sent(0, 0, 0), THEIRS, buffer, NOW_S))
+    [report, _] = RtcpPacket.parse(reporter.report(Sent(0, 0, 0), THEIRS, buffer.reception, NOW_S))
     assert isinstance(report, RtcpRrPacket), "nothing was sent, so no sender report"
     assert report.reports[0].packets_lost == 40
     assert report.reports[0].fraction_lost == 0
 
 
 def test_before_anything_came_the_report_is_empty() -> None:
-    data = Reporter(OURS, "x" * 300, 8000).report(Sent(0, 0, 0), None, JitterBuffer(8000), NOW_S)
+    data = Reporter(OURS, "x" * 300, 8000).report(Sent(0, 0, 0), None, Reception(8000), NOW_S)
     [report, _] = RtcpPacket.parse(data)
     assert isinstance(report, RtcpRrPacket)
     assert report.reports == []
@@ -78,7 +79,7 @@ def test_the_goodbye_is_understood() -> None:
 
 def test_the_round_trip_is_measured_by_the_peers_echo() -> None:
     reporter = Reporter(OURS, "rtc_1", 48_000)
-    reporter.report(Sent(1, 1, 0), None, JitterBuffer(48_000), NOW_S)
+    reporter.report(Sent(1, 1, 0), None, Reception(48_000), NOW_S)
     echo = RtcpRrPacket(
         ssrc=THEIRS,
         reports=[
@@ -108,7 +109,7 @@ def test_their_report_is_echoed_with_its_age() -> None:
         ),
     )
     reporter.heard(parse_rtcp(bytes(theirs)), NOW_S)
-    data = reporter.report(Sent(0, 0, 0), THEIRS, heard(received=5), NOW_S + 2)
+    data = reporter.report(Sent(0, 0, 0), THEIRS, heard(received=5).reception, NOW_S + 2)
     [report, _] = RtcpPacket.parse(data)
     assert isinstance(report, RtcpRrPacket)
     assert report.reports[0].lsr == (ntp(NOW_S) >> 16) & 0xFFFFFFFF

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from antiphon.core.causes import MEDIA_RATE_HZ
-from antiphon.transports.webrtc.codec import FRAME_SAMPLES, Encoder
+from antiphon.transports.rtp.codec import FRAME_SAMPLES, Encoder
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from antiphon.transports.webrtc.jitter import (
+from antiphon.transports.rtp.jitter import (
     MAX_HELD_PACKETS,
     MAX_QUIET_WAIT_S,
     MAX_REORDER_WAIT_S,
@@ -104,7 +104,7 @@ def test_overtaken_packets_are_put_in_order(first: tuple[int, int]) -> None:
     assert begin <= 2
     assert network.frames == list(range(begin, 500))
     assert network.buffer.lost == 0
-    assert 0.005 < network.buffer.jitter_s < 0.05
+    assert 0.005 < network.buffer.reception.jitter_s < 0.05
 
 
 def test_a_lost_packet_is_recovered_from_the_next_one_and_costs_a_short_wait() -> None:
@@ -201,7 +201,7 @@ def test_a_jump_of_the_timestamp_is_no_pause() -> None:
     buffer.put(0, 0, SAMPLES, b"0", 0.0)
     buffer.take(0.0)
     for timestamp in (3600 * RATE_HZ, 5):
-        buffer.put(buffer.highest_sequence + 1, timestamp, SAMPLES, b"next", 0.02)
+        buffer.put(buffer.reception.highest_sequence + 1, timestamp, SAMPLES, b"next", 0.02)
         assert buffer.take(0.02) == [Frame(b"next")]
 
 
@@ -296,7 +296,7 @@ def test_over_any_network(
     network.send(150, silent=silent)
     frames, buffer = network.frames, network.buffer
     assert frames == sorted(set(frames)), "in order, and each once"
-    assert len(frames) + buffer.late == buffer.received
+    assert len(frames) + buffer.late == buffer.reception.received
     # Live: never further behind than the waits allow, and at the end all is there.
     slack = 0.02 + jitter_s
     assert network.most_behind_s <= MAX_QUIET_WAIT_S + MAX_REORDER_WAIT_S + 0.04 + slack

@@ -15,7 +15,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from antiphon.transports.webrtc.rtp import unwrap
+from antiphon.transports.rtp.packets import unwrap
+from antiphon.transports.rtp.reception import Reception
 
 FRAME_S: Final = 0.02
 MIN_REORDER_WAIT_S: Final = 0.04
@@ -81,17 +82,14 @@ class _Held(NamedTuple):
     pauses: bool
 
 
-class JitterBuffer:
-    """One stream.  `put` what arrives; `take`, after each `put` and on each tick of a clock.
+class _Timeline:
+    """How far the audio that was given out reaches by the clock, and what silence fills it.
 
-    Samples and timestamps count in the stream's RTP clock, ``rate_hz``.
+    All counts are of samples, in the stream's RTP clock.
     """
 
     def __init__(self, rate_hz: int) -> None:
         self._rate_hz = rate_hz
-        self._held: dict[int, _Held] = {}
-        self._next_sequence: int | None = None
-        self._next_timestamp = 0
         self._filled = 0
         """Silence since the last packet, on the sender's timeline."""
         self._quiet = 0
@@ -103,14 +101,96 @@ class JitterBuffer:
         self._up_to_s: float | None = None
         """When the audio that was given out so far would have ended, had it come live."""
         self._packet_s = FRAME_S
+
+    def start(self, now_s: float) -> None:
+        if self._up_to_s is None:
+            self._up_to_s = now_s
+
+    def begin(self) -> None:
+        """The sender has begun afresh."""
+        self._filled = 0
+
+    def is_full(self, now_s: float) -> bool:
+        """Whether no silence can be due: by far the most ticks."""
+        return self._up_to_s is None or (
+            now_s - self._up_to_s < MIN_QUIET_WAIT_S + FRAME_S and not self._pausing
+        )
+
+    def give(self, held: _Held, distance: int) -> int:
+        """A packet is given out, so far behind the end of the last one.
+
+        Returns the silence that belongs before it.
+        """
+        pause = distance - self._filled
+        silence = 0
+        if abs(pause) <= MAX_FILLED_S * self._rate_hz:
+            if pause < 0:
+                self._ahead -= pause
+            else:
+                silence = self._be_silent(pause)
+        self._filled = 0
+        self._quiet = self._quiet + held.samples if held.pauses else 0
+        self._pausing = held.pauses
+        self._up_to_s = held.arrived_s  # Not when it was let go, behind a hole.
+        self._packet_s = held.samples / self._rate_hz
+        return silence
+
+    def missing(self, distance: int) -> int:
+        """What a hole lacks that lasts so long; 0 where it is none but a new timeline."""
+        missing = distance - self._filled
+        self._filled = 0
+        if abs(missing) > MAX_FILLED_S * self._rate_hz:
+            return 0
+        self._ahead += max(0, -missing)
+        return max(0, missing)
+
+    def fill(self, now_s: float, jitter_s: float) -> int:
+        """The silence that is due: whole frames, as late as packets may come that are only
+        delayed; whole milliseconds of a pause that was announced.
+        """
+        if self._up_to_s is None:
+            return 0
+        long_quiet = self._quiet >= LONG_QUIET_S * self._rate_hz
+        if self._pausing:
+            passed_ms = int((now_s - self._up_to_s) * 1000 + 1e-6)
+            if passed_ms >= (LONG_QUIET_FRAMES * FRAME_S * 1000 if long_quiet else ANNOUNCED_MS):
+                return self._pass(passed_ms / 1000, self._up_to_s)
+            return 0
+        least = max(MIN_QUIET_WAIT_S, self._packet_s + MIN_REORDER_WAIT_S)
+        wait = _bounded(JITTERS_WAITED * jitter_s, least, MAX_QUIET_WAIT_S)
+        frames = int((now_s - self._up_to_s - wait) / FRAME_S)
+        if frames >= (LONG_QUIET_FRAMES if long_quiet else 1):
+            return self._pass(frames * FRAME_S, self._up_to_s)
+        return 0
+
+    def _pass(self, seconds: float, up_to_s: float) -> int:
+        samples = round(seconds * self._rate_hz)
+        self._filled += samples
+        self._up_to_s = up_to_s + seconds
+        return self._be_silent(samples)
+
+    def _be_silent(self, samples: int) -> int:
+        self._quiet += samples
+        early = min(self._ahead, samples)
+        self._ahead -= early
+        return samples - early
+
+
+class JitterBuffer:
+    """One stream.  `put` what arrives; `take`, after each `put` and on each tick of a clock.
+
+    Samples and timestamps count in the stream's RTP clock, ``rate_hz``.
+    """
+
+    def __init__(self, rate_hz: int) -> None:
+        self._rate_hz = rate_hz
+        self._held: dict[int, _Held] = {}
+        self._next_sequence: int | None = None
+        self._next_timestamp = 0
         self._afresh: int | None = None
-        self._transit = 0.0
-        self.first_sequence = 0
-        self.highest_sequence = 0
-        self.received = 0
-        """Of the current numbering, duplicates included, as RTCP counts."""
-        self.jitter_s = 0.0
-        """RFC 3550, 6.4.1."""
+        """What must come next for a jump in the numbering to be believed."""
+        self._timeline = _Timeline(rate_hz)
+        self.reception = Reception(rate_hz)
         self.lost = 0
         """Given up, since the call began."""
         self.late = 0
@@ -118,8 +198,15 @@ class JitterBuffer:
 
     def start_clock(self, now_s: float) -> None:
         """From now on silence is filled in, even if no packet ever comes."""
-        if self._up_to_s is None:
-            self._up_to_s = now_s
+        self._timeline.start(now_s)
+
+    def restart(self, now_s: float) -> None:
+        """Another stream takes the place of this one; what was held of it is dropped."""
+        self._held.clear()
+        self._next_sequence = self._afresh = None
+        self._timeline = _Timeline(self._rate_hz)
+        self._timeline.start(now_s)
+        self.reception = Reception(self._rate_hz)
 
     def put(
         self,
@@ -146,21 +233,17 @@ class JitterBuffer:
             self._begin(sequence, timestamp)
             number, ahead = sequence, 0
         self._afresh = None
-        self.received += 1
-        self._measure_jitter(timestamp, now_s)
+        self.reception.count(timestamp, now_s)
         if ahead < 0 or number in self._held:
             self.late += 1
             return
-        self.highest_sequence = max(self.highest_sequence, number)
+        self.reception.highest_sequence = max(self.reception.highest_sequence, number)
         self._held[number] = _Held(now_s, timestamp, samples, payload, pauses)
 
     def take(self, now_s: float) -> list[Piece]:
         """What can be said by now, in order."""
-        if not self._held and (
-            self._up_to_s is None
-            or (now_s - self._up_to_s < MIN_QUIET_WAIT_S + FRAME_S and not self._pausing)
-        ):
-            return []  # by far the most ticks
+        if not self._held and self._timeline.is_full(now_s):
+            return []
         pieces: list[Piece] = []
         while self._held:
             assert self._next_sequence is not None
@@ -171,34 +254,24 @@ class JitterBuffer:
                 break
             else:
                 self._give_up_hole(pieces)
-        if not self._held:
-            self._fill_quiet(now_s, pieces)
+        if not self._held and (samples := self._timeline.fill(now_s, self.reception.jitter_s)):
+            pieces.append(Silence(samples))
         return pieces
 
     def _begin(self, sequence: int, timestamp: int) -> None:
         self._held.clear()
-        self._next_sequence = self.first_sequence = self.highest_sequence = sequence
+        self._next_sequence = sequence
         self._next_timestamp = timestamp
-        self._filled = 0
-        self._transit = 0.0
-        self.received = 0
+        self._timeline.begin()
+        self.reception.begin(sequence)
 
     def _give(self, held: _Held, pieces: list[Piece]) -> None:
         assert self._next_sequence is not None
-        pause = self._since_last(held.timestamp) - self._filled
-        if abs(pause) <= MAX_FILLED_S * self._rate_hz:
-            if pause < 0:
-                self._ahead -= pause
-            else:
-                self._be_silent(pause, pieces)
+        if silence := self._timeline.give(held, self._since_last(held.timestamp)):
+            pieces.append(Silence(silence))
         pieces.append(Frame(held.payload))
-        self._filled = 0
-        self._quiet = self._quiet + held.samples if held.pauses else 0
-        self._pausing = held.pauses
         self._next_sequence += 1
         self._next_timestamp = held.timestamp + held.samples
-        self._up_to_s = held.arrived_s  # Not when it was let go, behind a hole.
-        self._packet_s = held.samples / self._rate_hz
 
     def _since_last(self, timestamp: int) -> int:
         return unwrap(timestamp, self._next_timestamp, 32) - self._next_timestamp
@@ -206,7 +279,8 @@ class JitterBuffer:
     def _waits_for_the_missing(self, now_s: float) -> bool:
         """Counted from when the hole could be seen: no packet is held longer than that."""
         since = min(held.arrived_s for held in self._held.values())
-        wait = _bounded(JITTERS_WAITED * self.jitter_s, MIN_REORDER_WAIT_S, MAX_REORDER_WAIT_S)
+        wait = JITTERS_WAITED * self.reception.jitter_s
+        wait = _bounded(wait, MIN_REORDER_WAIT_S, MAX_REORDER_WAIT_S)
         return now_s - since < wait and len(self._held) < MAX_HELD_PACKETS
 
     def _give_up_hole(self, pieces: list[Piece]) -> None:
@@ -215,13 +289,8 @@ class JitterBuffer:
         after = self._held[found]
         self.lost += found - self._next_sequence
         self._next_sequence = found
-        missing = self._since_last(after.timestamp) - self._filled
-        self._filled = 0
+        missing = self._timeline.missing(self._since_last(after.timestamp))
         self._next_timestamp = after.timestamp
-        if abs(missing) > MAX_FILLED_S * self._rate_hz:
-            return
-        self._ahead += max(0, -missing)
-        missing = max(0, missing)
         recoverable = min(missing, after.samples)
         concealed = min(missing - recoverable, int(MAX_CONCEALED_S * self._rate_hz))
         silent = missing - recoverable - concealed
@@ -231,46 +300,6 @@ class JitterBuffer:
             pieces.append(Silence(silent))
         if recoverable:
             pieces.append(Recover(after.payload, recoverable))
-
-    def _fill_quiet(self, now_s: float, pieces: list[Piece]) -> None:
-        """Whole frames, as late as packets may come that are only delayed; whole milliseconds
-        of a pause that was announced.
-        """
-        if self._up_to_s is None:
-            return
-        long_quiet = self._quiet >= LONG_QUIET_S * self._rate_hz
-        if self._pausing:
-            passed_ms = int((now_s - self._up_to_s) * 1000 + 1e-6)
-            if passed_ms >= (LONG_QUIET_FRAMES * FRAME_S * 1000 if long_quiet else ANNOUNCED_MS):
-                self._fill(passed_ms / 1000, pieces)
-            return
-        least = max(MIN_QUIET_WAIT_S, self._packet_s + MIN_REORDER_WAIT_S)
-        wait = _bounded(JITTERS_WAITED * self.jitter_s, least, MAX_QUIET_WAIT_S)
-        frames = int((now_s - self._up_to_s - wait) / FRAME_S)
-        if frames >= (LONG_QUIET_FRAMES if long_quiet else 1):
-            self._fill(frames * FRAME_S, pieces)
-
-    def _fill(self, seconds: float, pieces: list[Piece]) -> None:
-        assert self._up_to_s is not None
-        samples = round(seconds * self._rate_hz)
-        self._be_silent(samples, pieces)
-        self._filled += samples
-        self._up_to_s += seconds
-
-    def _be_silent(self, samples: int, pieces: list[Piece]) -> None:
-        self._quiet += samples
-        early = min(self._ahead, samples)
-        self._ahead -= early
-        if samples > early:
-            pieces.append(Silence(samples - early))
-
-    def _measure_jitter(self, timestamp: int, now_s: float) -> None:
-        transit = now_s - timestamp / self._rate_hz
-        if self.received > 1:
-            difference = abs(transit - self._transit)
-            if difference < MAX_FILLED_S:  # not a new timeline, nor a wrapped timestamp
-                self.jitter_s += (difference - self.jitter_s) / 16
-        self._transit = transit
 
 
 def _bounded(value: float, low: float, high: float) -> float:

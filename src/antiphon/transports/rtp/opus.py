@@ -17,7 +17,7 @@ import cffi
 
 from antiphon.core.causes import MEDIA_RATE_HZ
 from antiphon.errors import ConfigurationError
-from antiphon.transports.webrtc.codec import FRAME_SAMPLES
+from antiphon.transports.rtp.codec import FRAME_SAMPLES
 
 RTP_RATE_HZ: Final = 48_000
 """RFC 7587, 4.1: the RTP clock of Opus, whatever the audio's rate."""

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from antiphon.transports.webrtc.clock import (
+from antiphon.transports.rtp.clock import (
     MAX_CATCH_UP_SLOTS,
     PHASES,
     SLOT_S,

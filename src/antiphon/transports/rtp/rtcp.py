@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from msgspec import Struct
 
-from antiphon.transports.webrtc.jitter import JitterBuffer
+from antiphon.transports.rtp.reception import Reception
 
 SENDER_REPORT: Final = 200
 RECEIVER_REPORT: Final = 201
@@ -149,7 +149,7 @@ class Reporter:
         self.peer_jitter_s = 0.0
         self.rtt_s: float | None = None
 
-    def report(self, sent: Sent, peer_ssrc: int | None, heard: JitterBuffer, now_s: float) -> bytes:
+    def report(self, sent: Sent, peer_ssrc: int | None, heard: Reception, now_s: float) -> bytes:
         """A compound packet: sender (or receiver) report and our canonical name."""
         block = b"" if peer_ssrc is None else self._reception(peer_ssrc, heard, now_s)
         count = 0x80 | bool(block)
@@ -190,7 +190,7 @@ class Reporter:
         if 0 <= rtt_s < 60:  # else the clocks, or the peer's sums, are wrong
             self.rtt_s = rtt_s
 
-    def _reception(self, peer_ssrc: int, heard: JitterBuffer, now_s: float) -> bytes:
+    def _reception(self, peer_ssrc: int, heard: Reception, now_s: float) -> bytes:
         expected = heard.highest_sequence - heard.first_sequence + 1
         lost = max(-(1 << 23), min(expected - heard.received, (1 << 23) - 1))
         expected_now = expected - self._expected_before

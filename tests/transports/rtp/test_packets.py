@@ -5,7 +5,7 @@ import struct
 from hypothesis import given
 from hypothesis import strategies as st
 
-from antiphon.transports.webrtc.rtp import is_rtcp, pack_rtp, parse_rtp, unwrap
+from antiphon.transports.rtp.packets import is_rtcp, pack_rtp, parse_rtp, unwrap
 
 
 @given(
