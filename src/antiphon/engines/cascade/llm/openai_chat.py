@@ -21,15 +21,12 @@ from msgspec import Struct
 
 from antiphon.core.effects import Generate
 from antiphon.engines.cascade.llm.chat_messages import VOICE_HINT, chat_request
-from antiphon.engines.cascade.llm.chat_stream import (
-    ChatStream,
-    MalformedStream,
-    SseReader,
-    UpstreamError,
-)
+from antiphon.engines.cascade.llm.chat_stream import ChatStream, UpstreamError
+from antiphon.engines.cascade.llm.sse import MalformedStream, SseReader
 from antiphon.engines.cascade.parts import Grammar, Thinking
 from antiphon.errors import ConfigurationError, EngineUnavailable
 from antiphon.protocol.items import FunctionCall
+from antiphon.protocol.session import FunctionTool
 
 log = logging.getLogger(__name__)
 
@@ -127,7 +124,9 @@ class OpenAIChatMind:
         body = chat_request(request, self._settings.model, voice_hint=self._settings.voice_hint)
         taken = [i.call_id for i in request.items if isinstance(i, FunctionCall)]
         stream = ChatStream(
-            new_call_id=_new_call_id, taken=[c for c in taken if isinstance(c, str)]
+            new_call_id=_new_call_id,
+            taken=[c for c in taken if isinstance(c, str)],
+            tool_names=[t.name for t in request.tools if isinstance(t, FunctionTool)],
         )
         began = time.monotonic()
         response = await self._post(body, began)
@@ -140,6 +139,8 @@ class OpenAIChatMind:
                 response.close()  # The server shall stop working.
         for thought in stream.end():
             yield thought
+        if stream.broke_a_call:
+            raise self._unavailable("broke off a function call", None)
 
     # --- The request ---
 
@@ -260,7 +261,7 @@ class OpenAIChatMind:
         self, response: aiohttp.ClientResponse, stream: ChatStream, began: float
     ) -> bytes | None:
         """The next bytes; None at the end."""
-        if stream.finish_reason is not None:
+        if stream.is_settled:
             limit = min(_AFTER_FINISH_S, self._settings.idle_timeout_s)
         elif stream.began:
             limit = self._settings.idle_timeout_s
