@@ -21,7 +21,14 @@ from antiphon.core.stage import Stage
 from antiphon.core.usage import CHARACTERS_PER_TOKEN, NO_TOKENS, Tokens, speech_tokens, usage_of
 from antiphon.protocol import server as events
 from antiphon.protocol.items import Status
-from antiphon.protocol.session import AudioFormat, MaxTokens, Modality, Tool, ToolChoice
+from antiphon.protocol.session import (
+    AudioFormat,
+    MaxTokens,
+    Modality,
+    ReasoningEffort,
+    Tool,
+    ToolChoice,
+)
 
 E = TypeVar("E")
 
@@ -80,6 +87,8 @@ class Plan:
     speed: float
     audio_format: AudioFormat
     max_output_tokens: MaxTokens
+    parallel_tool_calls: bool | None
+    reasoning_effort: ReasoningEffort | None
     metadata: dict[str, str] | None
     context: Tokens = NO_TOKENS
     """What the response sees, counted."""

@@ -29,7 +29,14 @@ from antiphon.core.usage import NO_TOKENS, Tokens, instruction_tokens
 from antiphon.protocol.client import ResponseOptions
 from antiphon.protocol.items import InputItem, ItemReference
 from antiphon.protocol.server import RateLimit, RateLimitsUpdated, ResponseError
-from antiphon.protocol.session import FunctionChoice, FunctionTool, Session, Tool, ToolChoice
+from antiphon.protocol.session import (
+    FunctionChoice,
+    FunctionTool,
+    Reasoning,
+    Session,
+    Tool,
+    ToolChoice,
+)
 
 MAX_OUT_OF_BAND = 16
 """Overflow policy: one more is refused."""
@@ -126,6 +133,9 @@ class Responses:
                 voice=plan.voice,
                 speed=plan.speed,
                 max_output_tokens=plan.max_output_tokens,
+                parallel_tool_calls=plan.parallel_tool_calls,
+                reasoning_effort=plan.reasoning_effort,
+                may_truncate=session.truncation != "disabled",
                 out_of_band=not plan.in_conversation,
             )
         )
@@ -141,6 +151,8 @@ class Responses:
         modalities = options.output_modalities or session.output_modalities
         modality = one_modality(modalities)[0] if self._stage.terms.engine_speaks else "text"
         instructions = options.instructions
+        parallel = (options.parallel_tool_calls, session.parallel_tool_calls)
+        reasoning = options.reasoning or session.reasoning or Reasoning()
         return Plan(
             id=self._stage.ids.new("resp"),
             in_conversation=in_conversation,
@@ -152,6 +164,8 @@ class Responses:
             speed=(output and output.speed) or session.audio.output.speed,
             audio_format=(output and output.format) or session.audio.output.format,
             max_output_tokens=options.max_output_tokens or session.max_output_tokens,
+            parallel_tool_calls=next((p for p in parallel if isinstance(p, bool)), None),
+            reasoning_effort=reasoning.effort,
             metadata=options.metadata or None,
         )
 
