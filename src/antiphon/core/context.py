@@ -17,12 +17,40 @@ class ContextTooLong(Exception):
     """Truncation is disabled and the context does not fit."""
 
 
+class Window:
+    """Remembers where a conversation's context was cut.
+
+    The next response then sees the same beginning, which a language model's server has in
+    its cache; it moves only when what came since no longer fits.
+    """
+
+    def __init__(self) -> None:
+        self._first_id: str | None = None
+        self._truncation: Truncation = "auto"
+
+    def view(self, entries: list[Entry], truncation: Truncation) -> list[Entry]:
+        """``entries`` from the last cut on, where that was made by the same rule."""
+        if truncation == self._truncation:
+            for at, entry in enumerate(entries):
+                if entry.id == self._first_id:
+                    return entries[at:]
+        return entries
+
+    def cut(self, first: Entry, truncation: Truncation) -> None:
+        self._first_id, self._truncation = first.id, truncation
+
+
 def fit_context(
-    entries: Sequence[Entry], *, limit_tokens: int, instruction_tokens: int, truncation: Truncation
+    entries: Sequence[Entry],
+    *,
+    limit_tokens: int,
+    instruction_tokens: int,
+    truncation: Truncation,
+    window: Window | None = None,
 ) -> tuple[list[Entry], Tokens]:
     """The newest entries within the limit, a function's call and output kept together.
 
-    Returns them and what they count.
+    Returns them and what they count.  ``window``: where the last cut of this history was.
 
     Raises:
         ContextTooLong: where nothing may be left out.
@@ -39,6 +67,13 @@ def fit_context(
         return entries, whole
     if truncation == "disabled":
         raise ContextTooLong
+    window = window or Window()
+    entries = _without_orphans(window.view(entries, truncation))
+    counts = [entry_tokens(entry) for entry in entries]
+    whole = add_up(counts)
+    total = whole.total
+    if total <= limit:
+        return entries, whole
     goal = limit
     if isinstance(truncation, RetentionRatio):
         # Dropping more at once breaks the prompt cache less often.
@@ -49,6 +84,8 @@ def fit_context(
     while total > goal and start < last:
         total -= counts[start].total
         start += 1
+    if start:
+        window.cut(entries[start], truncation)
     kept = _without_orphans(entries[start:])
     return kept, add_up(entry_tokens(entry) for entry in kept)
 

@@ -18,7 +18,7 @@ from antiphon.core.causes import (
     EngineWrote,
     Ms,
 )
-from antiphon.core.context import ContextTooLong, fit_context
+from antiphon.core.context import ContextTooLong, Window, fit_context
 from antiphon.core.effects import Effect, Generate, StopGenerating
 from antiphon.core.faults import Fault
 from antiphon.core.items import Entry, entry_from
@@ -54,6 +54,7 @@ class Responses:
         self._stage = stage
         self._active: Response | None = None
         self._beside: dict[str, Response] = {}
+        self._window = Window()
 
     @property
     def active(self) -> Response | None:
@@ -102,6 +103,7 @@ class Responses:
                 limit_tokens=self._stage.terms.context_tokens,
                 instruction_tokens=fixed_tokens,
                 truncation=session.truncation,
+                window=self._window if plan.in_conversation else None,
             )
         except ContextTooLong:
             context, seen = None, NO_TOKENS
