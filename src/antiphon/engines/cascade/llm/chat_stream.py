@@ -131,7 +131,7 @@ class ChatStream:
         reason = choice.get("finish_reason")
         if isinstance(reason, str) and reason.lower() not in _NO_REASON:
             if reason.lower() in _BROKEN:
-                raise UpstreamError(b"")
+                raise UpstreamError(b"{}")
             self.finish_reason = reason.lower()
             # Some servers write "stop" in every chunk: one that brings more is not the last.
             self.is_settled = not texts and not pieces

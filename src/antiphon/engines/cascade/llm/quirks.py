@@ -91,8 +91,8 @@ _WORDINGS: tuple[tuple[Quirk, str], ...] = (
     (Quirk.NO_USAGE, _field("stream_options|include_usage")),
     (Quirk.NO_PARALLEL_CHOICE, _field("parallel_tool_calls")),
     (Quirk.NO_EFFORT, _field("reasoning_effort|reasoning")),
-    (Quirk.NO_LIMIT, _field("max_completion_tokens")),
     (Quirk.NEWER_LIMIT, _field("max_tokens")),
+    (Quirk.NO_LIMIT, _field("max_completion_tokens")),
 )
 _COMPILED = tuple(
     (quirk, re.compile(words, re.IGNORECASE | re.DOTALL)) for quirk, words in _WORDINGS
