@@ -121,11 +121,10 @@ def _from_items(items: Sequence[Item]) -> Iterator[ChatMessage]:
                 names[str(item.call_id)] = item.name
                 waiting.append(item)
             continue
-        message = _message(item)
-        if message:
-            yield from _calls_with_outputs(waiting, outputs)
-            overtaken |= {str(call.call_id) for call in waiting}
-            waiting = []
+        yield from _calls_with_outputs(waiting, outputs)
+        overtaken |= {str(call.call_id) for call in waiting}
+        waiting = []
+        if message := _message(item):
             yield message
     yield from _calls_with_outputs(waiting, outputs)
 

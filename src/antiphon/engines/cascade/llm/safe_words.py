@@ -79,7 +79,7 @@ def _without(text: str, said: str) -> str:
 
 def _tells(word: str, said: str) -> bool:
     """Whether a word may be one of the conversation's, or a part of one."""
-    if word in _ORDINARY or (word.isdecimal() and len(word) < 3):
+    if word in _ORDINARY or (word.isascii() and len(word) < (3 if word.isdecimal() else 2)):
         return False
     if word.isascii():
         return word in said
