@@ -9,8 +9,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from antiphon.engines.cascade.llm.chat_client import ChatSettings
+from antiphon.engines.cascade.llm.chat_messages import VOICE_HINT
 from antiphon.engines.cascade.llm.offline.brain import OfflineBrain
-from antiphon.engines.cascade.llm.openai_chat import ChatSettings, OpenAIChatBrain
+from antiphon.engines.cascade.llm.openai_chat import OpenAIChatBrain
 from antiphon.engines.cascade.offline import WITH_LANGUAGE_MODEL, offline_engine
 from antiphon.engines.engine import Engine
 from antiphon.engines.registry import EngineRegistry
@@ -53,18 +55,31 @@ def make_engines(config: Config) -> list[Engine]:
         ConfigurationError: a part of one cannot be made.
     """
     workers = config.offline.stt_workers
-    llm = config.llm
-    if llm.base_url is not None:
-        chat = ChatSettings(
-            base_url=llm.base_url,
-            model=llm.model or "",
-            api_key="" if llm.api_key is None else llm.api_key.reveal(),
-        )
+    chat = chat_settings(config)
+    if chat is not None:
         description = WITH_LANGUAGE_MODEL.format(model=chat.model)
         return [offline_engine(OpenAIChatBrain(chat), description=description, stt_workers=workers)]
     agent = config.offline.agent
     brain = OfflineBrain() if agent is None else OfflineBrain.from_file(Path(agent))
     return [offline_engine(brain, stt_workers=workers)]
+
+
+def chat_settings(config: Config) -> ChatSettings | None:
+    """The language model; None: the offline brain."""
+    llm = config.llm
+    if llm.base_url is None:
+        return None
+    return ChatSettings(
+        base_url=llm.base_url,
+        model=llm.model or "",
+        api_key="" if llm.api_key is None else llm.api_key.reveal(),
+        connect_timeout_s=llm.connect_timeout_s,
+        first_token_timeout_s=llm.first_token_timeout_s,
+        idle_timeout_s=llm.idle_timeout_s,
+        retries=llm.retries,
+        voice_hint=VOICE_HINT if llm.voice_hint is None else llm.voice_hint,
+        extra_body=llm.extra_body,
+    )
 
 
 def make_hub(config: Config, registry: EngineRegistry) -> Hub:
@@ -73,7 +88,9 @@ def make_hub(config: Config, registry: EngineRegistry) -> Hub:
         registry.find,
         detector=SileroDetector(),
         rules=SessionRules(
-            session_max_ms=int(server.session_max_minutes * 60_000), voice=config.offline.voice
+            session_max_ms=int(server.session_max_minutes * 60_000),
+            context_tokens=config.llm.context_tokens,
+            voice=config.offline.voice,
         ),
         tape_dir=Path(server.tape_dir) if server.tape_dir else None,
     )

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from antiphon.core.effects import Generate
-from antiphon.engines.cascade.llm.chat_client import proxy_of
-from antiphon.engines.cascade.llm.openai_chat import ChatSettings, OpenAIChatBrain
+from antiphon.engines.cascade.llm.chat_client import ChatSettings, proxy_of
+from antiphon.engines.cascade.llm.openai_chat import OpenAIChatBrain
 from antiphon.engines.cascade.parts import CallTool, SayText, Thinking, Thought
 from antiphon.errors import ConfigurationError, EngineUnavailable
 from antiphon.protocol.items import InputText, Message, OutputText

@@ -30,8 +30,6 @@ from antiphon.errors import ConfigurationError, EngineUnavailable
 from antiphon.protocol.items import FunctionCall
 from antiphon.protocol.session import FunctionTool
 
-__all__ = ["ChatSettings", "OpenAIChatBrain", "OpenAIChatMind"]
-
 log = logging.getLogger(__name__)
 
 Sleep = Callable[[float], Awaitable[None]]
