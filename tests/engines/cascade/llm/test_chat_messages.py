@@ -270,6 +270,24 @@ def test_where_a_message_may_make_one_call_each_call_has_its_own() -> None:
     ]
 
 
+def test_where_images_are_not_taken_a_remark_stands_for_them() -> None:
+    image = InputImage(image_url="data:image/png;base64,AA")
+    seen = Message(role="user", content=(InputText("look"), image))
+    assert told(seen, user("well?"), quirks=frozenset({Quirk.NO_IMAGES})) == [
+        ("user", "look\n\n(An image that you cannot see.)\n\nwell?")
+    ]
+
+
+def test_where_a_function_cannot_be_chosen_it_is_the_only_one() -> None:
+    tools = (TOOL, FunctionTool(name="g"))
+    options: dict[str, Any] = {"tools": tools, "quirks": frozenset({Quirk.AUTO_CHOICE})}
+    found = body(user("x"), tool_choice=FunctionChoice("g"), **options)
+    assert found["tool_choice"] == "auto"
+    assert [tool["function"]["name"] for tool in found["tools"]] == ["g"]
+    assert len(body(user("x"), tool_choice="required", **options)["tools"]) == 2
+    assert body(user("x"), tool_choice="none", **options)["tool_choice"] == "none"
+
+
 def test_short_call_ids_are_the_same_in_call_and_output_and_stay_so() -> None:
     items = (user("x"), call("call_0123456789abcdef"), output("call_0123456789abcdef"))
     found = messages(*items, call("AbC123xyz"), quirks=frozenset({Quirk.SHORT_CALL_IDS}))

@@ -124,6 +124,12 @@ QUIRKS = [
     ("Tool call id was call_1 but must be a-z, A-Z, 0-9, with a length of 9.",
      Quirk.SHORT_CALL_IDS),
     ("This model only supports single tool-calls at once!", Quirk.ONE_CALL_EACH),
+    ("This model does not support image input", Quirk.NO_IMAGES),
+    ("image input is not supported - hint: if this is unexpected, you may need to provide the "
+     "mmproj", Quirk.NO_IMAGES),
+    ("Unsupported value: 'tool_choice' does not support 'required' with this model.",
+     Quirk.AUTO_CHOICE),
+    ("tool_choice must be 'auto' or 'none'", Quirk.AUTO_CHOICE),
     ("unknown field: stream_options", Quirk.NO_USAGE),
     ("Unsupported parameter: 'max_tokens' is not supported with this model. Use "
      "'max_completion_tokens' instead.", Quirk.NEWER_LIMIT),

@@ -24,7 +24,7 @@ from antiphon.protocol.items import (
     Item,
     Message,
 )
-from antiphon.protocol.session import FunctionChoice, FunctionTool
+from antiphon.protocol.session import FunctionChoice, FunctionTool, ToolChoice
 
 VOICE_HINT = (
     "Your answer will be spoken aloud by a speech synthesizer. Write plain spoken sentences:"
@@ -40,6 +40,7 @@ _UNSAID = "…"
 _PENDING = "(Still running. The result will come later; do not call again.)"
 _CAME = "(The result of {name} has come.)"
 _NO_OUTPUT = "(no output)"
+_UNSEEN = "(An image that you cannot see.)"
 _LETTERS = string.digits + string.ascii_letters
 
 ChatMessage = dict[str, Any]
@@ -67,10 +68,15 @@ def chat_request(
         body[name] = request.max_output_tokens
     if request.reasoning_effort is not None and Quirk.NO_EFFORT not in quirks:
         body["reasoning_effort"] = request.reasoning_effort
-    tools = [_tool(tool) for tool in request.tools if isinstance(tool, FunctionTool)]
+    tools = [tool for tool in request.tools if isinstance(tool, FunctionTool)]
+    choice = request.tool_choice
+    if Quirk.AUTO_CHOICE in quirks and choice not in ("auto", "none"):
+        if isinstance(choice, FunctionChoice):
+            tools = [tool for tool in tools if tool.name == choice.name]
+        choice = "auto"
     if tools:
-        body["tools"] = tools
-        body["tool_choice"] = _tool_choice(request)
+        body["tools"] = [_tool(tool) for tool in tools]
+        body["tool_choice"] = _tool_choice(choice)
         if request.parallel_tool_calls is not None and Quirk.NO_PARALLEL_CHOICE not in quirks:
             body["parallel_tool_calls"] = request.parallel_tool_calls
     return body | (extra_body or {})
@@ -259,6 +265,8 @@ def _give_own_call(turns: list[ChatMessage], output: ChatMessage) -> None:
 
 
 def _shape(message: ChatMessage, quirks: Quirks) -> None:
+    if Quirk.NO_IMAGES in quirks and isinstance(message["content"], list):
+        message["content"] = "\n\n".join(part.get("text", _UNSEEN) for part in message["content"])
     if "tool_calls" in message:
         if Quirk.CALL_WITHOUT_WORDS in quirks:
             message["content"] = None
@@ -289,10 +297,10 @@ def _tool(tool: FunctionTool) -> dict[str, Any]:
     return {"type": "function", "function": function}
 
 
-def _tool_choice(request: Generate) -> Any:
-    match request.tool_choice:
+def _tool_choice(choice: ToolChoice) -> Any:
+    match choice:
         case FunctionChoice(name=name):
             return {"type": "function", "function": {"name": name}}
-        case "none" | "auto" | "required" as choice:
+        case "none" | "auto" | "required":
             return choice
     return "auto"  # A tool server: chat completions know none.

@@ -21,6 +21,8 @@ class Quirk(Enum):
     CALL_WITHOUT_WORDS = "takes words or a function call in a message, not both"
     ONE_CALL_EACH = "takes one function call a message"
     SHORT_CALL_IDS = "wants call ids of nine letters and digits"
+    NO_IMAGES = "takes no images"
+    AUTO_CHOICE = "takes no tool_choice but auto"
     NO_USAGE = "does not take stream_options"
     NEWER_LIMIT = "takes max_completion_tokens in place of max_tokens"
     NO_LIMIT = "takes no limit of tokens"
@@ -88,6 +90,14 @@ _WORDINGS: tuple[tuple[Quirk, str], ...] = (
         r"\bcontent\b.{0,60}(?:null|nil\b|none|string|\bstr\b|required|missing)|"
         r"(?:missing|null|nil|invalid|none).{0,40}\bcontent|nonetype|<nil>",
     ),
+    (
+        Quirk.NO_IMAGES,
+        r"(?:support|take|accept)s?[^.;]{0,20} (?:images?|vision|multimodal)|"
+        r"(?:images?|image_url|vision)[^.;]{0,30} not (?:supported|allowed|enabled)|"
+        r"unsupported[^.;]{0,30}image|not a (?:multimodal|vision) model|mmproj|"
+        r"\bcontent\b.{0,60}(?:string|\bstr\b)",
+    ),
+    (Quirk.AUTO_CHOICE, _field("tool_choice") + r"|tool_choice[^;]{0,60}(?:must be|only)"),
     (Quirk.NO_USAGE, _field("stream_options|include_usage")),
     (Quirk.NO_PARALLEL_CHOICE, _field("parallel_tool_calls")),
     (Quirk.NO_EFFORT, _field("reasoning_effort|reasoning")),
