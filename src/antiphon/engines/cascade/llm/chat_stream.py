@@ -166,7 +166,7 @@ class ChatStream:
 
     def _is_over(self, call: StreamedCall) -> bool:
         """Nothing more of the call can come."""
-        if call.is_closed and call.text.strip() != "{}":
+        if call.is_whole:
             return len(self._queue) > 1 or self.finish_reason is not None
         # One without arguments may still get some.
         return self.is_settled and self.finish_reason not in _CUT_SHORT

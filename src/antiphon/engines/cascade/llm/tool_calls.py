@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from antiphon.engines.cascade.llm.characters import Characters
+from antiphon.engines.cascade.llm.json_extent import JsonExtent
 
 log = logging.getLogger(__name__)
 
@@ -33,19 +34,25 @@ class StreamedCall:
         self._may_be_echo = may_be_echo
         self.ids: list[str] = []
         """All ids that its pieces bore, in order."""
-        self.text = ""
-        """Its arguments so far."""
         self.call_id = ""
         """As the client knows it; "" until something was passed on."""
+        self._arguments = JsonExtent()
         self._characters = Characters()
         self._passed = 0
-        self._depth = 0
-        self._in_string = self._escaped = False
+
+    @property
+    def text(self) -> str:
+        """Its arguments so far."""
+        return self._arguments.text
+
+    @property
+    def is_whole(self) -> bool:
+        """The arguments are an object that has ended, and there is something in it."""
+        return self._arguments.is_closed and self._arguments.is_filled
 
     @property
     def is_closed(self) -> bool:
-        """The arguments are a whole object: more cannot belong to them."""
-        return self._depth == 0 and self.text.lstrip()[:1] in ("{", "[")
+        return self._arguments.is_closed
 
     @property
     def is_nothing(self) -> bool:
@@ -54,47 +61,20 @@ class StreamedCall:
 
     def add(self, text: str) -> None:
         """More of the arguments; what comes after their end is left out."""
-        self._add(self._characters.whole(text))
-
-    def _add(self, text: str) -> None:
-        if not self.is_closed:
-            used = self._measure(text)
-            self.text += text[:used]
-            text = text[used:]
-        if text.lstrip().startswith("{") and self.text.strip() == "{}" and not self._passed:
+        after = self._arguments.add(self._characters.whole(text))
+        if after.lstrip().startswith("{") and not self._arguments.is_filled:
             # Some gateways begin every call with an empty object and then send the real one.
-            self.text = ""
-            self._add(text)
-        elif self.is_closed and text.strip():
+            self._arguments = JsonExtent()
+            after = self._arguments.add(after)
+        if after.strip():
             log.debug("llm: text after the end of a call's arguments was left out")
-
-    def _measure(self, text: str) -> int:
-        """How many characters belong to the object that is open, or that opens here."""
-        for at, letter in enumerate(text):
-            if self._in_string:
-                if self._escaped:
-                    self._escaped = False
-                elif letter == "\\":
-                    self._escaped = True
-                elif letter == '"':
-                    self._in_string = False
-            elif letter == '"':
-                self._in_string = True
-            elif letter in "{[":
-                self._depth += 1
-            elif letter in "}]" and self._depth:
-                self._depth -= 1
-                if not self._depth:
-                    return at + 1
-        return len(text)
 
     def grown(self) -> str:
         """What can be passed on already and was not.
 
         An object that may be empty, and what is no object, wait for the end.
         """
-        begin = self.text.lstrip()
-        if begin[:1] not in ("{", "[") or begin[1:].lstrip()[:1] in ("", "}", "]"):
+        if not self._arguments.is_filled:
             return ""
         piece, self._passed = self.text[self._passed :], len(self.text)
         return piece
@@ -176,7 +156,7 @@ class ToolCalls:
         same_id = call_id != "" and call_id in call.ids
         if not call.is_closed or (same_id and arguments in (call.text, "")):
             return False
-        return not (same_id and call.text.strip() == "{}")
+        return call.is_whole or not same_id
 
     def _is_rest_of_name(self, call: StreamedCall, name: str) -> bool:
         longer = call.name + name
