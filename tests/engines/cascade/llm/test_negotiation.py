@@ -8,7 +8,12 @@ from hypothesis import strategies as st
 
 from antiphon.core.effects import Generate
 from antiphon.engines.cascade.llm.context_window import ContextWindow
-from antiphon.engines.cascade.llm.negotiation import LONGEST_WAIT_S, LearnedQuirks, Negotiation
+from antiphon.engines.cascade.llm.negotiation import (
+    LONGEST_WAIT_S,
+    Backoff,
+    LearnedQuirks,
+    Negotiation,
+)
 from antiphon.engines.cascade.llm.quirks import STRICTEST, Quirk, Quirks
 from antiphon.engines.cascade.llm.refusals import Refusal, Why
 from antiphon.protocol.items import InputText, Message
@@ -24,10 +29,14 @@ def written(request: Generate, quirks: Quirks) -> bytes:
     return json.dumps([names, [item.id for item in request.items]]).encode()
 
 
-def negotiation(learned: LearnedQuirks | None = None, **options: Any) -> Negotiation:
-    more: dict[str, Any] = {"window": ContextWindow(), "write": written, "retries": 2, **options}
+def negotiation(
+    learned: LearnedQuirks | None = None, *, retries: int = 2, **options: Any
+) -> Negotiation:
+    more: dict[str, Any] = {"window": ContextWindow(), "write": written, **options}
     request = Generate(response_id="r", items=ITEMS)
-    return Negotiation(request, learned=learned or LearnedQuirks(), random=lambda: 1.0, **more)
+    return Negotiation(
+        request, learned=learned or LearnedQuirks(), backoff=Backoff(retries, lambda: 1.0), **more
+    )
 
 
 def shown(asking: Negotiation) -> tuple[set[str], list[str]]:
@@ -98,8 +107,7 @@ def test_a_response_beside_the_conversation_moves_no_cut() -> None:
         learned=LearnedQuirks(),
         window=window,
         write=written,
-        retries=0,
-        random=lambda: 0.0,
+        backoff=Backoff(0, lambda: 0.0),
     )
     asking.ask_again(Refusal(why=Why.CONTEXT_FULL))
     asking.succeeded()

@@ -404,6 +404,8 @@ async def test_the_proxy_of_the_environment_is_obeyed(monkeypatch: pytest.Monkey
     assert proxy_of("http://127.0.0.1:8000/v1") is None
     assert proxy_of("http://localhost:8000/v1") is None
     assert proxy_of("https://llm.example/v1") is None
+    monkeypatch.setenv("ALL_PROXY", "socks5://10.0.0.1:1080")
+    assert proxy_of("https://llm.example/v1") is None
 
 
 async def test_a_server_that_is_not_there() -> None:

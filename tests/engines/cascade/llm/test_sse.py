@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from antiphon.engines.cascade.llm.sse import MalformedStream, SseReader
+from antiphon.engines.cascade.llm.sse import MAX_STREAM_BYTES, MalformedStream, SseReader
 
 
 def test_data_of_several_lines_is_one_event() -> None:
@@ -19,6 +19,15 @@ def test_an_endless_event_is_refused() -> None:
         assert reader.feed(b"x" * 100_000) == []
     with pytest.raises(MalformedStream):
         reader.feed(b"x" * 100_000)
+
+
+def test_an_endless_answer_is_refused() -> None:
+    reader = SseReader()
+    line = b": " + b"x" * 1_000_000 + b"\n"
+    for _ in range(MAX_STREAM_BYTES // len(line)):
+        reader.feed(line)
+    with pytest.raises(MalformedStream):
+        reader.feed(line)
 
 
 def test_comments_and_other_fields_say_nothing_and_are_not_stray() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
+import logging
 import time
 import urllib.request
 from collections.abc import AsyncGenerator
@@ -26,6 +27,9 @@ from antiphon.engines.cascade.parts import Thinking
 _AFTER_FINISH_S = 2.0
 """How long to wait for the usage, once the answer itself is whole."""
 _MAX_ERROR_BYTES = 64 * 1024
+
+
+log = logging.getLogger(__name__)
 
 
 class ChatSettings(Struct, frozen=True, kw_only=True):
@@ -218,7 +222,11 @@ def proxy_of(url: str) -> URL | None:
     named = proxies.get(parsed.scheme) or proxies.get("all")
     if named is None:
         return None
-    return URL(named if "://" in named else f"http://{named}")
+    proxy = URL(named if "://" in named else f"http://{named}")
+    if proxy.scheme not in ("http", "https"):
+        log.warning("llm: the environment's proxy speaks %s, not HTTP: not used", proxy.scheme)
+        return None
+    return proxy
 
 
 def _is_loopback(host: str) -> bool:

@@ -19,7 +19,6 @@ from antiphon.engines.cascade.parts import CallTool, SayText, Thinking, Thought
 
 log = logging.getLogger(__name__)
 
-MAX_ANSWER_CHARACTERS = 4 << 20
 _CALL_ID = pattern(r"[A-Za-z0-9_-]{1,32}")
 _REASONING = ("reasoning_content", "reasoning", "reasoning_details", "thinking", "reasoning_text")
 
@@ -50,6 +49,21 @@ class _Said(Struct):
     text: str
 
 
+class _CallIds:
+    """Gives each call an id that the Realtime API allows and the conversation does not know."""
+
+    def __init__(self, new: Callable[[], str], taken: Collection[str]) -> None:
+        self._new = new
+        self._taken = set(taken)
+
+    def choose(self, upstream_ids: list[str]) -> str:
+        """The server's own one, where it fits."""
+        fit = (i for i in upstream_ids if _CALL_ID.fullmatch(i) and i not in self._taken)
+        chosen = next(fit, "") or self._new()
+        self._taken.add(chosen)
+        return chosen
+
+
 class ChatStream:
     """Turns the events of one stream into thoughts.
 
@@ -65,14 +79,12 @@ class ChatStream:
         tool_names: Collection[str] = (),
     ) -> None:
         """``taken``: call ids of the conversation; ``tool_names``: what may be called."""
-        self._new_call_id = new_call_id
-        self._taken = set(taken)
+        self._call_ids = _CallIds(new_call_id, taken)
         self._calls = ToolCalls(tool_names)
         self._characters = Characters()
         self._queue: deque[_Said | StreamedCall] = deque()
         self._message_is_open = False
         self._usage: dict[str, Any] = {}
-        self._size = 0
         self.finish_reason: str | None = None
         self.is_settled = False
         """The answer is over: at most its usage is still to come."""
@@ -107,9 +119,6 @@ class ChatStream:
             if not isinstance(choice, dict):
                 raise MalformedStream("a choice is no object")
             self._choice(choice)
-        self._size += len(data)
-        if self._size > MAX_ANSWER_CHARACTERS:
-            raise MalformedStream("an answer of more than 4 MiB")
         thoughts = list(self._ready())
         self.began = self.began or bool(thoughts)
         return thoughts
@@ -186,15 +195,8 @@ class ChatStream:
 
     def _called(self, call: StreamedCall, arguments: str, *, ended: bool) -> CallTool:
         self._message_is_open = False
-        call.call_id = call.call_id or self._call_id(call.ids)
+        call.call_id = call.call_id or self._call_ids.choose(call.ids)
         return CallTool(call.call_id, call.name, arguments, ended=ended)
-
-    def _call_id(self, upstream_ids: list[str]) -> str:
-        """The server's own id, where the Realtime API allows it and it is new here."""
-        fit = (i for i in upstream_ids if _CALL_ID.fullmatch(i) and i not in self._taken)
-        chosen = next(fit, "") or self._new_call_id()
-        self._taken.add(chosen)
-        return chosen
 
     def end(self) -> list[Thinking]:
         """What is still open, and the end; call it once.

@@ -20,8 +20,6 @@ from antiphon.engines.cascade.llm.refusals import (
 log = logging.getLogger(__name__)
 
 MAX_CUTS = 3
-MAX_QUIRKS = 8
-"""New ones for one answer."""
 FIRST_WAIT_S, WAIT_GROWTH = 0.3, 3.0
 LONGEST_WAIT_S = 5.0
 """A user waits meanwhile: a server that wants to be left alone longer is a failure."""
@@ -39,6 +37,25 @@ class LearnedQuirks:
         self.quirks |= quirks
 
 
+class Backoff:
+    """How long to leave a server alone that failed for the moment."""
+
+    def __init__(self, retries: int, random: Callable[[], float]) -> None:
+        """``random``: of [0, 1), so that many sessions do not come back at once."""
+        self._left = retries
+        self._random = random
+        self._wait_s = FIRST_WAIT_S
+
+    def next_s(self, retry_after_s: float | None) -> float | None:
+        """Seconds to wait; None: give up."""
+        wait_s = max(self._wait_s * (0.5 + self._random() / 2), retry_after_s or 0.0)
+        if not self._left or wait_s > LONGEST_WAIT_S:
+            return None
+        self._left -= 1
+        self._wait_s *= WAIT_GROWTH
+        return wait_s
+
+
 class Negotiation:
     """One request, in the writing that is tried now."""
 
@@ -49,21 +66,19 @@ class Negotiation:
         learned: LearnedQuirks,
         window: ContextWindow,
         write: Callable[[Generate, Quirks], bytes],
-        retries: int,
-        random: Callable[[], float],
+        backoff: Backoff,
     ) -> None:
-        """``write``: the body of a request; ``random``: of [0, 1), for the waits."""
+        """``write``: the body of a request."""
         self._request = msgspec.structs.replace(request, items=window.view(request.items))
         self._learned = learned
         self._window = window
         self._write = write
-        self._retries = retries
-        self._random = random
+        self._backoff = backoff
         self._quirks = learned.quirks
         self._for_now: Quirks = frozenset()
         self._before_guess: Refusal | None = None
-        self._cuts = self._tries = self._new_quirks = 0
-        self._asked_again = False
+        self._cuts = 0
+        self._made_anew = False
         self.body = self._written()
 
     def succeeded(self) -> None:
@@ -77,15 +92,15 @@ class Negotiation:
 
     def ask_again(self, refusal: Refusal) -> float | None:
         """Seconds to wait before `body` is sent once more; None: give up, see `verdict`."""
-        if refusal.why is Why.CLOSED and not self._asked_again:
-            self._asked_again = True  # A kept connection that the server had just closed.
+        if refusal.why is Why.CLOSED and not self._made_anew:
+            self._made_anew = True  # A kept connection that the server had just closed.
             return 0.0
         if refusal.why is Why.CONTEXT_FULL:
             return 0.0 if self._shorten() else None
         if self._adapt(refusal):
             return 0.0
-        if refusal.why in WORTH_REPEATING and self._tries < self._retries:
-            return self._wait_s(refusal)
+        if refusal.why in WORTH_REPEATING:
+            return self._backoff.next_s(refusal.retry_after_s)
         return None
 
     def verdict(self, refusal: Refusal) -> Refusal:
@@ -120,8 +135,7 @@ class Negotiation:
             if self._changes():
                 return True
         for quirk in refusal.quirks:
-            if self._new_quirks < MAX_QUIRKS and quirk not in self._quirks:
-                self._new_quirks += 1
+            if quirk not in self._quirks:
                 self._quirks |= {quirk}
                 if self._changes():
                     return True
@@ -134,12 +148,3 @@ class Negotiation:
         self._before_guess = refusal
         self._quirks |= STRICTEST
         return self._changes()
-
-    # --- The same once more ----------------------------------------------------
-
-    def _wait_s(self, refusal: Refusal) -> float | None:
-        wait_s = FIRST_WAIT_S * WAIT_GROWTH**self._tries * (0.5 + self._random() / 2)
-        if refusal.retry_after_s is not None:
-            wait_s = max(wait_s, refusal.retry_after_s)
-        self._tries += 1
-        return wait_s if wait_s <= LONGEST_WAIT_S else None

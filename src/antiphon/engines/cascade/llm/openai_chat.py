@@ -21,7 +21,7 @@ from antiphon.engines.cascade.llm.chat_client import ChatClient, ChatSettings, R
 from antiphon.engines.cascade.llm.chat_messages import chat_request
 from antiphon.engines.cascade.llm.chat_stream import ChatStream
 from antiphon.engines.cascade.llm.context_window import ContextWindow
-from antiphon.engines.cascade.llm.negotiation import LearnedQuirks, Negotiation
+from antiphon.engines.cascade.llm.negotiation import Backoff, LearnedQuirks, Negotiation
 from antiphon.engines.cascade.llm.quirks import Quirks
 from antiphon.engines.cascade.llm.refusals import Refusal, Why
 from antiphon.engines.cascade.llm.safe_words import safe_words
@@ -117,8 +117,7 @@ class OpenAIChatMind:
             learned=self._learned,
             window=self._window,
             write=self._written,
-            retries=self._settings.retries,
-            random=self._random,
+            backoff=Backoff(self._settings.retries, self._random),
         )
         while True:
             stream = _stream_for(request)

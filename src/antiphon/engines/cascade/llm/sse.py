@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 
 MAX_EVENT_BYTES = 1 << 20
+MAX_STREAM_BYTES = 64 << 20
+"""Some 200,000 tokens, each in an event of its own."""
 _FIELDS = re.compile(rb"(?:event|id|retry)(?::|$)")
 
 
@@ -24,13 +26,17 @@ class SseReader:
         self._rest = b""
         self._data: list[bytes] = []
         self._began = False
+        self._size = 0
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """The data of each event that is now complete.
 
         Raises:
-            MalformedStream: an event is longer than 1 MiB.
+            MalformedStream: an event is longer than 1 MiB, or all of them than 64 MiB.
         """
+        self._size += len(chunk)
+        if self._size > MAX_STREAM_BYTES:
+            raise MalformedStream("an answer of more than 64 MiB")
         # "a line is ended by CRLF, LF or CR": a CR at the very end may be half of a CRLF.
         text = self._rest + chunk
         held = b"\r" if text.endswith(b"\r") else b""
