@@ -117,19 +117,25 @@ def test_speech_that_was_not_understood_is_told_of_and_silence_is_not() -> None:
     ]
 
 
-def test_who_speaks_twice_in_a_row_has_one_message() -> None:
+def test_where_roles_must_take_turns_who_speaks_twice_in_a_row_has_one_message() -> None:
+    strict = frozenset({Quirk.STRICT_TURNS})
     image = InputImage(image_url="data:image/png;base64,AA")
-    assert told(user("one"), user("two"), assistant("a"), assistant("b"), user("three")) == [
+    items = (user("one"), user("two"), assistant("a"), assistant("b"), user("three"))
+    assert told(*items, quirks=strict) == [
         ("user", "one\n\ntwo"),
         ("assistant", "a\n\nb"),
         ("user", "three"),
     ]
-    both = messages(user("see"), Message(role="user", content=(image,)))[0]["content"]
+    assert len(told(*items)) == 5
+    seen = Message(role="user", content=(image,))
+    both = messages(user("see"), seen, quirks=strict)[0]["content"]
     assert [part["type"] for part in both] == ["text", "image_url"]
 
 
-def test_an_answer_that_is_to_go_on_is_asked_to() -> None:
-    assert told(user("hi"), assistant("So,")) == [
+def test_where_roles_must_take_turns_an_answer_that_is_to_go_on_is_asked_to() -> None:
+    items = (user("hi"), assistant("So,"))
+    assert told(*items) == [("user", "hi"), ("assistant", "So,")]
+    assert told(*items, quirks=frozenset({Quirk.STRICT_TURNS})) == [
         ("user", "hi"),
         ("assistant", "So,"),
         ("user", "(Go on.)"),
@@ -150,7 +156,7 @@ def test_system_items_in_front_join_the_instructions_and_later_ones_keep_their_p
 
 def test_parallel_calls_are_one_message_followed_by_their_outputs() -> None:
     found = messages(user("x"), call("a"), call("b"), output("b"), output("a"), assistant("ok"))
-    assert [m["role"] for m in found] == ["user", "assistant", "tool", "tool", "assistant", "user"]
+    assert [m["role"] for m in found] == ["user", "assistant", "tool", "tool", "assistant"]
     assert [c["id"] for c in found[1]["tool_calls"]] == ["a", "b"]
     assert found[1]["content"] is None
     assert [(m["tool_call_id"], m["content"]) for m in found[2:4]] == [
@@ -189,7 +195,8 @@ def test_half_a_call_is_not_sent_again_nor_is_an_output_without_a_call() -> None
     half = call("h", '{"city": "Frank', status="incomplete")
     running = call("r", '{"ci', status="in_progress")
     assert told(user("x"), half, running, output("h"), output("z"), user("y")) == [
-        ("user", "x\n\ny")
+        ("user", "x"),
+        ("user", "y"),
     ]
 
 
@@ -221,12 +228,14 @@ def test_where_system_messages_stand_only_in_front_later_ones_are_remarks() -> N
         ("system", "I."),
         ("user", "hi"),
         ("assistant", "Yes?"),
-        ("user", "(Page 3.)\n\nwhat now"),
+        ("user", "(Page 3.)"),
+        ("user", "what now"),
     ]
     assert told(*items, quirks=frozenset({Quirk.NO_SYSTEM}), instructions="I.") == [
         ("user", "I.\n\nhi"),
         ("assistant", "Yes?"),
-        ("user", "(Page 3.)\n\nwhat now"),
+        ("user", "(Page 3.)"),
+        ("user", "what now"),
     ]
 
 
@@ -274,7 +283,8 @@ def test_where_images_are_not_taken_a_remark_stands_for_them() -> None:
     image = InputImage(image_url="data:image/png;base64,AA")
     seen = Message(role="user", content=(InputText("look"), image))
     assert told(seen, user("well?"), quirks=frozenset({Quirk.NO_IMAGES})) == [
-        ("user", "look\n\n(An image that you cannot see.)\n\nwell?")
+        ("user", "look\n\n(An image that you cannot see.)"),
+        ("user", "well?"),
     ]
 
 
@@ -367,8 +377,7 @@ def test_what_was_sent_stays_as_it_was_when_the_talk_goes_on(
     # But for what changes by itself: a result takes the place of "still running".
     more = [item for item in more if not isinstance(item, FunctionCallOutput)]
     before = messages(*items)
-    assert before[-1]["content"] == "(Go on.)"  # It is said only where nobody has.
-    kept = before[:-2]  # The last one may grow.
+    kept = before[:-1]  # Words may be followed by their call.
     assert messages(*items, *more)[: len(kept)] == kept
 
 

@@ -1,7 +1,7 @@
 """A `Generate` as the body of a chat-completions request.  No I/O.
 
-Roles take turns after one system message in front wherever that changes no meaning, since
-many chat templates take nothing else; what else a server wants stands in its `Quirks`.
+One system message in front, then the user first: many chat templates take nothing else, and
+it changes no meaning.  What else a server wants stands in its `Quirks`.
 """
 
 from __future__ import annotations
@@ -199,13 +199,15 @@ def _image(part: InputImage) -> dict[str, Any]:
 
 
 def _in_turns(found: Iterable[ChatMessage], quirks: Quirks) -> list[ChatMessage]:
-    """One system message in front, then user and assistant by turns, the user first."""
+    """One system message in front, then the user first; strictly by turns where that is wanted."""
     turns: list[ChatMessage] = []
     for message in found:
         _add(turns, message, quirks)
     spoken = [message for message in turns if message["role"] != "system"]
-    if not spoken or spoken[-1]["role"] == "assistant":
-        turns.append({"role": "user", "content": _GO_ON if spoken else _BEGIN})
+    if not spoken:
+        turns.append({"role": "user", "content": _BEGIN})
+    elif spoken[-1]["role"] == "assistant" and Quirk.STRICT_TURNS in quirks:
+        turns.append({"role": "user", "content": _GO_ON})
     if Quirk.NO_SYSTEM in quirks and turns[0]["role"] == "system":
         system = turns.pop(0)
         turns[0] = _joined({"role": "user", "content": system["content"]}, turns[0])
@@ -222,12 +224,20 @@ def _add(turns: list[ChatMessage], message: ChatMessage, quirks: Quirks) -> None
         last = "user"
     if role == "user" and last == "tool" and Quirk.STRICT_TURNS in quirks:
         turns.append({"role": "assistant", "content": _UNSAID})
-    if role == last and role != "tool" and "tool_calls" not in turns[-1]:
+    if role == last and _may_join(turns[-1], message, quirks):
         turns[-1] = _joined(turns[-1], message)
     elif Quirk.ONE_CALL_EACH in quirks and role == "tool" and last != "assistant":
         _give_own_call(turns, message)
     else:
         turns.append(message)
+
+
+def _may_join(last: ChatMessage, message: ChatMessage, quirks: Quirks) -> bool:
+    """Whether two messages of one role are one: an answer's words and its calls always are."""
+    if message["role"] == "tool" or "tool_calls" in last:
+        return False
+    joins = message["role"] == "system" or "tool_calls" in message
+    return joins or Quirk.STRICT_TURNS in quirks
 
 
 def _needs_front_system(quirks: Quirks) -> bool:
