@@ -138,6 +138,50 @@ class LlmSettings(Struct, frozen=True, kw_only=True):
     api_key_env: Annotated[
         str | None, Meta(description="Name of the environment variable that holds the key.")
     ] = None
+    context_tokens: Annotated[
+        int,
+        Meta(
+            ge=256,
+            description="Instructions and conversation that the model is sent, at four characters "
+            "a token; the oldest items beyond are left out. For a small model: its context less "
+            "the longest answer.",
+        ),
+    ] = 28_224
+    connect_timeout_s: Annotated[float, Meta(gt=0, description="To reach the server.")] = 5
+    first_token_timeout_s: Annotated[
+        float,
+        Meta(
+            gt=0,
+            description="The longest silence before the answer begins. Streamed reasoning begins "
+            "it; comments that keep the connection open are no silence.",
+        ),
+    ] = 30
+    idle_timeout_s: Annotated[
+        float, Meta(gt=0, description="The longest silence within the answer.")
+    ] = 15
+    retries: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=10,
+            description="How often a request is sent again that failed before its first token for "
+            "a reason that may pass (429, 5xx, no connection), after 0.3, 0.9, … s.",
+        ),
+    ] = 2
+    voice_hint: Annotated[
+        str | None,
+        Meta(
+            description="Added to the instructions of spoken answers. Absent: a request for plain "
+            "sentences; empty: nothing."
+        ),
+    ] = None
+    extra_body: Annotated[
+        dict[str, Any],
+        Meta(
+            description="Fields of every request, as `{ temperature = 0.6 }`; in the variable as "
+            "JSON. They overrule what Antiphon would send."
+        ),
+    ] = {}
 
 
 class WebRtcOptions(Struct, frozen=True, kw_only=True):
@@ -314,7 +358,9 @@ class _Reader:
                 raw, source, strict = self._overrides[dotted], "command line", True
             elif variable in self._environ:
                 raw, source, strict = self._environ[variable], variable, False
-                if _is_list(field.type):
+                if _is_table(field.type):
+                    raw = _table_of(raw)
+                elif _is_list(field.type):
                     raw = [part.strip() for part in raw.split(",") if part.strip()]
             elif isinstance(table, dict) and field.name in table:
                 raw, source, strict = table[field.name], self._file.place(name, field.name), True
@@ -369,6 +415,18 @@ class _Reader:
 
 def _is_list(kind: Any) -> bool:
     return "tuple[" in str(kind)
+
+
+def _is_table(kind: Any) -> bool:
+    return "dict[" in str(kind)
+
+
+def _table_of(variable: str) -> Any:
+    """A table in a variable is JSON; what is none is refused with the other wrong values."""
+    try:
+        return msgspec.json.decode(variable)
+    except msgspec.DecodeError:
+        return variable
 
 
 def _decode_secret(kind: type, value: object) -> Secret:
@@ -446,6 +504,8 @@ def _problems_of_llm(llm: LlmSettings) -> Iterator[tuple[str, str]]:
             yield "llm.base_url", "a language model needs its name too: model in [llm]."
     elif llm.model or llm.api_key:
         yield "llm.model", "a language model needs its address too: base_url in [llm]."
+    if own := {"model", "messages", "stream", "tools"} & llm.extra_body.keys():
+        yield "llm.extra_body", f"'{min(own)}' is Antiphon's own to send; leave it out."
 
 
 def _problems_of_webrtc(webrtc: WebRtcOptions) -> Iterator[tuple[str, str]]:

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import Struct
 
+from antiphon.engines.cascade.llm.chat_client import ChatSettings
+from antiphon.engines.cascade.llm.chat_messages import VOICE_HINT
 from antiphon.engines.cascade.llm.offline.brain import OfflineBrain
-from antiphon.engines.cascade.llm.openai_chat import ChatSettings, OpenAIChatBrain
+from antiphon.engines.cascade.llm.openai_chat import OpenAIChatBrain
 from antiphon.engines.cascade.offline import WITH_LANGUAGE_MODEL, offline_engine
 from antiphon.engines.engine import Engine, VoiceDetector
 from antiphon.engines.registry import EngineRegistry
@@ -60,13 +62,8 @@ def make_engines(config: Config) -> list[Engine]:
         ConfigurationError: a part of one cannot be made.
     """
     workers = config.offline.stt_workers
-    llm = config.llm
-    if llm.base_url is not None:
-        chat = ChatSettings(
-            base_url=llm.base_url,
-            model=llm.model or "",
-            api_key="" if llm.api_key is None else llm.api_key.reveal(),
-        )
+    chat = chat_settings(config)
+    if chat is not None:
         description = WITH_LANGUAGE_MODEL.format(model=chat.model)
         return [offline_engine(OpenAIChatBrain(chat), description=description, stt_workers=workers)]
     agent = config.offline.agent
@@ -84,6 +81,24 @@ class Parts(Struct, frozen=True, kw_only=True):
     """Then there is no use for a detector or rules."""
     secret_store: SecretStore | None = None
     directory: Directory | None = None
+
+
+def chat_settings(config: Config) -> ChatSettings | None:
+    """The language model; None: the offline brain."""
+    llm = config.llm
+    if llm.base_url is None:
+        return None
+    return ChatSettings(
+        base_url=llm.base_url,
+        model=llm.model or "",
+        api_key="" if llm.api_key is None else llm.api_key.reveal(),
+        connect_timeout_s=llm.connect_timeout_s,
+        first_token_timeout_s=llm.first_token_timeout_s,
+        idle_timeout_s=llm.idle_timeout_s,
+        retries=llm.retries,
+        voice_hint=VOICE_HINT if llm.voice_hint is None else llm.voice_hint,
+        extra_body=llm.extra_body,
+    )
 
 
 def make_hub(config: Config, registry: EngineRegistry, parts: Parts) -> Hub:
