@@ -93,7 +93,8 @@ def _log_mel(samples: NDArray[np.float32]) -> Frames:
 @cache
 def _hann() -> NDArray[np.float32]:
     """Periodic, unlike numpy's."""
-    return np.hanning(_WINDOW + 1)[:-1].astype(np.float32)
+    window: NDArray[np.float32] = np.hanning(_WINDOW + 1)[:-1].astype(np.float32)
+    return window
 
 
 @cache
@@ -110,7 +111,8 @@ def _filters() -> Frames:
     rising = (frequencies - low) / (middle - low)
     falling = (high - frequencies) / (high - middle)
     triangles = np.maximum(0, np.minimum(rising, falling)) * (2 / (high - low))
-    return triangles.astype(np.float32)
+    filters: Frames = triangles.astype(np.float32)
+    return filters
 
 
 # Slaney's scale: linear up to 1 kHz, 27 steps for a factor of 6.4 above.

@@ -18,20 +18,23 @@ from antiphon.audio.resample import Resampler
 from antiphon.engines.cascade.stt.agreement import StablePrefix, TimedWord, agreement
 from antiphon.engines.cascade.stt.jsgf import words
 from antiphon.engines.cascade.stt.pocketsphinx_wire import (
-    Audio,
     Begin,
-    Cancel,
     Command,
-    Finish,
-    Heard,
     Pronunciations,
-    Trouble,
     Unknown,
 )
 from antiphon.engines.cascade.stt.priming import priming_part
+from antiphon.engines.cascade.stt.wire import (
+    MEDIA_RATE_HZ,
+    Audio,
+    Cancel,
+    Finish,
+    Heard,
+    Trouble,
+)
 from antiphon.engines.cascade.worker_wire import WorkerEnd
 
-MEDIA_RATE_HZ, RATE_HZ = 24_000, 16_000
+RATE_HZ = 16_000
 STEP = RATE_HZ // 10
 BACKLOG_MAX_S = 30
 """More audio than that not yet decoded: the oldest is dropped."""
