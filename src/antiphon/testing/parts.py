@@ -37,6 +37,7 @@ class KnowingRecognizer:
         *,
         grammar: Grammar | None,
         language: str | None,  # noqa: ARG002
+        live: bool = False,  # noqa: ARG002
     ) -> KnowingRecognition:
         recognition = KnowingRecognition(report, grammar, self._texts.pop(0) if self._texts else "")
         self.begun.append(recognition)

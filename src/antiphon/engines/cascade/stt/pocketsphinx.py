@@ -13,7 +13,14 @@ from collections.abc import Awaitable, Callable, Sequence
 import msgspec
 
 from antiphon.engines.cascade.parts import Grammar, Recognition, Report
-from antiphon.engines.cascade.stt.pocketsphinx_wire import Begin, News, Pronunciations, Unknown
+from antiphon.engines.cascade.stt.pocketsphinx_wire import (
+    ALL,
+    GRAMMARS,
+    Begin,
+    News,
+    Pronunciations,
+    Unknown,
+)
 from antiphon.engines.cascade.stt.worker_turn import Languages, WorkerTurn
 from antiphon.engines.cascade.workers import WorkerPool
 from antiphon.errors import EngineUnavailable
@@ -38,6 +45,9 @@ class PocketSphinxRecognizer:
         wait_s: So long may such a turn wait after its end; then nothing was understood.
         pronounce: Tells how to say words of a grammar that the dictionary lacks.
             Without it, alternatives with such words are never heard.
+        grammars_only: A fifth of the memory and a tenth of the time: says which sentence
+            of the turn's grammar comes nearest, if one is whole, and nothing else.  It
+            does not judge whether that sentence was meant.
     """
 
     def __init__(
@@ -47,6 +57,7 @@ class PocketSphinxRecognizer:
         turns_per_worker: int = 2,
         wait_s: float = 3.0,
         pronounce: Pronounce | None = None,
+        grammars_only: bool = False,
     ) -> None:
         self._pool: WorkerPool[News] = WorkerPool(
             _NAME,
@@ -54,7 +65,11 @@ class PocketSphinxRecognizer:
             News,
             workers=workers or min(4, os.cpu_count() or 1),
             jobs_per_worker=turns_per_worker + _WAITING_TURNS_PER_WORKER,
-            arguments=(str(turns_per_worker), str(wait_s)),
+            arguments=(
+                str(turns_per_worker),
+                str(wait_s),
+                GRAMMARS if grammars_only else ALL,
+            ),
         )
         self._pronounce = pronounce
         self._languages = Languages(_NAME, "en")
@@ -70,7 +85,12 @@ class PocketSphinxRecognizer:
         await self._pool.aclose()
 
     def begin(
-        self, report: Report, *, grammar: Grammar | None, language: str | None
+        self,
+        report: Report,
+        *,
+        grammar: Grammar | None,
+        language: str | None,
+        live: bool = False,  # noqa: ARG002
     ) -> Recognition:
         """As `Recognizer.begin`.  The model is English: in another language the final
         transcript is empty.

@@ -6,6 +6,9 @@ from msgspec import Struct
 
 from antiphon.engines.cascade.stt.wire import Audio, Cancel, Finish, Heard, Trouble
 
+ALL, GRAMMARS = "all", "grammars"
+"""What a process understands: anything, or only sentences of the turn's grammar."""
+
 
 class Begin(Struct, frozen=True, tag="begin", array_like=True):
     grammar_key: str

@@ -56,7 +56,7 @@ class WhisperRecognizer:
         self,
         report: Report,
         *,
-        grammar: Grammar | None = None,  # noqa: ARG002
+        grammar: Grammar | None,  # noqa: ARG002
         language: str | None,
         live: bool = False,
     ) -> Recognition:
