@@ -19,6 +19,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 import msgspec
 from msgspec import Meta, Struct
 
+from antiphon.engines.cascade.stt.ears import RecognizerName, folder_problem
 from antiphon.errors import ConfigurationError
 from antiphon.server.toml_lines import line_of
 
@@ -120,11 +121,33 @@ class OfflineSettings(Struct, frozen=True, kw_only=True):
     voice: Annotated[str, Meta(description="Voice of sessions that name none.")] = "marin"
     stt_workers: Annotated[
         Annotated[int, Meta(ge=1)] | None,
-        Meta(description="Processes that recognise speech. Absent: one a core, four at most."),
+        Meta(
+            description="Turns that are recognised at the same time. Absent: one a core, "
+            "four at most."
+        ),
     ] = None
     agent: Annotated[
         str | None,
         Meta(description="Path of the agent script that the offline brain follows."),
+    ] = None
+
+
+class SttSettings(Struct, frozen=True, kw_only=True):
+    """What recognises speech. Whisper needs the extra `speech`, which `make run` installs."""
+
+    recognizer: Annotated[
+        RecognizerName,
+        Meta(
+            description="`auto` is Whisper where it is installed, with pocketsphinx for what a "
+            "scripted agent expects, and pocketsphinx alone elsewhere."
+        ),
+    ] = "auto"
+    model: Annotated[
+        str | None,
+        Meta(
+            description="Folder of another Whisper model for CTranslate2: `model.bin`, "
+            "`config.json` and `vocabulary.json`. Absent: tiny.en."
+        ),
     ] = None
 
 
@@ -206,6 +229,7 @@ class Config(Struct, frozen=True, kw_only=True):
     models: dict[str, str] = {}
     """Model names and patterns to engines, in the order of the file."""
     offline: OfflineSettings = OfflineSettings()
+    stt: SttSettings = SttSettings()
     llm: LlmSettings = LlmSettings()
     webrtc: WebRtcOptions = WebRtcOptions()
     limits: LimitSettings = LimitSettings()
@@ -215,6 +239,7 @@ SECTIONS: dict[str, type[Struct]] = {
     "server": ServerSettings,
     "engine": EngineSettings,
     "offline": OfflineSettings,
+    "stt": SttSettings,
     "llm": LlmSettings,
     "webrtc": WebRtcOptions,
     "limits": LimitSettings,
@@ -441,6 +466,8 @@ def problems(config: Config) -> Iterator[tuple[str, str]]:
         yield "server.tape_dir", f"there is no directory '{server.tape_dir}'."
     if config.offline.agent is not None and not Path(config.offline.agent).is_file():
         yield "offline.agent", f"there is no file '{config.offline.agent}'."
+    if config.stt.model is not None and (wrong := folder_problem(Path(config.stt.model))):
+        yield "stt.model", wrong
     if llm.base_url is not None and not llm.base_url.startswith(("http://", "https://")):
         yield "llm.base_url", f"'{llm.base_url}' must begin with http:// or https://."
     if llm.base_url is not None and llm.model is None:

@@ -15,8 +15,6 @@ from msgspec import Struct
 
 from antiphon.engines.cascade.stt.log_mel import FRAMES_PER_S, Frames
 
-FILES = ("model.bin", "config.json")
-"""What a folder must hold, beside ``vocabulary.txt`` or ``vocabulary.json``."""
 WINDOW_MAX_S = 30
 _WINDOW_MIN_S, _SILENCE_S = 10, 2
 _END_S = 0.6

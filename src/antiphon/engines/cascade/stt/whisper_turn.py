@@ -32,8 +32,10 @@ TAIL_FRAMES = 10
 """Words end more quietly than they began."""
 SETTLED_FRAMES = 10 * FRAMES_PER_S
 """A part so long that ends in a pause is not looked at again."""
-PART_FRAMES, CUT_FROM, CUT_TO = 2_400, 1_200, 2_200
-"""A part that gets so long is cut where it is quietest between the other two."""
+PART_FRAMES, CUT_FROM, CUT_TO = 1_600, 800, 1_500
+"""A part that gets so long is cut where it is quietest between the other two.  Whisper could
+hear 30 s, at twice the memory and the delay.
+"""
 BACKLOG_MAX_S = 60
 """Audio that is not decoded yet; more: the oldest is dropped."""
 _STEP = RATE_HZ // 20
