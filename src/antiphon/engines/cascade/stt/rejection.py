@@ -1,56 +1,58 @@
-"""Whether what Whisper wrote was said by anybody.
+"""What of Whisper's text was said by anybody.
 
 It was trained to write something for every sound: on noise it invents a short sentence,
 or one word again and again.  It knows better: both numbers that it gives with a text are
-then poor.  The thresholds were set on recordings of speech and of noise; what they do on
-others stands in docs/reference/engines.md.
+then poor.  And of words that were said it sometimes cannot stop.  The thresholds were set
+on some recordings; what they do on others stands in docs/reference/engines.md.
 """
 
 from __future__ import annotations
 
-import zlib
-from collections import Counter
+import re
+from collections.abc import Sequence
 
-from antiphon.engines.cascade.stt.spoken_words import spoken_words
 from antiphon.engines.cascade.stt.whisper_model import Hypothesis
 
 NO_SPEECH_SURE, NO_SPEECH_LIKELY = 0.6, 0.45
 """Alone; and where the words are doubtful too."""
 LOGPROB_POOR, LOGPROB_DOUBTFUL = -1.9, -1.0
-"""Short words that were said score -0.6 to -1.2."""
-REPEATS_MAX = 5
-"""A word, or two or three in a row, so often one after the other."""
-COMPRESSION_MAX = 2.4
-"""Whisper's own measure: text that zlib makes so much shorter repeats itself."""
+"""Short words that were said score -0.6 to -1.4."""
+HURRIED_WORDS_PER_S = 4.5
+"""Nobody repeats anything so fast, over a turn with the silence around it."""
 WORDS_PER_S_MAX = 8
 
 
-def is_invented(hypothesis: Hypothesis, heard_s: float) -> bool:
-    words = spoken_words(hypothesis.text)
-    if not words:
-        return True
-    if hypothesis.no_speech >= NO_SPEECH_SURE or hypothesis.mean_logprob < LOGPROB_POOR:
+def believed(hypothesis: Hypothesis, heard_s: float) -> str:
+    """The text, once where it repeats itself; "" where nobody said it."""
+    words = hypothesis.text.split()
+    if len(words) > HURRIED_WORDS_PER_S * heard_s:
+        words = words[: said_once([bare(word) for word in words])]
+    if is_invented(hypothesis) or len(words) > 2 + WORDS_PER_S_MAX * heard_s:
+        return ""
+    return " ".join(words)
+
+
+def is_invented(hypothesis: Hypothesis) -> bool:
+    if not bare(hypothesis.text) or hypothesis.no_speech >= NO_SPEECH_SURE:
         return True
     doubtful = hypothesis.mean_logprob < LOGPROB_DOUBTFUL
-    if doubtful and hypothesis.no_speech >= NO_SPEECH_LIKELY:
-        return True
-    return repeats_itself(words) or len(words) > 2 + WORDS_PER_S_MAX * heard_s
+    return hypothesis.mean_logprob < LOGPROB_POOR or (
+        doubtful and hypothesis.no_speech >= NO_SPEECH_LIKELY
+    )
 
 
-def repeats_itself(words: tuple[str, ...]) -> bool:
-    """Digits may be said again and again: telephone numbers have them."""
-    for length in (1, 2, 3):
-        run = 1
-        for at in range(length, len(words) - length + 1):
-            same = words[at : at + length] == words[at - length : at]
-            run = run + 1 if same else 1
-            if run >= REPEATS_MAX * length and not set(words[at : at + length]) <= _DIGITS:
-                return True
-    text = " ".join(words).encode()
-    most, _ = Counter(words).most_common(1)[0]
-    return most not in _DIGITS and len(text) / len(zlib.compress(text)) > COMPRESSION_MAX
+def said_once(words: Sequence[str]) -> int:
+    """How many of ``words`` are left when what is said three times at their end, or twice
+    where it is all of them, is said but once.  The last time may be cut short.
+    """
+    count = len(words)
+    for begin in range(count):
+        for length in range(1, (count - begin) // (2 if begin == 0 else 3) + 1):
+            if all(words[at] == words[at - length] for at in range(begin + length, count)):
+                return begin + length
+    return count
 
 
-_DIGITS = frozenset(
-    ["zero", "oh", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
-)
+def bare(word: str) -> str:
+    """Without the marks at its ends, in lower case."""
+    return re.sub(r"^\W+|\W+$", "", word).lower()

@@ -20,7 +20,7 @@ from antiphon.audio.resample import Resampler
 from antiphon.engines.cascade.stt.agreement import AgreedPrefix
 from antiphon.engines.cascade.stt.log_mel import FRAMES_PER_S, RATE_HZ, Frames, LogMel
 from antiphon.engines.cascade.stt.pauses import Pauses
-from antiphon.engines.cascade.stt.rejection import is_invented
+from antiphon.engines.cascade.stt.rejection import believed
 from antiphon.engines.cascade.stt.whisper_model import Hypothesis, window_frames
 from antiphon.engines.cascade.stt.wire import MEDIA_RATE_HZ, Heard
 
@@ -143,7 +143,7 @@ class Turn:
     def done(self, work: Work, hypothesis: Hypothesis) -> Heard | None:
         """Take in what ``work`` was understood as; returns what is new, if something is."""
         self._working = False
-        said = "" if is_invented(hypothesis, work.heard_s) else hypothesis.text
+        said = believed(hypothesis, work.heard_s)
         pause_in_long_turn = work.need is Need.PAUSE and work.end >= SETTLED_FRAMES
         if work.need is Need.PART or pause_in_long_turn:
             self._settled = f"{self._settled} {said}".strip()
