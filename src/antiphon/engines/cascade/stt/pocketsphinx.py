@@ -1,6 +1,6 @@
 """Recognition by pocketsphinx, in worker processes: right after install, for English.
 
-Free speech is understood poorly; sentences of a grammar well (see bench/stt.py).
+Free speech is understood poorly; sentences of a grammar well (see bench/recognition.py).
 """
 
 from __future__ import annotations

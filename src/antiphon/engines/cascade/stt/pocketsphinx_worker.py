@@ -42,7 +42,7 @@ BACKLOG_MAX_S = 30
 ACCEPT_AGREEMENT = 0.52
 """Of the phones of grammar and open model; below it the grammar was not meant.
 
-In bench/stt.py the best that was not meant has 0.50 (a cough), the worst right one
+In bench/recognition.py the best that was not meant has 0.50 (a cough), the worst right one
 that is kept 0.55.
 """
 STABLE_FRAMES = 100

@@ -124,11 +124,11 @@ class Turn:
 
     @property
     def _all_known(self) -> bool:
-        speech_end = self._pauses.speech_end
-        if speech_end == 0:
-            # Nobody spoke, as far as loudness tells; only who has looked knows.
-            return self._known_end > 0 or self._settled != "" or not len(self._mel)
-        return self._known_end >= min(speech_end + TAIL_FRAMES, len(self._mel))
+        speech_end, end = self._pauses.speech_end, len(self._mel)
+        if speech_end:
+            return self._known_end >= min(speech_end + TAIL_FRAMES, end)
+        # Nobody spoke, as far as loudness tells, if it does.
+        return self._pauses.can_tell or self._known_end == end
 
     def work(self) -> Work:
         """What `need` asks for; `done` must follow."""
