@@ -110,5 +110,8 @@ def test_the_end_has_the_words_of_the_last_result(results: list[str], last: str)
     prefix = AgreedPrefix()
     for result in results:
         prefix.update(result)
-    words = lambda text: [bare for word in text.split() if (bare := word.strip(",.–").lower())]  # noqa: E731
-    assert words(prefix.final(last)) == words(last)
+    assert _bare_words(prefix.final(last)) == _bare_words(last)
+
+
+def _bare_words(text: str) -> list[str]:
+    return [bare for word in text.split() if (bare := word.strip(",.–").lower())]

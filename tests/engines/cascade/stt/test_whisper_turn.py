@@ -122,8 +122,8 @@ def test_a_turn_without_a_loud_moment_is_decoded_at_its_end() -> None:
 
 def test_a_long_turn_is_decoded_in_parts_cut_where_it_is_quiet() -> None:
     turn = talk(hear(hear(Turn(live=False), 10.0, LOUD), 0.2, QUIET), 6.5)
-    assert turn.need is Need.PART
     work = turn.work()
+    assert work.need is Need.PART
     assert CUT_FROM <= work.end <= CUT_TO
     assert 1_000 <= work.end <= 1_020
     turn.done(work, Hypothesis("The first part.", *SURE))
@@ -138,7 +138,7 @@ def test_a_long_turn_is_settled_in_its_pauses() -> None:
     turn = hear(talk(Turn(live=False), 11.0), 0.4, QUIET)
     assert turn.need is Need.PAUSE
     decode(turn, "A long sentence.")
-    turn.finish()
+    hear(turn, 0.5, QUIET).finish()
     assert turn.over, "nothing was said since"
     assert turn.final().text == "A long sentence."
 
@@ -146,7 +146,7 @@ def test_a_long_turn_is_settled_in_its_pauses() -> None:
 def test_after_a_settled_pause_only_what_follows_is_decoded() -> None:
     turn = hear(talk(Turn(live=False), 11.0), 0.4, QUIET)
     decode(turn, "A long sentence.")
-    hear(talk(turn, 1.0), 0.4, QUIET)
+    hear(talk(hear(turn, 0.4, QUIET), 1.0), 0.4, QUIET)
     work = turn.work()
     assert work.end < 300
     turn.done(work, Hypothesis("And more.", *SURE))

@@ -30,13 +30,13 @@ LIVE_FRAMES = 80
 """Of new audio, between two looks at a turn while somebody speaks."""
 TAIL_FRAMES = 10
 """Words end more quietly than they began."""
-SETTLED_FRAMES = 10 * FRAMES_PER_S
-"""A part so long that ends in a pause is not looked at again."""
+SETTLED_FRAMES, SETTLED_PAUSE_FRAMES = 10 * FRAMES_PER_S, 60
+"""A part so long that ends in such a pause is not looked at again."""
 PART_FRAMES, CUT_FROM, CUT_TO = 1_600, 800, 1_500
 """A part that gets so long is cut where it is quietest between the other two.  Whisper could
 hear 30 s, at twice the memory and the delay.
 """
-BACKLOG_MAX_S = 60
+BACKLOG_MAX_S = 120
 """Audio that is not decoded yet; more: the oldest is dropped."""
 _STEP = RATE_HZ // 20
 """Looked at together: a frame alone costs as much as five."""
@@ -95,7 +95,12 @@ class Turn:
     def _look(self) -> None:
         self._pauses.hear(self._mel.append(np.concatenate(self._pending)))
         self._pending.clear()
-        if (excess := len(self._mel) - BACKLOG_MAX_S * FRAMES_PER_S) > 0 and not self._working:
+        if self._working:
+            return
+        paused = self._pauses.quiet_frames >= SETTLED_PAUSE_FRAMES
+        if paused and len(self._mel) >= SETTLED_FRAMES and self._all_known:
+            self._settle(self._understood, self._known_end)
+        if (excess := len(self._mel) - BACKLOG_MAX_S * FRAMES_PER_S) > 0:
             self.dropped_s += excess / FRAMES_PER_S
             self._forget(excess)
 
@@ -144,11 +149,8 @@ class Turn:
         """Take in what ``work`` was understood as; returns what is new, if something is."""
         self._working = False
         said = believed(hypothesis, work.heard_s)
-        pause_in_long_turn = work.need is Need.PAUSE and work.end >= SETTLED_FRAMES
-        if work.need is Need.PART or pause_in_long_turn:
-            self._settled = f"{self._settled} {said}".strip()
-            self._understood = ""
-            self._forget(work.end)
+        if work.need is Need.PART:
+            self._settle(said, work.end)
         else:
             self._understood, self._known_end = said, work.end
         if self.finished:
@@ -167,6 +169,11 @@ class Turn:
     @property
     def _text(self) -> str:
         return f"{self._settled} {self._understood}".strip()
+
+    def _settle(self, said: str, end: int) -> None:
+        self._settled = f"{self._settled} {said}".strip()
+        self._understood = ""
+        self._forget(end)
 
     def _forget(self, frames: int) -> None:
         self._mel.forget(frames)

@@ -15,8 +15,8 @@ from antiphon.errors import EngineUnavailable
 
 _log = logging.getLogger(__name__)
 
-_BACKLOG_MAX_BYTES = 30 * 24_000 * 2
-"""30 s that the worker has not taken; overflow drops the oldest audio."""
+_BACKLOG_MAX_BYTES = 120 * 24_000 * 2
+"""Two minutes that the worker has not taken; overflow drops the oldest audio."""
 
 
 class WorkerTurn:
