@@ -19,7 +19,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 import msgspec
 from msgspec import Meta, Struct
 
-from antiphon.engines.cascade.stt.ears import RecognizerName, folder_problem
+from antiphon.engines.cascade.stt.ears import DEFAULT_MODEL, RecognizerName
 from antiphon.errors import ConfigurationError
 from antiphon.server.toml_lines import line_of
 
@@ -143,12 +143,13 @@ class SttSettings(Struct, frozen=True, kw_only=True):
         ),
     ] = "auto"
     model: Annotated[
-        str | None,
+        str,
         Meta(
-            description="Folder of another Whisper model for CTranslate2: `model.bin`, "
-            "`config.json` and `vocabulary.json`. Absent: tiny.en."
+            description="Which Whisper: `tiny.en` (English), `base` (99 languages, needs the "
+            "extra `speech-base`), or a folder with one for CTranslate2 (`model.bin`, "
+            "`config.json`, `vocabulary.json`)."
         ),
-    ] = None
+    ] = DEFAULT_MODEL
 
 
 class LlmSettings(Struct, frozen=True, kw_only=True):
@@ -466,8 +467,6 @@ def problems(config: Config) -> Iterator[tuple[str, str]]:
         yield "server.tape_dir", f"there is no directory '{server.tape_dir}'."
     if config.offline.agent is not None and not Path(config.offline.agent).is_file():
         yield "offline.agent", f"there is no file '{config.offline.agent}'."
-    if config.stt.model is not None and (wrong := folder_problem(Path(config.stt.model))):
-        yield "stt.model", wrong
     if llm.base_url is not None and not llm.base_url.startswith(("http://", "https://")):
         yield "llm.base_url", f"'{llm.base_url}' must begin with http:// or https://."
     if llm.base_url is not None and llm.model is None:

@@ -97,8 +97,7 @@ def wire(config: Config, *, engines: Sequence[Engine] | None = None) -> Wired:
     server, limits = config.server, config.limits
     warning = None
     if engines is None:
-        model = config.stt.model
-        ears = find_ears(config.stt.recognizer, None if model is None else Path(model))
+        ears = find_ears(config.stt.recognizer, config.stt.model)
         engines, warning = make_engines(config, ears), ears.warning
     registry = EngineRegistry(
         engines,

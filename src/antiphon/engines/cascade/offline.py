@@ -36,7 +36,9 @@ def offline_engine(
     pocketsphinx = PocketSphinxRecognizer(workers=stt_workers, pronounce=synthesizer.pronounce)
     recognizer: Recognizer = pocketsphinx
     if ears.model is not None:
-        whisper: Recognizer = WhisperRecognizer(ears.model, threads=stt_workers)
+        whisper: Recognizer = WhisperRecognizer(
+            ears.model, languages=ears.languages, threads=stt_workers
+        )
         if scripted:
             grammars = PocketSphinxRecognizer(
                 workers=1, pronounce=synthesizer.pronounce, grammars_only=True

@@ -26,11 +26,15 @@ class WhisperRecognizer:
 
     Args:
         model: The folder with a Whisper model for CTranslate2.
+        languages: What it understands.  Of several, the one of a turn that names none is
+            found out.
         threads: So many turns are decoded at the same time; by default one a core, four
             at most.
     """
 
-    def __init__(self, model: Path, *, threads: int | None = None) -> None:
+    def __init__(
+        self, model: Path, *, languages: tuple[str, ...] = ("en",), threads: int | None = None
+    ) -> None:
         threads = threads or min(THREADS_MAX, os.cpu_count() or 1)
         self._pool: WorkerPool[News] = WorkerPool(
             _NAME,
@@ -40,7 +44,8 @@ class WhisperRecognizer:
             jobs_per_worker=TURNS_MAX,
             arguments=(str(model), str(threads)),
         )
-        self._languages = Languages(_NAME, "en")
+        self._languages = Languages(_NAME, *languages)
+        self._finds_out = len(languages) > 1
 
     @property
     def pids(self) -> list[int]:
@@ -61,6 +66,8 @@ class WhisperRecognizer:
         live: bool = False,
     ) -> Recognition:
         """As `Recognizer.begin`; takes no notice of grammars."""
+        if self._finds_out and not language:
+            return WorkerTurn(_NAME, self._pool, report, Begin("", live))
         understood = self._languages.understood(language)
         pool = None if understood is None else self._pool
         return WorkerTurn(_NAME, pool, report, Begin(understood or "", live))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from msgspec import Struct
 
@@ -23,6 +24,7 @@ writes after it is invented."""
 _TOKENS_PER_S, _TOKENS_MIN = 8, 20
 """Nobody talks faster; a model that repeats itself for ever is stopped there."""
 
+_START, _TRANSCRIBE = "<|startoftranscript|>", "<|transcribe|>"
 _TIMESTAMP = re.compile(r"<\|(\d+\.\d+)\|>")
 _SPECIAL = re.compile(r"<\|.*\|>")
 
@@ -58,17 +60,15 @@ class WhisperModel:
             str(folder), compute_type="int8", intra_threads=1, inter_threads=threads
         )
 
-    @property
-    def multilingual(self) -> bool:
-        return bool(self._model.is_multilingual)
+    def understand(self, features: Frames, heard_s: float, language: str = "") -> Hypothesis:
+        """``features`` of `window_frames` frames, of which ``heard_s`` seconds are audio.
 
-    def understand(self, features: Frames, heard_s: float, language: str = "en") -> Hypothesis:
-        """``features`` of `window_frames` frames, of which ``heard_s`` seconds are audio."""
-        start = "<|startoftranscript|>"
-        prompt = [start, f"<|{language}|>", "<|transcribe|>"] if self.multilingual else [start]
+        ``language``: as "de"; "" is found out.  An English model asks for none.
+        """
+        heard = self._model.encode(self._storage(features[None]))
         [result] = self._model.generate(
-            self._storage(features[None]),
-            [prompt],
+            heard,
+            [self._prompt(heard, language)],
             beam_size=1,
             return_scores=True,
             return_no_speech_prob=True,
@@ -78,11 +78,13 @@ class WhisperModel:
             text_of(result.sequences[0], heard_s), result.scores[0], result.no_speech_prob
         )
 
-    def language_of(self, features: Frames) -> tuple[str, float]:
-        """The likeliest language, and how likely it is."""
-        [found] = self._model.detect_language(self._storage(features[None]))
-        token, probability = found[0]
-        return token[2:-2], probability
+    def _prompt(self, heard: Any, language: str) -> list[str]:
+        if not self._model.is_multilingual:
+            return [_START]
+        if language:
+            return [_START, f"<|{language}|>", _TRANSCRIBE]
+        [found] = self._model.detect_language(heard)
+        return [_START, found[0][0], _TRANSCRIBE]
 
 
 def window_frames(frames: int) -> int:

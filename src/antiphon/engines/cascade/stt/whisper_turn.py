@@ -65,7 +65,8 @@ class Work(Struct, frozen=True):
 
 
 class Turn:
-    def __init__(self, *, live: bool) -> None:
+    def __init__(self, language: str = "", *, live: bool) -> None:
+        self.language = language
         self.live = live
         self.dropped_s = 0.0
         self.finished = False

@@ -61,7 +61,7 @@ class Worker:
 
     def _note(self, job: int, message: Command | Understood) -> None:
         if isinstance(message, Begin):
-            self._turns[job] = Turn(live=message.live)
+            self._turns[job] = Turn(message.language, live=message.live)
             self._served[job] = self._works
         elif isinstance(message, Understood):
             self._done(job, message)
@@ -92,14 +92,15 @@ class Worker:
         self._works += 1
         self._served[job] = self._works
         self._busy += 1
-        self._pool.submit(self._understand, job, self._turns[job].work())
+        turn = self._turns[job]
+        self._pool.submit(self._understand, job, turn.work(), turn.language)
 
-    def _understand(self, job: int, work: Work) -> None:
+    def _understand(self, job: int, work: Work, language: str) -> None:
         """On a thread of the pool, which has nobody to raise an error at."""
         begin_s = time.monotonic()
         hypothesis, problem = Hypothesis(""), ""
         try:
-            hypothesis = self._model.understand(work.features, work.heard_s)
+            hypothesis = self._model.understand(work.features, work.heard_s, language)
         except Exception as error:
             problem = f"a part of a turn was not understood: {type(error).__name__}"
         took_s = time.monotonic() - begin_s
