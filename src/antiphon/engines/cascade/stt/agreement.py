@@ -84,14 +84,16 @@ class AgreedPrefix:
     def update(self, text: str) -> tuple[str, int]:
         """(text, stable_chars) for the present result, which begins with what was promised."""
         words = text.split()
-        bare = [_bare(word) for word in words]
+        compared = [bare(word) for word in words]
         agreed = 0
-        while agreed < min(len(bare), len(self._before)) and bare[agreed] == self._before[agreed]:
+        while agreed < min(len(words), len(self._before)) and (
+            compared[agreed] == self._before[agreed]
+        ):
             agreed += 1
-        self._before = bare
+        self._before = compared
         shown = self._continued(words)
-        if agreed > len(self._promised) and bare[: len(self._promised)] == self._promised:
-            self._promised = bare[:agreed]
+        if agreed > len(self._promised) and compared[: len(self._promised)] == self._promised:
+            self._promised = compared[:agreed]
             self._promised_text = _END.sub("", _first(shown, agreed))
         return shown, len(self._promised_text)
 
@@ -100,7 +102,7 @@ class AgreedPrefix:
         has them.
         """
         words = text.split()
-        if [_bare(word) for word in words[: len(self._promised)]] != self._promised:
+        if [bare(word) for word in words[: len(self._promised)]] != self._promised:
             return text
         return self._continued(words)
 
@@ -116,8 +118,9 @@ _END = re.compile(r"[^\w]*$")
 _EDGES = re.compile(r"^\W+|\W+$")
 
 
-def _bare(word: str) -> str:
-    return _EDGES.sub("", word).lower() or word
+def bare(word: str) -> str:
+    """Without the marks at its ends, in lower case."""
+    return _EDGES.sub("", word).lower()
 
 
 def _first(text: str, words: int) -> str:

@@ -8,9 +8,9 @@ on some recordings; what they do on others stands in docs/reference/engines.md.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
+from antiphon.engines.cascade.stt.agreement import bare
 from antiphon.engines.cascade.stt.whisper_model import Hypothesis
 
 NO_SPEECH_SURE, NO_SPEECH_LIKELY = 0.6, 0.45
@@ -51,8 +51,3 @@ def said_once(words: Sequence[str]) -> int:
             if all(words[at] == words[at - length] for at in range(begin + length, count)):
                 return begin + length
     return count
-
-
-def bare(word: str) -> str:
-    """Without the marks at its ends, in lower case."""
-    return re.sub(r"^\W+|\W+$", "", word).lower()
