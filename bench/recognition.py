@@ -35,6 +35,7 @@ sys.path.insert(0, str(ROOT))
 
 from report import percentile  # noqa: E402
 
+from antiphon.engines.cascade.offline import grammar_ears  # noqa: E402
 from antiphon.engines.cascade.parts import Grammar, Recognizer, Transcript  # noqa: E402
 from antiphon.engines.cascade.stt.ears import find_ears  # noqa: E402
 from antiphon.engines.cascade.stt.paired import PairedRecognizer  # noqa: E402
@@ -239,14 +240,18 @@ async def rejection(recognizer: Recognizer, clips: list[Clip], result: Result) -
 
 
 async def many(recognizer: Recognizer, clips: list[Clip], sessions: int, result: Result) -> None:
-    """A turn of each after the other, with a second between, for everybody at once."""
+    """A turn of each after the other, with a second between, for everybody at once; always
+    with a grammar, as beside the offline brain.
+    """
     known = [clip for clip in clips if clip.text]
+    grammar = GRAMMARS["booking"]
     turns: list[Turn] = []
 
     async def talk(first: int) -> None:
         await asyncio.sleep(0.4 * first)
         for n in range(5):
-            turns.append(await recognise(recognizer, known[(first * 7 + n) % len(known)].pcm))
+            pcm = known[(first * 7 + n) % len(known)].pcm
+            turns.append(await recognise(recognizer, pcm, grammar))
             await asyncio.sleep(1)
 
     late_ms = 0.0
@@ -277,8 +282,7 @@ def make(name: str, voice: EspeakSynthesizer) -> Recognizer:
         return PocketSphinxRecognizer(pronounce=voice.pronounce)
     ears = find_ears("whisper")
     assert ears.model is not None
-    grammars = PocketSphinxRecognizer(workers=1, pronounce=voice.pronounce, grammars_only=True)
-    return PairedRecognizer(WhisperRecognizer(ears.model), grammars)
+    return PairedRecognizer(WhisperRecognizer(ears.model), grammar_ears(voice.pronounce))
 
 
 async def measure(name: str, arguments: Any) -> None:
@@ -291,18 +295,26 @@ async def measure(name: str, arguments: Any) -> None:
     await recognizer.start()
     result.say(f"start {time.perf_counter() - begin_s:.2f} s, load {os.getloadavg()[0]:.1f}")
     sets = {folder.name: clips_of(folder) for folder in arguments.clips}
+    if not arguments.only_sessions:
+        await alone(recognizer, sets, arguments.clips[0], result)
+    await many(recognizer, next(iter(sets.values())), arguments.sessions, result)
+    result.say(f"memory after all, with espeak's process: {children_mb()}")
+    await recognizer.aclose()
+    await voice.aclose()
+
+
+async def alone(
+    recognizer: Recognizer, sets: dict[str, list[Clip]], commands_in: Path, result: Result
+) -> None:
+    """One turn at a time."""
     for where, clips in sets.items():
         await free_speech(recognizer, clips, where, result)
         await noise(recognizer, clips, where, result)
     first = next(iter(sets.values()))
     result.say(f"memory, with espeak's process: {children_mb()}")
     await live(recognizer, first, result)
-    await commands(recognizer, arguments.clips[0], result)
+    await commands(recognizer, commands_in, result)
     await rejection(recognizer, first, result)
-    await many(recognizer, first, arguments.sessions, result)
-    result.say(f"memory after all, with espeak's process: {children_mb()}")
-    await recognizer.aclose()
-    await voice.aclose()
 
 
 def main() -> None:
@@ -317,6 +329,7 @@ def main() -> None:
         choices=["pocketsphinx", "default"],
     )
     parser.add_argument("--sessions", type=int, default=10)
+    parser.add_argument("--only-sessions", action="store_true", help="only many sessions")
     arguments = parser.parse_args()
     for folder in arguments.clips:
         if not (folder / "manifest.json").exists():

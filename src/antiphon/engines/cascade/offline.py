@@ -7,12 +7,19 @@ from antiphon.engines.cascade.parts import Brain, Recognizer
 from antiphon.engines.cascade.stt.ears import POCKETSPHINX, Ears
 from antiphon.engines.cascade.stt.fallback import FallbackRecognizer
 from antiphon.engines.cascade.stt.paired import PairedRecognizer
-from antiphon.engines.cascade.stt.pocketsphinx import PocketSphinxRecognizer
+from antiphon.engines.cascade.stt.pocketsphinx import PocketSphinxRecognizer, Pronounce
 from antiphon.engines.cascade.stt.whisper import WhisperRecognizer
 from antiphon.engines.cascade.tts.espeak import EspeakSynthesizer
 
 OFFLINE_BRAIN = "Offline demonstration: {hearing}; no language model; a synthetic voice."
 WITH_LANGUAGE_MODEL = "Offline speech around the language model '{model}': {hearing}."
+
+
+def grammar_ears(pronounce: Pronounce) -> PocketSphinxRecognizer:
+    """What hears the sentences that are expected, beside Whisper."""
+    return PocketSphinxRecognizer(
+        workers=1, turns_per_worker=3, wait_s=0.5, pronounce=pronounce, grammars_only=True
+    )
 
 
 def offline_engine(
@@ -40,10 +47,7 @@ def offline_engine(
             ears.model, languages=ears.languages, threads=stt_workers
         )
         if scripted:
-            grammars = PocketSphinxRecognizer(
-                workers=1, pronounce=synthesizer.pronounce, grammars_only=True
-            )
-            whisper = PairedRecognizer(whisper, grammars)
+            whisper = PairedRecognizer(whisper, grammar_ears(synthesizer.pronounce))
         recognizer = FallbackRecognizer(whisper, pocketsphinx)
     return CascadeEngine(
         "offline",

@@ -29,7 +29,7 @@ _log = logging.getLogger(__name__)
 
 _NAME = "pocketsphinx"
 _WORKER = "antiphon.engines.cascade.stt.pocketsphinx_worker"
-_WAITING_TURNS_PER_WORKER = 16
+_WAITING_TURNS_PER_WORKER, _WAITING_WITH_GRAMMARS = 16, 256
 
 Pronounce = Callable[[Sequence[str]], Awaitable[dict[str, str]]]
 """From words to ARPAbet; words that cannot be pronounced are missing in the answer."""
@@ -64,7 +64,8 @@ class PocketSphinxRecognizer:
             _WORKER,
             News,
             workers=workers or min(4, os.cpu_count() or 1),
-            jobs_per_worker=turns_per_worker + _WAITING_TURNS_PER_WORKER,
+            jobs_per_worker=turns_per_worker
+            + (_WAITING_WITH_GRAMMARS if grammars_only else _WAITING_TURNS_PER_WORKER),
             arguments=(
                 str(turns_per_worker),
                 str(wait_s),

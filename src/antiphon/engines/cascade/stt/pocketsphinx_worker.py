@@ -294,6 +294,7 @@ class Worker:
         nothing was understood.
         """
         self._grammars_only = grammars_only
+        self._decoders_max = decoders_max
         self._wait_s = wait_s
         self._wire: WorkerEnd[Command] = WorkerEnd(Command)
         self._free = [Decoders(grammars_only=grammars_only)]
@@ -377,15 +378,21 @@ class Worker:
                     self._load_grammar(job, turn, arpabet)
 
     def _lend_decoders(self) -> None:
-        for job, turn in self._turns.items():
-            if turn.decoders is None:
-                if not self._free and self._may_make > 0:
-                    self._may_make -= 1
-                    self._free.append(Decoders(grammars_only=self._grammars_only))
-                if not self._free:
-                    return
-                turn.decoders = self._free.pop()
-                self._prepare_grammar(job, turn)
+        for job, turn in sorted(self._turns.items(), key=lambda jt: jt[1].finished_s is None):
+            if turn.decoders is not None:
+                continue
+            spare = len(self._free) + self._may_make
+            # A grammar takes a fortieth of the time of speech: who has finished is served by
+            # the last decoders at once, while those who speak would hold them for seconds.
+            if self._grammars_only and self._decoders_max > 1 and turn.finished_s is None:
+                spare -= 1
+            if spare <= 0:
+                return
+            if not self._free:
+                self._may_make -= 1
+                self._free.append(Decoders(grammars_only=self._grammars_only))
+            turn.decoders = self._free.pop()
+            self._prepare_grammar(job, turn)
 
     def _prepare_grammar(self, job: int, turn: Turn) -> None:
         begin, decoders = turn.begin, turn.decoders
