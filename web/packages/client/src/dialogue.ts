@@ -62,8 +62,8 @@ export class Dialogue {
 
   receive(event: ServerEvent, atMs: number): void {
     this.items = afterEvent(this.items, event, atMs);
-    this.turns = afterTurnEvent(this.turns, event, atMs);
     const turnDetection = this.session?.audio?.input?.turn_detection;
+    this.turns = afterTurnEvent(this.turns, event, turnDetection, atMs);
     this.activity = afterActivity(this.activity, event, turnDetection, atMs);
     this.#also(event, atMs);
     this.#bound();
