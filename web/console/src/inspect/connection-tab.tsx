@@ -1,4 +1,4 @@
-import type { Quality, RealtimeVoice } from '@antiphon/react';
+import { type Quality, type RealtimeVoice, servedBy } from '@antiphon/react';
 import { Empty } from './empty';
 import { QUALITIES_KEPT } from './use-quality-history';
 
@@ -10,6 +10,7 @@ export function ConnectionTab({
   voice: RealtimeVoice;
   history: readonly Quality[];
 }) {
+  const served = servedBy(serverSession);
   if (!quality)
     return <Empty>Once connected: round trip, jitter and loss, and what they mean.</Empty>;
   return (
@@ -42,7 +43,23 @@ export function ConnectionTab({
         <dd>
           <code>{serverSession?.id ?? '–'}</code>
         </dd>
-        <dt>Model</dt>
+        {served.engine && (
+          <>
+            <dt>Engine</dt>
+            <dd>
+              <code>{served.engine}</code>
+            </dd>
+          </>
+        )}
+        {served.voice && (
+          <>
+            <dt>Voice</dt>
+            <dd>
+              <code>{served.voice}</code>
+            </dd>
+          </>
+        )}
+        <dt>Model asked for</dt>
         <dd>
           <code>{serverSession?.model ?? '–'}</code>
         </dd>

@@ -1,4 +1,4 @@
-import type { RealtimeVoice } from '@antiphon/react';
+import { type RealtimeVoice, servedBy } from '@antiphon/react';
 import type { Preferences } from '../preferences';
 import type { Change } from '../use-preferences';
 
@@ -16,6 +16,7 @@ interface HeaderProps {
 
 export function Header({ voice, preferences, change }: HeaderProps) {
   const { quality, transport } = voice;
+  const { engine } = servedBy(voice.serverSession);
   return (
     <header className="top">
       <h1>
@@ -24,6 +25,7 @@ export function Header({ voice, preferences, change }: HeaderProps) {
       </h1>
       <p className="connection" role="status">
         {transport && <span>{transport === 'webrtc' ? 'WebRTC' : 'WebSocket'}</span>}
+        {transport && engine && <span title="The engine that answers">{engine}</span>}
         {quality && (
           <span className="verdict" data-verdict={quality.verdict} title={quality.reason}>
             {quality.verdict}
