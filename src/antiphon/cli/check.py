@@ -21,7 +21,7 @@ examples:
 
 OPTIONAL_PARTS = {
     "uvloop": "faster event loop",
-    "sounddevice": "microphone and loudspeaker for `antiphon talk`: install antiphon[mic]",
+    "sounddevice": "microphone and speakers for `antiphon talk`: make mic",
 }
 
 
