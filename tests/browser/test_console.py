@@ -161,7 +161,7 @@ async def test_it_fits_a_telephone(offline_server: ServerProcess, scheme: str) -
 async def test_space_is_held_to_talk(offline_server: ServerProcess) -> None:
     async with console(offline_server.url) as shown:
         await shown.give_desk()
-        await shown.page.get_by_label("When it is the agent’s turn").select_option("push_to_talk")
+        await shown.page.get_by_label("When the agent answers").select_option("push_to_talk")
         await shown.page.locator("h1").click()  # Out of the field, where keys are for typing.
         await shown.page.keyboard.press("t")
         await shown.is_state("listening")
@@ -264,10 +264,13 @@ async def test_a_server_that_comes_back_is_told_the_conversation(tmp_path: Path)
 async def test_a_server_that_wants_a_key_says_so(keyed_server: ServerProcess) -> None:
     async with console(keyed_server.url, complains=True) as shown:
         await shown.start()
-        await shown.notice("secret-expired").wait_for()
+        await shown.notice("secret-expired").get_by_text("API key").wait_for()
+        field = shown.page.get_by_label("Key, if the server wants one")
+        await shown.visitor.until("() => document.activeElement?.type === 'password'")
         await shown.picture("secret-expired")
-        await shown.page.get_by_label("Key, where").fill("server-key")
+        await shown.page.keyboard.type("server-key")
         await shown.page.keyboard.press("Enter")
+        assert await field.input_value() == "server-key"
         await shown.start()
         await shown.is_state("listening")
         kept = "() => JSON.stringify(localStorage).includes('server-key')"

@@ -12,7 +12,7 @@ export function ConnectionTab({
 }) {
   const served = servedBy(serverSession);
   if (!quality)
-    return <Empty>Once connected: round trip, jitter and loss, and what they mean.</Empty>;
+    return <Empty>Once you are connected: round trip, jitter and loss, and what they mean.</Empty>;
   return (
     <>
       <p className="verdict-line" data-verdict={quality.verdict}>

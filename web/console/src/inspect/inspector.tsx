@@ -67,7 +67,7 @@ export function Inspector(props: InspectorProps) {
   };
 
   return (
-    <section className="inspector" aria-label="Settings and insight">
+    <section className="inspector" aria-label="Settings and details">
       <div ref={list} role="tablist" aria-label="Views" onKeyDown={onKeyDown}>
         {TABS.map(([name], index) => (
           <button

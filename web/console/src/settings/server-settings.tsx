@@ -29,7 +29,7 @@ export function ServerSettings(props: ServerSettingsProps) {
         label="Model"
         value={preferences.model}
         options={[
-          ['', 'The server’s own choice'],
+          ['', 'Server default'],
           ...[...new Set([...models, preferences.model])]
             .filter(Boolean)
             .map((model) => [model, model] as const),

@@ -16,7 +16,7 @@ export interface SettingsProps extends Chosen {
   wantsKey: boolean;
 }
 
-/** All of it takes effect at once, in mid-conversation too. */
+/** All of it takes effect at once, even during a conversation. */
 export function Settings({ isHearing, apiKey, setApiKey, wantsKey, ...chosen }: SettingsProps) {
   return (
     <div className="settings">

@@ -24,7 +24,7 @@ const STATES: Record<SessionState, string> = {
   listening: 'Listening',
   thinking: 'Thinking…',
   speaking: 'Speaking',
-  reconnecting: 'Connecting again…',
+  reconnecting: 'Reconnecting…',
   'text-only': 'Text only',
   closed: 'Ended',
 };
