@@ -264,10 +264,10 @@ async def test_a_server_that_comes_back_is_told_the_conversation(tmp_path: Path)
 async def test_a_server_that_wants_a_key_says_so(keyed_server: ServerProcess) -> None:
     async with console(keyed_server.url, complains=True) as shown:
         await shown.start()
-        await shown.notice("secret-expired").get_by_text("API key").wait_for()
+        await shown.notice("key-refused").get_by_text("API key").wait_for()
         field = shown.page.get_by_label("Key, if the server wants one")
         await shown.visitor.until("() => document.activeElement?.type === 'password'")
-        await shown.picture("secret-expired")
+        await shown.picture("key-refused")
         await shown.page.keyboard.type("server-key")
         await shown.page.keyboard.press("Enter")
         assert await field.input_value() == "server-key"

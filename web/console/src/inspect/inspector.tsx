@@ -40,7 +40,7 @@ const TABS: [name: string, show: (props: TabProps) => ReactNode][] = [
 const SETTINGS = 0;
 
 function wantsKey({ error }: RealtimeVoice): boolean {
-  return error?.kind === 'secret-expired';
+  return error?.kind === 'key-refused';
 }
 
 /** What can be chosen and seen beside the conversation. */

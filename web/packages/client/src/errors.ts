@@ -5,6 +5,7 @@ export type VoiceErrorKind =
   | 'no-device'
   | 'autoplay-blocked'
   | 'secret-expired'
+  | 'key-refused'
   | 'ice-failed'
   | 'connection-unsure'
   | 'server-away'
@@ -25,11 +26,15 @@ const WORDS: Record<VoiceErrorKind, { message: string; hint: string }> = {
   },
   'autoplay-blocked': {
     message: 'The browser has blocked the sound.',
-    hint: 'Press “Turn the sound on”.',
+    hint: 'Press the button that turns the sound on.',
   },
   'secret-expired': {
+    message: 'The permission to connect has expired.',
+    hint: 'Reload the page to get a new one; sign in again if you are asked to.',
+  },
+  'key-refused': {
     message: 'The server wants a valid key.',
-    hint: 'Enter the key, or reload the page to get a new one.',
+    hint: 'Enter it, and start again.',
   },
   'ice-failed': {
     message: 'WebRTC could not reach the server.',
@@ -112,6 +117,8 @@ export function callError(status: number, detail: string, code: string | null): 
 
 /** What an HTTP answer that is not 2xx means. */
 function httpError(status: number, detail: string, code: string | null): VoiceError {
+  // A page that is not let in needs no other key.
+  if (code === 'origin_not_allowed') return new VoiceError('protocol', { detail, code });
   if (status === 401 || status === 403) return new VoiceError('secret-expired', { detail, code });
   if (status === 429 || status === 503) return new VoiceError('server-busy', { detail, code });
   if (status >= 500) return new VoiceError('server-away', { detail, code });

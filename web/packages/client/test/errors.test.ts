@@ -15,6 +15,10 @@ test.each([
   expect(error).toMatchObject({ kind, detail: 'Its own words.', code: 'a_code' });
 });
 
+test('a page that is not let in is not asked for a key', () => {
+  expect(callError(403, 'Not this page.', 'origin_not_allowed').kind).toBe('protocol');
+});
+
 test('a call that cannot be made is no trouble with the sound', () => {
   const { message, hint } = callError(501, '', null);
   expect(`${message} ${hint}`).not.toMatch(/sound|microphone/i);
