@@ -89,14 +89,13 @@ def _welcome(url: str, wired: Wired) -> None:
     if Console().is_built:
         lines.append(f"  console  open {url} in a browser")
     where = "" if url == DEFAULT_URL else f" --url {url}"
-    lines.append(f"  talk     {_program()} talk{where}, in another terminal")
+    lines.append(f"  talk     {program(Path(sys.argv[0]))} talk{where}, in another terminal")
     print("\n".join(lines), flush=True)
 
 
-def _program() -> str:
-    """How to call this program from here; in a checkout it is on no PATH."""
-    program = Path(sys.argv[0]).absolute()
-    here = Path.cwd()
-    if program.stem != "antiphon" or not program.is_relative_to(here):
+def program(called: Path) -> str:
+    """How to call this program again from here; in a checkout it is on no PATH."""
+    path, here = called.absolute(), Path.cwd()
+    if path.stem != "antiphon" or not path.is_relative_to(here):
         return "antiphon"
-    return str(program.relative_to(here))
+    return str(path.relative_to(here))
