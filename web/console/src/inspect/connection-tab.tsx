@@ -4,19 +4,20 @@ import { QUALITIES_KEPT } from './use-quality-history';
 
 /** How the network does, over the last two minutes. */
 export function ConnectionTab({
-  voice: { quality, transport, callId, serverSession },
+  voice: { quality, transport, callId, serverSession, error },
   history,
 }: {
   voice: RealtimeVoice;
   history: readonly Quality[];
 }) {
   const served = servedBy(serverSession);
+  const isUnsure = error?.kind === 'connection-unsure';
   if (!quality)
     return <Empty>Once you are connected: round trip, jitter and loss, and what they mean.</Empty>;
   return (
     <>
-      <p className="verdict-line" data-verdict={quality.verdict}>
-        {quality.reason}
+      <p className="verdict-line" data-verdict={isUnsure ? 'poor' : quality.verdict}>
+        {isUnsure ? error.message : quality.reason}
       </p>
       <div className="charts">
         <Chart name="Round trip" unit="ms" values={history.map(({ rttMs }) => rttMs)} />

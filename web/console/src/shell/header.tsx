@@ -15,7 +15,8 @@ interface HeaderProps {
 }
 
 export function Header({ voice, preferences, change }: HeaderProps) {
-  const { quality, transport } = voice;
+  const { quality, transport, error } = voice;
+  const isUnsure = error?.kind === 'connection-unsure';
   const { engine } = servedBy(voice.serverSession);
   return (
     <header className="top">
@@ -26,7 +27,7 @@ export function Header({ voice, preferences, change }: HeaderProps) {
       <p className="connection" role="status">
         {transport && <span>{transport === 'webrtc' ? 'WebRTC' : 'WebSocket'}</span>}
         {transport && engine && <span title="The engine that answers">{engine}</span>}
-        {quality && (
+        {quality && !isUnsure && (
           <span className="verdict" data-verdict={quality.verdict} title={quality.reason}>
             {quality.verdict}
             <span className="verdict-word"> connection</span>
