@@ -12,10 +12,13 @@ CONSOLE := src/antiphon/console/index.html
 CLIENT := web/packages/client/dist/index.js
 CONSOLE_SOURCES := $(shell find web/console web/packages \( -name node_modules -o -name dist \) -prune -o -type f -print)
 
-.PHONY: run example test test-web check fmt bench dist setup setup-test clean
+.PHONY: run mic example test test-web check fmt bench dist setup setup-test clean
 
 run: setup $(if $(NPM),$(CONSOLE))  ## serve on http://127.0.0.1:$(PORT)
 	$(UV) run --no-sync antiphon serve --port $(PORT)
+
+mic: setup  ## the library that `antiphon talk` needs for a microphone
+	$(UV) pip install --quiet 'sounddevice>=0.5'
 
 example: setup $(CLIENT)  ## one of the applications: make example NAME=escape_room
 	$(UV) sync --quiet --frozen --no-dev --no-group clients --group examples --extra webrtc --inexact

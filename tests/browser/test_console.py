@@ -6,6 +6,7 @@ Its pictures are kept in out/browser, to be looked at.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -160,7 +161,7 @@ async def test_it_fits_a_telephone(offline_server: ServerProcess, scheme: str) -
 async def test_space_is_held_to_talk(offline_server: ServerProcess) -> None:
     async with console(offline_server.url) as shown:
         await shown.give_desk()
-        await shown.page.get_by_label("When it is the agent’s turn").select_option("push_to_talk")
+        await shown.page.get_by_label("When the agent answers").select_option("push_to_talk")
         await shown.page.locator("h1").click()  # Out of the field, where keys are for typing.
         await shown.page.keyboard.press("t")
         await shown.is_state("listening")
@@ -263,10 +264,13 @@ async def test_a_server_that_comes_back_is_told_the_conversation(tmp_path: Path)
 async def test_a_server_that_wants_a_key_says_so(keyed_server: ServerProcess) -> None:
     async with console(keyed_server.url, complains=True) as shown:
         await shown.start()
-        await shown.notice("secret-expired").wait_for()
-        await shown.picture("secret-expired")
-        await shown.page.get_by_label("Key, where").fill("server-key")
+        await shown.notice("key-refused").get_by_text("API key").wait_for()
+        field = shown.page.get_by_label("Key, if the server wants one")
+        await shown.visitor.until("() => document.activeElement?.type === 'password'")
+        await shown.picture("key-refused")
+        await shown.page.keyboard.type("server-key")
         await shown.page.keyboard.press("Enter")
+        assert await field.input_value() == "server-key"
         await shown.start()
         await shown.is_state("listening")
         kept = "() => JSON.stringify(localStorage).includes('server-key')"
@@ -364,3 +368,50 @@ async def test_a_picture_is_shown_to_the_agent(offline_server: ServerProcess, le
             red, seen_green, blue, _ = await shown_image.evaluate(green)
             assert red < 80 < 110 < seen_green, (red, seen_green, blue)
         await shown.end()
+
+
+CAPTIONS = """
+    window.captions = [];
+    setInterval(() => {
+      const words = [...document.querySelectorAll('[data-role=assistant] .antiphon-words')].at(-1);
+      if (!words) return;
+      const heard = words.firstChild?.nodeType === Node.TEXT_NODE ? words.firstChild.data : '';
+      const notice = document.querySelector('.antiphon-notice')?.dataset.kind ?? null;
+      const struck = words.querySelector('s')?.textContent ?? '';
+      window.captions.push({ atMs: Date.now(), heard: heard.length, struck, notice });
+    }, 20);
+"""
+"""What the page shows of the agent's last words, fifty times a second."""
+
+
+@pytest.mark.parametrize("transport", ["webrtc", "websocket"])
+async def test_captions_stop_where_the_sound_does(tmp_path: Path, transport: str) -> None:
+    server = ServerProcess(tmp_path)
+    try:
+        async with console(server.url, before=CAPTIONS, complains=True) as shown:
+            await shown.page.get_by_label("Transport", exact=True).select_option(transport)
+            await shown.give_desk()
+            await shown.start()
+            await shown.is_state("listening")
+            await shown.type("Tell me a story.")
+            await shown.visitor.until("() => window.captions.at(-1)?.heard > 25")
+            server.kill()
+            killed_at_ms = time.time() * 1000
+            await shown.visitor.until(
+                "(since) => Date.now() - since > 1500 && window.captions.at(-1).struck",
+                killed_at_ms,
+            )
+            await shown.picture(f"killed-{transport}")
+            after = [
+                seen
+                for seen in await shown.visitor.run("() => window.captions")
+                if seen["atMs"] >= killed_at_ms
+            ]
+            heard = after[-1]["heard"]
+            stopped_ms = next(s["atMs"] for s in after if s["heard"] == heard) - killed_at_ms
+            assert stopped_ms < 300, "words ran on without sound"
+            told = next(s for s in after if s["notice"] and s["struck"])
+            assert told["atMs"] - killed_at_ms < 1000, "nobody said that the sound was gone"
+            assert after[-1]["struck"].strip(), "what was not heard is struck through"
+    finally:
+        server.kill()

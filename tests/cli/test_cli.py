@@ -17,7 +17,7 @@ from typing import NamedTuple
 import pytest
 from aiohttp import ClientSession, WSMsgType
 
-from antiphon.cli import main
+from antiphon.cli import main, serve
 from antiphon.server.self_signed import LOCAL_NAMES, write_self_signed
 
 ROOT = Path(__file__).parent.parent.parent
@@ -224,3 +224,25 @@ def test_no_command_at_all_shows_the_help(capsys: pytest.CaptureFixture[str]) ->
 def test_help_is_quick() -> None:
     code = "import sys, antiphon.cli as c; c.make_parser(); sys.exit('aiohttp' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+async def test_serve_says_how_to_talk_to_it_on_its_port(tmp_path: Path) -> None:
+    async with served(tmp_path) as it:
+        assert it.process.stdout is not None
+        line = ""
+        while "  talk" not in line:  # Other lines depend on what is built.
+            line = (await it.process.stdout.readline()).decode()
+            assert line
+        assert line == f"  talk     antiphon talk --url {it.url}, in another terminal\n"
+
+
+def test_in_a_checkout_the_program_is_called_by_its_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for called, told in [
+        (tmp_path / ".venv/bin/antiphon", ".venv/bin/antiphon"),
+        (tmp_path.parent / "bin/antiphon", "antiphon"),
+        (tmp_path / "antiphon/cli/__main__.py", "antiphon"),
+    ]:
+        assert serve.program(called) == told

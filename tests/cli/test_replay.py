@@ -25,22 +25,31 @@ def antiphon(*argv: str) -> int:
     return code
 
 
-def test_the_timeline_shows_causes_and_effects_and_says_that_all_is_as_recorded(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_a_call_is_shown_a_line_a_turn(capsys: pytest.CaptureFixture[str]) -> None:
     assert antiphon(TAPE) == replay.SAME
-    out = capsys.readouterr().out
-    assert "client_sent session.update" in out
-    assert "→ response.done" in out
-    assert "play" not in out
-    assert "noon" not in out, "the short form shows ids, not what was said"
-    assert out.splitlines()[-1].endswith("steps, all as recorded.")
+    assert capsys.readouterr().out.splitlines() == [
+        "  0:00.040  typed            called get_time · completed · 31 tokens",
+        "  0:00.100  after a tool     first sound after 0.08 s · cut off, 0.04 s heard · "
+        "completed · 37 tokens",
+        "  0:00.180  error            response_cancel_not_active",
+        "2 turns, 15 steps, all as recorded.  Every step: --full",
+    ]
+
+
+def test_a_spoken_turn_is_timed_from_the_last_word(capsys: pytest.CaptureFixture[str]) -> None:
+    assert antiphon(str(Path(TAPE).with_name("interrupted.tape"))) == replay.SAME
+    first, second, _ = capsys.readouterr().out.splitlines()
+    assert "spoken 0.04 s    first sound after 0.28 s · cut off, 0.30 s heard" in first
+    assert "cancelled" in first
+    assert "completed" in second
 
 
 def test_full_shows_what_was_said_but_no_audio(capsys: pytest.CaptureFixture[str]) -> None:
     assert antiphon(TAPE, "--full") == replay.SAME
     out = capsys.readouterr().out
+    assert '"type":"session.update"' in out
     assert "It is noon." in out
+    assert out.splitlines()[-1].endswith("steps, all as recorded.")
     assert "AAAAAAAAAAAA" not in out
 
 
@@ -58,9 +67,9 @@ def test_the_first_difference_is_shown(tmp_path: Path, capsys: pytest.CaptureFix
     writer = TapeWriter(tmp_path / "a.tape", Terms(session=session(), seed=SEED))
     writer.saw(1_500, Tick(), [ClearPlayout()])
     writer.close()
-    assert antiphon(str(tmp_path / "a.tape")) == replay.DIFFERENT
+    assert antiphon(str(tmp_path / "a.tape"), "--full") == replay.DIFFERENT
     out = capsys.readouterr().out
-    assert "  0:01.500  tick" in out
+    assert '  0:01.500  {"cause":"tick",' in out
     assert "First difference: step 0, effect 0:" in out
     assert "recorded: clear_playout()" in out
     assert "now:      nothing" in out

@@ -223,8 +223,10 @@ async def test_what_was_begun_in_writing_goes_on_by_voice_and_is_kept(
     async with opened(keyed_server, db) as shown:
         await take_pictures(shown.page, "clinic-door")
         await shown.log_in()
-        await shown.write("I need an appointment")
+        await take_pictures(shown.page, "clinic-welcome")
+        await shown.page.get_by_role("button", name="I need an appointment").click()
         await shown.reads("For which day?")
+        assert not await shown.page.locator("#welcome").is_visible()
 
         await shown.talk("For which day?")
         await shown.visitor.speak("cmd_today")

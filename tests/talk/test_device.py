@@ -92,5 +92,5 @@ def test_without_a_device_the_way_out_is_told(monkeypatch: pytest.MonkeyPatch) -
         SoundDevice()
     install(monkeypatch, FakePortAudio(own_hz=1, only_own=True))
     install(monkeypatch, None)  # As if it were not installed.
-    with pytest.raises(NoDevice, match=r"antiphon\[mic\]"):
+    with pytest.raises(NoDevice, match=r"make mic, or pip install sounddevice"):
         SoundDevice()

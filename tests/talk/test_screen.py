@@ -47,9 +47,18 @@ def test_nobody_steers_the_terminal_with_words() -> None:
             notices.TurnTimed(
                 turn=1, audio_after_ms=550, sound_after_ms=612, sound_after_speech_ms=1130
             ),
-            "        first sound 0.61 s after the turn · first audio 0.55 s · "
-            "1.13 s after the last word",
+            "        first sound 1.13 s after the last word · 0.61 s after the turn ended · "
+            "first audio message 0.55 s",
         ),
+        (
+            notices.TurnTimed(turn=1, audio_after_ms=550, sound_after_ms=612),
+            "        first sound 0.61 s after the turn ended · first audio message 0.55 s",
+        ),
+        (
+            notices.Connected(session_id="s", model="gpt-realtime", engine="offline", voice="gb"),
+            "        connected · engine offline · voice gb · model asked for: gpt-realtime",
+        ),
+        (notices.Connected(session_id="s", model="", again=True), "        connected again"),
         (notices.ServerError(message="Bad.", param="x"), "error   Bad. [x]"),
         (
             notices.Reconnecting(why="the connection broke", attempt=1, delay_ms=250),

@@ -22,6 +22,10 @@ dock.addEventListener('type', async (typed) => {
   await write(typed.detail);
 });
 
+byId('welcome').onclick = ({ target }) => {
+  if (target.matches('button')) void write(target.textContent);
+};
+
 let wasLive = false;
 dock.addEventListener('change', () => {
   if (wasLive && !dock.isLive) void hangUp();
@@ -66,6 +70,7 @@ function showThread() {
   const known = new Set(kept.map(({ id }) => id));
   const live = (dock.snapshot?.items ?? []).filter(({ id }) => !known.has(id));
   const lines = [...kept, ...live, ...(pending ? [pending] : [])].map(line).filter(Boolean);
+  byId('welcome').hidden = lines.length > 0 || dock.isLive;
   const thread = byId('thread');
   thread.ariaLive = dock.isLive ? 'off' : 'polite'; // What is spoken need not be read.
   const before = thread.textContent;

@@ -22,8 +22,8 @@ examples:
 
 OPTIONAL_PARTS = {
     "uvloop": "faster event loop",
-    "ctranslate2": "free speech is understood, by Whisper: install antiphon[speech]",
-    "sounddevice": "microphone and loudspeaker for `antiphon talk`: install antiphon[mic]",
+    "ctranslate2": "free speech is understood, by Whisper: make setup",
+    "sounddevice": "microphone and speakers for `antiphon talk`: make mic",
 }
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import logging
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from antiphon.cli import COMMANDS
+from antiphon.cli.talk import DEFAULT_URL
 
 if TYPE_CHECKING:
     from antiphon.server.wiring import Wired
@@ -82,12 +84,18 @@ def _welcome(url: str, wired: Wired) -> None:
         f"  clients  OPENAI_BASE_URL={url}/v1, or {url.replace('http', 'ws', 1)}/v1/realtime",
         f"  keys     {keys}" if keys else "  keys     none: only this machine may connect",
     ]
-    if Console().is_built:
-        lines.append(f"  console  {url}, in a browser")
-    talk = "antiphon talk"
     if wired.identity is not None:
         lines.append(f"  tls      {wired.identity.summary}")
-        talk += f" --url {url}"
-    if "talk" in COMMANDS:
-        lines.append(f"  talk     {talk}, in another terminal")
+    if Console().is_built:
+        lines.append(f"  console  open {url} in a browser")
+    where = "" if url == DEFAULT_URL else f" --url {url}"
+    lines.append(f"  talk     {program(Path(sys.argv[0]))} talk{where}, in another terminal")
     print("\n".join(lines), flush=True)
+
+
+def program(called: Path) -> str:
+    """How to call this program again from here; in a checkout it is on no PATH."""
+    path, here = called.absolute(), Path.cwd()
+    if path.stem != "antiphon" or not path.is_relative_to(here):
+        return "antiphon"
+    return str(path.relative_to(here))

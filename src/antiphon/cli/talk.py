@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from antiphon.talk.views import View
     from antiphon.upstream.connection import Connector
 
-DEFAULT_URL = "ws://127.0.0.1:8080"
+DEFAULT_URL = "http://127.0.0.1:8080"
 EPILOG = """\
 exit codes: 0 all went well; 1 a reply failed or did not come; 2 wrong usage;
 3 no connection; 4 refused by the server (key, settings); 5 no microphone;
@@ -47,14 +47,16 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def _add_connection(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--url", default=DEFAULT_URL, help="base or whole address (%(default)s)")
+    group.add_argument(
+        "--url",
+        default=os.environ.get("ANTIPHON_URL") or DEFAULT_URL,
+        help=f"the server: http, https, ws or wss (environment: ANTIPHON_URL; {DEFAULT_URL})",
+    )
     group.add_argument("--model", help="the model, as in ?model=")
     group.add_argument(
         "--key", help="API key (environment: ANTIPHON_API_KEY, or else OPENAI_API_KEY)"
     )
-    group.add_argument(
-        "--webrtc", action="store_true", help="call over WebRTC, as browsers do (extra 'webrtc')"
-    )
+    group.add_argument("--webrtc", action="store_true", help="call over WebRTC, as browsers do")
     group.add_argument(
         "--codec", choices=("opus", "pcmu", "pcma"), help="the only codec to offer, with --webrtc"
     )
@@ -246,7 +248,7 @@ def _connector(args: argparse.Namespace, url: str) -> Connector:
         from antiphon.talk.webrtc import WebRtcConnector
     except ModuleNotFoundError as error:
         raise ConfigurationError(
-            f"--webrtc needs {error.name}: install antiphon with the extra 'webrtc'"
+            f"--webrtc needs the package {error.name}: make setup installs it"
         ) from error
     return WebRtcConnector(
         url,

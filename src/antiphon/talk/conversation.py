@@ -27,6 +27,7 @@ from antiphon.talk.history import History
 from antiphon.talk.playback import Playback
 from antiphon.talk.replies import Ending, Replies
 from antiphon.talk.responses import Responses
+from antiphon.talk.served import served_by
 from antiphon.talk.settings import Settings
 from antiphon.talk.toolcalls import Call, ToolCalls
 from antiphon.talk.turns import Turn, TurnClock
@@ -241,8 +242,13 @@ class Conversation:
         again = self.connections > 1
         session = event.session
         model = session.model if isinstance(session, Session) else ""
+        engine, voice = served_by(session)
         actions: Actions = [
-            Show(notices.Connected(session_id=session.id, model=model, again=again))
+            Show(
+                notices.Connected(
+                    session_id=session.id, model=model, engine=engine, voice=voice, again=again
+                )
+            )
         ]
         if again:
             messages, left_out = self._history.rebuild()

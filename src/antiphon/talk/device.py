@@ -28,13 +28,13 @@ class SoundDevice:
             import sounddevice
         except ImportError as error:
             raise NoDevice(
-                "no microphone: the library for it is missing; "
-                f"install it with: pip install 'antiphon[mic]', {_INSTEAD}"
+                "no microphone: the Python package sounddevice is missing; install it with "
+                f"make mic, or pip install sounddevice; {_INSTEAD}"
             ) from error
         except OSError as error:
             raise NoDevice(
                 "no microphone: the PortAudio library is missing; install it "
-                f"(Debian, Ubuntu: apt install libportaudio2), {_INSTEAD}"
+                f"(Debian, Ubuntu: sudo apt install libportaudio2); {_INSTEAD}"
             ) from error
         self._library: Any = sounddevice
         self._exchange: Exchange = lambda user: bytes(len(user))

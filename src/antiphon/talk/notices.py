@@ -13,8 +13,17 @@ class _Notice(Struct, frozen=True, kw_only=True, tag_field="event", omit_default
 
 
 class Connected(_Notice, frozen=True, kw_only=True, tag="connected"):
+    """There is a session.
+
+    Attributes:
+        model: As it was asked for: servers echo the name.
+        engine: What really answers, where the server tells; so with the voice.
+    """
+
     session_id: str
     model: str
+    engine: str = ""
+    voice: str = ""
     again: bool = False
 
 

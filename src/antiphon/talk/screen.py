@@ -164,8 +164,7 @@ def render(notice: Notice, width: int, style: Style) -> str | None:
         case notices.ReplyFailed():
             return line("failed", f"the reply ended early: {notice.reason}", style.bad)
         case notices.Connected():
-            again = "again " if notice.again else ""
-            return line("", f"connected {again}to {notice.model or 'the server'}", style.dim)
+            return line("", _connected(notice), style.dim)
         case notices.Reconnecting():
             return line("lost", f"{notice.why}; back in {_seconds(notice.delay_ms)}", style.bad)
         case notices.Rebuilt():
@@ -179,14 +178,27 @@ def render(notice: Notice, width: int, style: Style) -> str | None:
             return None
 
 
+def _connected(notice: notices.Connected) -> str:
+    parts = ["connected again" if notice.again else "connected"]
+    if notice.engine:
+        parts.append(f"engine {notice.engine}")
+    if notice.voice:
+        parts.append(f"voice {notice.voice}")
+    if notice.model:
+        parts.append(f"model asked for: {notice.model}")
+    return " · ".join(parts)
+
+
 def _timing(notice: notices.TurnTimed) -> str:
     parts = []
-    if notice.sound_after_ms is not None:
-        parts.append(f"first sound {_seconds(notice.sound_after_ms)} after the turn")
-    if notice.audio_after_ms is not None:
-        parts.append(f"first audio {_seconds(notice.audio_after_ms)}")
     if notice.sound_after_speech_ms is not None:
-        parts.append(f"{_seconds(notice.sound_after_speech_ms)} after the last word")
+        after = _seconds(notice.sound_after_speech_ms)
+        parts.append(f"first sound {after} after the last word")
+    if notice.sound_after_ms is not None:
+        after = f"{_seconds(notice.sound_after_ms)} after the turn ended"
+        parts.append(after if parts else f"first sound {after}")
+    if notice.audio_after_ms is not None:
+        parts.append(f"first audio message {_seconds(notice.audio_after_ms)}")
     return " · ".join(parts)
 
 

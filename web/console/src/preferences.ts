@@ -149,7 +149,7 @@ export function readTools(text: string): { tools: ClientTool[]; problem: string 
   } catch (error) {
     return none(`This is not JSON: ${error instanceof Error ? error.message : error}`);
   }
-  if (!Array.isArray(list)) return none('Tools are a list: [ { "name": … } ]');
+  if (!Array.isArray(list)) return none('Tools must be a list: [ { "name": … } ]');
   const tools: ClientTool[] = [];
   for (const [index, tool] of list.entries()) {
     const problem = problemOf(tool);
@@ -161,12 +161,13 @@ export function readTools(text: string): { tools: ClientTool[]; problem: string 
 }
 
 function problemOf(tool: unknown): string | null {
-  if (typeof tool !== 'object' || tool === null) return 'it is no object';
+  if (typeof tool !== 'object' || tool === null) return 'it is not an object';
   const { name, description = '', parameters = {} } = tool as Record<string, unknown>;
   if (typeof name !== 'string' || !/^[\w-]{1,64}$/.test(name)) {
-    return '"name" is 1 to 64 letters, digits, _ and -';
+    return '"name" must be 1 to 64 letters, digits, _ or -';
   }
-  if (typeof description !== 'string') return '"description" is a text';
-  if (typeof parameters !== 'object' || parameters === null) return '"parameters" is a JSON schema';
+  if (typeof description !== 'string') return '"description" must be text';
+  if (typeof parameters !== 'object' || parameters === null)
+    return '"parameters" must be a JSON schema';
   return null;
 }

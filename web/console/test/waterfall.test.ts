@@ -9,6 +9,7 @@ function turn(marks: TurnMarks): Turn {
 
 const SPOKEN: TurnMarks = {
   speechStarted: 1000,
+  lastWord: 1500,
   speechStopped: 2000,
   committed: 2010,
   responseCreated: 2020,
@@ -19,23 +20,49 @@ const SPOKEN: TurnMarks = {
   heard: 5000,
 };
 
+/** How long the server's steps took together. */
+const waited = (marks: TurnMarks, nowMs = 9000) =>
+  stepsOf(turn(marks), nowMs)
+    .filter(({ side }) => side === 'server')
+    .reduce((sum, { fromMs, toMs }) => sum + toMs - fromMs, 0);
+
 describe('a turn', () => {
   it('is taken apart into its steps', () => {
     expect(stepsOf(turn(SPOKEN), 9000)).toEqual([
-      { name: 'You speak', side: 'user', fromMs: 0, toMs: 1000 },
-      { name: 'End of turn', side: 'server', fromMs: 1000, toMs: 1010 },
-      { name: 'Recognising', side: 'server', fromMs: 1010, toMs: 1100 },
-      { name: 'Thinking', side: 'server', fromMs: 1020, toMs: 1300 },
-      { name: 'Finding the voice', side: 'server', fromMs: 1300, toMs: 1350 },
+      { name: 'You speak', side: 'user', fromMs: 0, toMs: 500 },
+      { name: 'Silence', side: 'server', fromMs: 500, toMs: 1000 },
+      { name: 'Recognising', side: 'server', fromMs: 1000, toMs: 1100 },
+      { name: 'Thinking', side: 'server', fromMs: 1100, toMs: 1300 },
+      { name: 'Making speech', side: 'server', fromMs: 1300, toMs: 1350 },
       { name: 'The agent speaks', side: 'agent', fromMs: 1350, toMs: 4000 },
     ]);
-    expect(answeredAfterMs(turn(SPOKEN))).toBe(350);
+  });
+
+  it.each<[string, TurnMarks]>([
+    ['all marks', SPOKEN],
+    ['no fixed silence', { ...SPOKEN, lastWord: undefined } as never],
+    ['no transcript', { ...SPOKEN, transcribed: undefined } as never],
+    ['a transcript that comes late', { ...SPOKEN, transcribed: 2320 }],
+    ['words that come after their sound', { ...SPOKEN, firstText: 2360 }],
+    ['no words', { ...SPOKEN, firstText: undefined } as never],
+    ['a typed question', { sent: 1000, responseCreated: 1010, firstText: 1200, firstAudio: 1300 }],
+    ['a typed answer', { sent: 1000, firstText: 1200, responseDone: 1300 }],
+  ])('has parts that sum up to the wait: %s', (_, marks) => {
+    expect(waited(marks)).toBe(answeredAfterMs(turn(marks)));
+  });
+
+  it('waits from the last word to the first sound', () => {
+    expect(answeredAfterMs(turn(SPOKEN))).toBe(850);
+    expect(answeredAfterMs(turn({ ...SPOKEN, lastWord: undefined } as never))).toBe(350);
   });
 
   it('that goes on lasts until now', () => {
     const steps = stepsOf(turn({ speechStarted: 1000 }), 1700);
     expect(steps).toEqual([{ name: 'You speak', side: 'user', fromMs: 0, toMs: 700 }]);
     expect(answeredAfterMs(turn({ speechStarted: 1000 }))).toBeNull();
+    const { firstText, firstAudio, responseDone, heard, ...asked } = SPOKEN;
+    expect(stepsOf(turn(asked), 2500).at(-1)).toMatchObject({ name: 'Waiting', toMs: 1500 });
+    expect(answeredAfterMs(turn({ ...asked, firstText: 2300 }))).toBeNull();
   });
 
   it('that was interrupted ends there', () => {

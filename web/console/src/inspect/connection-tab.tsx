@@ -1,21 +1,23 @@
-import type { Quality, RealtimeVoice } from '@antiphon/react';
+import { type Quality, type RealtimeVoice, servedBy } from '@antiphon/react';
 import { Empty } from './empty';
 import { QUALITIES_KEPT } from './use-quality-history';
 
 /** How the network does, over the last two minutes. */
 export function ConnectionTab({
-  voice: { quality, transport, callId, serverSession },
+  voice: { quality, transport, callId, serverSession, error },
   history,
 }: {
   voice: RealtimeVoice;
   history: readonly Quality[];
 }) {
+  const served = servedBy(serverSession);
+  const isUnsure = error?.kind === 'connection-unsure';
   if (!quality)
-    return <Empty>Once connected: round trip, jitter and loss, and what they mean.</Empty>;
+    return <Empty>Once you are connected: round trip, jitter and loss, and what they mean.</Empty>;
   return (
     <>
-      <p className="verdict-line" data-verdict={quality.verdict}>
-        {quality.reason}
+      <p className="verdict-line" data-verdict={isUnsure ? 'poor' : quality.verdict}>
+        {isUnsure ? error.message : quality.reason}
       </p>
       <div className="charts">
         <Chart name="Round trip" unit="ms" values={history.map(({ rttMs }) => rttMs)} />
@@ -42,7 +44,23 @@ export function ConnectionTab({
         <dd>
           <code>{serverSession?.id ?? '–'}</code>
         </dd>
-        <dt>Model</dt>
+        {served.engine && (
+          <>
+            <dt>Engine</dt>
+            <dd>
+              <code>{served.engine}</code>
+            </dd>
+          </>
+        )}
+        {served.voice && (
+          <>
+            <dt>Voice</dt>
+            <dd>
+              <code>{served.voice}</code>
+            </dd>
+          </>
+        )}
+        <dt>Model asked for</dt>
         <dd>
           <code>{serverSession?.model ?? '–'}</code>
         </dd>

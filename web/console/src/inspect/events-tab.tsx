@@ -45,10 +45,8 @@ export function EventsTab({ session }: { session: RealtimeVoiceSession }) {
           Export
         </button>
       </div>
-      {entries.length === 0 && (
-        <Empty>Each event of the protocol shows here, with its payload.</Empty>
-      )}
-      {entries.length > 0 && shown.length === 0 && <Empty>No event fits the filter.</Empty>}
+      {entries.length === 0 && <Empty>Every protocol event appears here, with its payload.</Empty>}
+      {entries.length > 0 && shown.length === 0 && <Empty>No event matches the filter.</Empty>}
       <ol className="events" aria-label="Events, newest first">
         {shown.map((entry) => (
           <Entry key={entry.index} entry={entry} count={entry.count} />
@@ -56,7 +54,7 @@ export function EventsTab({ session }: { session: RealtimeVoiceSession }) {
       </ol>
       {fitting.length > SHOWN && (
         <p className="quiet">
-          The newest {SHOWN} of {fitting.length}; the export has them all.
+          The newest {SHOWN} of {fitting.length}. The export has all of them.
         </p>
       )}
     </>

@@ -1,5 +1,5 @@
 import type { Quality, RealtimeVoice } from '@antiphon/react';
-import { type KeyboardEvent, type ReactNode, useRef, useState } from 'react';
+import { type KeyboardEvent, type ReactNode, useEffect, useRef, useState } from 'react';
 import { Settings, type SettingsProps } from '../settings/settings';
 import { ConnectionTab } from './connection-tab';
 import { EventsTab } from './events-tab';
@@ -10,7 +10,7 @@ import { UsageTab } from './usage-tab';
 import { useQualityHistory } from './use-quality-history';
 import { type Recordings, useRecordings } from './use-recordings';
 
-export interface InspectorProps extends Omit<SettingsProps, 'isHearing'> {
+export interface InspectorProps extends Omit<SettingsProps, 'isHearing' | 'wantsKey'> {
   voice: RealtimeVoice;
 }
 
@@ -22,7 +22,9 @@ interface TabProps extends InspectorProps {
 const TABS: [name: string, show: (props: TabProps) => ReactNode][] = [
   [
     'Settings',
-    ({ voice, ...chosen }) => <Settings {...chosen} isHearing={voice.microphone === 'on'} />,
+    ({ voice, ...chosen }) => (
+      <Settings {...chosen} isHearing={voice.microphone === 'on'} wantsKey={wantsKey(voice)} />
+    ),
   ],
   ['Turns', ({ voice }) => <TurnsTab turns={voice.turns} />],
   ['Events', ({ voice }) => <EventsTab session={voice.session} />],
@@ -35,6 +37,12 @@ const TABS: [name: string, show: (props: TabProps) => ReactNode][] = [
   ],
 ];
 
+const SETTINGS = 0;
+
+function wantsKey({ error }: RealtimeVoice): boolean {
+  return error?.kind === 'key-refused';
+}
+
 /** What can be chosen and seen beside the conversation. */
 export function Inspector(props: InspectorProps) {
   const [chosen, choose] = useState(0);
@@ -42,6 +50,11 @@ export function Inspector(props: InspectorProps) {
   const history = useQualityHistory(props.voice.quality);
   const recordings = useRecordings(props.voice);
   const list = useRef<HTMLDivElement>(null);
+  const isAboutKey = wantsKey(props.voice);
+  useEffect(() => {
+    // The key's field is there.
+    if (isAboutKey) choose(SETTINGS);
+  }, [isAboutKey]);
   const [, show] = TABS[chosen] ?? TABS[0] ?? [];
 
   const onKeyDown = (event: KeyboardEvent) => {
@@ -54,7 +67,7 @@ export function Inspector(props: InspectorProps) {
   };
 
   return (
-    <section className="inspector" aria-label="Settings and insight">
+    <section className="inspector" aria-label="Settings and details">
       <div ref={list} role="tablist" aria-label="Views" onKeyDown={onKeyDown}>
         {TABS.map(([name], index) => (
           <button

@@ -13,16 +13,16 @@ export function RecordingTab({ isOn, recordings }: { isOn: boolean; recordings: 
         <button type="button" aria-pressed={isOn} onClick={toggle}>
           {isOn ? 'Stop recording' : 'Record'}
         </button>
-        <span className="quiet">Nothing leaves this page: you left, the agent right.</span>
+        <span className="quiet">
+          You on the left, the agent on the right. Nothing leaves this page.
+        </span>
       </div>
       {problem && (
         <p className="problem" role="alert">
           {problem}
         </p>
       )}
-      {!kept.length && !isOn && (
-        <Empty>What you record shows here, to be played and downloaded.</Empty>
-      )}
+      {!kept.length && !isOn && <Empty>Your recordings appear here, to play and download.</Empty>}
       <ol className="recordings">
         {kept.map((one) => (
           <li key={one.url}>
@@ -34,7 +34,7 @@ export function RecordingTab({ isOn, recordings }: { isOn: boolean; recordings: 
                 Download
               </button>
               <button type="button" onClick={() => forget(one)}>
-                Forget
+                Delete
               </button>
             </div>
           </li>

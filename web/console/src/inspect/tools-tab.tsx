@@ -7,7 +7,7 @@ export function ToolsTab({ items }: { items: readonly ConversationItem[] }) {
   if (!calls.length)
     return (
       <Empty>
-        When the agent calls a function, its arguments stream in here. Give it functions under
+        When the agent calls a function, its arguments and result appear here. Add functions under
         Settings.
       </Empty>
     );
@@ -33,7 +33,7 @@ export function ToolsTab({ items }: { items: readonly ConversationItem[] }) {
 function stage(call: Extract<ConversationItem, { type: 'tool_call' }>): string {
   if (call.failed) return 'failed';
   if (call.output !== null) return 'answered';
-  return call.status === 'in_progress' ? 'being called' : 'runs';
+  return call.status === 'in_progress' ? 'calling' : 'running';
 }
 
 function indented(json: string): string {

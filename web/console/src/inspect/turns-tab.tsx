@@ -15,8 +15,7 @@ export function TurnsTab({ turns }: { turns: readonly Turn[] }) {
   if (!turns.length)
     return (
       <Empty>
-        Each turn is taken apart here: when speech ended, what it waited for, when the answer was
-        heard.
+        Each turn appears here step by step: from your last word to the first sound of the answer.
       </Empty>
     );
   const nowMs = Date.now();
@@ -58,8 +57,10 @@ function Outcome({ turn }: { turn: Turn }) {
 
 function answer(turn: Turn): string {
   const after = answeredAfterMs(turn);
-  if (after !== null) return `answered after ${after} ms`;
-  return turn.marks.responseDone === undefined ? '…' : 'answered without words';
+  if (after === null) return turn.marks.responseDone === undefined ? '…' : 'answered without words';
+  const what = turn.marks.firstAudio === undefined ? 'first word' : 'first sound';
+  if (turn.cause !== 'speech') return `${what} after ${after} ms`;
+  return `${what} ${after} ms after ${turn.marks.lastWord ? 'your last word' : 'your turn ended'}`;
 }
 
 function Bar({ step, scaleMs }: { step: Step; scaleMs: number }) {

@@ -2,10 +2,10 @@ import type { Turn, Usage } from '@antiphon/react';
 
 const FIGURES: [name: string, of: (usage: Usage) => string][] = [
   ['Tokens in', (usage) => String(usage.inputTokens)],
-  ['of them audio', (usage) => String(usage.inputAudioTokens)],
-  ['of them cached', (usage) => String(usage.cachedTokens)],
+  ['Audio in', (usage) => String(usage.inputAudioTokens)],
+  ['Cached in', (usage) => String(usage.cachedTokens)],
   ['Tokens out', (usage) => String(usage.outputTokens)],
-  ['of them audio', (usage) => String(usage.outputAudioTokens)],
+  ['Audio out', (usage) => String(usage.outputAudioTokens)],
   ['You spoke', (usage) => `${usage.inputAudioSeconds.toFixed(1)} s`],
   ['The agent spoke', (usage) => `${usage.outputAudioSeconds.toFixed(1)} s`],
 ];
@@ -27,7 +27,7 @@ export function UsageTab({ usage, turns }: { usage: Usage; turns: readonly Turn[
           </tr>
         </thead>
         <tbody>
-          <Row name="All" usage={usage} />
+          <Row name="Total" usage={usage} />
           {turns
             .map((turn, index) => <Row key={turn.id} name={`${index + 1}`} usage={turn.usage} />)
             .toReversed()}

@@ -12,14 +12,12 @@ export interface Step {
 
 type Mark = keyof TurnMarks;
 
-/** Where a step begins, and where it ends: the first mark that there is. */
-const STEPS: [name: string, side: Step['side'], from: Mark[], to: Mark[]][] = [
-  ['You speak', 'user', ['speechStarted'], ['speechStopped', 'committed']],
-  ['End of turn', 'server', ['speechStopped'], ['committed']],
-  ['Recognising', 'server', ['committed'], ['transcribed']],
-  ['Thinking', 'server', ['responseCreated'], ['firstText', 'firstAudio', 'responseDone']],
-  ['Finding the voice', 'server', ['firstText'], ['firstAudio']],
-  ['The agent speaks', 'agent', ['firstAudio'], ['interrupted', 'heard']],
+/** What an answer waits for, one after the other: what ends with which mark. */
+const WAITS: [name: string, to: Mark][] = [
+  ['Silence', 'speechStopped'],
+  ['Recognising', 'transcribed'],
+  ['Thinking', 'firstText'],
+  ['Making speech', 'firstAudio'],
 ];
 
 export function beginOf({ marks }: Turn): number {
@@ -28,24 +26,65 @@ export function beginOf({ marks }: Turn): number {
 
 /** A step that goes on lasts until `nowMs`. */
 export function stepsOf(turn: Turn, nowMs: number): Step[] {
+  const { marks } = turn;
   const begin = beginOf(turn);
-  const first = (marks: Mark[]) => marks.map((mark) => turn.marks[mark]).find(isKnown);
-  const isOver = turn.marks.responseDone !== undefined || turn.marks.interrupted !== undefined;
-  return STEPS.flatMap(([name, side, from, to]) => {
-    const start = first(from);
-    const isSound = side === 'agent';
-    // What a finished answer left out never comes; its sound may last longer than it.
-    const end = first(to) ?? (isOver && !isSound ? undefined : nowMs);
-    if (start === undefined || end === undefined || end < start) return [];
-    return [{ name, side, fromMs: start - begin, toMs: end - begin }];
+  const step = (name: string, side: Step['side'], from: number, to: number): Step => ({
+    name,
+    side,
+    fromMs: from - begin,
+    toMs: to - begin,
   });
+  const steps: Step[] = [];
+  if (marks.speechStarted !== undefined) {
+    steps.push(step('You speak', 'user', marks.speechStarted, askedAt(marks) ?? nowMs));
+  }
+  let from = askedAt(marks);
+  for (const [name, to] of waitsOf(marks, nowMs)) {
+    if (from !== undefined) steps.push(step(name, 'server', from, to));
+    from = to;
+  }
+  if (marks.firstAudio !== undefined) {
+    const end = marks.interrupted ?? marks.heard ?? nowMs;
+    steps.push(step('The agent speaks', 'agent', marks.firstAudio, end));
+  }
+  return steps;
 }
 
-/** From the end of the question to the first sound (or word) of the answer; null: not yet. */
+/**
+ * From the last word to the first sound, or word where there is none; null: not yet. The sum of the
+ * server's steps.
+ */
 export function answeredAfterMs({ marks }: Turn): number | null {
-  const asked = marks.speechStopped ?? marks.committed ?? marks.sent;
-  const answered = marks.firstAudio ?? marks.firstText;
+  const asked = askedAt(marks);
+  const answered = answeredAt(marks);
   return asked === undefined || answered === undefined ? null : answered - asked;
+}
+
+function askedAt(marks: TurnMarks): number | undefined {
+  return marks.lastWord ?? marks.speechStopped ?? marks.committed ?? marks.sent;
+}
+
+function answeredAt(marks: TurnMarks): number | undefined {
+  const isTyped = marks.responseDone !== undefined && marks.firstAudio === undefined;
+  return marks.firstAudio ?? (isTyped ? marks.firstText : undefined);
+}
+
+function waitsOf(marks: TurnMarks, nowMs: number): [name: string, to: number][] {
+  const answered = answeredAt(marks);
+  const isOver = marks.responseDone !== undefined || marks.interrupted !== undefined;
+  const waits: [name: string, to: number][] = [];
+  let at = askedAt(marks);
+  if (at === undefined) return [];
+  for (const [name, mark] of WAITS) {
+    const to = marks[mark];
+    // The server may tell what it recognised long after it has used it.
+    if (to === undefined || to <= at || (answered !== undefined && to > answered)) continue;
+    waits.push([name, to]);
+    at = to;
+  }
+  // What a finished answer left out never comes.
+  if (answered === undefined && !isOver && nowMs > at) waits.push(['Waiting', nowMs]);
+  return waits;
 }
 
 /** A round scale that holds the longest of them. */
@@ -55,8 +94,4 @@ export function scaleMs(turns: readonly Turn[], nowMs: number): number {
     ...turns.flatMap((turn) => stepsOf(turn, nowMs)).map(({ toMs }) => toMs),
   );
   return Math.ceil(longest / 1000) * 1000;
-}
-
-function isKnown(mark: number | undefined): mark is number {
-  return mark !== undefined;
 }

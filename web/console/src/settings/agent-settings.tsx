@@ -9,7 +9,7 @@ export function AgentSettings({ preferences, change }: Chosen) {
         label="Instructions"
         lines={6}
         value={preferences.instructions}
-        placeholder="Who the agent is, and what it shall do. The offline engine takes “Say exactly: …”, or a script."
+        placeholder="Who the agent is and what it should do. The offline engine understands “Say exactly: …”, or a script."
         onDone={(instructions) => change({ instructions })}
       />
     </fieldset>

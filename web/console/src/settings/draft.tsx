@@ -1,4 +1,4 @@
-import { type ReactNode, useEffect, useId, useState } from 'react';
+import { type ReactNode, useEffect, useId, useRef, useState } from 'react';
 
 /** A text that counts once it is left: a half-typed one would go to the server. */
 export function Draft({
@@ -8,6 +8,7 @@ export function Draft({
   lines = 1,
   type = 'text',
   placeholder,
+  isWanted = false,
   children,
 }: {
   label: string;
@@ -16,12 +17,18 @@ export function Draft({
   lines?: number;
   type?: 'text' | 'password' | 'url';
   placeholder?: string;
+  /** What was tried needs it: the cursor goes there. */
+  isWanted?: boolean;
   /** Below: what is wrong with it, and the like. */
   children?: (draft: string) => ReactNode;
 }) {
   const id = useId();
   const [draft, setDraft] = useState(value);
+  const field = useRef<HTMLInputElement>(null);
   useEffect(() => setDraft(value), [value]);
+  useEffect(() => {
+    if (isWanted) field.current?.focus();
+  }, [isWanted]);
   const shared = {
     id,
     value: draft,
@@ -41,6 +48,7 @@ export function Draft({
       ) : (
         <input
           {...shared}
+          ref={field}
           type={type}
           autoComplete="off"
           onChange={({ currentTarget }) => setDraft(currentTarget.value)}

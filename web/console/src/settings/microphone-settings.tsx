@@ -16,7 +16,7 @@ export function MicrophoneSettings({ preferences, change, isOn }: Chosen & { isO
         label="Device"
         value={preferences.deviceId}
         options={[
-          ['', 'As the system'],
+          ['', 'System default'],
           ...devices.map(
             ({ deviceId, label }, index) => [deviceId, label || `Microphone ${index + 1}`] as const,
           ),
@@ -39,7 +39,7 @@ export function MicrophoneSettings({ preferences, change, isOn }: Chosen & { isO
         onChange={(autoGainControl) => change({ autoGainControl })}
       />
       <Select
-        label="Noise reduction on the server"
+        label="Noise reduction (server)"
         value={preferences.noiseReduction}
         options={REDUCTION}
         onChange={(noiseReduction) => change({ noiseReduction })}

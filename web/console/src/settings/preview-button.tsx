@@ -1,4 +1,4 @@
-import { RealtimeVoiceSession } from '@antiphon/react';
+import { RealtimeVoiceSession, VoiceError } from '@antiphon/react';
 import { useEffect, useRef, useState } from 'react';
 import { optionsOf, type Preferences } from '../preferences';
 
@@ -34,7 +34,7 @@ export function PreviewButton({
       });
       await heard(session);
     } catch (error) {
-      setProblem(error instanceof Error ? error.message : String(error));
+      setProblem(error instanceof VoiceError ? `${error.message} ${error.detail}` : String(error));
     } finally {
       session.close();
       // Another voice may be playing by now.

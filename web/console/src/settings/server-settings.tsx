@@ -15,9 +15,12 @@ const CODECS = [
 interface ServerSettingsProps extends Chosen {
   apiKey: string;
   setApiKey: (key: string) => void;
+  /** The server has asked for it. */
+  wantsKey: boolean;
 }
 
-export function ServerSettings({ preferences, change, apiKey, setApiKey }: ServerSettingsProps) {
+export function ServerSettings(props: ServerSettingsProps) {
+  const { preferences, change, apiKey, setApiKey, wantsKey } = props;
   const models = useModels(preferences.url || '/v1', apiKey);
   return (
     <fieldset>
@@ -26,7 +29,7 @@ export function ServerSettings({ preferences, change, apiKey, setApiKey }: Serve
         label="Model"
         value={preferences.model}
         options={[
-          ['', 'The server’s own choice'],
+          ['', 'Server default'],
           ...[...new Set([...models, preferences.model])]
             .filter(Boolean)
             .map((model) => [model, model] as const),
@@ -55,8 +58,9 @@ export function ServerSettings({ preferences, change, apiKey, setApiKey }: Serve
         onDone={(url) => change({ url: url.trim().replace(/\/+$/, '') })}
       />
       <Draft
-        label="Key, where the server wants one"
+        label="Key, if the server wants one"
         type="password"
+        isWanted={wantsKey}
         placeholder="kept until this tab is closed"
         value={apiKey}
         onDone={(key) => setApiKey(key.trim())}

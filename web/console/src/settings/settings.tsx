@@ -12,10 +12,12 @@ export interface SettingsProps extends Chosen {
   isHearing: boolean;
   apiKey: string;
   setApiKey: (key: string) => void;
+  /** The server has asked for one. */
+  wantsKey: boolean;
 }
 
-/** All of it takes effect at once, in mid-conversation too. */
-export function Settings({ isHearing, apiKey, setApiKey, ...chosen }: SettingsProps) {
+/** All of it takes effect at once, even during a conversation. */
+export function Settings({ isHearing, apiKey, setApiKey, wantsKey, ...chosen }: SettingsProps) {
   return (
     <div className="settings">
       <VoiceSettings {...chosen} apiKey={apiKey} />
@@ -23,7 +25,7 @@ export function Settings({ isHearing, apiKey, setApiKey, ...chosen }: SettingsPr
       <AgentSettings {...chosen} />
       <ToolSettings {...chosen} />
       <MicrophoneSettings {...chosen} isOn={isHearing} />
-      <ServerSettings {...chosen} apiKey={apiKey} setApiKey={setApiKey} />
+      <ServerSettings {...chosen} apiKey={apiKey} setApiKey={setApiKey} wantsKey={wantsKey} />
       <fieldset>
         <legend>Keys</legend>
         <dl className="keys">

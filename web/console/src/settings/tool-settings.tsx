@@ -7,7 +7,7 @@ export function ToolSettings({ preferences, change }: Chosen) {
     <fieldset>
       <legend>Tools</legend>
       <Draft
-        label="Functions, each with the result it gives (JSON)"
+        label="Functions, each with the result it returns (JSON)"
         lines={8}
         value={preferences.tools}
         placeholder={TOOLS_EXAMPLE}

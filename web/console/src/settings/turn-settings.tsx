@@ -1,15 +1,15 @@
 import { type Chosen, Select, Slider, Switch } from './fields';
 
 const TURNS = [
-  ['server_vad', 'A pause ends my turn'],
-  ['semantic_vad', 'The sense ends my turn'],
+  ['server_vad', 'After a pause'],
+  ['semantic_vad', 'When I have finished my sentence'],
   ['push_to_talk', 'Push to talk'],
 ] as const;
 const EAGERNESS = [
   ['auto', 'Balanced'],
-  ['low', 'Lets me finish'],
+  ['low', 'Patient'],
   ['medium', 'Medium'],
-  ['high', 'Answers quickly'],
+  ['high', 'Quick'],
 ] as const;
 
 export function TurnSettings({ preferences, change }: Chosen) {
@@ -18,7 +18,7 @@ export function TurnSettings({ preferences, change }: Chosen) {
     <fieldset>
       <legend>Taking turns</legend>
       <Select
-        label="When it is the agent’s turn"
+        label="When the agent answers"
         value={turns}
         options={TURNS}
         onChange={(chosen) => change({ turns: chosen })}
@@ -35,7 +35,7 @@ export function TurnSettings({ preferences, change }: Chosen) {
             onChange={(silenceMs) => change({ silenceMs })}
           />
           <Slider
-            label="How sure it must be that I speak"
+            label="Speech threshold"
             value={preferences.threshold}
             min={0.1}
             max={0.95}
@@ -43,7 +43,7 @@ export function TurnSettings({ preferences, change }: Chosen) {
             onChange={(threshold) => change({ threshold })}
           />
           <Slider
-            label="Kept from before I speak"
+            label="Audio kept from before I speak"
             unit=" ms"
             value={preferences.paddingMs}
             min={0}
@@ -62,10 +62,10 @@ export function TurnSettings({ preferences, change }: Chosen) {
         />
       )}
       {turns === 'push_to_talk' ? (
-        <p className="quiet">Hold Space, or the button, while you speak.</p>
+        <p className="quiet">Hold Space or the button while you speak.</p>
       ) : (
         <Switch
-          label="Speaking interrupts the agent"
+          label="I can interrupt the agent"
           isOn={preferences.interruptible}
           onChange={(interruptible) => change({ interruptible })}
         />

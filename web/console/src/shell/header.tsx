@@ -1,4 +1,4 @@
-import type { RealtimeVoice } from '@antiphon/react';
+import { type RealtimeVoice, servedBy } from '@antiphon/react';
 import type { Preferences } from '../preferences';
 import type { Change } from '../use-preferences';
 
@@ -15,7 +15,9 @@ interface HeaderProps {
 }
 
 export function Header({ voice, preferences, change }: HeaderProps) {
-  const { quality, transport } = voice;
+  const { quality, transport, error } = voice;
+  const isUnsure = error?.kind === 'connection-unsure';
+  const { engine } = servedBy(voice.serverSession);
   return (
     <header className="top">
       <h1>
@@ -24,7 +26,8 @@ export function Header({ voice, preferences, change }: HeaderProps) {
       </h1>
       <p className="connection" role="status">
         {transport && <span>{transport === 'webrtc' ? 'WebRTC' : 'WebSocket'}</span>}
-        {quality && (
+        {transport && engine && <span title="The engine that answers">{engine}</span>}
+        {quality && !isUnsure && (
           <span className="verdict" data-verdict={quality.verdict} title={quality.reason}>
             {quality.verdict}
             <span className="verdict-word"> connection</span>

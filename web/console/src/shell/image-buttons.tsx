@@ -41,7 +41,7 @@ export function ImageButtons({ session }: { session: RealtimeVoiceSession }) {
           navigator.mediaDevices
             .getUserMedia({ video: true })
             .then(setCamera, () =>
-              setProblem('The camera cannot be used: allow it, or choose a file.'),
+              setProblem('The camera is not available: allow it, or choose a file.'),
             )
         }
       >

@@ -83,6 +83,11 @@ export function interruptedAt(items: Items, itemId: string, length: number): Ite
   return message(items, itemId, (item) => cutAt(item, length));
 }
 
+/** It goes on after all, from where it was cut off. */
+export function resumed(items: Items, itemId: string): Items {
+  return message(items, itemId, (item) => ({ ...item, interrupted: false, unheard: '' }));
+}
+
 export function withToolOutput(
   items: Items,
   callId: string,

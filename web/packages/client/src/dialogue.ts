@@ -11,6 +11,7 @@ import {
   heardWhole,
   type Items,
   interruptedAt,
+  resumed,
   withToolOutput,
 } from './conversation';
 import type { Limits } from './options';
@@ -28,6 +29,11 @@ interface Answer {
   isDone: boolean;
 }
 
+/**
+ * Without sound for so long in mid-answer the connection may be gone. Servers that have nothing to
+ * say send a packet every 400 ms.
+ */
+const STALLED_MS = 650;
 /** Answers whose sound may still be on its way. */
 const MAX_ANSWERS = 16;
 
@@ -37,6 +43,8 @@ export class Dialogue {
   usage: Usage = NO_USAGE;
   activity: ActivityState = QUIET;
   session: WireSession | null = null;
+  /** The agent's sound has stopped coming in mid-answer. */
+  isStalled = false;
   readonly #limits: Pick<Limits, 'items' | 'turns' | 'images'>;
   /** How much of an item's sound is here to be played; null where the server plays. */
   readonly #pushedMs: (itemId: string) => number | null;
@@ -54,8 +62,8 @@ export class Dialogue {
 
   receive(event: ServerEvent, atMs: number): void {
     this.items = afterEvent(this.items, event, atMs);
-    this.turns = afterTurnEvent(this.turns, event, atMs);
     const turnDetection = this.session?.audio?.input?.turn_detection;
+    this.turns = afterTurnEvent(this.turns, event, turnDetection, atMs);
     this.activity = afterActivity(this.activity, event, turnDetection, atMs);
     this.#also(event, atMs);
     this.#bound();
@@ -136,13 +144,22 @@ export class Dialogue {
     this.activity = { ...this.activity, isAudible: false };
   }
 
-  /** Time goes by: words are said that nobody counts (WebRTC). True if anything changed. */
-  tick(atMs: number): boolean {
-    const { items, activity } = this;
+  /**
+   * Time goes by: words are said that nobody counts (WebRTC), as far as sound came to be played.
+   * `soundAtMs`: when it last did; null: this cannot be told. True if anything changed.
+   */
+  tick(atMs: number, soundAtMs: number | null): boolean {
+    const { items, activity, isStalled } = this;
     this.activity = afterWaiting(activity, atMs);
     const answer = this.#sounding;
-    if (answer?.soundedAtMs) this.#estimate(answer, atMs - answer.soundedAtMs);
-    return items !== this.items || activity !== this.activity;
+    if (answer?.soundedAtMs) {
+      const untilMs = Math.max(answer.soundedAtMs, soundAtMs ?? atMs);
+      this.#stall(answer, atMs - untilMs > STALLED_MS);
+      this.#estimate(answer, untilMs - answer.soundedAtMs);
+    } else {
+      this.isStalled = false;
+    }
+    return items !== this.items || activity !== this.activity || isStalled !== this.isStalled;
   }
 
   /** The connection is gone. True if an answer was still to come. */
@@ -153,6 +170,7 @@ export class Dialogue {
     this.#answers = [];
     this.#paces.clear();
     this.#speechStartMs = null;
+    this.isStalled = false;
     return awaitedSinceMs !== null || responseId !== null;
   }
 
@@ -250,6 +268,20 @@ export class Dialogue {
     // What it was announced behind is heard only now.
     const next = this.#sounding;
     if (next) next.soundedAtMs = atMs;
+  }
+
+  /** What did not come is not heard, unless it comes after all. */
+  #stall(answer: Answer, isStalled: boolean): void {
+    if (isStalled === this.isStalled) return;
+    this.isStalled = isStalled;
+    for (const itemId of answer.itemIds) {
+      const message = this.#message(itemId);
+      if (!message || message.source === 'typed') continue;
+      if (!isStalled) this.items = resumed(this.items, itemId);
+      else if (message.heard.length < message.text.length) {
+        this.items = interruptedAt(this.items, itemId, message.heard.length);
+      }
+    }
   }
 
   #estimate(answer: Answer, elapsedMs: number): void {

@@ -5,8 +5,12 @@ export type VoiceErrorKind =
   | 'no-device'
   | 'autoplay-blocked'
   | 'secret-expired'
+  | 'key-refused'
   | 'ice-failed'
+  | 'connection-unsure'
   | 'server-away'
+  | 'server-busy'
+  | 'no-calls'
   | 'media-failed'
   | 'engine-failed'
   | 'protocol';
@@ -14,39 +18,55 @@ export type VoiceErrorKind =
 const WORDS: Record<VoiceErrorKind, { message: string; hint: string }> = {
   'microphone-denied': {
     message: 'This page may not use the microphone.',
-    hint: 'Allow the microphone in the address bar, then switch to voice again. Typing works meanwhile.',
+    hint: 'Allow it in the address bar, then choose “Use voice”. You can type in the meantime.',
   },
   'no-device': {
     message: 'No microphone was found.',
-    hint: 'Connect a microphone, or choose another one, and switch to voice again. Typing works meanwhile.',
+    hint: 'Plug one in or choose another, then choose “Use voice”. You can type in the meantime.',
   },
   'autoplay-blocked': {
-    message: 'The browser holds the sound back until you touch the page.',
+    message: 'The browser has blocked the sound.',
     hint: 'Press the button that turns the sound on.',
   },
   'secret-expired': {
-    message: 'The permission to connect is not valid, or not any more.',
+    message: 'The permission to connect has expired.',
     hint: 'Reload the page to get a new one; sign in again if you are asked to.',
   },
+  'key-refused': {
+    message: 'The server wants a valid key.',
+    hint: 'Enter it, and start again.',
+  },
   'ice-failed': {
-    message: 'The sound could not find a way to the server.',
-    hint: 'A firewall or VPN may block it: try another network, or ask for a TURN server. The conversation goes on over WebSocket where it can.',
+    message: 'WebRTC could not reach the server.',
+    hint: 'A firewall or VPN may be blocking it: try another network, or set up a TURN server. The conversation continues over WebSocket if it can.',
+  },
+  'connection-unsure': {
+    message: 'The connection may be lost.',
+    hint: 'No sound is coming from the server. If it comes back, the conversation continues.',
   },
   'server-away': {
     message: 'The server cannot be reached.',
-    hint: 'Check the network. What was said is kept, and is there again after connecting.',
+    hint: 'Check that it is running, and your network. The conversation is kept.',
+  },
+  'server-busy': {
+    message: 'The server cannot take another conversation now.',
+    hint: 'Try again in a moment.',
+  },
+  'no-calls': {
+    message: 'This server takes no WebRTC calls.',
+    hint: 'The conversation continues over WebSocket if it can.',
   },
   'media-failed': {
-    message: 'The sound of this page does not work.',
-    hint: 'Another program may hold the sound device: close it and switch to voice again. Typing works meanwhile.',
+    message: 'Sound does not work on this page.',
+    hint: 'Another program may be using the sound device: close it, then choose “Use voice”. You can type in the meantime.',
   },
   'engine-failed': {
     message: 'The agent could not answer.',
-    hint: 'Ask again; if it keeps failing, switch to text.',
+    hint: 'Ask again. If it keeps failing, try text.',
   },
   protocol: {
     message: 'The server refused a request.',
-    hint: 'The event log shows which one, and why.',
+    hint: 'The event log shows which one.',
   },
 };
 
@@ -55,7 +75,7 @@ export class VoiceError extends Error {
   readonly kind: VoiceErrorKind;
   /** What the person can do. */
   readonly hint: string;
-  /** The technical reason, for a log: a server's or a browser's own words. */
+  /** The reason in the server's or the browser's own words. */
   readonly detail: string;
   /** The server's code, where it gave one. */
   readonly code: string | null;
@@ -88,10 +108,20 @@ export function microphoneError(cause: unknown): VoiceError {
   return new VoiceError('media-failed', { cause });
 }
 
+/** What an HTTP answer that is not 2xx means, to a call's offer. */
+export function callError(status: number, detail: string, code: string | null): VoiceError {
+  // A server without WebRTC may still have a WebSocket.
+  if ([404, 405, 501].includes(status)) return new VoiceError('no-calls', { detail, code });
+  return httpError(status, detail, code);
+}
+
 /** What an HTTP answer that is not 2xx means. */
-export function httpError(status: number, detail: string, code: string | null): VoiceError {
+function httpError(status: number, detail: string, code: string | null): VoiceError {
+  // A page that is not let in needs no other key.
+  if (code === 'origin_not_allowed') return new VoiceError('protocol', { detail, code });
   if (status === 401 || status === 403) return new VoiceError('secret-expired', { detail, code });
-  if (status >= 500 || status === 429) return new VoiceError('server-away', { detail, code });
+  if (status === 429 || status === 503) return new VoiceError('server-busy', { detail, code });
+  if (status >= 500) return new VoiceError('server-away', { detail, code });
   return new VoiceError('protocol', { detail, code });
 }
 

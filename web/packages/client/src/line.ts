@@ -9,6 +9,8 @@ import { delayMs, RECONNECT } from './reconnect';
 import type { SnapshotStore } from './store';
 
 const QUALITY_MS = 2000;
+/** What trying again does not put right. */
+const FINAL = new Set(['secret-expired', 'key-refused', 'protocol']);
 
 /** The one who is called back: whose line it is. */
 export interface LineOwner extends Omit<ConnectionListener, 'lost'> {
@@ -154,7 +156,7 @@ export class Line {
       } catch (reason) {
         if (signal.aborted) return;
         failure = asVoiceError(reason, 'server-away');
-        if (failure.kind === 'secret-expired' || failure.kind === 'protocol') break;
+        if (FINAL.has(failure.kind)) break;
       }
     }
     this.#owner.ended(failure);

@@ -98,12 +98,12 @@ function lossOf(lost: number, arrived: number): number | null {
 
 /** From where a figure is fair, and from where it is poor. */
 const BOUNDS: [name: keyof Figures, fair: number, poor: number, reason: string][] = [
-  ['lossIn', 0.02, 0.08, 'Parts of the agent’s speech are lost on the way.'],
-  ['lossOut', 0.02, 0.08, 'Parts of your speech are lost on the way.'],
-  ['rttMs', 250, 500, 'The way to the server is long: answers come late.'],
-  ['jitterMs', 40, 100, 'The network is uneven: speech may stutter.'],
+  ['lossIn', 0.02, 0.08, 'Some of the agent’s speech is being lost.'],
+  ['lossOut', 0.02, 0.08, 'Some of your speech is being lost.'],
+  ['rttMs', 250, 500, 'The connection to the server is slow: answers come late.'],
+  ['jitterMs', 40, 100, 'The network is unsteady: speech may stutter.'],
   // 24 kHz PCM in base64 is 64 kB a second.
-  ['bufferedBytes', 32_000, 128_000, 'The network is slower than your speech.'],
+  ['bufferedBytes', 32_000, 128_000, 'The network cannot keep up with your speech.'],
 ];
 
 type Figures = Pick<Quality, 'rttMs' | 'jitterMs' | 'lossIn' | 'lossOut' | 'bufferedBytes'>;

@@ -4,7 +4,7 @@ import { levelOf } from './audio/levels';
 import { Configuration, sessionUpdate } from './configuration';
 import type { Connection } from './connection/connection';
 import { Dialogue } from './dialogue';
-import type { VoiceError } from './errors';
+import { VoiceError, type VoiceErrorKind } from './errors';
 import { Emitter } from './events';
 import { Exchange } from './exchange';
 import { fitted } from './images';
@@ -57,6 +57,7 @@ export class RealtimeVoiceSession {
   readonly #recorder: Recorder;
   readonly #input: VoiceInput;
   readonly #button: TalkButton;
+  #isUnsure = false;
   #ticker: ReturnType<typeof setInterval> | undefined;
 
   constructor(options: VoiceSessionOptions = {}) {
@@ -307,21 +308,35 @@ export class RealtimeVoiceSession {
 
   #opened(connection: Connection): void {
     this.#ticker = setInterval(() => {
-      if (this.#dialogue.tick(Date.now())) this.#store.update();
+      this.#tick(connection, Date.now());
     }, TICK_MS);
-    const isBack = this.#store.own.error?.kind === 'server-away';
+    for (const kind of ['server-away', 'server-busy'] as const) this.#solved(kind);
+    this.#solved('connection-unsure');
     this.#store.update({
       phase: 'open',
       transport: connection.kind,
       callId: connection.callId,
-      ...(isBack ? { error: null } : {}),
     });
     this.#exchange.settle();
+  }
+
+  #tick(connection: Connection, atMs: number): void {
+    if (this.#dialogue.tick(atMs, connection.soundAtMs(atMs))) this.#store.update();
+    const isUnsure = this.#dialogue.isStalled || connection.isUnsure;
+    if (isUnsure === this.#isUnsure) return;
+    this.#isUnsure = isUnsure;
+    if (isUnsure) this.#store.report(new VoiceError('connection-unsure'));
+    else this.#solved('connection-unsure');
+  }
+
+  #solved(kind: VoiceErrorKind): void {
+    if (this.#store.own.error?.kind === kind) this.#store.update({ error: null });
   }
 
   /** The microphone and the conversation stay. */
   #dropped(): void {
     clearInterval(this.#ticker);
+    this.#isUnsure = false;
     this.#button.drop();
     if (this.#dialogue.lost()) this.#exchange.owesAnswer = true;
     this.#tools.release();

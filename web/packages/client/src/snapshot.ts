@@ -85,6 +85,11 @@ export interface ToolCallItem {
 /** Moments of one turn, in milliseconds since 1970; absent ones have not come, or never will. */
 export interface TurnMarks {
   speechStarted?: number;
+  /**
+   * The user's last word: before the silence that ended the turn, where the server counts a fixed
+   * one.
+   */
+  lastWord?: number;
   speechStopped?: number;
   committed?: number;
   transcribed?: number;
@@ -93,7 +98,7 @@ export interface TurnMarks {
   responseCreated?: number;
   /** The first words of the answer came. */
   firstText?: number;
-  /** The first sound of the answer came. */
+  /** The first sound of the answer: played here, or by the server. */
   firstAudio?: number;
   responseDone?: number;
   /** All of the answer was heard. */

@@ -1,17 +1,25 @@
 /** When the steps of each turn happened. Pure. */
 
-import type { ServerEvent } from './protocol';
+import type { ServerEvent, TurnDetection } from './protocol';
 import type { Turn, TurnMarks, Usage } from './snapshot';
 import { NO_USAGE, sum, usageOf } from './usage';
 
+/** The protocol's default of `silence_duration_ms`. */
+const DEFAULT_SILENCE_MS = 500;
+
 export type Turns = readonly Turn[];
 
-export function afterTurnEvent(turns: Turns, event: ServerEvent, atMs: number): Turns {
+export function afterTurnEvent(
+  turns: Turns,
+  event: ServerEvent,
+  turnDetection: TurnDetection | null | undefined,
+  atMs: number,
+): Turns {
   switch (event.type) {
     case 'input_audio_buffer.speech_started':
       return [...turns, begun(event.item_id, 'speech', { speechStarted: atMs })];
     case 'input_audio_buffer.speech_stopped':
-      return marked(turns, byId(event.item_id), 'speechStopped', atMs);
+      return stopped(turns, event.item_id, turnDetection, atMs);
     case 'input_audio_buffer.committed':
       return turns.some(byId(event.item_id))
         ? marked(turns, byId(event.item_id), 'committed', atMs)
@@ -25,7 +33,6 @@ export function afterTurnEvent(turns: Turns, event: ServerEvent, atMs: number): 
     case 'response.output_text.delta':
     case 'response.output_audio_transcript.delta':
       return marked(turns, byResponse(event.response_id), 'firstText', atMs);
-    case 'response.output_audio.delta':
     case 'output_audio_buffer.started':
       return marked(turns, byResponse(event.response_id), 'firstAudio', atMs);
     case 'output_audio_buffer.stopped':
@@ -65,6 +72,22 @@ export function used(turns: Turns, which: (turn: Turn) => boolean, more: Partial
 
 export const byId = (id: string) => (turn: Turn) => turn.id === id;
 export const byResponse = (id: string) => (turn: Turn) => turn.responseId === id;
+
+/** The server says so after a silence; the last word was before it. */
+function stopped(
+  turns: Turns,
+  itemId: string,
+  turnDetection: TurnDetection | null | undefined,
+  atMs: number,
+): Turns {
+  const after = marked(turns, byId(itemId), 'speechStopped', atMs);
+  if (turnDetection?.type !== 'server_vad') return after;
+  const silenceMs = turnDetection.silence_duration_ms ?? DEFAULT_SILENCE_MS;
+  return changed(after, byId(itemId), (turn) => {
+    const lastWord = Math.max(turn.marks.speechStarted ?? 0, atMs - silenceMs);
+    return { ...turn, marks: { ...turn.marks, lastWord } };
+  });
+}
 
 function begun(id: string, cause: Turn['cause'], marks: TurnMarks): Turn {
   return { id, cause, responseId: null, marks, usage: NO_USAGE };

@@ -1,6 +1,7 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { Dialogue } from '../src/dialogue';
 import type { ServerEvent } from '../src/protocol';
+import type { MessageItem } from '../src/snapshot';
 
 const spoken = (response: string, item: string, text: string): ServerEvent[] => [
   { type: 'response.created', response: { id: response, conversation_id: 'conv' } },
@@ -39,12 +40,55 @@ test('where the server plays, an answer behind another is heard only after it', 
   for (const event of spoken('r1', 'a', 'I turn the dials. ')) dialogue.receive(event, 1000);
   for (const event of spoken('r2', 'b', 'Click. Click. Click.')) dialogue.receive(event, 1000);
 
-  dialogue.tick(1600);
+  dialogue.tick(1600, null);
   expect(heard()).toEqual(['I turn the', '']);
   dialogue.receive({ type: 'output_audio_buffer.stopped', response_id: 'r1' }, 3000);
-  dialogue.tick(3400);
+  dialogue.tick(3400, null);
   expect(heard()).toEqual(['I turn the dials. ', 'Click.']);
   dialogue.receive({ type: 'output_audio_buffer.stopped', response_id: 'r2' }, 4000);
   expect(heard()[1]).toBe('Click. Click. Click.');
   expect(dialogue.usage.outputAudioSeconds).toBe(3);
+});
+
+describe('when the sound stops coming in mid-answer', () => {
+  function begun() {
+    const dialogue = new Dialogue({ items: 100, turns: 100, images: 1 }, () => null);
+    for (const event of spoken('r1', 'a', 'I turn the dials, one by one.')) {
+      dialogue.receive(event, 1000);
+    }
+    const message = () => dialogue.items[0] as MessageItem;
+    return { dialogue, message };
+  }
+
+  test('the words stop with it, and those that did not come are cut off', () => {
+    const { dialogue, message } = begun();
+    dialogue.tick(1600, 1600);
+    expect(message().heard).toBe('I turn the');
+    dialogue.tick(2200, 1600);
+    expect(dialogue.isStalled).toBe(false);
+    expect(message()).toMatchObject({ heard: 'I turn the', unheard: '' });
+    expect(dialogue.tick(2300, 1600)).toBe(true);
+    expect(dialogue.isStalled).toBe(true);
+    expect(message()).toMatchObject({ heard: 'I turn the', unheard: ' dials, one by one.' });
+    expect(dialogue.tick(2400, 1600)).toBe(false);
+  });
+
+  test('it goes on from there when it comes back', () => {
+    const { dialogue, message } = begun();
+    dialogue.tick(1600, 1600);
+    dialogue.tick(2300, 1600);
+    dialogue.tick(2400, 2400);
+    expect(dialogue.isStalled).toBe(false);
+    expect(message()).toMatchObject({ interrupted: false, unheard: '' });
+    expect(message().heard).toBe('I turn the dials, one by');
+  });
+
+  test('it stays cut off when the connection is lost', () => {
+    const { dialogue, message } = begun();
+    dialogue.tick(1600, 1600);
+    dialogue.tick(2300, 1600);
+    dialogue.lost();
+    expect(dialogue.isStalled).toBe(false);
+    expect(message()).toMatchObject({ heard: 'I turn the', unheard: ' dials, one by one.' });
+  });
 });

@@ -79,7 +79,7 @@ describe('connecting', () => {
   });
 
   test.each([
-    ['a wrong key', (s: FakeSocket) => s.fail(3000), 'secret-expired'],
+    ['a wrong key', (s: FakeSocket) => s.fail(3000), 'key-refused'],
     ['no server', (s: FakeSocket) => s.fail(1006), 'server-away'],
     ['a server that refuses', (s: FakeSocket) => s.fail(4000), 'protocol'],
   ])('says what is wrong: %s', async (_, greet, kind) => {
@@ -87,6 +87,15 @@ describe('connecting', () => {
     const session = text();
     await expect(session.connect()).rejects.toMatchObject({ kind });
     expect(session.getSnapshot()).toMatchObject({ state: 'closed', error: { kind } });
+  });
+
+  test('a secret that is refused is another thing than a key', async () => {
+    FakeSocket.greet = (s) => s.fail(3000, 'It has expired.');
+    const failed = text({ getSecret: () => 'ek_1' }).connect();
+    await expect(failed).rejects.toMatchObject({
+      kind: 'secret-expired',
+      detail: 'It has expired.',
+    });
   });
 
   test('gives up a server that says nothing', async () => {

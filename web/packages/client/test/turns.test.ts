@@ -1,9 +1,12 @@
 import { expect, test } from 'vitest';
-import type { ServerEvent } from '../src/protocol';
+import type { ServerEvent, TurnDetection } from '../src/protocol';
 import { afterTurnEvent, sent, type Turns } from '../src/turns';
 
-const after = (events: ServerEvent[], turns: Turns = []) =>
-  events.reduce((all, event, index) => afterTurnEvent(all, event, 100 * (index + 1)), turns);
+const after = (events: ServerEvent[], turns: Turns = [], detection: TurnDetection | null = null) =>
+  events.reduce(
+    (all, event, index) => afterTurnEvent(all, event, detection, 100 * (index + 1)),
+    turns,
+  );
 
 const created = (id: string): ServerEvent => ({
   type: 'response.created',
@@ -68,4 +71,19 @@ test('what stands beside the conversation is no turn', () => {
   expect(
     after([{ type: 'response.created', response: { id: 'r', conversation_id: null } }]),
   ).toEqual([]);
+});
+
+test('the last word was before the silence that ended the turn', () => {
+  const speech: ServerEvent[] = [
+    { type: 'input_audio_buffer.speech_started', audio_start_ms: 0, item_id: 'u' },
+    ...Array.from({ length: 8 }, () => created('other')),
+    { type: 'input_audio_buffer.speech_stopped', audio_end_ms: 900, item_id: 'u' },
+  ];
+  const lastWord = (detection: TurnDetection | null) =>
+    after(speech, [], detection).find(({ id }) => id === 'u')?.marks.lastWord;
+  expect(lastWord({ type: 'server_vad', silence_duration_ms: 300 })).toBe(700);
+  expect(lastWord({ type: 'server_vad' })).toBe(500);
+  expect(lastWord({ type: 'server_vad', silence_duration_ms: 5000 })).toBe(100);
+  expect(lastWord({ type: 'semantic_vad' })).toBeUndefined();
+  expect(lastWord(null)).toBeUndefined();
 });

@@ -6,9 +6,12 @@ export function Notice({ voice }: { voice: RealtimeVoice }) {
   if (!error) return null;
   return (
     <div className="antiphon-notice" role="alert" data-kind={error.kind}>
-      <p>
-        <strong>{error.message}</strong> {error.hint}
-      </p>
+      <div>
+        <p>
+          <strong>{error.message}</strong> {error.hint}
+        </p>
+        {error.detail && <p className="antiphon-detail">{error.detail}</p>}
+      </div>
       {audioBlocked && (
         <button type="button" onClick={() => session.resumeAudio().catch(() => {})}>
           Turn the sound on

@@ -24,7 +24,7 @@ const STATES: Record<SessionState, string> = {
   listening: 'Listening',
   thinking: 'Thinking…',
   speaking: 'Speaking',
-  reconnecting: 'Connecting again…',
+  reconnecting: 'Reconnecting…',
   'text-only': 'Text only',
   closed: 'Ended',
 };
@@ -67,7 +67,7 @@ function Panel({
       <header className="antiphon-header">
         <h2 id={titleId}>{title}</h2>
         <span className="antiphon-state" role="status">
-          {voice.userSpeaking ? 'Hearing you' : STATES[state]}
+          {stateOf(voice)}
         </span>
       </header>
       <div className="antiphon-sound" aria-hidden={!isUp}>
@@ -125,6 +125,11 @@ function Panel({
       />
     </section>
   );
+}
+
+function stateOf({ state, userSpeaking, error }: RealtimeVoice): string {
+  if (error?.kind === 'connection-unsure') return 'No connection?';
+  return userSpeaking ? 'Hearing you' : STATES[state];
 }
 
 function isTyping({ mode, microphone }: RealtimeVoice): boolean {

@@ -53,6 +53,12 @@ test('an error says what to do, with the button that does it', () => {
   expect(resume).toHaveBeenCalled();
 });
 
+test('an error shows the server’s own words', () => {
+  const error = new VoiceError('protocol', { detail: 'Invalid value: 7 for speed.' });
+  render(<VoicePanel voice={voice({ error })} />);
+  expect(screen.getByRole('alert').textContent).toContain('Invalid value: 7 for speed.');
+});
+
 test('the talk button is held by key and by touch', () => {
   const serverSession = { audio: { input: { turn_detection: null } } };
   const byHand = voice({ serverSession });

@@ -20,6 +20,10 @@ export interface Connection {
   send(event: WireEvent): void;
   /** How much of an item's sound is here to be played; null where the server plays. */
   pushedMs(itemId: string): number | null;
+  /** When sound of the server last came to be played, by `atMs`; null: this cannot be told. */
+  soundAtMs(atMs: number): number | null;
+  /** The path to the server is lost, perhaps for a moment only. */
+  readonly isUnsure: boolean;
   setMicrophone(microphone: Microphone | null): Promise<void>;
   /** Silence at once. What was heard of the items it cut, where this side knows. */
   stopPlayback(): Promise<Heard[]>;

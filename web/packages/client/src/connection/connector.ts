@@ -7,6 +7,7 @@ import { openWebRtc } from './webrtc';
 import { openWebSocket } from './websocket';
 
 const CONNECT_TIMEOUT_MS = 15_000;
+const REPLACEABLE = new Set(['ice-failed', 'media-failed', 'no-calls']);
 
 interface Attempt {
   transport: TransportKind;
@@ -49,12 +50,19 @@ export async function openConnection(
     try {
       return { connection: await open(wanted, listener), hasAudio: audio };
     } catch (error) {
-      failure = asVoiceError(error, 'server-away');
-      // Only media can be done without: another way to a server that is away leads nowhere.
-      if (signal.aborted || !['ice-failed', 'media-failed'].includes(failure.kind)) throw failure;
+      failure = keyed(options, asVoiceError(error, 'server-away'));
+      // Only calls and media can be done without: there is no other way to a server that is away.
+      if (signal.aborted || !REPLACEABLE.has(failure.kind)) throw failure;
     }
   }
   throw failure ?? new VoiceError('server-away');
+}
+
+/** Who has no secrets to fetch is asked for a key. */
+function keyed({ getSecret }: VoiceSessionOptions, error: VoiceError): VoiceError {
+  if (getSecret || error.kind !== 'secret-expired') return error;
+  const { detail, code } = error;
+  return new VoiceError('key-refused', { detail, code });
 }
 
 async function secretOf({ getSecret, key }: VoiceSessionOptions): Promise<string | null> {

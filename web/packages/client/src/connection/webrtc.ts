@@ -3,7 +3,7 @@
 import type { Microphone } from '../audio/microphone';
 import type { Heard } from '../audio/player';
 import { RemoteAudio } from '../audio/remote';
-import { asVoiceError, httpError, VoiceError } from '../errors';
+import { asVoiceError, callError, VoiceError } from '../errors';
 import type { Codec } from '../options';
 import type { WireEvent } from '../protocol';
 import { type QualitySample, webRtcSample } from '../quality';
@@ -49,6 +49,7 @@ class WebRtcConnection implements Connection {
   readonly #transceiver: RTCRtpTransceiver;
   #remote: RemoteAudio | null = null;
   #disconnected: ReturnType<typeof setTimeout> | undefined;
+  #played: { rtpTimestamp: number; atMs: number } | null = null;
   #isUp = false;
   #isClosed = false;
   #isAnswered = false;
@@ -112,6 +113,19 @@ class WebRtcConnection implements Connection {
 
   pushedMs(): null {
     return null;
+  }
+
+  get isUnsure(): boolean {
+    return this.#peer.connectionState === 'disconnected';
+  }
+
+  soundAtMs(atMs: number): number | null {
+    // Packets that were played: what the browser makes up for missing ones does not count.
+    const [source] = this.#transceiver.receiver.getSynchronizationSources?.() ?? [];
+    if (source && source.rtpTimestamp !== this.#played?.rtpTimestamp) {
+      this.#played = { rtpTimestamp: source.rtpTimestamp, atMs };
+    }
+    return this.#played?.atMs ?? null;
   }
 
   async setMicrophone(microphone: Microphone | null): Promise<void> {
@@ -226,9 +240,5 @@ async function refusal(response: Response): Promise<VoiceError> {
   } catch {
     // Not the API's own answer: a proxy's page, say.
   }
-  // A server without WebRTC may still have a WebSocket.
-  if ([404, 405, 501].includes(response.status)) {
-    return new VoiceError('media-failed', { detail: message, code });
-  }
-  return httpError(response.status, message, code);
+  return callError(response.status, message, code);
 }

@@ -48,6 +48,8 @@ export async function openWebSocket(
 class WebSocketConnection implements Connection {
   readonly kind = 'websocket';
   readonly callId = null;
+  /** A WebSocket that is lost is closed. */
+  readonly isUnsure = false;
   readonly maxMessageBytes = MAX_MESSAGE_BYTES;
   transmitting = true;
   readonly #options: ConnectionOptions;
@@ -94,6 +96,11 @@ class WebSocketConnection implements Connection {
 
   pushedMs(itemId: string): number {
     return this.#player?.pushedMs(itemId) ?? 0;
+  }
+
+  /** The player counts what was heard, and its sound is here. */
+  soundAtMs(): null {
+    return null;
   }
 
   async setMicrophone(microphone: Microphone | null): Promise<void> {
@@ -274,7 +281,7 @@ class WebSocketConnection implements Connection {
   }
 
   #closeError(code: number, reason: string): VoiceError {
-    const detail = `${code} ${reason || this.#lastError?.detail || ''}`.trim();
+    const detail = reason || this.#lastError?.detail || `The connection closed with code ${code}.`;
     if (code === 3000) return new VoiceError('secret-expired', { detail });
     if (code >= 4000) {
       return new VoiceError('protocol', { detail, code: this.#lastError?.code ?? null });
