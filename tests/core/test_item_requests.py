@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from antiphon.core.causes import Word
+from antiphon.core.causes import Attached, Word
 from antiphon.core.effects import SendTo, TurnCommitted
 from antiphon.core.items import MAX_AUDIO_BYTES
 from antiphon.protocol import client, server
@@ -159,14 +159,6 @@ def test_audio_too_long_to_be_kept_is_left_out() -> None:
         call.client(client.ConversationItemDelete(item_id="mine"))
 
 
-def test_where_the_server_plays_audio_is_left_out() -> None:
-    call, item_id = answered(playout="server")
-    call.client(client.ConversationItemRetrieve(item_id=item_id))
-    item = call.one(server.ConversationItemRetrieved).item
-    assert isinstance(item, Message)
-    assert item.content == (OutputAudio("Seven, eight, nine"),)
-
-
 # --- Truncate ----------------------------------------------------------------
 
 
@@ -273,6 +265,27 @@ def test_what_is_not_there_cannot_be_asked_for(event: client.ClientEvent, code: 
     call = by_hand()
     call.client(event)
     assert refusal(call) == (code, "item_id")
+
+
+def test_truncation_before_the_first_sound_keeps_nothing() -> None:
+    call = by_hand()
+    call.client(respond()).engine_speaks(0, "Seven, eight, nine")
+    item_id = ids(call)[-1]
+    call.client(client.ConversationItemTruncate(item_id=item_id, audio_end_ms=0))
+    assert transcript(call, item_id) == ""
+    call.engine_speaks(1_000, "", words=WORDS).engine_finishes()
+    assert transcript(call, item_id) == ""
+
+
+def test_on_a_call_too_an_item_is_shown_with_its_audio() -> None:
+    call = by_hand(playout="server")
+    call.give(Attached("sideband", owns=False))
+    call.client(respond()).engine_speaks(1_000, "Hello.").engine_finishes().wait(1_000).take()
+    retrieve = client.ConversationItemRetrieve(item_id=ids(call)[-1])
+    call.client(retrieve, connection="sideband")
+    item = call.one(server.ConversationItemRetrieved).item
+    assert isinstance(item, Message)
+    assert item.content == (OutputAudio("Hello.", bytes(48_000)),)
 
 
 # --- Pictures ----------------------------------------------------------------

@@ -244,6 +244,8 @@ class Witness:
                 self.turn = item_id
             case InputDropped():
                 self.turn = self.speaking = None
+            case TurnCommitted(item_id=item_id) if _brings_input(cause):
+                assert item_id not in self.order, "it is for this response alone"
             case TurnCommitted(item_id=item_id):
                 assert item_id in self.order
                 self.turn = None
@@ -451,6 +453,15 @@ class Witness:
         seen = self.responses[response_id]
         assert not seen.done, "nothing of a response follows its done"
         return seen
+
+
+def _brings_input(cause: Cause) -> bool:
+    if not isinstance(cause, causes.ClientSent):
+        return False
+    event = cause.event
+    return isinstance(event, client.ResponseCreate) and bool(
+        event.response and event.response.input
+    )
 
 
 def dump(conversation: Conversation) -> object:

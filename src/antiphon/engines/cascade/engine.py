@@ -99,9 +99,10 @@ class CascadeSession:
             case TurnBegan():
                 self._begin_turn(command.item_id, command.pcm)
             case TurnCommitted():
-                if self._hearing.open_item_id != command.item_id:
-                    self._begin_turn(command.item_id, command.pcm)
-                self._hearing.commit()
+                if self._hearing.open_item_id == command.item_id:
+                    self._hearing.commit()
+                else:
+                    self._hear_whole(command.item_id, command.pcm)
             case InputDropped():
                 self._hearing.drop()
             case Configure():
@@ -119,6 +120,9 @@ class CascadeSession:
 
     def _begin_turn(self, item_id: str, pcm: bytes) -> None:
         self._hearing.begin(item_id, pcm, grammar=self._expected(), language=self._language)
+
+    def _hear_whole(self, item_id: str, pcm: bytes) -> None:
+        self._hearing.hear_whole(item_id, pcm, grammar=self._expected(), language=self._language)
 
     def _expected(self) -> Grammar | None:
         session = self._session

@@ -119,6 +119,17 @@ class Hearing:
         """The open turn is whole."""
         assert self._open is not None, "a turn is open"
         turn, self._open = self._open, None
+        self._finish(turn)
+
+    def hear_whole(
+        self, item_id: str, pcm: bytes, *, grammar: Grammar | None, language: str | None
+    ) -> None:
+        """A turn that comes all at once, beside the one that may be open."""
+        turn = Turn(item_id, self._recognizer, self._news, grammar=grammar, language=language)
+        turn.feed(pcm)
+        self._finish(turn)
+
+    def _finish(self, turn: Turn) -> None:
         turn.finish()
         self._committed[turn.item_id] = turn
         while len(self._committed) > MAX_REMEMBERED:
