@@ -17,6 +17,7 @@ from antiphon.protocol.items import (
     Message,
     OutputAudio,
 )
+from antiphon.testing.virtual_call import CLIENT
 from tests.core.stories import (
     append,
     by_hand,
@@ -277,15 +278,21 @@ def test_truncation_before_the_first_sound_keeps_nothing() -> None:
     assert transcript(call, item_id) == ""
 
 
-def test_on_a_call_too_an_item_is_shown_with_its_audio() -> None:
+def test_on_a_call_a_sideband_is_shown_the_audio_and_the_data_channel_is_not() -> None:
     call = by_hand(playout="server")
     call.give(Attached("sideband", owns=False))
     call.client(respond()).engine_speaks(1_000, "Hello.").engine_finishes().wait(1_000).take()
     retrieve = client.ConversationItemRetrieve(item_id=ids(call)[-1])
-    call.client(retrieve, connection="sideband")
-    item = call.one(server.ConversationItemRetrieved).item
-    assert isinstance(item, Message)
-    assert item.content == (OutputAudio("Hello.", bytes(48_000)),)
+    shown = {}
+    for connection in ("sideband", CLIENT):
+        call.client(retrieve, connection=connection)
+        item = call.one(server.ConversationItemRetrieved).item
+        assert isinstance(item, Message)
+        shown[connection] = item.content
+    assert shown == {
+        "sideband": (OutputAudio("Hello.", bytes(48_000)),),
+        CLIENT: (OutputAudio("Hello."),),
+    }
 
 
 # --- Pictures ----------------------------------------------------------------

@@ -83,7 +83,10 @@ class ItemRequests:
                 param="item_id",
             )
         item = entry.wire()
-        if isinstance(entry, MessageEntry):
+        # Where the server plays, its owner reads events from a data channel, beside the sound
+        # itself; a sideband is a WebSocket.
+        by_channel = self._stage.sounding.by_server and connection in self._stage.life.owners
+        if isinstance(entry, MessageEntry) and not by_channel:
             item = entry.with_content(tuple(self._content(part) for part in entry.parts))
         answer = ConversationItemRetrieved(event_id=self._stage.ids.event(), item=item)
         out.append(SendTo(connection, answer))

@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from antiphon.core.items import ms_to_samples
+from antiphon.core.items import ms_to_samples, samples_to_ms
 from antiphon.core.lifecycle import Lifecycle
 from antiphon.protocol.session import SemanticVad, TurnDetection
 
@@ -96,6 +96,11 @@ class TurnDetector:
         if isinstance(self.detection, SemanticVad):
             return ms_to_samples(SEMANTIC_PADDING_MS)
         return ms_to_samples(self.detection.prefix_padding_ms)
+
+    @property
+    def silence_ms(self) -> int:
+        """How long a silence ends the turn."""
+        return samples_to_ms(self._silence_samples)
 
     @property
     def reach_samples(self) -> int:

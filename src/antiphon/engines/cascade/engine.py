@@ -30,7 +30,8 @@ from antiphon.protocol.session import AnySession, Session
 log = logging.getLogger(__name__)
 
 TRANSCRIPT_TIMEOUT_S = 15.0
-"""An answer waits so long for what the user said; then it answers without."""
+"""An answer waits so long for what the user said, and as long again as it took to say: a
+recording that was sent at once is recognised after it was committed.  Then it answers without."""
 
 
 class CascadeEngine:
@@ -181,7 +182,7 @@ class CascadeSession:
 
     async def _text_of(self, item_id: str) -> str:
         try:
-            async with asyncio.timeout(TRANSCRIPT_TIMEOUT_S):
+            async with asyncio.timeout(TRANSCRIPT_TIMEOUT_S + self._hearing.duration_s(item_id)):
                 return await self._hearing.text_of(item_id)
         except TimeoutError:
             log.warning("session %s: no transcript of %s in time", self._session_id, item_id)

@@ -48,13 +48,19 @@ class Turn:
         self.item_id = item_id
         self.text: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._news = news
+        self._fed_bytes = 0
         self._told = ""
         self._judged = NOTHING_YET
         self._recognition: Recognition = recognizer.begin(
             self._report, grammar=grammar, language=language
         )
 
+    @property
+    def duration_s(self) -> float:
+        return self._fed_bytes / (2 * MEDIA_RATE_HZ)
+
     def feed(self, pcm: bytes) -> None:
+        self._fed_bytes += len(pcm)
         for at in range(0, len(pcm), FEED_BYTES):
             self._recognition.feed(pcm[at : at + FEED_BYTES])
 
@@ -134,6 +140,10 @@ class Hearing:
         self._committed[turn.item_id] = turn
         while len(self._committed) > MAX_REMEMBERED:
             del self._committed[next(iter(self._committed))]
+
+    def duration_s(self, item_id: str) -> float:
+        turn = self._committed.get(item_id)
+        return 0.0 if turn is None else turn.duration_s
 
     async def text_of(self, item_id: str) -> str:
         """The transcript of a committed turn, once it is known; "" for one never heard."""
