@@ -9,10 +9,13 @@ from __future__ import annotations
 import asyncio
 import signal
 from typing import Any
+from urllib.parse import urlsplit
 
 import aioice.ice
 from aiohttp import web
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+
+from antiphon.server.serve import listening
 
 LOCALHOST = "127.0.0.1"
 
@@ -45,14 +48,11 @@ async def main() -> None:
     calls = EchoCalls()
     app = web.Application()
     app.router.add_post("/v1/realtime/calls", calls.answer)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, LOCALHOST, 0).start()
-    print(runner.addresses[0][1], flush=True)
-    stop = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    await stop.wait()
-    await runner.cleanup()
+    async with listening(app, host=LOCALHOST) as url:
+        print(urlsplit(url).port, flush=True)
+        stop = asyncio.Event()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+        await stop.wait()
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import asyncio
 import resource
 import sys
 from collections.abc import Collection
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -14,6 +15,7 @@ from antiphon.protocol.client import ClientEvent, InputAudioBufferAppend
 from antiphon.protocol.codec import decode_client_event, encode_server_event
 from antiphon.protocol.server import ResponseOutputAudioDelta
 from antiphon.runtime.connection import Connection
+from antiphon.server.serve import listening
 from antiphon.transports.websocket import WebSocketConnection, WebSocketLimits
 from tests.fakes.echo import EchoSession
 
@@ -77,12 +79,9 @@ async def main() -> None:
     app.add_routes(
         [web.get("/v1/realtime", plainly if ARGS.plain else realtime), web.get("/cpu", cpu)]
     )
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    print(runner.addresses[0][1], flush=True)
-    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
-    await runner.cleanup()
+    async with listening(app) as url:
+        print(urlsplit(url).port, flush=True)
+        await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
 
 
 parser = argparse.ArgumentParser()

@@ -33,7 +33,7 @@ def main() -> None:
     )
     logs.configure(config.server.log_level)
     engine = ZeroEngine(delta_ms=args.delta_ms, reply_ms=args.reply_ms, lead_ms=args.lead_ms)
-    wired = wiring.wire(config, engines=[engine])
+    wired = wiring.wire(config, wiring.Parts(engines=[engine]))
     profile = cProfile.Profile() if args.profile else None
     if profile is not None:
         profile.enable()

@@ -10,6 +10,7 @@ from typing import Any
 
 from aiohttp import ClientSession, web
 
+from antiphon.server.serve import listening
 from tests.server_process import KEY, ServerProcess
 
 PAGES = Path(__file__).parent / "pages"
@@ -41,14 +42,9 @@ class Site:
         if OWN_CLIENT.is_dir():
             app.router.add_static("/antiphon-client", OWN_CLIENT)
         app.router.add_static("/", PAGES)
-        runner = web.AppRunner(app, access_log=None)
-        await runner.setup()
-        try:
-            await web.TCPSite(runner, "127.0.0.1", 0).start()
-            self.url = f"http://localhost:{runner.addresses[0][1]}"
+        async with listening(app) as url:
+            self.url = url.replace("127.0.0.1", "localhost")
             yield self
-        finally:
-            await runner.cleanup()
 
     async def call_api(self, method: str, path: str, body: Any = None) -> Any:
         """Ask the server with its key."""

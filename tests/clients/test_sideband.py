@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import aioice.ice
-import pytest
 from openai import AsyncOpenAI
 
 from antiphon.transports.webrtc.calls import Answer
 from tests.clients.judged import JudgedSession, judged, sdk
 from tests.recordings import at_24khz
 from tests.server_process import ServerProcess
-from tests.transports.webrtc.client import LOCALHOST, Client
+from tests.transports.webrtc.client import Client
 
 BOOK_ROOM = {
     "type": "function",
@@ -67,11 +65,8 @@ class SdkCalls:
 
 
 async def test_it_answers_the_function_call_of_a_spoken_call_and_hangs_up(
-    offline_server: ServerProcess, monkeypatch: pytest.MonkeyPatch
+    offline_server: ServerProcess, local_calls: None
 ) -> None:
-    monkeypatch.setattr(
-        aioice.ice, "get_host_addresses", lambda use_ipv4, use_ipv6: list(LOCALHOST)
-    )
     async with sdk(offline_server) as client:
         caller = Client(SdkCalls(client))
         await caller.call()

@@ -8,7 +8,6 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Self
 
-import aioice.ice
 import pytest
 from aiohttp import ClientSession, FormData
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
@@ -71,11 +70,10 @@ class WebRtcLine(PatientLine):
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
-def test_a_call_follows(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_call_follows(path: Path, local_calls: None) -> None:
     script = for_server_playout(read_script(path))
     if not script.runs_on(WEBRTC):
         pytest.skip("not for this line")
-    monkeypatch.setattr(aioice.ice, "get_host_addresses", lambda **_: ["127.0.0.1"])
 
     async def main() -> None:
         async with WebRtcLine(script) as line:

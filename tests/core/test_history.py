@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from antiphon.core.items import (
     TextPart,
 )
 from antiphon.core.records import Recorder
+from antiphon.core.usage import entry_tokens
 from antiphon.protocol import client, server
 from tests.core.stories import by_hand, function_call, function_output, ids, refusal, text
 
@@ -192,6 +194,24 @@ def test_an_engine_is_told_what_an_item_has_become() -> None:
     history.complete(entry, "completed", [])
     assert changed()
     assert history.for_engine(entry) is told[-1], "nothing changed, nothing made anew"
+
+
+def test_an_item_counts_what_it_has_become() -> None:
+    history = empty()
+    entry = MessageEntry("item_1", "assistant", "in_progress")
+    history.add(entry, [])
+    history.open_part(entry, SpokenPart())
+    steps: list[Callable[[], None]] = [
+        lambda: history.say(entry, "Hello there"),
+        lambda: history.speak(entry, bytes(2 * 24 * 200), [Word(5, 2_400), Word(11, 4_800)]),
+        lambda: history.cut_at_heard("item_1", 2_400, []),
+        lambda: history.open_part(entry, TextPart("output_text", "And more.")),
+    ]
+    for step in steps:
+        before = history.tokens(entry)
+        step()
+        assert history.tokens(entry) == entry_tokens(entry) != before
+    assert history.tokens(entry) is history.tokens(entry)
 
 
 def test_an_engine_is_told_the_arguments_of_a_call_as_they_grow() -> None:

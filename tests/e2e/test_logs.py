@@ -7,15 +7,13 @@ import re
 from pathlib import Path
 from typing import Any
 
-import aioice.ice
-import pytest
 from aiohttp import ClientSession, ClientWebSocketResponse
 
 from antiphon.transports.webrtc.calls import Answer
 from tests.clients.judged import TIMEOUT_S
 from tests.recordings import at_24khz
 from tests.server_process import ServerProcess
-from tests.transports.webrtc.client import LOCALHOST, Client
+from tests.transports.webrtc.client import Client
 
 KEY = "sk-the-key-of-this-server"
 WRONG_KEY = "sk-a-key-mistyped-by-somebody"
@@ -158,11 +156,8 @@ async def those_who_try_the_door(visitor: Visitor) -> None:
 
 
 async def test_no_secret_no_sdp_and_nothing_that_was_said_is_logged(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, local_calls: None
 ) -> None:
-    monkeypatch.setattr(
-        aioice.ice, "get_host_addresses", lambda use_ipv4, use_ipv6: list(LOCALHOST)
-    )
     with ServerProcess(
         tmp_path,
         ANTIPHON_API_KEYS=KEY,

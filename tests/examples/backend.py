@@ -9,6 +9,7 @@ import pytest
 from aiohttp import web
 from playwright.async_api import Page, ViewportSize
 
+from antiphon.server.serve import listening
 from examples.serving import CLIENT
 from tests.browser.visitor import ARTIFACTS
 
@@ -24,13 +25,8 @@ needs_client = pytest.mark.skipif(
 @asynccontextmanager
 async def backend(app: web.Application) -> AsyncIterator[str]:
     """Serve it; gives its address."""
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        yield f"http://localhost:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()
+    async with listening(app) as url:
+        yield url.replace("127.0.0.1", "localhost")
 
 
 async def take_pictures(page: Page, name: str) -> None:

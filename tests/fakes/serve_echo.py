@@ -40,7 +40,7 @@ class PatientEchoHub(EchoHub):
         await super().drain(0)
 
 
-def make_hub(config: Config, registry: EngineRegistry) -> Hub:
+def make_hub(config: Config, registry: EngineRegistry, parts: wiring.Parts) -> Hub:
     return PatientEchoHub() if "ECHO_PATIENT" in os.environ else EchoHub()
 
 

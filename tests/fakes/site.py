@@ -1,22 +1,17 @@
 from __future__ import annotations
 
-import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from urllib.parse import urlsplit
 
-from aiohttp import ClientSession, web
+from aiohttp import ClientSession
 
-from antiphon.server.app import Api, Model
-from antiphon.server.auth import Gate
-from antiphon.server.config import Secret
-from antiphon.server.logs import AccessLog
-from antiphon.server.realtime import LoadLimits
+from antiphon.server.app import Api
+from antiphon.server.config import Config, LimitSettings, ServerSettings
+from antiphon.server.wiring import Parts
+from antiphon.testing import serving
 from tests.fakes.echo import EchoHub
-
-MODELS = (
-    Model(id="gpt-realtime", description="Repeats what it hears."),
-    Model(id="echo", description="Repeats what it hears."),
-)
+from tests.fakes.engines import NamedEngine
 
 
 class Site:
@@ -41,22 +36,23 @@ async def sites() -> AsyncIterator[MakeSite]:
     async with AsyncExitStack() as ending:
 
         async def make(
-            keys: tuple[str, ...] = (), origins: tuple[str, ...] = (), **load_limits: int
+            keys: tuple[str, ...] = (),
+            origins: tuple[str, ...] = (),
+            max_sessions: int = 10,
+            new_per_minute: int = 0,
         ) -> Site:
             hub = EchoHub()
-            gate = Gate(map(Secret, keys), origins)
-            load = LoadLimits(**{"max_sessions": 10, **load_limits})
-            api = Api(hub, gate=gate, models=lambda: MODELS, load=load)
-            runner = web.AppRunner(
-                api.app(),
-                access_log_class=AccessLog,
-                access_log=logging.getLogger("antiphon.access"),
-                shutdown_timeout=0.1,
+            config = Config(
+                server=ServerSettings(max_sessions=max_sessions, allowed_origins=origins),
+                limits=LimitSettings(new_sessions_per_minute=new_per_minute),
             )
-            await runner.setup()
-            ending.push_async_callback(runner.cleanup)
-            await web.TCPSite(runner, "127.0.0.1", 0).start()
+            echo = NamedEngine("echo", "Repeats what it hears.")
+            server = await ending.enter_async_context(
+                serving(echo, keys=keys, config=config, parts=Parts(hub=hub))
+            )
             client = await ending.enter_async_context(ClientSession())
-            return Site(hub, api, runner.addresses[0][1], client)
+            port = urlsplit(server.url).port
+            assert port is not None
+            return Site(hub, server.api, port, client)
 
         yield make

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
-from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType, web
+from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType
 
 from antiphon.engines.scripted import Script, ScriptedEngine, Write
 from antiphon.runtime.hub import Hub
-from antiphon.server.app import Api, Model
-from antiphon.server.auth import Gate
-from antiphon.server.config import Secret
-from antiphon.server.realtime import LoadLimits
-from antiphon.server.secret_store import SecretStore
-from antiphon.transports.webrtc.settings import WebRtcSettings
+from antiphon.server.config import Config, OfflineSettings, ServerSettings, WebRtcOptions
+from antiphon.server.secret_store import MemorySecretStore
+from antiphon.server.wiring import Parts
+from antiphon.testing import serving
 
 Headers = Mapping[str, str] | tuple[()]
 
 KEY = "server-key"
+VOICE = "cedar"
+"""Of sessions that name none; not the one that the API's own sessions have."""
 NOW_S = 1_795_000_000.0
 EVENT_TIMEOUT_S = 60
 """A busy machine is no failure."""
@@ -36,24 +36,29 @@ class Told(NamedTuple):
         return code
 
 
-class Place:
-    """Attributes:
-    now_s: the wall clock by which secrets expire.
-    """
+CONFIG = Config(
+    server=ServerSettings(max_sessions=10),
+    models={"test": "scripted"},
+    offline=OfflineSettings(voice=VOICE),
+    webrtc=WebRtcOptions(host_addresses=("127.0.0.1",)),
+)
+HELLO = Script(replies=((Write(text="Hello."),),))
+BE_BRIEF = {"type": "realtime", "instructions": "Be brief.", "output_modalities": ["text"]}
 
-    def __init__(self, client: ClientSession) -> None:
-        self.now_s = NOW_S
-        engine = ScriptedEngine(Script(replies=((Write(text="Hello."),),)))
-        self.hub = Hub(lambda _: engine)
-        self.api = Api(
-            self.hub,
-            gate=Gate([Secret(KEY)]),
-            models=lambda: [Model(id="test")],
-            load=LoadLimits(max_sessions=10),
-            webrtc=WebRtcSettings(host_addresses=("127.0.0.1",)),
-            secret_store=SecretStore(now_s=lambda: self.now_s),
-        )
-        self.url = ""
+
+class Clock:
+    """The wall clock by which secrets expire."""
+
+    now_s = NOW_S
+
+
+class Place:
+    """A running server, asked the way browsers and SDKs do."""
+
+    def __init__(self, url: str, hub: Hub, client: ClientSession, clock: Clock) -> None:
+        self.url = url
+        self.hub = hub
+        self.clock = clock
         self._client = client
 
     async def ask(
@@ -92,14 +97,12 @@ class Place:
         upgrade = {"Upgrade": "websocket"}
         return (await self.ask("GET", f"/v1/realtime?{query}", key=key, headers=upgrade)).status
 
-    async def mint(self, *, seconds: int = 600, **antiphon: object) -> dict[str, Any]:
+    async def mint(
+        self, *, seconds: int = 600, session: object = BE_BRIEF, **antiphon: object
+    ) -> dict[str, Any]:
         """A client secret, as it is answered."""
         body = {
-            "session": {
-                "type": "realtime",
-                "instructions": "Be brief.",
-                "output_modalities": ["text"],
-            },
+            "session": session,
             "expires_after": {"anchor": "created_at", "seconds": seconds},
             "antiphon": antiphon,
         }
@@ -131,13 +134,11 @@ async def turned_away(ws: ClientWebSocketResponse) -> str:
 
 
 @asynccontextmanager
-async def places() -> AsyncIterator[Place]:
-    async with AsyncExitStack() as ending:
-        place = Place(await ending.enter_async_context(ClientSession()))
-        runner = web.AppRunner(place.api.app(), shutdown_timeout=0.1)
-        await runner.setup()
-        ending.push_async_callback(runner.cleanup)
-        ending.push_async_callback(place.hub.aclose)
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        place.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        yield place
+async def places(script: Script = HELLO) -> AsyncIterator[Place]:
+    clock = Clock()
+    parts = Parts(secret_store=MemorySecretStore(now_s=lambda: clock.now_s))
+    async with (
+        serving(ScriptedEngine(script), keys=[KEY], config=CONFIG, parts=parts) as server,
+        ClientSession() as client,
+    ):
+        yield Place(server.url, server.hub, client, clock)

@@ -231,7 +231,7 @@ async def test_while_it_drains_the_server_says_so(make_site: MakeSite) -> None:
     assert (status, body["status"], body["sessions"]) == (200, "ok", 1)
     assert body["version"]
 
-    site.api.realtime.draining = True
+    site.api.admission.draining = True
     status, body, _ = await get(site, "/healthz")
     assert (status, body["status"]) == (503, "draining")
     assert (await refused(site, "/v1/realtime")).status == 503
@@ -268,7 +268,7 @@ async def test_errors_have_the_shape_of_the_api(
     assert (status, headers["Allow"]) == (405, "GET, HEAD")
     assert body["error"]["code"] == "method_not_allowed"
 
-    site.api.hub = None  # type: ignore[assignment]  # A bug of ours.
+    site.api.admission = None  # type: ignore[assignment]  # A bug of ours.
     status, body, _ = await get(site, "/healthz")
     assert (status, body["error"]["type"]) == (500, "server_error")
     assert "Traceback" not in str(body)

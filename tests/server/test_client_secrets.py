@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,8 +15,12 @@ from openai import AsyncOpenAI, BadRequestError
 
 from antiphon.core.settings import update_session
 from antiphon.protocol.session import PcmuFormat, Session
+from antiphon.runtime.hub import SessionRules
+from antiphon.server.api_errors import errors_as_json
+from antiphon.server.auth import Gate
 from antiphon.server.client_secrets import ClientSecrets
-from antiphon.server.secret_store import SecretRefused, SecretStore
+from antiphon.server.config import Secret
+from antiphon.server.secret_store import MemorySecretStore, SecretRefused
 
 NOW_S = 1_795_000_000.0
 KEY = "server-key"
@@ -23,20 +28,16 @@ KEY = "server-key"
 Client = TestClient[web.Request, web.Application]
 
 
-def admits(request: web.Request) -> bool:
-    return request.headers.get("Authorization") == f"Bearer {KEY}"
+@pytest.fixture
+def store() -> MemorySecretStore:
+    return MemorySecretStore(now_s=lambda: NOW_S, max_secrets=20)
 
 
 @pytest.fixture
-def store() -> SecretStore:
-    return SecretStore(now_s=lambda: NOW_S, max_secrets=20)
-
-
-@pytest.fixture
-async def client(store: SecretStore) -> AsyncIterator[Client]:
-    app = web.Application()
-    handlers = ClientSecrets(store, admits=admits, default_model="gpt-realtime")
-    strict = ClientSecrets(store, admits=admits, default_model="gpt-realtime", strict=True)
+async def client(store: MemorySecretStore) -> AsyncIterator[Client]:
+    app = web.Application(middlewares=[errors_as_json])
+    make = partial(ClientSecrets, store, gate=Gate([Secret(KEY)]), rules=SessionRules())
+    handlers, strict = make(), make(strict=True)
     app.add_routes(handlers.routes())
     app.add_routes(strict.routes("/strict"))
     headers = {"Authorization": f"Bearer {KEY}"}
@@ -73,7 +74,7 @@ async def refusal(client: Client, body: Any, **options: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("body", [None, "", " \n", "{}", '{"session":null}'])
 async def test_nothing_need_be_asked_for(
-    client: Client, store: SecretStore, body: str | None
+    client: Client, store: MemorySecretStore, body: str | None
 ) -> None:
     answer = await mint(client, body)
     assert answer["value"].startswith("ek_")
@@ -86,11 +87,11 @@ async def test_nothing_need_be_asked_for(
     assert (session["truncation"], session["expires_at"]) == ("auto", 0)
     assert [session[key] for key in ("prompt", "tracing", "include")] == [None] * 3
     assert session["audio"]["input"]["turn_detection"]["type"] == "server_vad"
-    grant = store.check(answer["value"])
+    grant = await store.check(answer["value"])
     assert (grant.kind, grant.model, grant.dialect) == ("realtime", "gpt-realtime", "ga")
 
 
-async def test_a_secret_is_bound_to_its_session(client: Client, store: SecretStore) -> None:
+async def test_a_secret_is_bound_to_its_session(client: Client, store: MemorySecretStore) -> None:
     asked = {
         "type": "realtime",
         "model": "gpt-realtime-2",
@@ -103,7 +104,7 @@ async def test_a_secret_is_bound_to_its_session(client: Client, store: SecretSto
     assert answer["expires_at"] == NOW_S + 10
     assert answer["session"]["instructions"] == "Be brief."
     assert answer["session"]["model"] == "gpt-realtime-2"
-    grant = store.check(answer["value"])
+    grant = await store.check(answer["value"])
     assert grant.model == "gpt-realtime-2"
     fresh = Session(id="s", model=grant.model, expires_at=1)
     opened = update_session(fresh, grant.patch, voice_locked=False)
@@ -113,10 +114,12 @@ async def test_a_secret_is_bound_to_its_session(client: Client, store: SecretSto
     assert (opened.audio.output.voice, opened.tools[0].name) == ("ash", "f")  # type: ignore[union-attr]
 
 
-async def test_a_transcription_session_can_be_bound(client: Client, store: SecretStore) -> None:
+async def test_a_transcription_session_can_be_bound(
+    client: Client, store: MemorySecretStore
+) -> None:
     answer = await mint(client, {"session": {"type": "transcription"}})
     assert answer["session"]["object"] == "realtime.transcription_session"
-    assert store.check(answer["value"]).kind == "transcription"
+    assert (await store.check(answer["value"])).kind == "transcription"
 
 
 @pytest.mark.parametrize(
@@ -161,7 +164,7 @@ async def test_a_transcription_session_can_be_bound(client: Client, store: Secre
     ],
 )
 async def test_what_does_not_fit_is_explained(
-    client: Client, store: SecretStore, body: Any, code: str, param: str
+    client: Client, store: MemorySecretStore, body: Any, code: str, param: str
 ) -> None:
     error = await refusal(client, body)
     assert (error["code"], error["param"]) == (code, param)
@@ -206,19 +209,19 @@ async def test_only_a_server_key_mints_and_revokes(client: Client) -> None:
             assert response.status == 401
 
 
-async def test_a_secret_can_be_revoked_by_its_id(client: Client, store: SecretStore) -> None:
+async def test_a_secret_can_be_revoked_by_its_id(client: Client, store: MemorySecretStore) -> None:
     answer = await mint(client)
     path = f"/v1/realtime/client_secrets/{answer['antiphon']['id']}"
     async with client.delete(path) as response:
         assert (await response.json())["deleted"] is True
     with pytest.raises(SecretRefused, match="revoked"):
-        store.check(answer["value"])
+        await store.check(answer["value"])
     async with client.delete(path) as response:
         assert response.status == 404
         assert (await response.json())["error"]["code"] == "client_secret_not_found"
 
 
-async def test_limits_are_bound(client: Client, store: SecretStore) -> None:
+async def test_limits_are_bound(client: Client, store: MemorySecretStore) -> None:
     limits = {
         "max_sessions": 1,
         "allowed_origins": ["https://App.example:8443"],
@@ -226,19 +229,19 @@ async def test_limits_are_bound(client: Client, store: SecretStore) -> None:
         "end_user_id": "user-7",
     }
     value = (await mint(client, {"antiphon": limits}))["value"]
-    grant = store.redeem(value, origin="https://app.example:8443")
+    grant = await store.redeem(value, origin="https://app.example:8443")
     assert grant.client_events == frozenset({"response.create", "session.update"})
     assert grant.end_user_id == "user-7"
     with pytest.raises(SecretRefused, match="1 sessions"):
-        store.redeem(value, origin="https://app.example:8443")
+        await store.redeem(value, origin="https://app.example:8443")
 
 
-async def test_the_end_user_may_come_as_a_header(client: Client, store: SecretStore) -> None:
+async def test_the_end_user_may_come_as_a_header(client: Client, store: MemorySecretStore) -> None:
     answer = await mint(client, OpenAI_Safety_Identifier="hash-9")
-    assert store.check(answer["value"]).end_user_id == "hash-9"
+    assert (await store.check(answer["value"])).end_user_id == "hash-9"
     body = {"antiphon": {"end_user_id": "mine"}}
     answer = await mint(client, body, OpenAI_Safety_Identifier="hash-9")
-    assert store.check(answer["value"]).end_user_id == "mine"
+    assert (await store.check(answer["value"])).end_user_id == "mine"
 
 
 async def test_a_full_store_says_when_to_try_again(client: Client) -> None:
@@ -250,7 +253,7 @@ async def test_a_full_store_says_when_to_try_again(client: Client) -> None:
 
 
 async def test_no_secret_reaches_a_log_or_a_cache(
-    client: Client, store: SecretStore, caplog: pytest.LogCaptureFixture
+    client: Client, store: MemorySecretStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
     async with client.post("/v1/realtime/client_secrets") as response:
@@ -259,7 +262,7 @@ async def test_no_secret_reaches_a_log_or_a_cache(
     beta = await mint(client, {}, path="/v1/realtime/sessions")
     await client.delete(f"/v1/realtime/client_secrets/{answer['antiphon']['id']}")
     with pytest.raises(SecretRefused):
-        store.redeem(answer["value"])
+        await store.redeem(answer["value"])
     assert answer["antiphon"]["id"] in caplog.text
     for value in (answer["value"], beta["client_secret"]["value"], KEY):
         assert value not in caplog.text
@@ -269,7 +272,7 @@ async def test_no_secret_reaches_a_log_or_a_cache(
 
 
 async def test_a_beta_session_is_flat_and_lives_a_minute(
-    client: Client, store: SecretStore
+    client: Client, store: MemorySecretStore
 ) -> None:
     body = {"model": "gpt-4o-realtime-preview", "voice": "ash", "modalities": ["text"]}
     answer = await mint(client, body | {"temperature": 0.7}, path="/v1/realtime/sessions")
@@ -278,16 +281,16 @@ async def test_a_beta_session_is_flat_and_lives_a_minute(
     assert answer["object"] == "realtime.session"
     assert (answer["voice"], answer["modalities"]) == ("ash", ["text"])
     assert (answer["temperature"], answer["model"]) == (0.7, "gpt-4o-realtime-preview")
-    grant = store.check(secret["value"])
+    grant = await store.check(secret["value"])
     assert (grant.dialect, grant.dialect_extras) == ("beta", {"temperature": 0.7})
 
 
-async def test_a_beta_transcription_session(client: Client, store: SecretStore) -> None:
+async def test_a_beta_transcription_session(client: Client, store: MemorySecretStore) -> None:
     body = {"input_audio_format": "g711_ulaw", "input_audio_transcription": {"model": "m"}}
     answer = await mint(client, body, path="/v1/realtime/transcription_sessions")
     assert answer["object"] == "realtime.transcription_session"
     assert answer["input_audio_format"] == "g711_ulaw"
-    grant = store.check(answer["client_secret"]["value"])
+    grant = await store.check(answer["client_secret"]["value"])
     assert (grant.kind, grant.dialect) == ("transcription", "beta")
 
 
@@ -322,9 +325,9 @@ async def sdk(client: Client) -> AsyncIterator[AsyncOpenAI]:
         yield sdk
 
 
-async def test_openai_python_mints(sdk: AsyncOpenAI, store: SecretStore) -> None:
+async def test_openai_python_mints(sdk: AsyncOpenAI, store: MemorySecretStore) -> None:
     bare = await sdk.realtime.client_secrets.create()
-    assert store.check(bare.value).model == "gpt-realtime"
+    assert (await store.check(bare.value)).model == "gpt-realtime"
     bound = await sdk.realtime.client_secrets.create(
         expires_after={"anchor": "created_at", "seconds": 7200},
         session={"type": "realtime", "instructions": "Be brief."},
@@ -332,18 +335,18 @@ async def test_openai_python_mints(sdk: AsyncOpenAI, store: SecretStore) -> None
     )
     assert bound.expires_at == NOW_S + 7200
     assert bound.session.type == "realtime"
-    assert store.check(bound.value).max_sessions == 1
+    assert (await store.check(bound.value)).max_sessions == 1
     with pytest.raises(BadRequestError, match=r"session\.type") as error:
         await sdk.realtime.client_secrets.create(session={})  # type: ignore[arg-type]
     assert error.value.code == "missing_required_parameter"
 
 
-async def test_openai_python_mints_in_beta(sdk: AsyncOpenAI, store: SecretStore) -> None:
+async def test_openai_python_mints_in_beta(sdk: AsyncOpenAI, store: MemorySecretStore) -> None:
     session = await sdk.beta.realtime.sessions.create(
         voice="ash", client_secret={"expires_after": {"anchor": "created_at", "seconds": 90}}
     )
     assert session.client_secret.expires_at == NOW_S + 90
-    assert store.check(session.client_secret.value).dialect == "beta"
+    assert (await store.check(session.client_secret.value)).dialect == "beta"
     listening = await sdk.beta.realtime.transcription_sessions.create(
         client_secret={"expires_at": {"anchor": "created_at", "seconds": 80}}
     )

@@ -10,6 +10,7 @@ import pytest
 from aiohttp import ClientSession, web
 
 from antiphon.server.console import Console
+from antiphon.server.serve import listening
 
 Open = Callable[[Path], Awaitable[str]]
 
@@ -22,11 +23,7 @@ async def opened() -> AsyncIterator[Open]:
         async def open_(built: Path) -> str:
             app = web.Application()
             app.add_routes(Console(built).routes())
-            runner = web.AppRunner(app)
-            await runner.setup()
-            ending.push_async_callback(runner.cleanup)
-            await web.TCPSite(runner, "127.0.0.1", 0).start()
-            return f"http://127.0.0.1:{runner.addresses[0][1]}"
+            return await ending.enter_async_context(listening(app))
 
         yield open_
 

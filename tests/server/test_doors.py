@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 
-import aioice.ice
 import pytest
 from aiohttp import FormData
 
 from antiphon.server.app import PREFIXES
 from antiphon.transports.webrtc.calls import Answer
 from tests.server.place import KEY, Place, places, turned_away, until
-from tests.transports.webrtc.client import LOCALHOST, Client
+from tests.transports.webrtc.client import Client
 
 HEADERS = [{"Authorization": f"Bearer {KEY}"}, {"api-key": KEY}]
 SUBPROTOCOL_OF_KEY = f"openai-insecure-api-key.{KEY}"
@@ -22,10 +21,7 @@ keys = pytest.mark.parametrize("headers", HEADERS, ids=lambda headers: next(iter
 
 
 @pytest.fixture
-async def place(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Place]:
-    monkeypatch.setattr(
-        aioice.ice, "get_host_addresses", lambda use_ipv4, use_ipv6: list(LOCALHOST)
-    )
+async def place(local_calls: None) -> AsyncIterator[Place]:
     async with places() as place:
         yield place
 

@@ -6,21 +6,22 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from antiphon.runtime.hub import Hub
+from antiphon.server.api_errors import errors_as_json
+from antiphon.server.auth import Gate
+from antiphon.server.config import Secret
+from antiphon.server.directory import LocalDirectory
 from antiphon.server.session_list import SessionList
 from tests.runtime.stubs import EchoEngine, Line
 
 KEYED = {"Authorization": "Bearer k"}
 
 
-def admits(request: web.Request) -> bool:
-    return request.headers.get("Authorization") == KEYED["Authorization"]
-
-
 async def test_the_operator_sees_who_is_live_and_others_do_not() -> None:
     engine = EchoEngine()
     hub = Hub(lambda _: engine)
-    app = web.Application()
-    app.add_routes(SessionList(hub, admits=admits).routes())
+    app = web.Application(middlewares=[errors_as_json])
+    directory = LocalDirectory(hub, of_call=lambda _: None)
+    app.add_routes(SessionList(directory, gate=Gate([Secret("k")])).routes())
     async with TestClient(TestServer(app)) as client:
         for headers in ({}, {"Authorization": "Bearer ek_1"}):
             async with client.get("/v1/antiphon/sessions", headers=headers) as response:

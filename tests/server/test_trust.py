@@ -5,20 +5,16 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any
 
-import aioice.ice
 import pytest
 from aiohttp import ClientWebSocketResponse
 
 from antiphon.transports.webrtc.calls import Answer
-from tests.server.place import Place, places, turned_away, until
-from tests.transports.webrtc.client import LOCALHOST, Client
+from tests.server.place import VOICE, Place, places, turned_away, until
+from tests.transports.webrtc.client import Client
 
 
 @pytest.fixture
-async def place(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Place]:
-    monkeypatch.setattr(
-        aioice.ice, "get_host_addresses", lambda use_ipv4, use_ipv6: list(LOCALHOST)
-    )
+async def place(local_calls: None) -> AsyncIterator[Place]:
     async with places() as place:
         yield place
 
@@ -59,6 +55,22 @@ async def test_a_secret_opens_the_session_that_it_was_minted_for(place: Place) -
     assert done["response"]["status"] == "completed"
 
 
+@pytest.mark.parametrize("kind", ["realtime", "transcription"])
+async def test_the_session_that_opens_is_the_one_that_was_told_when_minting(
+    place: Place, kind: str
+) -> None:
+    body = {"session": {"type": kind, "include": ["item.input_audio_transcription.logprobs"]}}
+    minted = (await place.ask("POST", "/v1/realtime/client_secrets", json=body)).body
+    ws = await place.join(key=minted["value"])
+    opened = (await until(ws, "session.created"))["session"]
+    own = {"id", "expires_at"}
+    assert {k: v for k, v in opened.items() if k not in own} == {
+        k: v for k, v in minted["session"].items() if k not in own
+    }
+    if kind == "realtime":
+        assert opened["audio"]["output"]["voice"] == VOICE
+
+
 async def test_a_secret_sends_only_the_events_that_it_may(place: Place) -> None:
     secret = (await place.mint(client_events=["response.create"]))["value"]
     ws = await place.join(key=secret)
@@ -78,7 +90,7 @@ async def test_an_expired_secret_opens_nothing_and_says_so(place: Place) -> None
     secret = (await place.mint(seconds=10))["value"]
     live = await place.join(key=secret)
     await until(live, "session.created")
-    place.now_s += 10
+    place.clock.now_s += 10
     for reason in await refusals(place, secret):
         assert "has expired" in reason
     # A session outlives its secret.
@@ -104,6 +116,13 @@ async def test_a_secret_opens_no_more_sessions_than_it_may(place: Place) -> None
     await live.close()
     for reason in await refusals(place, secret):
         assert "1 sessions that it may" in reason
+
+
+async def test_a_malformed_upgrade_costs_a_secret_nothing(place: Place) -> None:
+    secret = (await place.mint(max_sessions=1))["value"]
+    assert await place.status_of_upgrade("model=m", secret) == 400
+    await until(await place.join(key=secret), "session.created")
+    assert "1 sessions that it may" in (await refusals(place, secret))[0]
 
 
 @pytest.mark.parametrize("change", ["all of it", "its end", "its case", "a space", "nothing left"])

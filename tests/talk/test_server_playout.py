@@ -1,9 +1,8 @@
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any
-
-import pybase64
 
 from antiphon.talk.server_playout import IN_FLIGHT_MS, ServerPlayout
 
@@ -47,7 +46,7 @@ def delta(item_id: str = "i", response_id: str = "r") -> dict[str, Any]:
         "response_id": response_id,
         "item_id": item_id,
         "content_index": 0,
-        "delta": pybase64.b64encode(SOUND).decode(),
+        "delta": base64.b64encode(SOUND).decode(),
     }
 
 

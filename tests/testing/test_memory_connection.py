@@ -22,7 +22,7 @@ def test_one_who_does_not_read_is_hung_up_on() -> None:
     connection.send(EVENT)
     connection.send(EVENT)
     assert connection.closed is not None
-    assert connection.closed[0] == 1008
+    assert connection.closed[0] == 1013
     assert connection.take() is not None
     assert connection.take() is None
 

@@ -11,6 +11,7 @@ import struct
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType, web
@@ -20,6 +21,7 @@ from websockets.asyncio.client import connect
 
 from antiphon.protocol.client import ClientEvent
 from antiphon.runtime.connection import Connection
+from antiphon.server.serve import listening
 from antiphon.transports.websocket import (
     MIB,
     SLOW_READER,
@@ -41,16 +43,16 @@ class World:
         self.sessions: list[EchoSession] = []
         self.connections: list[WebSocketConnection] = []
         self._session_type = session_type
-        app = web.Application()
-        app.router.add_get("/", self._serve)
-        self.runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         self.client = ClientSession()
         self.port = 0
 
-    async def start(self) -> None:
-        await self.runner.setup()
-        await web.TCPSite(self.runner, "127.0.0.1", 0).start()
-        self.port = self.runner.addresses[0][1]
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[World]:
+        app = web.Application()
+        app.router.add_get("/", self._serve)
+        async with listening(app, shutdown_timeout_s=0.1) as url, self.client:
+            self.port = urlsplit(url).port or 0
+            yield self
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         connection = WebSocketConnection(request, limits=self.limits, counters=self.counters)
@@ -95,13 +97,8 @@ class World:
 async def world(
     session_type: type[EchoSession] = EchoSession, **limits: Any
 ) -> AsyncIterator[World]:
-    it = World(WebSocketLimits(**limits), session_type)
-    await it.start()
-    try:
+    async with World(WebSocketLimits(**limits), session_type).open() as it:
         yield it
-    finally:
-        await it.client.close()
-        await it.runner.cleanup()
 
 
 async def read_to_end(raw: socket.socket) -> bytes:

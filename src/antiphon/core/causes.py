@@ -113,6 +113,8 @@ class TranscriptEnded(_Cause, frozen=True, tag="transcript_ended"):
 
 
 class TranscriptFailed(_Cause, frozen=True, tag="transcript_failed"):
+    """The words of a committed turn will never be known."""
+
     item_id: str
     code: str
     message: str
@@ -198,6 +200,8 @@ class EngineCalled(_Cause, frozen=True, tag="engine_called"):
 
 
 class EngineFinished(_Cause, frozen=True, tag="engine_finished"):
+    """The answer has come to its end."""
+
     response_id: str
     reason: Literal["max_output_tokens", "content_filter"] | None = None
     """None: all was said."""
@@ -208,6 +212,8 @@ class EngineFinished(_Cause, frozen=True, tag="engine_finished"):
 
 
 class EngineFailed(_Cause, frozen=True, tag="engine_failed"):
+    """Nothing more comes of the answer; ``message`` is for the client's eyes."""
+
     response_id: str
     message: str
     code: str | None = None
@@ -233,15 +239,5 @@ EngineNews = (
     | EngineLost
 )
 
-Cause = (
-    Attached
-    | Detached
-    | ClientSent
-    | MessageRefused
-    | ShuttingDown
-    | Heard
-    | VoiceScored
-    | PlayoutDrained
-    | Tick
-    | EngineNews
-)
+ConnectionCause = Attached | Detached | MessageRefused | ShuttingDown
+Cause = ConnectionCause | ClientSent | Heard | VoiceScored | PlayoutDrained | Tick | EngineNews

@@ -23,6 +23,7 @@ from antiphon.core.settings import update_session
 from antiphon.core.stage import Stage
 from antiphon.core.terms import Activity, Terms
 from antiphon.protocol import client, server
+from antiphon.protocol.closes import CloseCode
 from antiphon.protocol.items import Item
 from antiphon.protocol.session import AnySession
 
@@ -50,12 +51,6 @@ class Conversation:
         life = self._stage.life
         if life.is_closed:
             return out
-        self._route(cause, now_ms, out)
-        if life.is_draining and not self._responses.any_runs:
-            self._close(1012, "The server is restarting; connect again.", out)
-        return out
-
-    def _route(self, cause: Cause, now_ms: Ms, out: list[Effect]) -> None:
         match cause:
             case causes.ClientSent():
                 self._on_client(cause, now_ms, out)
@@ -84,14 +79,18 @@ class Conversation:
                     self._floor.await_user(now_ms)
             case causes.Tick():
                 self._on_tick(cause, now_ms, out)
-            case causes.Attached() | causes.Detached():
-                self._on_connection(cause, now_ms, out)
-            case causes.MessageRefused():
-                out.append(SendTo(cause.connection, self._error(cause.detail)))
-            case causes.ShuttingDown():
-                self._stage.life.drain()
+            case (
+                causes.Attached()
+                | causes.Detached()
+                | causes.MessageRefused()
+                | causes.ShuttingDown()
+            ):
+                self._on_connections(cause, now_ms, out)
             case _:
                 self._on_turn_news(cause, now_ms, out)
+        if life.is_draining and not self._responses.any_runs:
+            self._close(CloseCode.RESTART, "The server is restarting; connect again.", out)
+        return out
 
     # --- For those who look on -----------------------------------------------
 
@@ -137,18 +136,22 @@ class Conversation:
 
     # --- Connections and time ------------------------------------------------
 
-    def _on_connection(
-        self, cause: causes.Attached | causes.Detached, now_ms: Ms, out: list[Effect]
-    ) -> None:
-        if isinstance(cause, causes.Detached):
-            if self._stage.life.detach(cause.connection, now_ms):
-                self._end_alone(out)
-            return
-        first = self._stage.life.attach(cause.connection, owns=cause.owns)
-        created = server.SessionCreated(event_id=self._event_id(), session=self._stage.session)
-        out.append(SendTo(cause.connection, created))
-        if first:
-            self._begin(out)
+    def _on_connections(self, cause: causes.ConnectionCause, now_ms: Ms, out: list[Effect]) -> None:
+        match cause:
+            case causes.Attached():
+                first = self._stage.life.attach(cause.connection, owns=cause.owns)
+                session = self._stage.session
+                created = server.SessionCreated(event_id=self._event_id(), session=session)
+                out.append(SendTo(cause.connection, created))
+                if first:
+                    self._begin(out)
+            case causes.Detached():
+                if self._stage.life.detach(cause.connection, now_ms):
+                    self._end_alone(out)
+            case causes.MessageRefused():
+                out.append(SendTo(cause.connection, self._error(cause.detail)))
+            case causes.ShuttingDown():
+                self._stage.life.drain()
 
     def _begin(self, out: list[Effect]) -> None:
         stage = self._stage
@@ -188,16 +191,16 @@ class Conversation:
             out,
         )
         out.append(self._error(server.ErrorDetail(code="session_expired", message=message)))
-        self._close(1001, message, out)
+        self._close(CloseCode.GOING_AWAY, message, out)
 
     def _end_alone(self, out: list[Effect]) -> None:
         """Its owner is gone for good; what was being said is said to nobody."""
         self._responses.cancel_all(out)
-        self._close(1000, "The session has ended.", out)
+        self._close(CloseCode.NORMAL, "The session has ended.", out)
 
-    def _close(self, code: int, reason: str, out: list[Effect]) -> None:
+    def _close(self, code: CloseCode, reason: str, out: list[Effect]) -> None:
         self._stage.life.close()
-        out.append(Close(code, reason))
+        out.append(Close(int(code), reason))
 
     # --- The user's voice, and the engine's news of it -----------------------
 

@@ -27,6 +27,7 @@ from antiphon.core.items import (
     snapshot,
 )
 from antiphon.core.records import ItemChanged, ItemDeleted, Recorder
+from antiphon.core.usage import Tokens, entry_tokens
 from antiphon.protocol.items import Item, Status
 from antiphon.protocol.server import (
     ConversationItemAdded,
@@ -57,6 +58,8 @@ class History:
         self._reserved: set[str] = set()
         self._told: dict[str, Item] = {}
         """What an engine was told of items that have not changed since."""
+        self._counted: dict[str, Tokens] = {}
+        """What such items count."""
         for entry in past:
             self._entries[entry.id] = kept = snapshot(entry)
             self._order.append(kept.id)
@@ -105,6 +108,15 @@ class History:
             if self._holds(entry):
                 self._told[entry.id] = told
         return told
+
+    def tokens(self, entry: Entry) -> Tokens:
+        """What an item counts in a context; counted once, as long as it does not change."""
+        counted = self._counted.get(entry.id)
+        if counted is None:
+            counted = entry_tokens(entry)
+            if self._holds(entry):
+                self._counted[entry.id] = counted
+        return counted
 
     # --- Places --------------------------------------------------------------
 
@@ -161,24 +173,25 @@ class History:
 
     def open_part(self, entry: MessageEntry, part: Part) -> None:
         entry.parts.append(part)
-        self._changed(entry)
+        self._forget(entry.id)
 
     def say(self, entry: MessageEntry, text: str) -> None:
         """More words of the part that is open; where it was cut, they were never heard."""
         part = entry.parts[-1]
         assert isinstance(part, SpokenPart | TextPart), "an assistant's part is open"
         part.say(text)
-        self._changed(entry)
+        self._forget(entry.id)
 
     def speak(self, entry: MessageEntry, pcm: bytes, words: Iterable[Word]) -> None:
         """More sound of the part that is open."""
         part = entry.parts[-1]
         assert isinstance(part, SpokenPart), "speech is open"
-        part.speak(pcm, words)  # Audio is not told to engines: for them, nothing has changed.
+        part.speak(pcm, words)
+        self._counted.pop(entry.id, None)  # For engines nothing has changed: audio is not told.
 
     def extend_call(self, entry: CallEntry, arguments: str) -> None:
         entry.arguments += arguments
-        self._changed(entry)
+        self._forget(entry.id)
 
     def seal(self, entry: MessageEntry) -> None:
         """Nothing more of this answer will be heard."""
@@ -190,7 +203,7 @@ class History:
         if status == "incomplete" and isinstance(entry, MessageEntry) and entry.spoken is not None:
             entry.spoken.end_early()
         entry.status = status
-        self._changed(entry)
+        self._forget(entry.id)
         if not self._holds(entry):
             return  # Out of band, or deleted while it grew.
         self._keep_audio(entry)
@@ -209,7 +222,7 @@ class History:
         done = entry.status != "in_progress"
         part.cut(samples, done=done)
         part.sealed = part.sealed or not done
-        self._changed(entry)
+        self._forget(entry.id)
         self._record(entry, out)
         index = next(i for i, other in enumerate(entry.parts) if other is part)
         out.append(
@@ -234,13 +247,13 @@ class History:
         if text is not None:
             part.transcript = text
         part.awaits_transcript = False
-        self._changed(entry)
+        self._forget(entry.id)
         self._record(entry, out)
 
     def delete(self, item_id: str, out: list[Effect]) -> None:
         del self._entries[item_id]
         self._order.remove(item_id)
-        self._told.pop(item_id, None)
+        self._forget(item_id)
         self._audio_bytes -= self._audio.pop(item_id, 0)
         self._recorder.tell(ItemDeleted(item_id), out)
         out.append(ConversationItemDeleted(event_id=self._ids.event(), item_id=item_id))
@@ -270,8 +283,9 @@ class History:
     def _holds(self, entry: Entry) -> bool:
         return self._entries.get(entry.id) is entry
 
-    def _changed(self, entry: Entry) -> None:
-        self._told.pop(entry.id, None)
+    def _forget(self, item_id: str) -> None:
+        self._told.pop(item_id, None)
+        self._counted.pop(item_id, None)
 
     def _insert(self, entry: Entry, after: str | None) -> None:
         assert entry.id not in self._entries, entry.id

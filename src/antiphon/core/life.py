@@ -54,14 +54,9 @@ class SessionLife:
         self._deadlines = deadlines
         self._linger_ms = linger_ms
         self._phase = Life.NEW
-
-    @property
-    def is_draining(self) -> bool:
-        return self._phase is Life.DRAINING
-
-    @property
-    def is_closed(self) -> bool:
-        return self._phase is Life.CLOSED
+        # Kept, not looked for: they are asked with each cause.
+        self.is_draining = False
+        self.is_closed = False
 
     def attach(self, connection: str, *, owns: bool) -> bool:
         """Returns whether this is the first to join: the session begins."""
@@ -88,7 +83,7 @@ class SessionLife:
         return True
 
     def drain(self) -> None:
-        if self._phase is not Life.DRAINING:
+        if not self.is_draining:
             self._move(LifeMove.DRAIN)
 
     def close(self) -> None:
@@ -96,3 +91,5 @@ class SessionLife:
 
     def _move(self, move: LifeMove) -> None:
         self._phase = SESSION.next(self._phase, move)
+        self.is_draining = self._phase is Life.DRAINING
+        self.is_closed = self._phase is Life.CLOSED

@@ -210,8 +210,11 @@ class AudioPatch(Struct, frozen=True):
 # --- The session -------------------------------------------------------------
 
 
+ReasoningEffort = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
+
+
 class Reasoning(Struct, frozen=True, omit_defaults=True):
-    effort: Literal["none", "minimal", "low", "medium", "high", "xhigh"] | None = None
+    effort: ReasoningEffort | None = None
 
 
 class TracingSettings(Struct, frozen=True, omit_defaults=True):

@@ -26,7 +26,7 @@ class Connection(Protocol):
     def send(self, event: ServerEvent) -> None: ...
 
     def close(self, code: int, reason: str) -> None:
-        """``code`` is a WebSocket close code (docs/reference/protocol.md, "Closes")."""
+        """``code`` is one of `CloseCode`."""
         ...
 
     async def flushed(self) -> None:

@@ -18,6 +18,7 @@ from antiphon.core.ids import Ids
 from antiphon.core.settings import update_session
 from antiphon.core.terms import Terms
 from antiphon.engines.engine import Engine, VoiceDetector
+from antiphon.protocol.closes import CloseCode
 from antiphon.protocol.session import (
     AnySession,
     Audio,
@@ -37,6 +38,10 @@ SessionKind = Literal["realtime", "transcription"]
 _ALPHABET = string.ascii_letters + string.digits
 
 
+def new_session_id() -> str:
+    return "sess_" + "".join(secrets.choice(_ALPHABET) for _ in range(21))
+
+
 class SessionRules(Struct, frozen=True, kw_only=True):
     """What the operator decides for all sessions."""
 
@@ -45,6 +50,28 @@ class SessionRules(Struct, frozen=True, kw_only=True):
     announce_rate_limits: bool = True
     voice: str = "marin"
     """Of sessions that name none."""
+
+    def first_settings(
+        self,
+        kind: SessionKind,
+        *,
+        session_id: str,
+        model: str,
+        expires_at: int,
+        patch: SessionPatch | None = None,
+    ) -> AnySession:
+        """What a session begins with, and what is told of one that a secret would open.
+
+        Raises:
+            Fault: ``patch`` cannot be applied.
+        """
+        session: AnySession
+        if kind == "transcription":
+            session = TranscriptionSession(id=session_id, expires_at=expires_at)
+        else:
+            audio = Audio(output=AudioOutput(voice=self.voice))
+            session = Session(id=session_id, model=model, expires_at=expires_at, audio=audio)
+        return session if patch is None else update_session(session, patch, voice_locked=False)
 
 
 class Hub:
@@ -66,7 +93,7 @@ class Hub:
     ) -> None:
         self._engine_for = engine_for
         self._detector = detector
-        self._rules = rules or SessionRules()
+        self.rules = rules or SessionRules()
         self._observers = observers
         self._sessions: dict[str, LiveSession] = {}
         self._ending: weakref.WeakSet[LiveSession] = weakref.WeakSet()
@@ -117,7 +144,7 @@ class Hub:
         return session
 
     async def drain(self, grace_s: float) -> None:
-        """Tell all sessions that the server goes away (close code 1012).
+        """Tell all sessions that the server goes away (`CloseCode.RESTART`).
 
         Returns when they are gone, or after ``grace_s`` seconds.
         """
@@ -132,7 +159,7 @@ class Hub:
     async def aclose(self) -> None:
         """End all sessions at once."""
         for session in list(self._sessions.values()):
-            session.close(1012, "The server is restarting; connect again.")
+            session.close(CloseCode.RESTART, "The server is restarting; connect again.")
         for session in list(self._ending):
             await session.ended()
 
@@ -145,27 +172,23 @@ class Hub:
         playback: Playback | None,
     ) -> Terms:
         seed = "".join(secrets.choice(_ALPHABET) for _ in range(Ids.SEED_LENGTH))
-        session_id = "sess_" + "".join(secrets.choice(_ALPHABET) for _ in range(21))
-        expires_at = int(time.time()) + self._rules.session_max_ms // 1000
-        session: AnySession
-        if kind == "transcription":
-            session = TranscriptionSession(id=session_id, expires_at=expires_at)
-        else:
-            audio = Audio(output=AudioOutput(voice=self._rules.voice))
-            session = Session(id=session_id, model=model, expires_at=expires_at, audio=audio)
-        if patch is not None:
-            session = update_session(session, patch, voice_locked=False)
         return Terms(
-            session=session,
+            session=self.rules.first_settings(
+                kind,
+                session_id=new_session_id(),
+                model=model,
+                expires_at=int(time.time()) + self.rules.session_max_ms // 1000,
+                patch=patch,
+            ),
             seed=seed,
             playout="client" if playback is None else "server",
             engine_speaks=engine.abilities.speaks,
             engine_finds_turns=engine.abilities.finds_turns,
             engine_begins=engine.abilities.full_duplex,
             engine_takes_images=engine.abilities.takes_images,
-            session_max_ms=self._rules.session_max_ms,
-            context_tokens=self._rules.context_tokens,
-            announce_rate_limits=self._rules.announce_rate_limits,
+            session_max_ms=self.rules.session_max_ms,
+            context_tokens=self.rules.context_tokens,
+            announce_rate_limits=self.rules.announce_rate_limits,
         )
 
     def _on_session_end(self, session: LiveSession) -> None:

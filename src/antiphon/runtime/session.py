@@ -47,6 +47,7 @@ from antiphon.core.terms import Activity, Terms
 from antiphon.engines.engine import Engine, VoiceDetector
 from antiphon.errors import ProtocolError
 from antiphon.protocol.client import ClientEvent
+from antiphon.protocol.closes import CloseCode
 from antiphon.protocol.server import ErrorDetail, ResponseOutputAudioDelta
 from antiphon.protocol.session import AnySession
 from antiphon.runtime.attendance import Attendance
@@ -60,8 +61,6 @@ from antiphon.runtime.session_clock import SessionClock
 
 log = logging.getLogger(__name__)
 
-NORMAL_CLOSURE = 1000
-INTERNAL_ERROR = 1011
 SESSION_ENDED = "The session has ended."
 
 
@@ -116,7 +115,7 @@ class LiveSession:
         may_send: Collection[str] | None = None,
     ) -> None:
         if self._ended:
-            connection.close(NORMAL_CLOSURE, SESSION_ENDED)
+            connection.close(CloseCode.NORMAL, SESSION_ENDED)
             return
         self._attendance.join(connection, may_send)
         self._give(Attached(connection.id, owns))
@@ -175,7 +174,7 @@ class LiveSession:
         await self._attendance.caught_up()
 
     def on_engine_gone(self, reason: str) -> None:
-        self.close(INTERNAL_ERROR, reason)
+        self.close(CloseCode.INTERNAL_ERROR, reason)
 
     # --- For the hub ---------------------------------------------------------
 
@@ -223,7 +222,7 @@ class LiveSession:
         except Exception:
             # A bug of ours: the conversation cannot be trusted any more.  Its tape is kept.
             log.exception("session %s: failed on %s", self.id, type(cause).__name__)
-            self.close(INTERNAL_ERROR, "The server had an error.")
+            self.close(CloseCode.INTERNAL_ERROR, "The server had an error.")
         finally:
             self._busy = False
         if self._closing is None:

@@ -10,7 +10,6 @@ import msgspec
 from aiohttp import web
 
 from antiphon.errors import AntiphonError
-from antiphon.protocol.server import ErrorDetail
 from antiphon.server.logs import shown
 
 log = logging.getLogger(__name__)
@@ -33,6 +32,7 @@ class ApiError(AntiphonError):
         message = message.encode(errors="replace").decode()
         super().__init__(message)
         self.status = status
+        self.code = code
         self.headers = headers
         self.detail = {"message": message, "type": type, "code": code, "param": param}
 
@@ -45,21 +45,22 @@ class ApiError(AntiphonError):
         )
 
 
-INCORRECT_KEY = ErrorDetail(
-    code="invalid_api_key",
-    message="Incorrect API key provided. Send one of this server's keys as "
-    "'Authorization: Bearer <key>', or from a browser as the subprotocol "
-    "'openai-insecure-api-key.<key>'.",
+INCORRECT_KEY = (
+    "Incorrect API key provided. Send one of this server's keys as 'Authorization: Bearer <key>', "
+    "or from a browser as the subprotocol 'openai-insecure-api-key.<key>'."
+)
+SERVER_KEYS_ONLY = (
+    "Incorrect API key provided. This takes one of this server's keys, sent as "
+    "'Authorization: Bearer <key>'; a client secret only opens sessions."
 )
 
 
-def unauthorized() -> ApiError:
-    return ApiError(
-        401,
-        INCORRECT_KEY.code,
-        INCORRECT_KEY.message,
-        headers={"WWW-Authenticate": 'Bearer realm="antiphon"'},
-    )
+class Unauthorized(ApiError):
+    """401: neither a key nor a secret that would do."""
+
+    def __init__(self, message: str = INCORRECT_KEY) -> None:
+        headers = {"WWW-Authenticate": 'Bearer realm="antiphon"'}
+        super().__init__(401, "invalid_api_key", message, headers=headers)
 
 
 def _of_http(request: web.Request, error: web.HTTPException) -> ApiError:

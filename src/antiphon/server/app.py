@@ -11,14 +11,16 @@ from aiohttp import web
 from msgspec import Struct
 
 from antiphon.runtime.hub import Hub
-from antiphon.server.api_errors import ApiError, errors_as_json, unauthorized
+from antiphon.server.admission import Admission, LoadLimits
+from antiphon.server.api_errors import ApiError, errors_as_json
 from antiphon.server.auth import Gate
 from antiphon.server.calls import CallRoutes
 from antiphon.server.client_secrets import ClientSecrets
 from antiphon.server.console import Console
+from antiphon.server.directory import Directory, LocalDirectory
 from antiphon.server.logs import keep_peer_data_out
-from antiphon.server.realtime import DEFAULT_MODEL, LoadLimits, Realtime
-from antiphon.server.secret_store import SecretStore
+from antiphon.server.realtime import Realtime
+from antiphon.server.secret_store import MemorySecretStore, SecretStore
 from antiphon.server.session_list import SessionList
 from antiphon.transports.webrtc.settings import WebRtcSettings
 from antiphon.transports.websocket import WebSocketLimits
@@ -57,40 +59,57 @@ class Api:
         limits: WebSocketLimits | None = None,
         webrtc: WebRtcSettings | None = None,
         secret_store: SecretStore | None = None,
+        directory: Directory | None = None,
         strict: bool = False,
     ) -> None:
+        secret_store = MemorySecretStore() if secret_store is None else secret_store
         self.hub = hub
+        self.admission = Admission(
+            is_server_key=gate.is_enough,
+            secrets=secret_store,
+            load=load,
+            live_sessions=lambda: len(hub.sessions),
+        )
         self._gate = gate
         self._models = models
         self._max_sessions = load.max_sessions
-        secret_store = SecretStore() if secret_store is None else secret_store
-        self.realtime = Realtime(
-            hub, gate=gate, secret_store=secret_store, load=load, limits=limits, strict=strict
-        )
-        self._secrets = ClientSecrets(
-            secret_store, admits=gate.admits, default_model=DEFAULT_MODEL, strict=strict
-        )
-        self._session_list = SessionList(hub, admits=gate.admits)
         self._calls = CallRoutes(
-            self.realtime, gate=gate, secret_store=secret_store, settings=webrtc
+            hub, gate=gate, admission=self.admission, settings=webrtc, strict=strict
         )
+        if directory is None:
+            directory = LocalDirectory(hub, of_call=self._calls.session_of)
+        self._realtime = Realtime(
+            hub,
+            gate=gate,
+            admission=self.admission,
+            directory=directory,
+            limits=limits,
+            strict=strict,
+        )
+        self._secrets = ClientSecrets(secret_store, gate=gate, rules=hub.rules, strict=strict)
+        self._session_list = SessionList(directory, gate=gate)
 
     def app(self) -> web.Application:
         keep_peer_data_out()
         app = web.Application(middlewares=[errors_as_json, self._at_the_gate])
         app.on_response_prepare.append(self._add_headers)
+        app.on_shutdown.append(self._end_sessions)
         app.cleanup_ctx.append(self._calls.running)
         app.router.add_get("/healthz", self.health)
         app.add_routes(Console().routes())
         app.add_routes(self._session_list.routes())
         app.router.add_get("/v1/antiphon/calls/{id}", self._calls.show)
         for prefix in PREFIXES:
-            app.router.add_get(f"{prefix}/realtime", self.realtime.handle)
+            app.router.add_get(f"{prefix}/realtime", self._realtime.handle)
             app.add_routes(self._secrets.routes(prefix))
             app.add_routes(self._calls.routes(prefix))
             app.router.add_get(f"{prefix}/models", self.list_models)
             app.router.add_get(f"{prefix}/models/{{id}}", self.one_model)
         return app
+
+    async def _end_sessions(self, _: web.Application) -> None:
+        # Nobody listens any more; those who are still connected are told why it ends.
+        await self.hub.aclose()
 
     # --- For every request ---------------------------------------------------
 
@@ -112,27 +131,23 @@ class Api:
             response.headers["Access-Control-Expose-Headers"] = "Location"
             response.headers["Vary"] = "Origin"
 
-    def _require_key(self, request: web.Request) -> None:
-        if not self._gate.admits(request):
-            raise unauthorized()
-
     # --- Plain HTTP ----------------------------------------------------------
 
     async def health(self, _: web.Request) -> web.Response:
         body = {
-            "status": "draining" if self.realtime.draining else "ok",
+            "status": "draining" if self.admission.draining else "ok",
             "version": version("antiphon"),
             "sessions": len(self.hub.sessions),
             "max_sessions": self._max_sessions,
         }
-        return _json(body, status=503 if self.realtime.draining else 200)
+        return _json(body, status=503 if self.admission.draining else 200)
 
     async def list_models(self, request: web.Request) -> web.Response:
-        self._require_key(request)
+        self._gate.require_server_key(request)
         return _json({"object": "list", "data": self._models()})
 
     async def one_model(self, request: web.Request) -> web.Response:
-        self._require_key(request)
+        self._gate.require_server_key(request)
         name = request.match_info["id"]
         for model in self._models():
             if model.id == name:

@@ -17,9 +17,10 @@ from hashlib import sha256
 from urllib.parse import urlsplit
 
 from aiohttp import web
+from msgspec import Struct
 from multidict import CIMultiDictProxy
 
-from antiphon.server.api_errors import ApiError
+from antiphon.server.api_errors import SERVER_KEYS_ONLY, ApiError, Unauthorized
 from antiphon.server.config import Secret, is_loopback
 
 SUBPROTOCOL = "realtime"
@@ -41,6 +42,24 @@ def presented_key(headers: CIMultiDictProxy[str]) -> str | None:
         if name.startswith(KEY_SUBPROTOCOL):
             return name.removeprefix(KEY_SUBPROTOCOL)
     return None
+
+
+class Visitor(Struct, frozen=True, kw_only=True):
+    """What is known of one who asks for a session."""
+
+    key: Secret = Secret("")
+    """The server key or client secret that was shown."""
+    origin: str | None = None
+    """Of the page that asks, by the `Origin` header."""
+    address: str = ""
+
+
+def visitor_of(request: web.Request) -> Visitor:
+    return Visitor(
+        key=Secret(presented_key(request.headers) or ""),
+        origin=request.headers.get("Origin"),
+        address=request.remote or "",
+    )
 
 
 class KeyRing:
@@ -75,10 +94,16 @@ class Gate:
 
     def admits(self, request: web.Request) -> bool:
         """Whether the request shows a server key (or needs none)."""
-        if self.is_open:
-            return True
-        key = presented_key(request.headers)
-        return key is not None and self._keys.holds(key)
+        return self.is_enough(presented_key(request.headers))
+
+    def is_enough(self, key: str | None) -> bool:
+        """Whether ``key`` is a server key, or none is needed."""
+        return self.is_open or (key is not None and self._keys.holds(key))
+
+    def require_server_key(self, request: web.Request) -> None:
+        """Raises `Unauthorized` where the request shows none: client secrets will not do."""
+        if not self.admits(request):
+            raise Unauthorized(SERVER_KEYS_ONLY)
 
     def check_page(self, request: web.Request) -> None:
         """Raises `ApiError` (403) for a web page that may not connect."""

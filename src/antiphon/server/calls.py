@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import hmac
 import logging
+import time
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 import msgspec
@@ -21,16 +22,19 @@ from antiphon.protocol.codec import decode_object, from_json
 from antiphon.protocol.dialect import Dialect
 from antiphon.protocol.dialects import beta
 from antiphon.protocol.session import SessionPatch
-from antiphon.server.api_errors import ApiError, unauthorized
-from antiphon.server.auth import Gate, presented_key
-from antiphon.server.realtime import DEFAULT_MODEL, EPHEMERAL, Realtime, overloaded
-from antiphon.server.secret_store import Grant, SecretRefused, SecretStore, digest
-from antiphon.transports.webrtc.rtcp import CallQuality
+from antiphon.runtime.door import SessionDoor
+from antiphon.runtime.hub import Hub
+from antiphon.server.admission import Admission, overloaded
+from antiphon.server.api_errors import ApiError, Unauthorized
+from antiphon.server.auth import Gate, presented_key, visitor_of
+from antiphon.server.dialects import dialect_of
+from antiphon.server.grant import DEFAULT_MODEL, Grant
+from antiphon.server.secret_store import digest
 from antiphon.transports.webrtc.settings import WebRtcSettings
 
 if TYPE_CHECKING:
     from antiphon.transports.webrtc.call import Call
-    from antiphon.transports.webrtc.calls import Calls
+    from antiphon.transports.webrtc.calls import Answer, Calls
 
 log = logging.getLogger(__name__)
 
@@ -47,21 +51,21 @@ class CallRoutes:
 
     def __init__(
         self,
-        realtime: Realtime,
+        hub: Hub,
         *,
         gate: Gate,
-        secret_store: SecretStore,
+        admission: Admission,
         settings: WebRtcSettings | None = None,
+        strict: bool = False,
     ) -> None:
-        self._realtime = realtime
+        self._hub = hub
         self._gate = gate
-        self._secret_store = secret_store
+        self._admission = admission
         self._settings = settings
+        self._strict = strict
         self._calls: Calls | None = None
         self._opened_with: WeakKeyDictionary[Call, bytes] = WeakKeyDictionary()
         """The hash of the secret that opened a call, and so may tend it later."""
-        self._shown: WeakKeyDictionary[Call, CallQuality] = WeakKeyDictionary()
-        """What was last told of a call's quality."""
 
     def routes(self, prefix: str = "/v1") -> list[web.RouteDef]:
         return [
@@ -81,10 +85,13 @@ class CallRoutes:
             log.info("WebRTC is not served: %s is not installed (extra 'webrtc')", error.name)
             yield
             return
-        self._calls = Calls(self._realtime.hub, self._settings)
-        self._realtime.find_call = self._session_of
+        self._calls = Calls(self._hub, self._settings)
         yield
         await self._calls.aclose()
+
+    def session_of(self, call_id: str) -> SessionDoor | None:
+        call = self._calls.get(call_id) if self._calls else None
+        return call.session if call is not None else None
 
     # --- Handlers ------------------------------------------------------------
 
@@ -98,21 +105,16 @@ class CallRoutes:
     async def _answer(self, request: web.Request, *, always_beta: bool = False) -> web.Response:
         calls = self._served()
         offer, settings = await _read_offer(request)
-        grant, secret = self._grant(request, settings)
-        if always_beta:
-            grant = msgspec.structs.replace(grant, dialect=beta.DIALECT.name)
-        dialect = self._realtime.dialect(request, grant)
-        self._realtime.check_load(request)
-        if secret is not None:
-            self._redeem(request, secret)
-        try:
+        async with self._admission.admit(
+            visitor_of(request), _asked_for(request, settings)
+        ) as admitted:
+            grant = admitted.grant
+            if always_beta:
+                grant = msgspec.structs.replace(grant, dialect=beta.DIALECT.name)
+            dialect = dialect_of(request.headers, grant, strict=self._strict)
             answer = await self._call(calls, offer, grant, dialect)
-        except BaseException:
-            if secret is not None:
-                self._secret_store.give_back(secret)
-            raise
-        if secret is not None and (call := calls.get(answer.call_id)) is not None:
-            self._opened_with[call] = digest(secret)
+        if admitted.secret_digest is not None and (call := calls.get(answer.call_id)) is not None:
+            self._opened_with[call] = admitted.secret_digest
         return web.Response(
             status=201,
             body=answer.sdp.encode(),
@@ -121,8 +123,7 @@ class CallRoutes:
         )
 
     async def hang_up(self, request: web.Request) -> web.Response:
-        if not self._gate.admits(request):
-            raise unauthorized()
+        self._gate.require_server_key(request)
         if not self._served().hang_up(request.match_info["id"]):
             raise _no_such_call()
         return web.Response()
@@ -140,19 +141,18 @@ class CallRoutes:
         return web.Response(body=answer.encode(), content_type=SDP_TYPE)
 
     async def show(self, request: web.Request) -> web.Response:
-        """Beyond OpenAI's API: how a call is doing, in all and since it was last asked."""
+        """Beyond OpenAI's API: how a call is doing.  Counts are of the whole call, so that any
+        number of askers may each take the difference to what they were told before.
+        """
         call = self._tended(request)
-        quality = call.quality
-        since = quality.since(self._shown.get(call, CallQuality()))
-        self._shown[call] = quality
         body = {
             "id": call.id,
             "object": "antiphon.call",
             "session_id": None if call.session is None else call.session.id,
             "state": call.state,
             "codec": call.codec,
-            "quality": quality,
-            "since_last_asked": since,
+            "measured_at": time.time(),
+            "quality": call.quality,
         }
         return web.Response(body=msgspec.json.encode(body), content_type="application/json")
 
@@ -169,7 +169,7 @@ class CallRoutes:
             return call
         key = presented_key(request.headers) or ""
         if call is None or not hmac.compare_digest(digest(key), self._opened_with.get(call, b"")):
-            raise unauthorized()
+            raise Unauthorized
         return call
 
     def _served(self) -> Calls:
@@ -181,27 +181,7 @@ class CallRoutes:
             )
         return self._calls
 
-    def _grant(self, request: web.Request, settings: SessionPatch) -> tuple[Grant, str | None]:
-        """What the call may be, and the client secret that says so, if one does."""
-        secret = presented_key(request.headers) or ""
-        if secret.startswith(EPHEMERAL):
-            try:
-                return self._secret_store.check(secret, origin=_origin(request)), secret
-            except SecretRefused as refused:
-                raise ApiError(refused.status, refused.code, str(refused)) from None
-        if not self._gate.admits(request):
-            raise unauthorized()
-        model = settings.model or request.query.get("model") or DEFAULT_MODEL
-        kind = "realtime" if settings.type is UNSET else settings.type
-        return Grant(kind=kind, model=model, patch=settings), None
-
-    def _redeem(self, request: web.Request, secret: str) -> None:
-        try:
-            self._secret_store.redeem(secret, origin=_origin(request))
-        except SecretRefused as refused:
-            raise ApiError(refused.status, refused.code, str(refused)) from None
-
-    async def _call(self, calls: Calls, offer: str, grant: Grant, dialect: Dialect) -> Any:
+    async def _call(self, calls: Calls, offer: str, grant: Grant, dialect: Dialect) -> Answer:
         from antiphon.transports.webrtc.calls import NoPortFree, OfferError, TooManyCalls
 
         try:
@@ -221,17 +201,16 @@ class CallRoutes:
         except (TooManyCalls, NoPortFree, EngineUnavailable) as error:
             raise overloaded(str(error)) from None
 
-    def _session_of(self, call_id: str) -> Any:
-        call = self._calls.get(call_id) if self._calls else None
-        return call.session if call is not None else None
-
 
 def _no_such_call() -> ApiError:
     return ApiError(404, "call_id_not_found", "No call found for the provided call_id", param="")
 
 
-def _origin(request: web.Request) -> str | None:
-    return request.headers.get("Origin")
+def _asked_for(request: web.Request, settings: SessionPatch) -> Grant:
+    """What the offer asks for, where a server key allows anything."""
+    model = settings.model or request.query.get("model") or DEFAULT_MODEL
+    kind = "realtime" if settings.type is UNSET else settings.type
+    return Grant(kind=kind, model=model, patch=settings)
 
 
 async def _read_offer(request: web.Request) -> tuple[str, SessionPatch]:

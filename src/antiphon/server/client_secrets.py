@@ -17,18 +17,21 @@ from aiohttp import web
 from msgspec import UNSET, Meta, Struct
 
 from antiphon.core.faults import Fault
-from antiphon.core.settings import update_session
 from antiphon.errors import ProtocolError
 from antiphon.protocol.codec import decode_object, from_json
 from antiphon.protocol.dialects import beta
 from antiphon.protocol.dialects.registry import CLIENT_EVENTS
-from antiphon.protocol.session import AnySession, Session, SessionPatch, TranscriptionSession
+from antiphon.protocol.session import AnySession, SessionPatch
 from antiphon.protocol.veil import Hidden
+from antiphon.runtime.hub import SessionKind, SessionRules, new_session_id
+from antiphon.server.admission import overloaded
+from antiphon.server.api_errors import ApiError
+from antiphon.server.auth import Gate
+from antiphon.server.grant import DEFAULT_MODEL, Grant
 from antiphon.server.secret_store import (
     DEFAULT_TTL_S,
     MAX_TTL_S,
     MIN_TTL_S,
-    Grant,
     Minted,
     SecretStore,
     SecretStoreFull,
@@ -78,8 +81,8 @@ class ClientSecrets:
 
     Args:
         store: where the secrets are.
-        admits: whether a request shows a server key; client secrets mint nothing.
-        default_model: of sessions that name none.
+        gate: whose server keys mint and revoke; client secrets do neither.
+        rules: of the sessions that the secrets open.
         strict: refuse unknown settings, as OpenAI does.
     """
 
@@ -87,13 +90,13 @@ class ClientSecrets:
         self,
         store: SecretStore,
         *,
-        admits: Callable[[web.Request], bool],
-        default_model: str,
+        gate: Gate,
+        rules: SessionRules,
         strict: bool = False,
     ) -> None:
         self._store = store
-        self._admits = admits
-        self._default_model = default_model
+        self._gate = gate
+        self._rules = rules
         self._strict = strict
 
     def routes(self, prefix: str = "/v1") -> list[web.RouteDef]:
@@ -116,12 +119,11 @@ class ClientSecrets:
         return await self._answer(request, self._ask_beta_transcription, _tell_beta)
 
     async def revoke(self, request: web.Request) -> web.Response:
-        if not self._admits(request):
-            return unauthorized()
+        self._gate.require_server_key(request)
         secret_id = request.match_info["id"]
-        if not self._store.revoke(secret_id):
+        if not await self._store.revoke(secret_id):
             message = "There is no client secret with this id that could be revoked."
-            return _refusal(404, "client_secret_not_found", message)
+            raise ApiError(404, "client_secret_not_found", message)
         log.info("client secret %s: revoked", secret_id)
         return _json({"id": secret_id, "object": "realtime.client_secret", "deleted": True})
 
@@ -131,25 +133,21 @@ class ClientSecrets:
         ask: Callable[[dict[str, Any], str | None], _Asked],
         tell: Callable[[Minted, _Asked], dict[str, Any]],
     ) -> web.Response:
-        if not self._admits(request):
-            return unauthorized()
+        self._gate.require_server_key(request)
         data = await request.read()
         try:
             # openai-python sends no body at all where nothing is asked for.
             body = decode_object(data) if data.strip() else {}
         except ProtocolError:
             message = "We could not parse the JSON body of your request: send one JSON object."
-            return _refusal(400, None, message)
+            raise ApiError(400, None, message) from None
         try:
             asked = ask(body, request.headers.get(END_USER_HEADER))
-            minted = self._store.mint(asked.grant, asked.ttl_s)
+            minted = await self._store.mint(asked.grant, asked.ttl_s)
         except (ProtocolError, Fault) as error:
-            return _refusal(400, error.code, error.message, error.param)
+            raise ApiError(400, error.code, error.message, param=error.param) from None
         except SecretStoreFull as error:
-            headers = {"Retry-After": str(RETRY_AFTER_S)}
-            return _refusal(
-                503, "server_overloaded", str(error), type_="server_error", headers=headers
-            )
+            raise overloaded(str(error), retry_after_s=RETRY_AFTER_S) from None
         log.info("client secret %s: minted for %d s", minted.id, asked.ttl_s)
         return _json(tell(minted, asked), headers={"Cache-Control": "no-store"})
 
@@ -178,7 +176,7 @@ class ClientSecrets:
         self,
         body: dict[str, Any],
         end_user_id: str | None,
-        kind: Literal["realtime", "transcription"],
+        kind: SessionKind,
     ) -> _Asked:
         flat = {k: v for k, v in body.items() if k not in ("client_secret", "antiphon")}
         try:
@@ -207,7 +205,7 @@ class ClientSecrets:
             origins = frozenset(_origin(i, o) for i, o in enumerate(limits.allowed_origins))
         return Grant(
             kind="transcription" if patch.type == "transcription" else "realtime",
-            model=patch.model or self._default_model,
+            model=patch.model or DEFAULT_MODEL,
             patch=patch,
             max_sessions=limits.max_sessions,
             allowed_origins=origins,
@@ -218,13 +216,13 @@ class ClientSecrets:
 
     def _effective(self, grant: Grant) -> AnySession:
         """The session that the secret would open.  No session has started, so it has no end."""
-        session_id = f"sess_{self._store.token(16)[:21]}"
-        session: AnySession
-        if grant.kind == "transcription":
-            session = TranscriptionSession(id=session_id, expires_at=0)
-        else:
-            session = Session(id=session_id, model=grant.model, expires_at=0)
-        return update_session(session, grant.patch, voice_locked=False)
+        return self._rules.first_settings(
+            grant.kind,
+            session_id=new_session_id(),
+            model=grant.model,
+            expires_at=0,
+            patch=grant.patch,
+        )
 
 
 def _event_type(index: int, name: str) -> str:
@@ -307,32 +305,7 @@ def _tell_beta(minted: Minted, asked: _Asked) -> dict[str, Any]:
     return flat | {"client_secret": secret, "antiphon": {"id": minted.id}}
 
 
-def _json(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
+def _json(body: Any, headers: dict[str, str] | None = None) -> web.Response:
     return web.Response(
-        status=status,
-        body=msgspec.json.encode(body),
-        content_type="application/json",
-        headers=headers,
+        body=msgspec.json.encode(body), content_type="application/json", headers=headers
     )
-
-
-def _refusal(
-    status: int,
-    code: str | None,
-    message: str,
-    param: str | None = None,
-    *,
-    type_: str = "invalid_request_error",
-    headers: dict[str, str] | None = None,
-) -> web.Response:
-    error = {"message": message, "type": type_, "code": code, "param": param}
-    return _json({"error": error}, status, headers)
-
-
-def unauthorized() -> web.Response:
-    message = (
-        "Incorrect API key provided. Only one of this server's keys, sent as "
-        "'Authorization: Bearer <key>', mints and revokes client secrets."
-    )
-    headers = {"WWW-Authenticate": 'Bearer realm="antiphon"'}
-    return _refusal(401, "invalid_api_key", message, headers=headers)

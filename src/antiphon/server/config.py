@@ -10,7 +10,6 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -20,7 +19,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from antiphon.errors import ConfigurationError
-from antiphon.server.toml_lines import line_of
+from antiphon.server.toml_file import TomlFile, read_toml
 
 CONFIG_VARIABLE = "ANTIPHON_CONFIG"
 DEFAULT_FILE = "antiphon.toml"
@@ -139,6 +138,50 @@ class LlmSettings(Struct, frozen=True, kw_only=True):
     api_key_env: Annotated[
         str | None, Meta(description="Name of the environment variable that holds the key.")
     ] = None
+    context_tokens: Annotated[
+        int,
+        Meta(
+            ge=256,
+            description="Instructions and conversation that the model is sent, at four characters "
+            "a token; the oldest items beyond are left out. For a small model: its context less "
+            "the longest answer.",
+        ),
+    ] = 28_224
+    connect_timeout_s: Annotated[float, Meta(gt=0, description="To reach the server.")] = 5
+    first_token_timeout_s: Annotated[
+        float,
+        Meta(
+            gt=0,
+            description="The longest silence before the answer begins. Streamed reasoning begins "
+            "it; comments that keep the connection open are no silence.",
+        ),
+    ] = 30
+    idle_timeout_s: Annotated[
+        float, Meta(gt=0, description="The longest silence within the answer.")
+    ] = 15
+    retries: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=10,
+            description="How often a request is sent again that failed before its first token for "
+            "a reason that may pass (429, 5xx, no connection), after 0.3, 0.9, … s.",
+        ),
+    ] = 2
+    voice_hint: Annotated[
+        str | None,
+        Meta(
+            description="Added to the instructions of spoken answers. Absent: a request for plain "
+            "sentences; empty: nothing."
+        ),
+    ] = None
+    extra_body: Annotated[
+        dict[str, Any],
+        Meta(
+            description="Fields of every request, as `{ temperature = 0.6 }`; in the variable as "
+            "JSON. They overrule what Antiphon would send."
+        ),
+    ] = {}
 
 
 class WebRtcOptions(Struct, frozen=True, kw_only=True):
@@ -257,37 +300,16 @@ def load(
     return reader.read()
 
 
-class _File(NamedTuple):
-    path: Path | None
-    text: str
-    tables: dict[str, Any]
-
-    def place(self, *path: str) -> str:
-        line = line_of(self.text, path)
-        return f"{self.path}:{line}" if line else f"{self.path}"
-
-
-def _read_file(path: str | os.PathLike[str] | None, environ: Mapping[str, str]) -> _File:
+def _read_file(path: str | os.PathLike[str] | None, environ: Mapping[str, str]) -> TomlFile:
     asked_for = path or environ.get(CONFIG_VARIABLE)
-    file = Path(asked_for or DEFAULT_FILE)
-    try:
-        text = file.read_text("utf-8")
-        return _File(file, text, tomllib.loads(text))
-    except FileNotFoundError:
-        if asked_for:
-            raise ConfigurationError(f"{file}: there is no such file.") from None
-        return _File(None, "", {})
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{file}: cannot be read: {error}") from None
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigurationError(f"{file}: this is not TOML: {error}") from None
+    return read_toml(Path(asked_for or DEFAULT_FILE), must_exist=bool(asked_for))
 
 
 class _Reader:
     """Gathers every setting with its source, and every problem."""
 
     def __init__(
-        self, file: _File, environ: Mapping[str, str], overrides: Mapping[str, object]
+        self, file: TomlFile, environ: Mapping[str, str], overrides: Mapping[str, object]
     ) -> None:
         self._file = file
         self._environ = environ
@@ -336,7 +358,9 @@ class _Reader:
                 raw, source, strict = self._overrides[dotted], "command line", True
             elif variable in self._environ:
                 raw, source, strict = self._environ[variable], variable, False
-                if _is_list(field.type):
+                if _is_table(field.type):
+                    raw = _table_of(raw)
+                elif _is_list(field.type):
                     raw = [part.strip() for part in raw.split(",") if part.strip()]
             elif isinstance(table, dict) and field.name in table:
                 raw, source, strict = table[field.name], self._file.place(name, field.name), True
@@ -393,6 +417,18 @@ def _is_list(kind: Any) -> bool:
     return "tuple[" in str(kind)
 
 
+def _is_table(kind: Any) -> bool:
+    return "dict[" in str(kind)
+
+
+def _table_of(variable: str) -> Any:
+    """A table in a variable is JSON; what is none is refused with the other wrong values."""
+    try:
+        return msgspec.json.decode(variable)
+    except msgspec.DecodeError:
+        return variable
+
+
 def _decode_secret(kind: type, value: object) -> Secret:
     if kind is not Secret or not isinstance(value, str):
         raise TypeError("expected a string")
@@ -415,7 +451,14 @@ _KEY_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXY
 
 def problems(config: Config) -> Iterator[tuple[str, str]]:
     """(setting, what is wrong): what no single value can show."""
-    server, llm = config.server, config.llm
+    yield from _problems_of_access(config.server)
+    yield from _problems_of_tls(config.server)
+    yield from _problems_of_paths(config)
+    yield from _problems_of_llm(config.llm)
+    yield from _problems_of_webrtc(config.webrtc)
+
+
+def _problems_of_access(server: ServerSettings) -> Iterator[tuple[str, str]]:
     if not server.api_keys and not is_loopback(server.host):
         yield (
             "server.host",
@@ -430,27 +473,42 @@ def problems(config: Config) -> Iterator[tuple[str, str]]:
                 "server.allowed_origins",
                 f"'{origin}' is no origin; write it as https://app.example.com, without a path.",
             )
+
+
+def _problems_of_tls(server: ServerSettings) -> Iterator[tuple[str, str]]:
     if server.tls_cert is not None and server.tls_key is None:
         yield "server.tls_cert", "a certificate needs its key too: tls_key in [server]."
     if server.tls_key is not None and server.tls_cert is None:
         yield "server.tls_key", "a key needs its certificate too: tls_cert in [server]."
-    for name, path in (("tls_cert", server.tls_cert), ("tls_key", server.tls_key)):
+
+
+def _problems_of_paths(config: Config) -> Iterator[tuple[str, str]]:
+    server = config.server
+    files = {
+        "server.tls_cert": server.tls_cert,
+        "server.tls_key": server.tls_key,
+        "offline.agent": config.offline.agent,
+    }
+    for name, path in files.items():
         if path is not None and not Path(path).is_file():
-            yield f"server.{name}", f"there is no file '{path}'."
+            yield name, f"there is no file '{path}'."
     if server.tape_dir is not None and not Path(server.tape_dir).is_dir():
         yield "server.tape_dir", f"there is no directory '{server.tape_dir}'."
-    if config.offline.agent is not None and not Path(config.offline.agent).is_file():
-        yield "offline.agent", f"there is no file '{config.offline.agent}'."
-    if llm.base_url is not None and not llm.base_url.startswith(("http://", "https://")):
-        yield "llm.base_url", f"'{llm.base_url}' must begin with http:// or https://."
-    if llm.base_url is not None and llm.model is None:
-        yield "llm.base_url", "a language model needs its name too: model in [llm]."
-    if llm.base_url is None and (llm.model or llm.api_key):
+
+
+def _problems_of_llm(llm: LlmSettings) -> Iterator[tuple[str, str]]:
+    if llm.base_url is not None:
+        if not llm.base_url.startswith(("http://", "https://")):
+            yield "llm.base_url", f"'{llm.base_url}' must begin with http:// or https://."
+        if llm.model is None:
+            yield "llm.base_url", "a language model needs its name too: model in [llm]."
+    elif llm.model or llm.api_key:
         yield "llm.model", "a language model needs its address too: base_url in [llm]."
-    yield from _webrtc_problems(config.webrtc)
+    if own := {"model", "messages", "stream", "tools"} & llm.extra_body.keys():
+        yield "llm.extra_body", f"'{min(own)}' is Antiphon's own to send; leave it out."
 
 
-def _webrtc_problems(webrtc: WebRtcOptions) -> Iterator[tuple[str, str]]:
+def _problems_of_webrtc(webrtc: WebRtcOptions) -> Iterator[tuple[str, str]]:
     for name in ("host_addresses", "public_addresses"):
         for address in getattr(webrtc, name):
             if not _is_address(address):

@@ -1,7 +1,7 @@
 """Ephemeral client secrets: what they allow, until when, and how often.
 
-A secret itself is not kept, only its SHA-256 hash: whoever reads this process's memory or
-a dump of it learns nothing to connect with.
+A secret itself is not kept, only its SHA-256 hash: whoever reads the store, or a dump of its
+memory, learns nothing to connect with.
 """
 
 from __future__ import annotations
@@ -12,14 +12,12 @@ import hmac
 import secrets
 import time
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, Protocol
 
 from msgspec import Struct
 
 from antiphon.errors import AntiphonError
-from antiphon.protocol.dialects.dialect import Extras
-from antiphon.protocol.session import SessionPatch
-from antiphon.protocol.veil import Hidden
+from antiphon.server.grant import Grant
 
 PREFIX = "ek_"
 """agents-js, in a browser, refuses a key that begins otherwise."""
@@ -29,27 +27,6 @@ MAX_TTL_S = 7200
 DEFAULT_TTL_S = 600
 REMEMBER_S = 600
 """How long an expired secret is told that it has expired, and not that it is unknown."""
-
-
-class Grant(Struct, frozen=True, kw_only=True):
-    """What a client secret allows its bearer."""
-
-    kind: Literal["realtime", "transcription"] = "realtime"
-    model: str
-    patch: SessionPatch = SessionPatch()
-    """What the session begins with; checked when the secret was minted."""
-    dialect: str = "ga"
-    """By its name in `antiphon.protocol.dialects.registry`."""
-    dialect_extras: Extras = {}
-    max_sessions: int | None = None
-    """How many sessions may ever be opened with it; None: any number, until it expires."""
-    allowed_origins: frozenset[str] | None = None
-    """Web pages that may use it; None: whatever the server lets in."""
-    client_events: frozenset[str] | None = None
-    """Types of client events that its connections may send (GA names); None: all."""
-    hides: frozenset[Hidden] = frozenset()
-    """What its connections are not to see."""
-    end_user_id: str | None = None
 
 
 class Minted(Struct, frozen=True):
@@ -71,8 +48,6 @@ class SecretRefused(AntiphonError):
     ) -> None:
         super().__init__(message)
         self.reason = reason
-        self.status = 403 if reason == "origin" else 401
-        self.code = "origin_not_allowed" if reason == "origin" else "invalid_api_key"
 
 
 class SecretStoreFull(AntiphonError):
@@ -89,8 +64,52 @@ class _Entry:
         self.opened = 0
 
 
-class SecretStore:
-    """All client secrets of a process.
+class SecretStore(Protocol):
+    """Where client secrets are: this process's memory, or a database that several share.
+
+    Each method is one step: of two that redeem the last session of a secret at once, one is
+    refused.
+    """
+
+    async def mint(self, grant: Grant, ttl_s: int = DEFAULT_TTL_S) -> Minted:
+        """Make a secret; this is the only time its value is seen.
+
+        Raises:
+            SecretStoreFull: too many secrets are valid.
+        """
+        ...
+
+    async def check(self, value: str, *, origin: str | None = None) -> Grant:
+        """What a secret allows.
+
+        Args:
+            value: As the client showed it.
+            origin: The `Origin` header of the request.
+
+        Raises:
+            SecretRefused: it opens no session now.
+        """
+        ...
+
+    async def redeem(self, value: str, *, origin: str | None = None) -> Grant:
+        """`check`, and count one session as opened."""
+        ...
+
+    async def give_back(self, value: str) -> None:
+        """The session that was counted by `redeem` was not opened after all."""
+        ...
+
+    async def revoke(self, secret_id: str) -> bool:
+        """Let a secret open nothing more.  Sessions that it has opened go on.
+
+        Returns:
+            Whether there was such a secret, still valid.
+        """
+        ...
+
+
+class MemorySecretStore:
+    """The client secrets of one process; a restart forgets them.
 
     Overflow policy: of secrets that no longer open anything the store forgets; those that do
     are never pushed out, so that beyond ``max_secrets`` of them nothing more is minted.
@@ -116,12 +135,7 @@ class SecretStore:
     def __len__(self) -> int:
         return len(self._by_digest)
 
-    def mint(self, grant: Grant, ttl_s: int = DEFAULT_TTL_S) -> Minted:
-        """Make a secret; this is the only time its value is seen.
-
-        Raises:
-            SecretStoreFull: too many secrets are valid.
-        """
+    async def mint(self, grant: Grant, ttl_s: int = DEFAULT_TTL_S) -> Minted:
         assert MIN_TTL_S <= ttl_s <= MAX_TTL_S, "the request was checked"
         if len(self._by_digest) >= self._max_secrets:
             self._forget()
@@ -130,49 +144,33 @@ class SecretStore:
                 f"All {self._max_secrets} client secrets of this server are valid still; "
                 "revoke some, give them shorter lives, or try again later."
             )
-        value = PREFIX + self.token(SECRET_BYTES)
-        entry = _Entry(f"cs_{self.token(12)}", digest(value), grant, int(self._now_s()) + ttl_s)
+        value = PREFIX + self._token(SECRET_BYTES)
+        entry = _Entry(f"cs_{self._token(12)}", digest(value), grant, int(self._now_s()) + ttl_s)
         self._by_digest[entry.digest] = entry
         self._by_id[entry.id] = entry
         return Minted(entry.id, value, entry.expires_at)
 
-    def check(self, value: str, *, origin: str | None = None) -> Grant:
-        """What a secret allows.
-
-        Args:
-            value: As the client showed it.
-            origin: The `Origin` header of the request.
-
-        Raises:
-            SecretRefused: it opens no session now.
-        """
+    async def check(self, value: str, *, origin: str | None = None) -> Grant:
         return self._valid(value, origin).grant
 
-    def redeem(self, value: str, *, origin: str | None = None) -> Grant:
-        """`check`, and count one session as opened."""
+    async def redeem(self, value: str, *, origin: str | None = None) -> Grant:
         entry = self._valid(value, origin)
         entry.opened += 1
         return entry.grant
 
-    def give_back(self, value: str) -> None:
-        """The session that was counted by `redeem` was not opened after all."""
+    async def give_back(self, value: str) -> None:
         entry = self._by_digest.get(digest(value))
         if entry is not None and entry.opened:
             entry.opened -= 1
 
-    def revoke(self, secret_id: str) -> bool:
-        """Let a secret open nothing more.  Sessions that it has opened go on.
-
-        Returns:
-            Whether there was such a secret, still valid.
-        """
+    async def revoke(self, secret_id: str) -> bool:
         entry = self._by_id.get(secret_id)
         if entry is None or entry.revoked or entry.expires_at <= self._now_s():
             return False
         entry.revoked = True
         return True
 
-    def token(self, size: int) -> str:
+    def _token(self, size: int) -> str:
         """``size`` random bytes in letters, digits, ``-`` and ``_``."""
         return base64.urlsafe_b64encode(self._random_bytes(size)).rstrip(b"=").decode()
 

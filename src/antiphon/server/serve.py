@@ -7,8 +7,8 @@ import errno
 import logging
 import signal
 import ssl
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 from aiohttp import web
 
@@ -45,6 +45,45 @@ class StopSignals:
                 loop.remove_signal_handler(number)
 
 
+@asynccontextmanager
+async def running(
+    app: web.Application, *, shutdown_timeout_s: float = SHUTDOWN_TIMEOUT_S
+) -> AsyncIterator[web.AppRunner]:
+    """An application that answers whom it is connected to; it listens nowhere yet."""
+    runner = web.AppRunner(
+        app,
+        access_log_class=AccessLog,
+        access_log=logging.getLogger("antiphon.access"),
+        shutdown_timeout=shutdown_timeout_s,
+    )
+    await runner.setup()
+    try:
+        yield runner
+    finally:
+        await runner.cleanup()
+
+
+@asynccontextmanager
+async def listening(
+    app: web.Application,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    tls: ssl.SSLContext | None = None,
+    shutdown_timeout_s: float = SHUTDOWN_TIMEOUT_S,
+) -> AsyncIterator[str]:
+    """Serve an application; gives its URL.  Port 0 is a free one.
+
+    Raises:
+        ConfigurationError: it cannot listen there.
+    """
+    async with running(app, shutdown_timeout_s=shutdown_timeout_s) as runner:
+        await _listen(runner, host, port, tls)
+        scheme = "http" if tls is None else "https"
+        bound = runner.addresses[0][1]
+        yield f"{scheme}://{f'[{host}]' if ':' in host else host}:{bound}"
+
+
 async def serve(
     api: Api,
     *,
@@ -65,25 +104,12 @@ async def serve(
     Raises:
         ConfigurationError: it cannot listen there.
     """
-    runner = web.AppRunner(
-        api.app(),
-        access_log_class=AccessLog,
-        access_log=logging.getLogger("antiphon.access"),
-        shutdown_timeout=SHUTDOWN_TIMEOUT_S,
-    )
-    await runner.setup()
-    try:
-        await _listen(runner, host, port, tls)
-        bound = runner.addresses[0][1]
-        scheme = "http" if tls is None else "https"
-        on_ready(f"{scheme}://{f'[{host}]' if ':' in host else host}:{bound}")
+    async with listening(api.app(), host=host, port=port, tls=tls) as url:
+        on_ready(url)
         await stop.first.wait()
-        api.realtime.draining = True
+        api.admission.draining = True
         log.info("going away: %d sessions live, %.0f s grace", len(api.hub.sessions), drain_s)
         await _drain(api, drain_s, stop)
-    finally:
-        await api.hub.aclose()
-        await runner.cleanup()
 
 
 async def _listen(runner: web.AppRunner, host: str, port: int, tls: ssl.SSLContext | None) -> None:

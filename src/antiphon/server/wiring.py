@@ -4,23 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from msgspec import Struct
+
+from antiphon.engines.cascade.llm.chat_client import ChatSettings
+from antiphon.engines.cascade.llm.chat_messages import VOICE_HINT
 from antiphon.engines.cascade.llm.offline.brain import OfflineBrain
-from antiphon.engines.cascade.llm.openai_chat import ChatSettings, OpenAIChatBrain
+from antiphon.engines.cascade.llm.openai_chat import OpenAIChatBrain
 from antiphon.engines.cascade.offline import WITH_LANGUAGE_MODEL, offline_engine
-from antiphon.engines.engine import Engine
+from antiphon.engines.engine import Engine, VoiceDetector
 from antiphon.engines.registry import EngineRegistry
 from antiphon.engines.vad.silero import SileroDetector
 from antiphon.journal.tape import tapes_in
 from antiphon.runtime.hub import Hub, SessionRules
+from antiphon.server.admission import LoadLimits
 from antiphon.server.app import Api, Model
 from antiphon.server.auth import Gate
 from antiphon.server.config import Config
-from antiphon.server.realtime import DEFAULT_MODEL, LoadLimits
+from antiphon.server.directory import Directory
+from antiphon.server.grant import DEFAULT_MODEL
+from antiphon.server.secret_store import SecretStore
 from antiphon.server.serve import StopSignals, serve
 from antiphon.transports.webrtc.settings import IceServer, WebRtcSettings
 from antiphon.transports.websocket import WebSocketLimits
@@ -54,13 +62,8 @@ def make_engines(config: Config) -> list[Engine]:
         ConfigurationError: a part of one cannot be made.
     """
     workers = config.offline.stt_workers
-    llm = config.llm
-    if llm.base_url is not None:
-        chat = ChatSettings(
-            base_url=llm.base_url,
-            model=llm.model or "",
-            api_key="" if llm.api_key is None else llm.api_key.reveal(),
-        )
+    chat = chat_settings(config)
+    if chat is not None:
         description = WITH_LANGUAGE_MODEL.format(model=chat.model)
         return [offline_engine(OpenAIChatBrain(chat), description=description, stt_workers=workers)]
     agent = config.offline.agent
@@ -68,31 +71,65 @@ def make_engines(config: Config) -> list[Engine]:
     return [offline_engine(brain, stt_workers=workers)]
 
 
-def make_hub(config: Config, registry: EngineRegistry) -> Hub:
+class Parts(Struct, frozen=True, kw_only=True):
+    """What stands in place of what the configuration would bring."""
+
+    engines: Sequence[Engine] | None = None
+    detector: VoiceDetector | None = None
+    rules: SessionRules | None = None
+    hub: Hub | None = None
+    """Then there is no use for a detector or rules."""
+    secret_store: SecretStore | None = None
+    directory: Directory | None = None
+
+
+def chat_settings(config: Config) -> ChatSettings | None:
+    """The language model; None: the offline brain."""
+    llm = config.llm
+    if llm.base_url is None:
+        return None
+    return ChatSettings(
+        base_url=llm.base_url,
+        model=llm.model or "",
+        api_key="" if llm.api_key is None else llm.api_key.reveal(),
+        connect_timeout_s=llm.connect_timeout_s,
+        first_token_timeout_s=llm.first_token_timeout_s,
+        idle_timeout_s=llm.idle_timeout_s,
+        retries=llm.retries,
+        voice_hint=VOICE_HINT if llm.voice_hint is None else llm.voice_hint,
+        extra_body=llm.extra_body,
+    )
+
+
+def make_hub(config: Config, registry: EngineRegistry, parts: Parts) -> Hub:
+    if parts.hub is not None:
+        return parts.hub
     server = config.server
+    rules = SessionRules(
+        session_max_ms=round(server.session_max_minutes * 60_000), voice=config.offline.voice
+    )
     return Hub(
         registry.find,
-        detector=SileroDetector(),
-        rules=SessionRules(
-            session_max_ms=int(server.session_max_minutes * 60_000), voice=config.offline.voice
-        ),
+        detector=parts.detector or SileroDetector(),
+        rules=parts.rules or rules,
         observers=[tapes_in(Path(server.tape_dir))] if server.tape_dir else [],
     )
 
 
-def wire(config: Config, *, engines: Sequence[Engine] | None = None) -> Wired:
-    """Put the parts together, with ``engines`` in place of those that ``config`` allows.
+def wire(config: Config, parts: Parts | None = None) -> Wired:
+    """Put the parts together, with ``parts`` in place of those that ``config`` allows.
 
     Raises:
         ConfigurationError: a model name leads to no engine, or TLS cannot be served.
     """
+    parts = parts or Parts()
     server, limits = config.server, config.limits
     registry = EngineRegistry(
-        make_engines(config) if engines is None else engines,
+        make_engines(config) if parts.engines is None else parts.engines,
         default=config.engine.default,
         models=config.models,
     )
-    hub = make_hub(config, registry)
+    hub = make_hub(config, registry, parts)
     api = Api(
         hub,
         gate=Gate(server.api_keys, server.allowed_origins),
@@ -101,6 +138,8 @@ def wire(config: Config, *, engines: Sequence[Engine] | None = None) -> Wired:
             max_sessions=server.max_sessions, new_per_minute=limits.new_sessions_per_minute
         ),
         webrtc=webrtc_settings(config),
+        secret_store=parts.secret_store,
+        directory=parts.directory,
         strict=server.strict,
         limits=WebSocketLimits(
             max_message_bytes=limits.max_message_bytes,
@@ -144,6 +183,22 @@ def listed_models(registry: EngineRegistry) -> Sequence[Model]:
     return [Model(id=name, description=engine.description) for name, engine in named.items()]
 
 
+@asynccontextmanager
+async def started(engines: Iterable[Engine]) -> AsyncIterator[None]:
+    """Raises:
+    EngineUnavailable: one cannot start; those that had are closed again.
+    """
+    to_close: list[Engine] = []
+    try:
+        for engine in engines:
+            to_close.append(engine)
+            await engine.start()
+        yield
+    finally:
+        for engine in reversed(to_close):
+            await engine.aclose()
+
+
 def collect_less_garbage() -> None:
     """For a process that goes on for long, with next to no reference cycles.
 
@@ -159,16 +214,9 @@ async def _run(wired: Wired, on_ready: Callable[[str], None]) -> None:
     # To the very end: a signal too many must not leave an engine's processes behind.
     stop = StopSignals()
     with stop.installed():
-        started: list[Engine] = []
-        try:
-            for engine in wired.registry.engines:
-                started.append(engine)
-                await engine.start()
+        async with started(wired.registry.engines):
             collect_less_garbage()
             await _serve(wired, stop, on_ready)
-        finally:
-            for engine in reversed(started):
-                await engine.aclose()
 
 
 async def _serve(wired: Wired, stop: StopSignals, on_ready: Callable[[str], None]) -> None:

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
-import pybase64
 
 EARLY_CHUNKS = 10
 """Sound may overtake the event that announces it; so much of it (200 ms) is kept."""
@@ -109,6 +108,6 @@ def _delta(sounding: _Sounding, pcm: bytes) -> str:
         "response_id": sounding.response_id,
         "item_id": sounding.item_id,
         "content_index": sounding.content_index,
-        "delta": pybase64.b64encode(pcm).decode(),
+        "delta": pcm,  # Bytes become base64.
     }
     return msgspec.json.encode(delta).decode()

@@ -1,9 +1,14 @@
 """What tests of Antiphon, and of what is built on it, are made with."""
 
+from typing import TYPE_CHECKING, Any
+
 from antiphon.testing.check_engine import CHECKS, PromiseBroken, check_engine, check_promise
 from antiphon.testing.memory_connection import MemoryConnection
 from antiphon.testing.virtual_call import VirtualCall
 from antiphon.testing.virtual_loop import VirtualTimeLoop, run_in_virtual_time
+
+if TYPE_CHECKING:
+    from antiphon.testing.served import serving
 
 __all__ = [
     "CHECKS",
@@ -14,4 +19,14 @@ __all__ = [
     "check_engine",
     "check_promise",
     "run_in_virtual_time",
+    "serving",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # With it comes the whole server; most who test an engine need none.
+    if name == "serving":
+        from antiphon.testing.served import serving
+
+        return serving
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

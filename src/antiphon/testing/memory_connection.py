@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
+from antiphon.protocol.closes import CloseCode
 from antiphon.protocol.codec import encode_server_event
 from antiphon.protocol.server import ServerEvent
-
-POLICY_VIOLATION = 1008
 
 
 class MemoryConnection:
@@ -37,7 +36,7 @@ class MemoryConnection:
             return
         data = encode_server_event(event)
         if self._queued_bytes + len(data) > self._max_queued_bytes:
-            self.close(POLICY_VIOLATION, "The client does not read.")
+            self.close(CloseCode.TRY_AGAIN_LATER, "The client does not read.")
             return
         self._queue.append(data)
         self._queued_bytes += len(data)

@@ -129,6 +129,7 @@ class SilentSynthesizer:
 
     def __init__(self) -> None:
         self.spoken: list[str] = []
+        self.languages: list[str | None] = []
         self.aborted = 0
 
     async def start(self) -> None: ...
@@ -139,9 +140,10 @@ class SilentSynthesizer:
         *,
         voice: str,  # noqa: ARG002
         speed: float,
-        language: str | None = None,  # noqa: ARG002
+        language: str | None = None,
     ) -> AsyncGenerator[Speech, None]:
         self.spoken.append(text)
+        self.languages.append(language)
         samples = int(WORD_MS * MEDIA_RATE_HZ / 1000 / speed)
         at_char = at_sample = 0
         finished = False

@@ -23,11 +23,12 @@ from collections import deque
 from collections.abc import Callable, Collection
 from typing import Final, NamedTuple
 
-from aiohttp import WebSocketError, WSCloseCode, WSMsgType, web
+from aiohttp import WebSocketError, WSMsgType, web
 from aiohttp.abc import AbstractStreamWriter
 from msgspec import Struct
 
 from antiphon.errors import ProtocolError
+from antiphon.protocol.closes import CloseCode
 from antiphon.protocol.dialect import GA, Dialect
 from antiphon.protocol.server import ServerEvent
 from antiphon.runtime.door import SessionDoor
@@ -43,8 +44,6 @@ MAX_UNFLUSHED_BYTES: Final = 256 * 1024
 MAX_REASON_BYTES: Final = 123
 """RFC 6455, 5.5: control frames carry at most 125 bytes, two of which are the code."""
 
-TRY_AGAIN_LATER: Final = 1013
-INTERNAL_ERROR: Final = 1011
 SLOW_READER: Final = "The connection reads too slowly: its queue of events is full."
 
 
@@ -316,7 +315,7 @@ class WebSocketConnection:
         log.warning("%s: closed, %d bytes unread", self._id, self._writer.queued_bytes)
         self._counters.slow_readers_closed += 1
         self._writer.discard()
-        self.close(TRY_AGAIN_LATER, SLOW_READER)
+        self.close(CloseCode.TRY_AGAIN_LATER, SLOW_READER)
 
     async def _finish(self, code: int, reason: str) -> None:
         message = reason.encode()[:MAX_REASON_BYTES].decode(errors="ignore").encode()
@@ -383,10 +382,10 @@ class WebSocketConnection:
         except Exception:
             # Ours, not the client's: the session cannot be trusted any more.
             log.exception("%s: session %s failed", self._id, session.id)
-            self.close(INTERNAL_ERROR, "The server had an error.")
+            self.close(CloseCode.INTERNAL_ERROR, "The server had an error.")
 
     def _on_broken(self, error: object) -> None:
-        if isinstance(error, WebSocketError) and error.code == WSCloseCode.MESSAGE_TOO_BIG:
+        if isinstance(error, WebSocketError) and error.code == CloseCode.TOO_BIG:
             self._counters.oversized_closed += 1
             # aiohttp has sent the close frame and closes the socket next.
             if self._closing is None and self._transport.get_write_buffer_size() == 0:

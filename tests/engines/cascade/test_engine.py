@@ -31,7 +31,7 @@ from antiphon.engines.cascade.news import MAX_WAITING
 from antiphon.engines.cascade.parts import CallTool, SayText, Thinking, Thought
 from antiphon.errors import EngineUnavailable
 from antiphon.protocol.items import InputAudio, InputText, Message
-from antiphon.protocol.session import Session
+from antiphon.protocol.session import Audio, AudioInput, Session, Transcription
 from antiphon.testing.parts import KnowingRecognizer, PlannedBrain, SilentSynthesizer, echo
 
 HELLO = Message(id="item_1", role="user", content=(InputText("hello"),))
@@ -83,6 +83,36 @@ async def test_marks_count_on_through_the_sentences_of_one_item() -> None:
     words = [word for n in news if isinstance(n, EngineSpoke) for word in n.words]
     assert [word.text_end for word in words] == [4, 7, 12, 16, 21]
     assert words[-1].end_sample == 5 * 2_400
+
+
+async def test_the_caption_shows_what_is_written_and_the_voice_says_what_a_person_would() -> None:
+    texts = ["It costs **$3.50** now. ", "\U0001f600\n", "See [this](https://example.com), 5 km."]
+    cascade = Cascade(PlannedBrain(lambda _: [*map(SayText, texts), Thought()]))
+    cascade.session.send(Generate(response_id="resp_1", items=(HELLO,)))
+    news = await cascade.news(EngineFinished)
+    whole = "".join(texts)
+    assert "".join(n.text for n in news if isinstance(n, EngineSaid)) == whole
+    assert cascade.synthesizer.spoken == [
+        "It costs three dollars and fifty cents now.",
+        "See this, five kilometers.",
+    ]
+    words = [word for n in news if isinstance(n, EngineSpoke) for word in n.words]
+    heard = [whole[: word.text_end] for word in words]
+    assert heard[1:3] == ["It costs", "It costs **$3.50**"]
+    assert heard[-2:] == [whole[: -len(" 5 km.")], whole]
+    assert words[2].end_sample == 7 * 2_400, "all seven words so far are heard"
+
+
+async def test_the_voice_speaks_the_language_of_the_session_or_of_the_script() -> None:
+    brain = PlannedBrain(
+        lambda _: [SayText("Guten Tag. Es regnet heute. 今天天气很好。"), Thought()]
+    )
+    cascade = Cascade(brain)
+    audio = Audio(input=AudioInput(transcription=Transcription(model="x", language="de")))
+    cascade.session.send(Configure(Session(id="sess_1", model="m", expires_at=0, audio=audio)))
+    cascade.session.send(Generate(response_id="resp_1", items=(HELLO,)))
+    await cascade.news(EngineFinished)
+    assert cascade.synthesizer.languages == ["de", "de", "zh"]
 
 
 async def test_text_is_written_as_it_is_thought() -> None:

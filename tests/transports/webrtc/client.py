@@ -295,3 +295,9 @@ def best_correlation(reference: NDArray[np.int16], heard: NDArray[np.int16]) -> 
     stretch = b[at : at + len(a)]
     norm = float(np.linalg.norm(stretch) * np.linalg.norm(a[: len(stretch)]))
     return float(np.dot(stretch, a[: len(stretch)])) / norm if norm else 0.0
+
+
+def restarted(sdp: str) -> str:
+    """An offer as a browser makes it to restart ICE: new credentials, the rest as it was."""
+    sdp = re.sub(r"a=ice-ufrag:\S+", "a=ice-ufrag:newname1", sdp)
+    return re.sub(r"a=ice-pwd:\S+", f"a=ice-pwd:{'n' * 22}", sdp)

@@ -12,7 +12,7 @@ import pytest
 
 from antiphon.transports.webrtc.calls import Calls
 from antiphon.transports.webrtc.offer import OfferError
-from tests.transports.webrtc.client import Client, until
+from tests.transports.webrtc.client import Client, restarted, until
 
 
 class _Half(asyncio.DatagramProtocol):
@@ -93,12 +93,6 @@ async def calling(calls: Calls) -> AsyncIterator[Client]:
         yield client
     finally:
         await client.hang_up()
-
-
-def restarted(sdp: str) -> str:
-    """An offer as a browser makes it to restart ICE: new credentials, the rest as it was."""
-    sdp = re.sub(r"a=ice-ufrag:\S+", "a=ice-ufrag:newname1", sdp)
-    return re.sub(r"a=ice-pwd:\S+", f"a=ice-pwd:{'n' * 22}", sdp)
 
 
 async def test_an_offer_that_restarts_ice_is_answered_with_new_credentials(calls: Calls) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable, Iterator
 from contextlib import aclosing
 
 from antiphon.core.causes import (
@@ -16,8 +17,18 @@ from antiphon.core.causes import (
 )
 from antiphon.core.effects import Generate
 from antiphon.engines.cascade.news import NewsQueue
-from antiphon.engines.cascade.parts import CallTool, Mind, SayText, Synthesizer, Thought
+from antiphon.engines.cascade.parts import (
+    CallTool,
+    Mind,
+    SayText,
+    SpokenWord,
+    Synthesizer,
+    Thought,
+)
 from antiphon.engines.cascade.plan import SentencePlan
+from antiphon.engines.cascade.tts.scripts import language_of
+from antiphon.engines.cascade.tts.spoken.speech_text import SpeechText
+from antiphon.engines.cascade.tts.spoken.words import Spoken
 from antiphon.errors import EngineUnavailable
 
 MAX_PLANNED = 16
@@ -30,16 +41,27 @@ class Answer:
     """Carries out one `Generate`; cancel its task to stop it."""
 
     def __init__(
-        self, request: Generate, mind: Mind, synthesizer: Synthesizer, news: NewsQueue
+        self,
+        request: Generate,
+        mind: Mind,
+        synthesizer: Synthesizer,
+        news: NewsQueue,
+        *,
+        language: str | None = None,
     ) -> None:
+        """``language``: what the session is in, a tag such as "de"."""
         self._request = request
         self._mind = mind
         self._synthesizer = synthesizer
         self._news = news
+        self._language = language
         self._id = request.response_id
         self._planned: asyncio.Queue[_Planned] = asyncio.Queue(MAX_PLANNED)
         self._item_chars = 0
         self._item_samples = 0
+        self._marked_chars = 0
+        """So much of the item has its marks."""
+        self._speech_text = SpeechText()
 
     async def give(self) -> None:
         """Ends with exactly one `EngineFinished` or `EngineFailed`, unless cancelled."""
@@ -72,7 +94,8 @@ class Answer:
                 case SayText(text):
                     await self._news.answer(EngineWrote(self._id, text))
                 case CallTool(call_id, name, arguments, ended):
-                    self._item_chars = self._item_samples = 0
+                    self._item_chars = self._item_samples = self._marked_chars = 0
+                    self._speech_text = SpeechText()
                     await self._news.answer(EngineCalled(self._id, call_id, name, arguments, ended))
                 case Thought(reason, input_tokens, output_tokens, cached_tokens):
                     await self._news.answer(
@@ -83,19 +106,29 @@ class Answer:
     async def _speak(self, text: str) -> None:
         """One sentence: its words first, then its sound, with marks that count in the item."""
         await self._news.answer(EngineSaid(self._id, text))
-        first_char = self._item_chars + len(text) - len(text.lstrip())
+        begin, start = self._item_chars, self._item_samples
         self._item_chars += len(text)
-        if not text.strip():
+        language = language_of(text, self._language)
+        spoken = self._speech_text.say(text, language)
+        to_say = spoken.text.strip()
+        if not to_say:
             return
-        start = self._item_samples
+        blank = spoken.text.index(to_say)
         speech = self._synthesizer.speak(
-            text.strip(), voice=self._request.voice, speed=self._request.speed
+            to_say, voice=self._request.voice, speed=self._request.speed, language=language
         )
         async with aclosing(speech) as pieces:
             async for piece in pieces:
                 self._item_samples += len(piece.pcm) // 2
-                words = tuple(
-                    Word(first_char + word.text_end, start + word.end_sample)
-                    for word in piece.words
-                )
+                words = tuple(self._written(piece.words, spoken, blank, begin, start))
                 await self._news.answer(EngineSpoke(self._id, piece.pcm, words))
+
+    def _written(
+        self, words: Iterable[SpokenWord], spoken: Spoken, blank: int, begin: int, start: int
+    ) -> Iterator[Word]:
+        """Marks in the item for those in one sentence's speech; several words may be one mark."""
+        for word in words:
+            text_end = begin + spoken.written_end(blank + word.text_end)
+            if text_end > self._marked_chars:
+                self._marked_chars = text_end
+                yield Word(text_end, start + word.end_sample)

@@ -163,7 +163,10 @@ class CascadeSession:
             request = msgspec.structs.replace(request, items=items)
             if not request.out_of_band:
                 self._context = items
-            await Answer(request, self._mind, self._synthesizer, self._news).give()
+            answer = Answer(
+                request, self._mind, self._synthesizer, self._news, language=self._language
+            )
+            await answer.give()
         except Exception:
             log.exception("session %s: the answer failed", self._session_id)
             problem = "The server had an error while processing your request. Sorry about that!"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 
 import msgspec
-import pybase64
 
 from antiphon.core.causes import MEDIA_RATE_HZ
 
@@ -14,8 +13,8 @@ CHUNK_MS = 20
 
 def append_message(pcm: bytes) -> str:
     """`input_audio_buffer.append`, as a client sends it."""
-    audio = pybase64.b64encode(pcm).decode("ascii")
-    return msgspec.json.encode({"type": "input_audio_buffer.append", "audio": audio}).decode()
+    # Bytes become base64.
+    return msgspec.json.encode({"type": "input_audio_buffer.append", "audio": pcm}).decode()
 
 
 def square_wave(ms: int) -> bytes:

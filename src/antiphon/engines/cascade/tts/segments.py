@@ -7,6 +7,8 @@ import unicodedata
 
 from msgspec import Struct
 
+from antiphon.engines.cascade.punctuation import CLAUSE_END, SENTENCE_END, SPACE_AS_END
+
 
 class Segment(Struct, frozen=True):
     spoken: str
@@ -40,8 +42,8 @@ def segments(text: str, limit_chars: int) -> list[Segment]:
 
 
 _CUTS = (
-    re.compile(r"[.!?。！？…][\"'”’)\]]*\s+|\n+"),
-    re.compile(r"[,;:，；：、]\s*"),
+    re.compile(f"{SENTENCE_END}|{SPACE_AS_END}"),
+    re.compile(CLAUSE_END),
     re.compile(r"\s+"),
 )
 

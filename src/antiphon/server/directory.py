@@ -1,0 +1,81 @@
+"""Finding a live session by its id, or by that of its call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Literal, Protocol
+
+from msgspec import Struct
+
+from antiphon.core.terms import Activity
+from antiphon.protocol.session import Session
+from antiphon.runtime.door import SessionDoor
+from antiphon.runtime.hub import Hub, SessionKind
+
+
+class ListedConnection(Struct, frozen=True):
+    id: str
+    role: Literal["owner", "sideband"]
+
+
+class ListedSession(Struct, frozen=True, kw_only=True):
+    """An entry of `GET /v1/antiphon/sessions`.  Nothing in it tells what was said."""
+
+    id: str
+    object: str = "antiphon.session"
+    type: SessionKind
+    model: str | None
+    engine: str
+    transport: str
+    state: Activity | Literal["ended"]
+    began_at: int
+    expires_at: int
+    end_user_id: str | None
+    connections: tuple[ListedConnection, ...]
+
+
+class Directory(Protocol):
+    """Who is live: in this process, or in any of several."""
+
+    async def find(self, name: str) -> SessionDoor | None:
+        """The session with this id ("sess_…"), or of the call with this id ("rtc_…")."""
+        ...
+
+    async def listed(self) -> Sequence[ListedSession]: ...
+
+
+class LocalDirectory:
+    """Of this process alone.
+
+    Args:
+        hub: Whose sessions they are.
+        of_call: A call's id to its session.
+    """
+
+    def __init__(self, hub: Hub, *, of_call: Callable[[str], SessionDoor | None]) -> None:
+        self._hub = hub
+        self._of_call = of_call
+
+    async def find(self, name: str) -> SessionDoor | None:
+        return self._hub.get(name) or self._of_call(name)
+
+    async def listed(self) -> Sequence[ListedSession]:
+        return [_entry(session) for session in self._hub.sessions]
+
+
+def _entry(session: SessionDoor) -> ListedSession:
+    settings = session.settings
+    return ListedSession(
+        id=session.id,
+        type="realtime" if isinstance(settings, Session) else "transcription",
+        model=settings.model if isinstance(settings, Session) else None,
+        engine=session.about.engine_name,
+        transport=session.about.transport,
+        state=session.state,
+        began_at=session.about.began_at,
+        expires_at=settings.expires_at,
+        end_user_id=session.about.end_user_id,
+        connections=tuple(
+            ListedConnection(name, role) for name, role in session.connection_roles.items()
+        ),
+    )

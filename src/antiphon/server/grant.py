@@ -1,0 +1,34 @@
+"""What one who begins a session may have."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from antiphon.protocol.dialects.dialect import Extras
+from antiphon.protocol.session import SessionPatch
+from antiphon.protocol.veil import Hidden
+from antiphon.runtime.hub import SessionKind
+
+DEFAULT_MODEL = "gpt-realtime"
+"""Of sessions that name none."""
+
+
+class Grant(Struct, frozen=True, kw_only=True):
+    """What a client secret allows its bearer; to one with a server key, what was asked for."""
+
+    kind: SessionKind = "realtime"
+    model: str
+    patch: SessionPatch = SessionPatch()
+    """What the session begins with; a secret's was checked when it was minted."""
+    dialect: str = "ga"
+    """By its name in `antiphon.protocol.dialects.registry`."""
+    dialect_extras: Extras = {}
+    max_sessions: int | None = None
+    """How many sessions may ever be opened with it; None: any number, until it expires."""
+    allowed_origins: frozenset[str] | None = None
+    """Web pages that may use it; None: whatever the server lets in."""
+    client_events: frozenset[str] | None = None
+    """Types of client events that its connections may send (GA names); None: all."""
+    hides: frozenset[Hidden] = frozenset()
+    """What its connections are not to see."""
+    end_user_id: str | None = None
