@@ -215,6 +215,28 @@ def test_a_commit_without_speech_is_legal_under_detection() -> None:
     ]
 
 
+def test_a_commit_just_after_our_own_finds_nothing_but_silence() -> None:
+    """Clients with a button commit when it is released; voice detection was quicker."""
+    call = hands_free(QUIETLY)
+    call.user_speaks(400).user_is_quiet(1_000).take()
+    call.client(COMMIT)
+    assert refusal(call) == ("input_audio_buffer_commit_empty", None)
+
+
+def test_but_what_was_not_scored_yet_may_hold_a_word() -> None:
+    call = hands_free(QUIETLY)
+    call.user_speaks(400).user_is_quiet(1_000).take()
+    call.client(append(300), COMMIT)
+    assert "input_audio_buffer.committed" in call.types()
+
+
+def test_and_so_may_what_was_just_scored_as_a_voice() -> None:
+    call = hands_free(QUIETLY)
+    call.user_speaks(400).user_is_quiet(1_000).user_speaks(40).take()
+    call.client(COMMIT)
+    assert "input_audio_buffer.committed" in call.types()
+
+
 def test_clearing_in_mid_speech_forgets_the_turn() -> None:
     call = hands_free()
     call.user_speaks(400).take()

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from websockets.asyncio.client import connect
 
 from antiphon.protocol.client import ClientEvent
+from antiphon.protocol.closes import CloseCode
 from antiphon.runtime.connection import Connection
 from antiphon.server.serve import listening
 from antiphon.transports.websocket import (
@@ -189,7 +190,6 @@ NOT_EVENTS = {
     "bad base64": b'{"type":"input_audio_buffer.append","audio":"!"}',
     "NaN": b'{"type":"conversation.item.truncate","item_id":"x","audio_end_ms":NaN}',
     "a large number": b'{"type":"conversation.item.truncate","item_id":"","audio_end_ms":1e999}',
-    "bad UTF-8": b'{"type":"\xff\xfe"}',
     "a lone surrogate": b'{"type":"\\ud800"}',
     "deep arrays": b"[" * 500_000,
     "deep objects": b'{"a":' * 200_000,
@@ -233,7 +233,10 @@ json_values = st.recursive(
     ),
     max_leaves=12,
 )
-messages = st.binary(max_size=200) | json_values.map(lambda v: json.dumps(v).encode())
+texts = st.text(max_size=100).map(lambda text: text.encode(errors="ignore"))
+jsons = json_values.map(lambda value: json.dumps(value).encode())
+text_messages = st.tuples(st.just(WSMsgType.TEXT), texts | jsons)
+binary_messages = st.tuples(st.just(WSMsgType.BINARY), st.binary(max_size=200) | texts | jsons)
 
 
 def test_no_message_ends_a_session(loop_runner: asyncio.Runner) -> None:
@@ -248,11 +251,7 @@ def test_no_message_ends_a_session(loop_runner: asyncio.Runner) -> None:
             assert (await ws.receive()).type is WSMsgType.TEXT
 
     @settings(max_examples=150, deadline=None, database=None)
-    @given(
-        st.lists(
-            st.tuples(st.sampled_from([WSMsgType.TEXT, WSMsgType.BINARY]), messages), max_size=8
-        )
-    )
+    @given(st.lists(text_messages | binary_messages, max_size=8))
     def each_message_has_one_answer(batch: list[tuple[WSMsgType, bytes]]) -> None:
         loop_runner.run(exchange(batch))
 
@@ -417,3 +416,15 @@ async def test_our_own_bug_closes_with_1011_and_is_logged(
             assert (await ws.receive()).type is WSMsgType.CLOSE
         assert ws.close_code == 1011
         assert "sess_echo" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "data", [b'{"type":"\xff\xfe"}', b'{"type":"input_audio_buffer.clear","\xc3":1}']
+)
+async def test_text_that_is_not_utf8_is_no_text_message(data: bytes) -> None:
+    """RFC 6455, 8.1: fail the connection; 1007 says why."""
+    async with world() as it:
+        ws = await it.connect()
+        await ws.send_frame(data, WSMsgType.TEXT)
+        assert (await ws.receive()).type is WSMsgType.CLOSE
+        assert ws.close_code == CloseCode.NOT_UTF8

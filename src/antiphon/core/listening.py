@@ -75,6 +75,8 @@ class Listening:
         """How far the voice detector was given what was heard, and how far it has scored it."""
         self._audio_at_ms: Ms = 0
         """When something was last heard, or scored."""
+        self._after_own_commit = False
+        """The last turn was found, and its end too."""
 
     @property
     def user_speaks(self) -> bool:
@@ -273,6 +275,7 @@ class Listening:
             )
         )
         self._commit_turn(end, out)
+        self._after_own_commit = True
         return TurnEvent.COMMITTED
 
     def judge(self, item_id: str, completeness: float) -> None:
@@ -285,7 +288,8 @@ class Listening:
         Raises:
             Fault: there is too little audio to be a turn.
         """
-        held_ms = (len(self._buffer) + self._decoder.pending_samples) * 1000 / ms_to_samples(1000)
+        samples = self._buffer.end - self._first_to_commit + self._decoder.pending_samples
+        held_ms = samples * 1000 / ms_to_samples(1000)
         if held_ms < MIN_COMMIT_MS:
             raise Fault(
                 "input_audio_buffer_commit_empty",
@@ -296,10 +300,21 @@ class Listening:
         if self._turn is None:
             self._turn = self._new_turn(self._buffer.start)
         self._commit_turn(self._buffer.end, out)
+        self._after_own_commit = False
         self._restart_detection(out)
+
+    @property
+    def _first_to_commit(self) -> int:
+        """Where what a client may commit begins: not with the silence after a turn that we
+        committed, once it was scored.
+        """
+        if self._after_own_commit and self._detector is not None and self._detector.is_quiet:
+            return max(self._buffer.start, self._scored_to)
+        return self._buffer.start
 
     def clear(self, out: list[Effect]) -> None:
         self._buffer.clear()
+        self._after_own_commit = False
         self._decoder = decoder(self._format)
         self._drop_turn(out)
         self._restart_detection(out)

@@ -88,6 +88,10 @@ class TurnDetector:
         self._silence_from = 0
 
     @property
+    def is_quiet(self) -> bool:
+        return self._phase is Phase.QUIET
+
+    @property
     def in_turn(self) -> bool:
         return self._phase in (Phase.SPEAKING, Phase.PAUSING)
 

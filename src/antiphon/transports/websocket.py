@@ -196,6 +196,16 @@ async def _discard_input(fileno: int, timeout_s: float) -> None:
                     pass
 
 
+def _is_utf8(data: bytes) -> bool:
+    if data.isascii():  # Nearly all messages, and fast.
+        return True
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 _connection_numbers = itertools.count(1)
 
 
@@ -231,7 +241,7 @@ class WebSocketConnection:
             max_msg_size=self.limits.max_message_bytes,
             timeout=self.limits.close_timeout_s,
             protocols=protocols,
-            # Bytes: the JSON decoder takes them, and judges bad UTF-8 by itself.
+            # Bytes: the JSON decoder takes them.
             decode_text=False,
         )
 
@@ -355,6 +365,9 @@ class WebSocketConnection:
         while True:
             message = await receive()
             if message.type is WSMsgType.TEXT or message.type is WSMsgType.BINARY:
+                if message.type is WSMsgType.TEXT and not _is_utf8(message.data):
+                    self.close(CloseCode.NOT_UTF8, "A text message must be UTF-8.")
+                    return
                 self._handle(session, message.data)
                 # ``receive`` does not let go of the loop while messages lie ready.
                 messages += 1
