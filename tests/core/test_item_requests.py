@@ -297,7 +297,7 @@ def test_on_a_call_a_sideband_is_shown_the_audio_and_the_data_channel_is_not() -
 
 # --- Pictures ----------------------------------------------------------------
 
-PICTURE = InputImage("data:image/png;base64,AA==")
+PICTURE = InputImage("data:image/png;base64,iVBORw0KGgo=")
 
 
 def test_a_picture_is_refused_where_the_engine_makes_nothing_of_it() -> None:
@@ -314,3 +314,15 @@ def test_a_picture_is_taken_where_it_does() -> None:
     call = by_hand()
     call.client(client.ConversationItemCreate(item=Message(role="user", content=(PICTURE,))))
     assert len(call.conversation.items) == 1
+
+
+def test_what_is_no_picture_is_refused_at_its_place() -> None:
+    call, page = by_hand(), InputImage("https://example.com/cat.png")
+    message = Message(role="user", content=(InputText("See?"), page))
+    call.client(client.ConversationItemCreate(item=message))
+    assert refusal(call) == ("invalid_image_url", "item.content[1].image_url")
+    call.client(respond(input=(message,)))
+    assert refusal(call) == ("invalid_image_url", "response.input[0].content[1].image_url")
+    allowed = by_hand(image_urls=True)
+    allowed.client(client.ConversationItemCreate(item=message))
+    assert len(allowed.conversation.items) == 1
