@@ -22,6 +22,7 @@ examples:
 
 OPTIONAL_PARTS = {
     "uvloop": "faster event loop",
+    "ctranslate2": "free speech is understood, by Whisper: install antiphon[speech]",
     "sounddevice": "microphone and loudspeaker for `antiphon talk`: install antiphon[mic]",
 }
 

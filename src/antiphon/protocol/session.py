@@ -138,6 +138,10 @@ class TurnDetectionPatch(Struct, frozen=True):
 # --- Input -------------------------------------------------------------------
 
 
+STREAMS_WHILE_SPOKEN = frozenset({"gpt-realtime-whisper", "gpt-live-transcribe", "antiphon-live"})
+"""Transcription models whose deltas may come before the turn is committed."""
+
+
 class Transcription(Struct, frozen=True, omit_defaults=True):
     """Absent keys stay absent in the echo: Pipecat refuses ones that it does not know."""
 

@@ -18,6 +18,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 import msgspec
 from msgspec import Meta, Struct
 
+from antiphon.engines.cascade.stt.ears import DEFAULT_MODEL, RecognizerName
 from antiphon.errors import ConfigurationError
 from antiphon.server.toml_file import TomlFile, read_toml
 
@@ -126,12 +127,35 @@ class OfflineSettings(Struct, frozen=True, kw_only=True):
     voice: Annotated[str, Meta(description="Voice of sessions that name none.")] = "marin"
     stt_workers: Annotated[
         Annotated[int, Meta(ge=1)] | None,
-        Meta(description="Processes that recognise speech. Absent: one a core, four at most."),
+        Meta(
+            description="Turns that are recognised at the same time. Absent: one a core, "
+            "four at most."
+        ),
     ] = None
     agent: Annotated[
         str | None,
         Meta(description="Path of the agent script that the offline brain follows."),
     ] = None
+
+
+class SttSettings(Struct, frozen=True, kw_only=True):
+    """What recognises speech. Whisper needs the extra `speech`, which `make run` installs."""
+
+    recognizer: Annotated[
+        RecognizerName,
+        Meta(
+            description="`auto` is Whisper where it is installed, with pocketsphinx for what a "
+            "scripted agent expects, and pocketsphinx alone elsewhere."
+        ),
+    ] = "auto"
+    model: Annotated[
+        str,
+        Meta(
+            description="Which Whisper: `tiny.en` (English), `base` (99 languages, needs the "
+            "extra `speech-base`), or a folder with one for CTranslate2 (`model.bin`, "
+            "`config.json`, `vocabulary.json`)."
+        ),
+    ] = DEFAULT_MODEL
 
 
 class LlmSettings(Struct, frozen=True, kw_only=True):
@@ -256,6 +280,7 @@ class Config(Struct, frozen=True, kw_only=True):
     models: dict[str, str] = {}
     """Model names and patterns to engines, in the order of the file."""
     offline: OfflineSettings = OfflineSettings()
+    stt: SttSettings = SttSettings()
     llm: LlmSettings = LlmSettings()
     webrtc: WebRtcOptions = WebRtcOptions()
     limits: LimitSettings = LimitSettings()
@@ -265,6 +290,7 @@ SECTIONS: dict[str, type[Struct]] = {
     "server": ServerSettings,
     "engine": EngineSettings,
     "offline": OfflineSettings,
+    "stt": SttSettings,
     "llm": LlmSettings,
     "webrtc": WebRtcOptions,
     "limits": LimitSettings,

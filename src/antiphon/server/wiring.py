@@ -17,6 +17,7 @@ from antiphon.engines.cascade.llm.chat_messages import VOICE_HINT
 from antiphon.engines.cascade.llm.offline.brain import OfflineBrain
 from antiphon.engines.cascade.llm.openai_chat import OpenAIChatBrain
 from antiphon.engines.cascade.offline import WITH_LANGUAGE_MODEL, offline_engine
+from antiphon.engines.cascade.stt.ears import Ears, find_ears
 from antiphon.engines.engine import Engine, VoiceDetector
 from antiphon.engines.registry import EngineRegistry
 from antiphon.engines.vad.silero import SileroDetector
@@ -48,14 +49,15 @@ class Wired(NamedTuple):
     api: Api
     identity: Identity | None
     """Its TLS certificate; None: plain HTTP."""
+    ears_warning: str | None = None
 
     def warnings(self) -> list[str]:
         """What works, and will not be liked."""
-        warning = None if self.identity is None else self.identity.warning(datetime.now(UTC))
-        return [] if warning is None else [warning]
+        expiry = None if self.identity is None else self.identity.warning(datetime.now(UTC))
+        return [warning for warning in (expiry, self.ears_warning) if warning is not None]
 
 
-def make_engines(config: Config) -> list[Engine]:
+def make_engines(config: Config, ears: Ears) -> list[Engine]:
     """All engines that this configuration allows; none is started.
 
     Raises:
@@ -64,11 +66,17 @@ def make_engines(config: Config) -> list[Engine]:
     workers = config.offline.stt_workers
     chat = chat_settings(config)
     if chat is not None:
-        description = WITH_LANGUAGE_MODEL.format(model=chat.model)
-        return [offline_engine(OpenAIChatBrain(chat), description=description, stt_workers=workers)]
+        engine = offline_engine(
+            OpenAIChatBrain(chat),
+            description=WITH_LANGUAGE_MODEL.format(model=chat.model, hearing=ears.hearing),
+            ears=ears,
+            stt_workers=workers,
+            scripted=False,
+        )
+        return [engine]
     agent = config.offline.agent
     brain = OfflineBrain() if agent is None else OfflineBrain.from_file(Path(agent))
-    return [offline_engine(brain, stt_workers=workers)]
+    return [offline_engine(brain, ears=ears, stt_workers=workers)]
 
 
 class Parts(Struct, frozen=True, kw_only=True):
@@ -122,12 +130,17 @@ def wire(config: Config, parts: Parts | None = None) -> Wired:
     """Put the parts together, with ``parts`` in place of those that ``config`` allows.
 
     Raises:
-        ConfigurationError: a model name leads to no engine, or TLS cannot be served.
+        ConfigurationError: a model name leads to no engine, TLS cannot be served, or a part
+            that is asked for by name is not there.
     """
     parts = parts or Parts()
     server, limits = config.server, config.limits
+    engines, warning = parts.engines, None
+    if engines is None:
+        ears = find_ears(config.stt.recognizer, config.stt.model)
+        engines, warning = make_engines(config, ears), ears.warning
     registry = EngineRegistry(
-        make_engines(config) if parts.engines is None else parts.engines,
+        engines,
         default=config.engine.default,
         models=config.models,
     )
@@ -149,7 +162,7 @@ def wire(config: Config, parts: Parts | None = None) -> Wired:
             heartbeat_s=limits.heartbeat_seconds,
         ),
     )
-    return Wired(config, registry, hub, api, tls_identity(config))
+    return Wired(config, registry, hub, api, tls_identity(config), warning)
 
 
 def tls_identity(config: Config) -> Identity | None:

@@ -7,7 +7,6 @@ goes into an answer that has a section for each that was offered (RFC 3264, 8829
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
@@ -118,7 +117,7 @@ def _kept(offer: Offer, group: tuple[int, ...]) -> list[int]:
         return []
     if (carrier := offer.carrier(members[0])) not in members:
         members.insert(0, carrier)
-    if _is_by_aiortc(offer):
+    if offer.is_by_aiortc:
         members += [i for i in group if i not in members]
     return members
 
@@ -142,7 +141,7 @@ def _accepted(offer: Offer, i: int, ours: Section, voice: Voice) -> Iterator[str
         yield f"a=max-message-size:{MAX_MESSAGE_BYTES}"
     else:
         yield from _accepted_audio(offer, i, ours, voice)
-    with_candidates = offer.carrier(i) == i or _is_by_aiortc(offer)
+    with_candidates = offer.carrier(i) == i or offer.is_by_aiortc
     yield from _transport(ours, with_candidates=with_candidates)
 
 
@@ -181,10 +180,15 @@ def _carrying(section: Section, ours: Section) -> Iterator[str]:
     yield from _transport(ours, with_candidates=True)
 
 
+# aiortc (1.16) reads no port.  A section that is declined it takes for a transport of its own,
+# unless it is in the group; that one fails, and with it the whole connection.  It wants codecs and
+# a transport there too, and of a group it reads the candidates of the last section.
+
+
 def _declined(offer: Offer, section: Section, ours: Mapping[int, Section]) -> Iterator[str]:
     yield from _media_line(section, 0, section.formats, NO_ADDRESS)
     yield "a=inactive"
-    if _is_by_aiortc(offer):
+    if offer.is_by_aiortc:
         yield from _formats(section)
         yield from _transport(next(iter(ours.values())), with_candidates=True)
 
@@ -211,11 +215,3 @@ def _transport(ours: Section, *, with_candidates: bool) -> Iterator[str]:
     names = ["candidate", "end-of-candidates"] if with_candidates else []
     for name in (*names, "ice-ufrag", "ice-pwd", "fingerprint", "setup"):
         yield from (f"a={name}:{value}" if value else f"a={name}" for value in ours.own(name))
-
-
-def _is_by_aiortc(offer: Offer) -> bool:
-    """Aiortc (1.16) reads no port.  A section that is declined it takes for a transport of its own,
-    unless it is in the group; that one fails, and with it the whole connection.  It wants codecs
-    and a transport there too, and of a group it reads the candidates of the last section.
-    """
-    return bool(re.fullmatch(r"- (\d+) \1 IN IP4 0\.0\.0\.0", offer.origin))

@@ -85,7 +85,8 @@ class Offer(NamedTuple):
     groups: tuple[tuple[int, ...], ...]
     """The sections of each BUNDLE group."""
     ice_lite: bool
-    origin: str
+    is_by_aiortc: bool
+    """Which reads answers in a way of its own."""
 
     @property
     def has_channel(self) -> bool:
@@ -103,21 +104,33 @@ class Offer(NamedTuple):
     def carrier(self, section: int) -> int:
         """The section whose transport an accepted one uses: RFC 9143, 7.3.1.
 
-        It may be one of which we want nothing else: the first of its group, where the ones that
-        we want are bundle-only, or say no more of their transport.
+        It may be one of which we want nothing else, the first of its group, where those that we
+        want are bundle-only or show no address of their own: under the policy "max-bundle"
+        browsers have one transport, that of the first, and Chromium breaks where it is declined.
         """
         group = self.group(section)
         if group is None:
             return section
         accepted = self.accepted
-        own = [i for i in group if self.sections[i].port and _transport(self.sections[i])]
-        return next((i for i in own if i in accepted), own[0])
+        able = [i for i in group if self.sections[i].port and _transport(self.sections[i])]
+        if able[0] in accepted:
+            return able[0]
+        return next((i for i in able if i in accepted and self._stands_alone(i)), able[0])
+
+    def _stands_alone(self, section: int) -> bool:
+        """Whether it has an address of its own; 9 is the port of none (RFC 8840, 4.1.1)."""
+        return self.sections[section].port != 9 or bool(self.sections[section].own("candidate"))
 
     def transport(self, section: int) -> Transport:
-        """Of a section that is a carrier."""
+        """Of a section that is a carrier, with all addresses of its group."""
         transport = _transport(self.sections[section])
         assert transport is not None
-        return transport
+        known = dict.fromkeys(transport.candidates)
+        for member in self.group(section) or ():
+            other = _transport(self.sections[member])
+            if other is not None and other.ice_username == transport.ice_username:
+                known |= dict.fromkeys(other.candidates)
+        return transport._replace(candidates=tuple(known)[:MAX_CANDIDATES])
 
 
 def read_offer(sdp: str) -> Offer:
@@ -146,7 +159,7 @@ def read_offer(sdp: str) -> Offer:
         max_message_bytes=_max_message_bytes(sections[data.section]) if data else None,
         groups=groups,
         ice_lite="ice-lite" in description.attributes,
-        origin=description.origin,
+        is_by_aiortc=_is_by_aiortc(description),
     )
 
 
@@ -173,6 +186,11 @@ def transport_of(description: Description, section: int) -> Transport | None:
     """How one of the sections travels, where it says all that is needed."""
     known = description.sections[section : section + 1]
     return _transport(known[0]) if known else None
+
+
+def _is_by_aiortc(description: Description) -> bool:
+    origin = re.fullmatch(r"- (\d{10}) \1 IN IP4 0\.0\.0\.0", description.origin)
+    return origin is not None and description.all("msid-semantic") == ["WMS *"]
 
 
 # --- BUNDLE (RFC 9143) --------------------------------------------------------
@@ -280,7 +298,8 @@ def _is_payload_type(number: str) -> bool:
 
 
 def _data(sections: tuple[Section, ...], groups: tuple[tuple[int, ...], ...]) -> Data | None:
-    for i, section in enumerate(sections):
+    # Bundle-only ones last: one of the others may have to carry them.
+    for i, section in sorted(enumerate(sections), key=lambda one: one[1].port == 0):
         if (
             section.kind == "application"
             and section.profile in _DATA_PROFILES
