@@ -149,7 +149,14 @@ class Hearing:
         self, item_id: str, pcm: bytes, *, grammar: Grammar | None, language: str | None
     ) -> None:
         """A turn that comes all at once, beside the one that may be open."""
-        turn = Turn(item_id, self._recognizer, self._news, grammar=grammar, language=language)
+        turn = Turn(
+            item_id,
+            self._recognizer,
+            self._news,
+            grammar=grammar,
+            language=language,
+            live=False,
+        )
         turn.feed(pcm)
         self._finish(turn)
 
