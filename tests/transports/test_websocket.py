@@ -21,6 +21,8 @@ from websockets.asyncio.client import connect
 
 from antiphon.protocol.client import ClientEvent
 from antiphon.protocol.closes import CloseCode
+from antiphon.protocol.items import FunctionCallOutput
+from antiphon.protocol.server import ConversationItemDone
 from antiphon.runtime.connection import Connection
 from antiphon.server.serve import listening
 from antiphon.transports.websocket import (
@@ -282,15 +284,20 @@ async def test_a_message_above_the_limit_closes_with_1009(limit: int) -> None:
         assert it.counters.oversized_closed == 1
 
 
-async def test_an_event_that_some_clients_refuse_is_logged(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    async with world() as it:
-        ws = await it.connect(max_msg_size=4 * MIB)
-        it.connections[0].send(audio_delta(bytes(MIB)))
-        await ws.receive_json()
-        assert it.counters.oversized_events_sent == 1
-        assert "ResponseOutputAudioDelta of 139" in caplog.text
+async def test_an_event_that_some_clients_refuse_comes_in_pieces_or_in_short() -> None:
+    """Pipecat and other users of `websockets` close on more than 1 MiB."""
+    async with world() as it, connect(f"ws://127.0.0.1:{it.port}/", max_size=MIB) as ws:
+        await ws.recv()
+        it.connections[0].send(audio_delta(bytes(range(256)) * 4_096))
+        deltas = [json.loads(await ws.recv())["delta"] for _ in range(2)]
+        assert b"".join(map(base64.b64decode, deltas)) == bytes(range(256)) * 4_096
+        output = FunctionCallOutput(id="item_1", call_id="call_1", output="é" * MIB)
+        it.connections[0].send(
+            ConversationItemDone(event_id="event_9", previous_item_id=None, item=output)
+        )
+        told = json.loads(await ws.recv())
+        assert told["item"]["output"].endswith("é…")
+        assert it.counters.events_shortened == 2
 
 
 # --- Slow, silent and greedy clients -----------------------------------------

@@ -30,6 +30,7 @@ from msgspec import Struct
 from antiphon.errors import ProtocolError
 from antiphon.protocol.closes import CloseCode
 from antiphon.protocol.dialect import GA, Dialect
+from antiphon.protocol.fitting import fitting
 from antiphon.protocol.server import ServerEvent
 from antiphon.runtime.door import SessionDoor
 
@@ -71,7 +72,7 @@ class WebSocketCounters:
         self.slow_readers_closed = 0
         self.half_open_reaped = 0
         self.oversized_closed = 0
-        self.oversized_events_sent = 0
+        self.events_shortened = 0
 
 
 _HEADER_126 = struct.Struct("!BBH").pack
@@ -290,19 +291,19 @@ class WebSocketConnection:
         if self._closing is not None:
             return
         for payload in self._dialect.encode(event):
-            self._send_message(payload, event)
+            messages = [payload]
+            if len(payload) > MAX_EVENT_BYTES:
+                messages = self._shortened(payload, event)
+            for message in messages:
+                self.sent += 1
+                self._writer.write(message)
 
-    def _send_message(self, payload: bytes, event: ServerEvent) -> None:
-        if len(payload) > MAX_EVENT_BYTES:
-            self._counters.oversized_events_sent += 1
-            log.warning(
-                "%s: a %s of %d bytes is more than some clients take",
-                self._id,
-                type(event).__name__,
-                len(payload),
-            )
-        self.sent += 1
-        self._writer.write(payload)
+    def _shortened(self, payload: bytes, event: ServerEvent) -> list[bytes]:
+        self._counters.events_shortened += 1
+        log.info(
+            "%s: a %s of %d bytes is told in short", self._id, type(event).__name__, len(payload)
+        )
+        return fitting(payload, MAX_EVENT_BYTES)
 
     def close(self, code: int, reason: str) -> None:
         if self._closing is None:
