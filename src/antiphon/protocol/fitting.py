@@ -76,7 +76,9 @@ def _cut_to_fit(event: Event, limit_bytes: int) -> bytes | None:
 
 def _longest(fits: Callable[[int], bool], low: int, high: int) -> int | None:
     """The greatest length from ``low`` to ``high`` that fits, as all shorter ones do."""
-    best = None
+    if high < low or not fits(low):
+        return None
+    best, low = low, low + 1
     while low <= high:
         length = (low + high) // 2
         if fits(length):
