@@ -93,7 +93,8 @@ class ZeroSession:
         elif isinstance(command, Generate):
             self._begin(command.response_id)
         elif isinstance(command, TurnBegan):
-            self._turn_began = f"{self._heard_samples} {self._heard_ns}"
+            heard_samples = command.from_sample + len(command.pcm) // 2
+            self._turn_began = f"{heard_samples} {time.time_ns()}"
         elif isinstance(command, TurnCommitted):
             self.tell(TranscriptEnded(command.item_id, "hello"))
         elif isinstance(command, StopGenerating):

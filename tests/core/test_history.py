@@ -129,8 +129,8 @@ def test_nobody_else_changes_an_item() -> None:
     changes = {"say", "speak", "end_early", "cut"}
     holders = {"entry", "part", "message", "call"}
     for path in core.glob("*.py"):
-        if path.name in ("history.py", "items.py", "item_requests.py"):
-            continue  # The last one fills in an item before it is one.
+        if path.name in ("history.py", "items.py"):
+            continue
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Assign | ast.AugAssign):
                 targets = node.targets if isinstance(node, ast.Assign) else [node.target]

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from antiphon.core.causes import Word
+from antiphon.core.causes import Attached, Word
 from antiphon.core.effects import SendTo, TurnCommitted
 from antiphon.core.items import MAX_AUDIO_BYTES
 from antiphon.protocol import client, server
@@ -17,6 +17,7 @@ from antiphon.protocol.items import (
     Message,
     OutputAudio,
 )
+from antiphon.testing.virtual_call import CLIENT
 from tests.core.stories import (
     append,
     by_hand,
@@ -159,14 +160,6 @@ def test_audio_too_long_to_be_kept_is_left_out() -> None:
         call.client(client.ConversationItemDelete(item_id="mine"))
 
 
-def test_where_the_server_plays_audio_is_left_out() -> None:
-    call, item_id = answered(playout="server")
-    call.client(client.ConversationItemRetrieve(item_id=item_id))
-    item = call.one(server.ConversationItemRetrieved).item
-    assert isinstance(item, Message)
-    assert item.content == (OutputAudio("Seven, eight, nine"),)
-
-
 # --- Truncate ----------------------------------------------------------------
 
 
@@ -275,9 +268,36 @@ def test_what_is_not_there_cannot_be_asked_for(event: client.ClientEvent, code: 
     assert refusal(call) == (code, "item_id")
 
 
+def test_truncation_before_the_first_sound_keeps_nothing() -> None:
+    call = by_hand()
+    call.client(respond()).engine_speaks(0, "Seven, eight, nine")
+    item_id = ids(call)[-1]
+    call.client(client.ConversationItemTruncate(item_id=item_id, audio_end_ms=0))
+    assert transcript(call, item_id) == ""
+    call.engine_speaks(1_000, "", words=WORDS).engine_finishes()
+    assert transcript(call, item_id) == ""
+
+
+def test_on_a_call_a_sideband_is_shown_the_audio_and_the_data_channel_is_not() -> None:
+    call = by_hand(playout="server")
+    call.give(Attached("sideband", owns=False))
+    call.client(respond()).engine_speaks(1_000, "Hello.").engine_finishes().wait(1_000).take()
+    retrieve = client.ConversationItemRetrieve(item_id=ids(call)[-1])
+    shown = {}
+    for connection in ("sideband", CLIENT):
+        call.client(retrieve, connection=connection)
+        item = call.one(server.ConversationItemRetrieved).item
+        assert isinstance(item, Message)
+        shown[connection] = item.content
+    assert shown == {
+        "sideband": (OutputAudio("Hello.", bytes(48_000)),),
+        CLIENT: (OutputAudio("Hello."),),
+    }
+
+
 # --- Pictures ----------------------------------------------------------------
 
-PICTURE = InputImage("data:image/png;base64,AA==")
+PICTURE = InputImage("data:image/png;base64,iVBORw0KGgo=")
 
 
 def test_a_picture_is_refused_where_the_engine_makes_nothing_of_it() -> None:
@@ -294,3 +314,15 @@ def test_a_picture_is_taken_where_it_does() -> None:
     call = by_hand()
     call.client(client.ConversationItemCreate(item=Message(role="user", content=(PICTURE,))))
     assert len(call.conversation.items) == 1
+
+
+def test_what_is_no_picture_is_refused_at_its_place() -> None:
+    call, page = by_hand(), InputImage("https://example.com/cat.png")
+    message = Message(role="user", content=(InputText("See?"), page))
+    call.client(client.ConversationItemCreate(item=message))
+    assert refusal(call) == ("invalid_image_url", "item.content[1].image_url")
+    call.client(respond(input=(message,)))
+    assert refusal(call) == ("invalid_image_url", "response.input[0].content[1].image_url")
+    allowed = by_hand(image_urls=True)
+    allowed.client(client.ConversationItemCreate(item=message))
+    assert len(allowed.conversation.items) == 1

@@ -231,7 +231,7 @@ def _content(role: str) -> st.SearchStrategy[Any]:
         st.builds(items.InputAudio, st.none() | TEXT, ABSENT | PCM),
         st.builds(items.OutputText, TEXT),
         st.builds(items.OutputAudio, st.none() | TEXT),
-        st.just(items.InputImage("data:image/png;base64,AA==")),
+        st.just(items.InputImage("data:image/png;base64,iVBORw0KGgo=")),
     )
 
 

@@ -6,8 +6,15 @@ import pytest
 
 from antiphon.audio import g711
 from antiphon.core.causes import Heard, VoiceScored
-from antiphon.core.effects import DetectVoice, Hear, InputDropped, TurnBegan, TurnCommitted
-from antiphon.core.listening import MAX_APPEND_BYTES
+from antiphon.core.effects import (
+    DetectVoice,
+    Hear,
+    InputDropped,
+    ScoreVoice,
+    TurnBegan,
+    TurnCommitted,
+)
+from antiphon.core.listening import AUDIO_AWAY_MS, MAX_APPEND_BYTES, UNSCORED_SAMPLES
 from antiphon.core.turns import WINDOW_SAMPLES
 from antiphon.protocol import client, server
 from antiphon.protocol import session as wire
@@ -208,6 +215,28 @@ def test_a_commit_without_speech_is_legal_under_detection() -> None:
     ]
 
 
+def test_a_commit_just_after_our_own_finds_nothing_but_silence() -> None:
+    """Clients with a button commit when it is released; voice detection was quicker."""
+    call = hands_free(QUIETLY)
+    call.user_speaks(400).user_is_quiet(1_000).take()
+    call.client(COMMIT)
+    assert refusal(call) == ("input_audio_buffer_commit_empty", None)
+
+
+def test_but_what_was_not_scored_yet_may_hold_a_word() -> None:
+    call = hands_free(QUIETLY)
+    call.user_speaks(400).user_is_quiet(1_000).take()
+    call.client(append(300), COMMIT)
+    assert "input_audio_buffer.committed" in call.types()
+
+
+def test_and_so_may_what_was_just_scored_as_a_voice() -> None:
+    call = hands_free(QUIETLY)
+    call.user_speaks(400).user_is_quiet(1_000).user_speaks(40).take()
+    call.client(COMMIT)
+    assert "input_audio_buffer.committed" in call.types()
+
+
 def test_clearing_in_mid_speech_forgets_the_turn() -> None:
     call = hands_free()
     call.user_speaks(400).take()
@@ -341,3 +370,137 @@ def test_noise_reduction_can_be_switched_on_changed_and_off() -> None:
     call.client(update_input(noise_reduction=None), append(200), COMMIT)
     held = len(call.one(TurnCommitted).pcm)
     assert 2 * 24 * 700 <= held <= 2 * 24 * 800, "a reducer may keep a little to itself"
+
+
+# --- Audio that comes as it pleases --------------------------------------------
+
+
+def words(call: LawfulCall) -> dict[str, bytes]:
+    """What the engine was given of each turn."""
+    given: dict[str, bytes] = {}
+    turn = ""
+    for effect in call.everything:
+        if isinstance(effect, TurnBegan):
+            turn = effect.item_id
+            given[turn] = effect.pcm
+        elif isinstance(effect, Hear):
+            given[turn] += effect.pcm
+    return given
+
+
+def score(call: LawfulCall, spoken: Sequence[bool]) -> None:
+    """Score windows of 32 ms, from the first one on."""
+    for number, is_voice in enumerate(spoken, start=1):
+        call.give(VoiceScored(number * WINDOW_SAMPLES, 0.9 if is_voice else 0.01))
+
+
+def test_an_engine_hears_no_more_of_a_turn_than_the_turn_however_fast_it_came() -> None:
+    spoken = [*[False] * 5, *[True] * 10, *[False] * 40, *[True] * 10, *[False] * 40]
+    numbered = b"".join(bytes([n, 0]) * WINDOW_SAMPLES for n in range(len(spoken)))
+    call = hands_free(QUIETLY)
+    call.client(client.InputAudioBufferAppend(audio=numbered))
+    score(call, spoken)
+    first, second = words(call).values()
+    assert set(first[::2]) == set(range(5 + 10 + 16)), "500 ms of silence end a turn"
+    assert set(second[::2]) == set(range(55 - 10, 65 + 16)), "300 ms before it belong to it"
+
+
+def test_a_detector_has_never_much_more_before_it_than_it_has_scored() -> None:
+    call = hands_free(QUIETLY)
+    call.client(append(55_000))
+    given = [e for e in call.effects if isinstance(e, ScoreVoice)]
+    assert [len(e.pcm) for e in given] == [2 * UNSCORED_SAMPLES]
+    score(call, [False] * (55_000 // 32))
+    given = [e for e in call.effects if isinstance(e, ScoreVoice)]
+    assert sum(len(e.pcm) for e in given) == len(append(55_000).audio), "and all of it in the end"
+
+
+def test_more_than_can_be_listened_to_is_refused() -> None:
+    call = hands_free(QUIETLY)
+    for _ in range(2):
+        call.client(append(299_000))
+    assert call.types() == []
+    call.client(append(3_000))
+    assert refusal(call) == ("input_audio_buffer_full", "audio")
+    score(call, [False] * 100)
+    call.client(append(3_000))
+    assert call.types() == []
+
+
+@pytest.mark.parametrize("audio_format", [wire.PcmuFormat(), wire.PcmaFormat()])
+def test_so_is_an_append_that_is_longer_than_the_buffer(audio_format: object) -> None:
+    call = call_with(format=audio_format, turn_detection=None)
+    call.client(client.InputAudioBufferAppend(audio=bytes(8 * 601_000)))
+    assert refusal(call) == ("input_audio_buffer_full", "audio")
+
+
+def test_that_older_audio_is_lost_is_told_once_until_the_buffer_is_emptied() -> None:
+    call = by_hand()
+    for _ in range(2):
+        for _ in range(3):
+            call.client(append(300_000))
+        assert call.types() == ["error"]
+        call.client(CLEAR).take()
+
+
+# --- Audio that stays away -----------------------------------------------------
+
+
+def test_a_microphone_that_falls_silent_in_mid_word_ends_the_turn() -> None:
+    call = hands_free()
+    call.user_speaks(400).take()
+    call.wait(AUDIO_AWAY_MS - 1)
+    assert call.types() == []
+    call.wait(1)
+    stopped, committed, *_ = effects = call.events()
+    assert isinstance(stopped, server.SpeechStopped)
+    assert stopped.audio_end_ms == 400, "media time stood still"
+    assert isinstance(committed, server.InputAudioBufferCommitted)
+    assert of_kind(effects, server.ResponseCreated)
+
+
+def test_and_the_user_is_awaited_as_ever() -> None:
+    call = hands_free(wire.ServerVad(idle_timeout_ms=5_000))
+    call.user_speaks(400).wait(AUDIO_AWAY_MS).engine_writes("Are you there?").engine_finishes()
+    call.take()
+    call.wait(5_000)
+    assert "input_audio_buffer.timeout_triggered" in call.types()
+
+
+def test_when_it_comes_back_a_new_turn_is_found() -> None:
+    call = hands_free(QUIETLY)
+    call.user_speaks(400).wait(AUDIO_AWAY_MS)
+    call.user_speaks(400).user_is_quiet(600)
+    assert len(of_kind(call.events(), server.InputAudioBufferCommitted)) == 2
+
+
+def test_a_network_that_stalls_cuts_no_turn_in_two() -> None:
+    call = hands_free(QUIETLY)
+    call.user_speaks(400)
+    call.wait(3_000).user_speaks(400)
+    call.wait(3_000).user_speaks(400).user_is_quiet(600)
+    assert len(of_kind(call.events(), server.InputAudioBufferCommitted)) == 1
+
+
+def test_a_detector_that_still_scores_is_waited_for() -> None:
+    call = hands_free(QUIETLY)
+    call.client(append(20_000))
+    for number in range(1, 600):
+        call.wait(20)
+        call.give(VoiceScored(number * WINDOW_SAMPLES, 0.9))
+    assert call.types() == ["input_audio_buffer.speech_started"]
+
+
+def test_a_longer_silence_that_the_session_wants_is_kept() -> None:
+    call = hands_free(wire.ServerVad(silence_duration_ms=6_000, create_response=False))
+    call.user_speaks(400).take()
+    call.wait(5_900)
+    assert call.types() == []
+    call.wait(100)
+    assert "input_audio_buffer.speech_stopped" in call.types()
+
+
+def test_a_turn_that_the_client_commits_is_its_own_to_end() -> None:
+    call = by_hand()
+    call.client(append(400)).wait(60_000)
+    assert call.types() == []

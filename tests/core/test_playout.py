@@ -162,7 +162,7 @@ def test_speaking_over_the_assistant_cuts_it_at_what_was_heard() -> None:
     assert isinstance(truncated, server.ConversationItemTruncated)
     assert 1_040 <= truncated.audio_end_ms <= 1_080
     assert heard(call) == "One"
-    call.wait(5_000)
+    call.wait(3_000)
     assert call.types() == []
 
 

@@ -13,13 +13,27 @@ from antiphon.core.causes import (
     EngineSaid,
     EngineSpoke,
     EngineWrote,
+    TranscriptEnded,
     Word,
 )
-from antiphon.core.effects import Configure, Effect, Generate, StopGenerating
+from antiphon.core.effects import (
+    Configure,
+    Effect,
+    Generate,
+    StopGenerating,
+    TurnCommitted,
+)
 from antiphon.core.responses import MAX_OUT_OF_BAND
 from antiphon.protocol import client, server
 from antiphon.protocol import session as wire
-from antiphon.protocol.items import FunctionCall, InputText, ItemReference, Message, OutputAudio
+from antiphon.protocol.items import (
+    FunctionCall,
+    InputAudio,
+    InputText,
+    ItemReference,
+    Message,
+    OutputAudio,
+)
 from antiphon.testing.virtual_call import session
 from tests.core.stories import (
     append,
@@ -33,6 +47,7 @@ from tests.core.stories import (
     respond,
     text,
     update,
+    update_input,
 )
 from tests.core.witness import LawfulCall
 
@@ -578,3 +593,46 @@ def test_a_functions_output_keeps_its_call_however_long() -> None:
         "FunctionCall",
         "FunctionCallOutput",
     ]
+
+
+# --- What is heard in `input` --------------------------------------------------
+
+HEARD = Message(role="user", content=(InputAudio(audio=b"\1\0" * 2_400),), id="mine")
+
+
+def test_the_words_of_audio_in_the_input_are_found_out_before_it_is_answered() -> None:
+    call = by_hand()
+    call.client(text("Something else.", "mine")).take()
+    call.client(respond(input=(HEARD,), conversation="none"))
+    effects = call.take()
+    committed = next(e for e in effects if isinstance(e, TurnCommitted))
+    asked = generate(effects)
+    assert effects.index(committed) < effects.index(asked)
+    assert committed.pcm == b"\1\0" * 2_400
+    [item] = asked.items
+    assert isinstance(item, Message)
+    assert (item.id, item.content) == (committed.item_id, (InputAudio(None),))
+    assert committed.item_id != "mine", "the words of another item are known under that name"
+
+
+def test_what_was_said_in_the_input_is_told_to_nobody_else() -> None:
+    call = by_hand()
+    call.client(update_input(transcription=wire.TranscriptionPatch(model="whisper-1")))
+    call.client(respond(input=(HEARD,))).take()
+    call.give(TranscriptEnded(call.turn_id, "Who is there?"))
+    assert call.take() == []
+    assert ids(call) == []
+
+
+def test_audio_of_the_input_counts_as_heard() -> None:
+    call = by_hand()
+    call.client(respond(input=(HEARD,))).engine_finishes()
+    usage = done(call).usage
+    assert usage is not None
+    assert usage.input_token_details.audio_tokens == 1
+
+
+def test_a_mistake_in_the_input_is_found_at_its_place() -> None:
+    call = by_hand()
+    call.client(respond(input=(HEARD, Message(role="user", content=(OutputAudio("x"),)))))
+    assert refusal(call) == ("invalid_value", "response.input[1].content[0].type")

@@ -43,7 +43,7 @@ LOOK = wire.FunctionTool("look", parameters={})
             wire.RetentionRatio(0.5),
         ),
         ('{"tracing":"auto"}', "tracing", "auto"),
-        ('{"prompt":{"id":"p"}}', "prompt", {"id": "p"}),
+        ('{"prompt":{"id":"p"}}', "prompt", wire.StoredPrompt("p")),
         (
             '{"include":["item.input_audio_transcription.logprobs"]}',
             "include",

@@ -14,11 +14,13 @@ from antiphon.core.conversation import Conversation
 from antiphon.core.effects import (
     ClearPlayout,
     Close,
+    DetectVoice,
     Effect,
     Generate,
     Hear,
     InputDropped,
     PlayAudio,
+    ScoreVoice,
     SendTo,
     StopGenerating,
     TurnBegan,
@@ -99,10 +101,16 @@ class Witness:
         self.recollection = Recollection()
         self.turn: str | None = None
         """Open at the engine."""
+        self.turn_from = 0
+        self.turn_pcm = b""
+        """What the engine was given of it."""
+        self.heard_samples = 0
+        """How much of the microphone came, as far as engine and voice detector know."""
+        self.given_to: int | None = None
+        """How far the voice detector was given what was heard; None: it begins afresh."""
         self.speaking: str | None = None
         self.committed: set[str] = set()
         self.transcribed: set[str] = set()
-        self.heard_samples = 0
         self.sounding: set[str] = set()
         self.sounded: set[str] = set()
         self.silenced: set[str] = set()
@@ -235,18 +243,30 @@ class Witness:
             self._see_command(event, cause)
 
     def _see_command(self, command: Effect, cause: Cause) -> None:
+        if isinstance(command, Hear | ScoreVoice):
+            end = command.at_sample + len(command.pcm) // 2
+            self.heard_samples = max(self.heard_samples, end)
         match command:
-            case Hear(pcm, at_sample):
-                assert at_sample == self.heard_samples, "what is heard has no gaps"
-                self.heard_samples += len(pcm) // 2
-            case TurnBegan(item_id=item_id):
+            case DetectVoice():
+                self.given_to = None
+            case ScoreVoice(pcm, at_sample):
+                assert self.given_to in (None, at_sample), "what is scored has no gaps"
+                self.given_to = at_sample + len(pcm) // 2
+            case Hear(pcm, at_sample) if self.turn is not None:
+                heard_to = self.turn_from + len(self.turn_pcm) // 2
+                assert at_sample == heard_to, "what is heard of a turn has no gaps"
+                self.turn_pcm += pcm
+            case TurnBegan(item_id, from_sample, pcm):
                 assert self.turn is None
-                self.turn = item_id
+                self.turn, self.turn_from, self.turn_pcm = item_id, from_sample, pcm
             case InputDropped():
                 self.turn = self.speaking = None
-            case TurnCommitted(item_id=item_id):
+            case TurnCommitted(item_id=item_id) if _brings_input(cause):
+                assert item_id not in self.order, "it is for this response alone"
+            case TurnCommitted(item_id, pcm):
                 assert item_id in self.order
-                self.turn = None
+                if item_id == self.turn:
+                    self._see_whole_turn(pcm)
                 self.committed.add(item_id)
             case Generate(response_id=response_id):
                 assert response_id not in self.generated
@@ -271,6 +291,14 @@ class Witness:
                 self.silenced |= self.sounding
             case _:
                 pass
+
+    def _see_whole_turn(self, pcm: bytes) -> None:
+        """The engine has heard the turn, and no more of what follows it."""
+        self.turn = None
+        if self.terms.engine_finds_turns:  # It heard all, and said itself where the turn ends.
+            assert self.turn_pcm.startswith(pcm)
+        else:
+            assert self.turn_pcm == pcm
 
     def _see_item_event(self, event: ServerEvent) -> None:
         match event:
@@ -451,6 +479,15 @@ class Witness:
         seen = self.responses[response_id]
         assert not seen.done, "nothing of a response follows its done"
         return seen
+
+
+def _brings_input(cause: Cause) -> bool:
+    if not isinstance(cause, causes.ClientSent):
+        return False
+    event = cause.event
+    return isinstance(event, client.ResponseCreate) and bool(
+        event.response and event.response.input
+    )
 
 
 def dump(conversation: Conversation) -> object:

@@ -65,10 +65,38 @@ REFUSED: list[tuple[str, str, str | None, str]] = [
         "'session.tools[0].name'",
     ),
     (
-        f'{{"type": "session.update", "session": {{"prompt": {NESTED}}}}}',
+        f'{{"type": "session.update", "session": {{"prompt": {{"id": "p", "variables": {{"a": '
+        f"{NESTED}}}}}}}}}",
         "invalid_event",
         None,
         "nested too deeply",
+    ),
+    (
+        '{"type": "session.update", "session": {"prompt": {"id": "p", "variables": {"a": [1'
+        + "0" * 20
+        + "]}}}}",
+        "invalid_value",
+        "session.prompt.variables.a[0]",
+        "64 bits",
+    ),
+    (
+        '{"type": "session.update", "session": {"audio": {"input": {"noise_reduction": '
+        '{"type": "near_field", "strength": 1.5}}}}}',
+        "invalid_value",
+        "session.audio.input.noise_reduction.strength",
+        "<= 1.0",
+    ),
+    (
+        '{"type": "response.create", "response": {"audio": {"output": {"speed": 9}}}}',
+        "invalid_value",
+        "response.audio.output.speed",
+        "<= 1.5",
+    ),
+    (
+        '{"type": "session.update", "session": {"tracing": 5}}',
+        "invalid_type",
+        "session.tracing",
+        "expected",
     ),
     (
         '{"type": "input_audio_buffer.append", "audio": "A"}',

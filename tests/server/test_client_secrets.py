@@ -191,7 +191,8 @@ async def test_a_body_that_is_no_object_is_refused(client: Client, body: str | b
 
 async def test_strict_refuses_unknown_settings(client: Client) -> None:
     body = {"session": {"type": "realtime", "voice": "ash"}}
-    await mint(client, body)
+    minted = await mint(client, body)
+    assert minted["session"]["audio"]["output"]["voice"] == "ash"
     error = await refusal(client, body, path="/strict/realtime/client_secrets")
     assert (error["code"], error["param"]) == ("unknown_parameter", "session.voice")
 

@@ -57,7 +57,7 @@ class Conversation:
             case causes.VoiceScored():
                 self._on_scored(cause, now_ms, out)
             case causes.Heard():
-                self._listening.hear(cause.pcm, out, by_hand=False)
+                self._listening.hear(cause.pcm, now_ms, out, by_hand=False)
             case (
                 causes.EngineSpoke()
                 | causes.EngineSaid()
@@ -174,6 +174,8 @@ class Conversation:
                     return
                 case Deadline.SOUND_ENDS:
                     self._stage.sounding.on_boundary(now_ms, out)
+                case Deadline.AUDIO_STAYS_AWAY:
+                    self._floor.on_turn(self._listening.audio_stays_away(now_ms, out), now_ms, out)
                 case Deadline.USER_IS_IDLE:
                     self._floor.on_user_is_idle(out)
                 case _:
@@ -203,7 +205,7 @@ class Conversation:
     # --- The user's voice, and the engine's news of it -----------------------
 
     def _on_scored(self, cause: causes.VoiceScored, now_ms: Ms, out: list[Effect]) -> None:
-        event = self._listening.score(cause.at_sample, cause.user_probability, out)
+        event = self._listening.score(cause.at_sample, cause.user_probability, now_ms, out)
         if event is not None:
             self._stage.sounding.played(cause.played_samples)
             self._floor.on_turn(event, now_ms, out)
@@ -251,7 +253,7 @@ class Conversation:
     ) -> None:
         match event:
             case client.InputAudioBufferAppend():
-                self._listening.append(event.audio, out)
+                self._listening.append(event.audio, now_ms, out)
             case client.SessionUpdate():
                 self._on_session_update(event, out)
             case client.InputAudioBufferCommit():

@@ -13,6 +13,7 @@ class Deadline(Enum):
     SESSION_EXPIRES = "the session has lasted as long as it may"
     OWNER_STAYS_AWAY = "the last connection that owned the session is gone, and none came back"
     SOUND_ENDS = "a response's sound ends, and that of another waits behind it"
+    AUDIO_STAYS_AWAY = "a turn has begun, and no more of the microphone has come for a while"
     USER_IS_IDLE = "the user has said nothing since the assistant's last words were heard"
 
 

@@ -41,7 +41,10 @@ class Configure(_Command, frozen=True, tag="configure"):
 
 
 class Hear(_Command, frozen=True, tag="hear"):
-    """Microphone audio, as it comes; also for the voice detector."""
+    """Microphone audio: as it comes, where the engine finds the turns or the client commits
+    them.  Where our detector finds them, audio of the turn that has begun, as far as it was
+    scored: what piled up behind the turn belongs to another.
+    """
 
     pcm: bytes
     at_sample: int
@@ -108,9 +111,17 @@ EngineCommand = (
 
 
 class DetectVoice(_Command, frozen=True, tag="detect_voice"):
-    """Score `Hear` from now on (afresh), or stop."""
+    """Score what is given from now on (afresh), or stop."""
 
     on: bool
+
+
+class ScoreVoice(_Command, frozen=True, tag="score_voice"):
+    """Microphone audio to score, without gaps, and never much more than has been scored."""
+
+    pcm: bytes
+    at_sample: int
+    """Media position of the first sample."""
 
 
 # --- To the playout, where the server owns it --------------------------------
@@ -136,5 +147,7 @@ class Close(_Command, frozen=True, tag="close"):
     reason: str
 
 
-Command = SendTo | EngineCommand | DetectVoice | PlayAudio | ClearPlayout | Record | Close
+Command = (
+    SendTo | EngineCommand | DetectVoice | ScoreVoice | PlayAudio | ClearPlayout | Record | Close
+)
 Effect = ServerEvent | Command

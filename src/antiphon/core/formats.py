@@ -20,6 +20,11 @@ def encoder(wire: AudioFormat) -> Encoder:
     return Encoder(_format(wire))
 
 
+def decoded_samples(wire: AudioFormat, data: bytes) -> int:
+    """How many samples at 24 kHz that is, give or take the one that a stream may be at."""
+    return len(data) // 2 if isinstance(wire, PcmFormat) else 3 * len(data)
+
+
 def encode_whole(wire: AudioFormat, pcm: bytes) -> bytes:
     stream = encoder(wire)
     return stream.encode(pcm) + stream.flush()

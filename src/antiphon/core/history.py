@@ -219,9 +219,9 @@ class History:
         out: list[Effect],
     ) -> None:
         """Keep what was heard of an item."""
-        part.cut(samples)
-        if entry.status == "in_progress":
-            part.sealed = True
+        done = entry.status != "in_progress"
+        part.cut(samples, done=done)
+        part.sealed = part.sealed or not done
         self._forget(entry.id)
         self._record(entry, out)
         index = next(i for i, other in enumerate(entry.parts) if other is part)

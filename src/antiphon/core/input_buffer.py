@@ -5,7 +5,8 @@ from __future__ import annotations
 from antiphon.core.items import ms_to_samples
 
 MAX_SAMPLES = ms_to_samples(10 * 60 * 1000)
-"""Overflow policy: the oldest audio goes (a microphone left open in manual mode)."""
+"""Overflow policy: the oldest audio goes (a microphone left open in manual mode); what a client
+appends and would never be heard is refused, or told (`Listening`)."""
 _SLACK_SAMPLES = ms_to_samples(1_000)
 """Forgetting is done in steps, so that appending stays cheap."""
 
@@ -17,6 +18,8 @@ class InputBuffer:
         self._pcm = bytearray()
         self.start = 0
         self.end = 0
+        self.has_overflowed = False
+        """Audio was lost since the buffer was last taken from or cleared."""
 
     def __len__(self) -> int:
         return self.end - self.start
@@ -28,6 +31,7 @@ class InputBuffer:
         self.end += len(pcm) // 2
         if self.end - self.start > MAX_SAMPLES + _SLACK_SAMPLES:
             self.forget_before(self.end - MAX_SAMPLES)
+            self.has_overflowed = True
         return at
 
     def forget_before(self, sample: int) -> None:
@@ -49,7 +53,9 @@ class InputBuffer:
         """The audio of a turn; it and what came before it leave the buffer."""
         pcm = self.peek(from_sample, to_sample)
         self.forget_before(to_sample)
+        self.has_overflowed = False
         return pcm
 
     def clear(self) -> None:
         self.forget_before(self.end)
+        self.has_overflowed = False

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from msgspec import UNSET
 
+from antiphon.core.created import create_entry
 from antiphon.core.effects import Effect, SendTo, TurnCommitted
 from antiphon.core.faults import Fault
-from antiphon.core.formats import decode_whole, encode_whole
+from antiphon.core.formats import encode_whole
 from antiphon.core.items import (
     CallEntry,
     Entry,
@@ -15,7 +16,6 @@ from antiphon.core.items import (
     OutputEntry,
     Part,
     SpokenPart,
-    entry_from,
     ms_to_samples,
     samples_to_ms,
 )
@@ -26,7 +26,7 @@ from antiphon.protocol.client import (
     ConversationItemRetrieve,
     ConversationItemTruncate,
 )
-from antiphon.protocol.items import Content, InputAudio, Message
+from antiphon.protocol.items import Content
 from antiphon.protocol.server import ConversationItemRetrieved
 from antiphon.protocol.session import AudioFormat, Session
 
@@ -40,7 +40,9 @@ class ItemRequests:
 
     def create(self, event: ConversationItemCreate, out: list[Effect]) -> None:
         stage, item = self._stage, event.item
-        entry = entry_from(item, stage.new_item_id() if item.id is UNSET else item.id)
+        item_id = stage.new_item_id() if item.id is UNSET else item.id
+        created = create_entry(item, item_id, self._input_format, where="item")
+        entry = created.entry
         known = stage.history.get(entry.id)
         if known is not None:
             self._acknowledge_again(known, entry, out)
@@ -60,16 +62,17 @@ class ItemRequests:
         stage.check_images(entry, "item")
         if isinstance(entry, CallEntry) and not entry.call_id:
             entry.call_id = stage.ids.new("call")
-        spoken = self._take_audio(entry, item)
-        if spoken is None:
+        if created.untold is None:
             stage.history.add_whole(entry, out, after=event.previous_item_id)
             return
-        index, part = spoken
+        assert isinstance(entry, MessageEntry), "it has a part"
+        part = entry.parts[created.untold]
+        assert isinstance(part, HeardPart), "it was made of audio"
         part.shows_transcript, part.awaits_transcript = stage.transcripts.wanted, True
-        pcm = bytes(part.pcm)  # The history keeps only so much of it.
+        pcm = created.untold_pcm  # The history keeps only so much of it.
         stage.history.add_whole(entry, out, after=event.previous_item_id)
         out.append(TurnCommitted(entry.id, pcm))
-        stage.transcripts.commit(entry.id, index, out)
+        stage.transcripts.commit(entry.id, created.untold, out)
 
     def retrieve(self, event: ConversationItemRetrieve, connection: str, out: list[Effect]) -> None:
         entry = self._stage.history.get(event.item_id)
@@ -80,7 +83,10 @@ class ItemRequests:
                 param="item_id",
             )
         item = entry.wire()
-        if isinstance(entry, MessageEntry):
+        # Where the server plays, its owner reads events from a data channel, beside the sound
+        # itself; a sideband is a WebSocket.
+        by_channel = self._stage.sounding.by_server and connection in self._stage.life.owners
+        if isinstance(entry, MessageEntry) and not by_channel:
             item = entry.with_content(tuple(self._content(part) for part in entry.parts))
         answer = ConversationItemRetrieved(event_id=self._stage.ids.event(), item=item)
         out.append(SendTo(connection, answer))
@@ -130,42 +136,9 @@ class ItemRequests:
             )
         self._stage.history.announce_again(known, out)
 
-    def _take_audio(self, entry: Entry, item: object) -> tuple[int, HeardPart] | None:
-        """Decode a created message's audio; the part whose words are to be found out, and where.
-
-        Raises:
-            Fault: there are two such parts; a turn has one transcript.
-        """
-        if not isinstance(item, Message) or not isinstance(entry, MessageEntry):
-            return None
-        spoken = [
-            index
-            for index, content in enumerate(item.content)
-            if isinstance(content, InputAudio) and content.audio and content.transcript is None
-        ]
-        if len(spoken) > 1:
-            raise Fault(
-                "invalid_value",
-                "Only one part of an item may be audio without a transcript; send them as items "
-                "of their own.",
-                param=f"item.content[{spoken[1]}]",
-            )
-        for content, part in zip(item.content, entry.parts, strict=True):
-            if isinstance(content, InputAudio) and isinstance(part, HeardPart) and content.audio:
-                part.pcm += decode_whole(self._input_format, content.audio)
-                part.samples = len(part.pcm) // 2
-        for index in spoken:
-            part = entry.parts[index]
-            assert isinstance(part, HeardPart), "it was made of audio"
-            return index, part
-        return None
-
     def _content(self, part: Part) -> Content:
         """A part with its audio, where it is kept."""
-        # Where the server plays, events travel on a data channel that closes on long messages.
-        if not isinstance(part, HeardPart | SpokenPart):
-            return part.wire()
-        if not part.pcm or self._stage.sounding.by_server:
+        if not isinstance(part, HeardPart | SpokenPart) or not part.pcm:
             return part.wire()
         audio_format = self._input_format if isinstance(part, HeardPart) else self._output_format
         return part.wire(encode_whole(audio_format, bytes(part.pcm)))

@@ -13,10 +13,7 @@ from typing import Literal, TypeVar
 from msgspec import UNSET, Struct, field
 
 from antiphon.core.causes import MEDIA_RATE_HZ, Word
-from antiphon.core.faults import Fault
 from antiphon.protocol.items import (
-    BetaAudio,
-    BetaText,
     Content,
     FunctionCall,
     FunctionCallOutput,
@@ -113,17 +110,20 @@ class SpokenPart(Struct, tag="spoken", tag_field="part"):
         if self.words or not self.samples:
             self.transcript = self._heard_text(self.samples)
 
-    def cut(self, samples: int) -> None:
+    def cut(self, samples: int, *, done: bool) -> None:
         """Keep what was heard: whole words, up to ``samples``.
 
-        Where nothing was cut, nothing is lost: a client truncates at the full length
-        whenever the user speaks after the answer has ended.
+        Where nothing was cut of what is ``done``, nothing is lost: a client truncates at the
+        full length whenever the user speaks after the answer has ended.  Words of what is not
+        run ahead of their sound.
         """
         if samples < self.samples:
             del self.pcm[2 * samples :]
             self.samples = samples
             self.transcript = self._heard_text(samples)
             self.words = [word for word in self.words if word.end_sample <= samples]
+        elif not done:
+            self.end_early()
 
     def _heard_text(self, samples: int) -> str:
         heard = max((w.text_end for w in self.words if w.end_sample <= samples), default=0)
@@ -229,62 +229,3 @@ def snapshot(entry: E) -> E:
 
 def audio_parts(entry: Entry) -> list[AudioPart]:
     return entry.audio_parts if isinstance(entry, MessageEntry) else []
-
-
-# --- What clients create -----------------------------------------------------
-
-_ALLOWED: dict[str, tuple[type, ...]] = {
-    "system": (InputText,),
-    "user": (InputText, InputAudio, InputImage),
-    # Pipecat sends an assistant's history as `input_text`.
-    "assistant": (OutputText, OutputAudio, BetaText, BetaAudio, InputText),
-}
-
-
-def entry_from(item: Message | FunctionCall | FunctionCallOutput, item_id: str) -> Entry:
-    """What a client's item becomes, but for the audio in it.
-
-    Raises:
-        Fault: a content part that its role cannot have, or one that says nothing.
-    """
-    status: Status = "completed" if item.status is UNSET else item.status
-    if isinstance(item, FunctionCall):
-        call_id = "" if item.call_id is UNSET else item.call_id
-        return CallEntry(item_id, item.name, call_id, item.arguments, status)
-    if isinstance(item, FunctionCallOutput):
-        return OutputEntry(item_id, item.call_id, item.output, status)
-    parts = [_part_from(content, item.role, i) for i, content in enumerate(item.content)]
-    return MessageEntry(item_id, item.role, status, parts)
-
-
-def _part_from(content: object, role: str, index: int) -> Part:
-    where = f"item.content[{index}]"
-    if not isinstance(content, _ALLOWED[role]):
-        tag = type(content).__struct_config__.tag  # type: ignore[attr-defined]
-        allowed = ", ".join(f"'{kind.__struct_config__.tag}'" for kind in _ALLOWED[role])  # type: ignore[attr-defined]
-        raise Fault(
-            "invalid_value",
-            f"Invalid value: '{tag}'. Supported values for role '{role}' are: {allowed}.",
-            param=f"{where}.type",
-        )
-    match content:
-        case InputText(text) | OutputText(text) | BetaText(text):
-            return TextPart("output_text" if role == "assistant" else "input_text", text)
-        case OutputAudio(transcript, _) | BetaAudio(transcript, _):
-            # A client cannot make the assistant's voice; what was said counts as text.
-            if transcript is None:
-                raise _missing(f"{where}.text")
-            return TextPart("output_text", transcript)
-        case InputImage(image_url, detail):
-            return ImagePart(image_url, detail or None)
-        case InputAudio(transcript, audio):
-            if audio is UNSET and transcript is None:
-                raise _missing(f"{where}.audio")
-            return HeardPart(transcript)
-        case _:
-            raise AssertionError(content)
-
-
-def _missing(param: str) -> Fault:
-    message = f"Missing required parameter: '{param}'."
-    return Fault("missing_required_parameter", message, param=param)

@@ -6,20 +6,23 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from antiphon.audio.noise import NoiseReducer
+from antiphon.core.causes import Ms
+from antiphon.core.deadlines import Deadline
 from antiphon.core.effects import (
     DetectVoice,
     Effect,
     Hear,
     InputDropped,
+    ScoreVoice,
     TurnBegan,
     TurnCommitted,
 )
 from antiphon.core.faults import Fault
-from antiphon.core.formats import decoder
-from antiphon.core.input_buffer import InputBuffer
+from antiphon.core.formats import decoded_samples, decoder
+from antiphon.core.input_buffer import MAX_SAMPLES, InputBuffer
 from antiphon.core.items import HeardPart, MessageEntry, ms_to_samples, samples_to_ms
 from antiphon.core.stage import Stage
-from antiphon.core.turns import TurnDetector, TurnStarted
+from antiphon.core.turns import TurnDetector, TurnStarted, TurnStopped
 from antiphon.protocol.server import (
     InputAudioBufferCleared,
     InputAudioBufferCommitted,
@@ -31,6 +34,12 @@ from antiphon.protocol.session import NoiseReduction
 
 MAX_APPEND_BYTES = 15 * 1024 * 1024
 MIN_COMMIT_MS = 100
+AUDIO_AWAY_MS = 4_000
+"""So long may the microphone of an open turn bring nothing.  Longer than networks stall (TCP
+sends again what was lost after 1 s, then 2 s), so that a word is not cut in two by one; short
+enough for someone who was muted in mid-word."""
+UNSCORED_SAMPLES = ms_to_samples(10_000)
+"""What the voice detector may have before it; a recording that is sent at once waits here."""
 ENGINE_REACH_SAMPLES = ms_to_samples(60_000)
 """How far back an engine that finds turns itself may find that one began."""
 
@@ -46,6 +55,8 @@ class OpenTurn:
 
     item_id: str
     from_sample: int
+    told_to: int | None = None
+    """How far the engine has heard it; None: it was not told of it yet."""
 
 
 class Listening:
@@ -60,6 +71,12 @@ class Listening:
         self._engine_detects = False
         """Turns come from the engine."""
         self._turn: OpenTurn | None = None
+        self._given_to = self._scored_to = 0
+        """How far the voice detector was given what was heard, and how far it has scored it."""
+        self._audio_at_ms: Ms = 0
+        """When something was last heard, or scored."""
+        self._after_own_commit = False
+        """The last turn was found, and its end too."""
 
     @property
     def user_speaks(self) -> bool:
@@ -99,17 +116,17 @@ class Listening:
             self._detector = TurnDetector(detection)
             # A turn that appending began is not one that it found.
             self._drop_turn(out)
-            out.append(DetectVoice(on=True))
+            self._restart_detection(out)
         elif detection is not None and self._detector is not None:
             self._detector.detection = detection
 
     # --- Audio ---------------------------------------------------------------
 
-    def append(self, data: bytes, out: list[Effect]) -> None:
+    def append(self, data: bytes, now_ms: Ms, out: list[Effect]) -> None:
         """Audio of `input_audio_buffer.append`, in the session's format.
 
         Raises:
-            Fault: too much at once.
+            Fault: too much at once, or more than can be scored in time.
         """
         if len(data) > MAX_APPEND_BYTES:
             raise Fault(
@@ -118,45 +135,115 @@ class Listening:
                 f"Append at most {MAX_APPEND_BYTES} bytes at a time.",
                 param="audio",
             )
-        self.hear(self._decoder.decode(data), out, by_hand=True)
+        waiting = 0 if self._detector is None else self._buffer.end - self._scored_to
+        if waiting + decoded_samples(self._format, data) > MAX_SAMPLES:
+            raise Fault(
+                "input_audio_buffer_full",
+                f"The input audio buffer takes {samples_to_ms(MAX_SAMPLES) // 1000} s of audio "
+                f"that was not listened to yet, and has {samples_to_ms(waiting) // 1000} s: "
+                "append this later, or less at a time.",
+                param="audio",
+            )
+        had_overflowed = self._buffer.has_overflowed
+        self.hear(self._decoder.decode(data), now_ms, out, by_hand=True)
+        if self._buffer.has_overflowed and not had_overflowed:
+            lost = Fault(
+                "input_audio_buffer_full",
+                f"The input audio buffer keeps {samples_to_ms(MAX_SAMPLES) // 1000} s of audio; "
+                "older audio is lost. Commit or clear it.",
+            )
+            out.append(self._stage.error(lost))
 
-    def hear(self, pcm: bytes, out: list[Effect], *, by_hand: bool) -> None:
+    def hear(self, pcm: bytes, now_ms: Ms, out: list[Effect], *, by_hand: bool) -> None:
         """Microphone audio at 24 kHz.  What a client appends by hand is meant to be heard;
         an open microphone in manual mode may never be committed.
         """
+        self._audio_at_ms = now_ms
+        self._take_in(pcm, out, by_hand=by_hand)
+
+    def _take_in(self, pcm: bytes, out: list[Effect], *, by_hand: bool) -> None:
         if self._reducer is not None:
             pcm = self._reducer.process(pcm)
         if not pcm:
             return
-        by_client = self._detector is None and not self._engine_detects
-        if by_client and self._turn is None and by_hand:
-            self._begin_turn(self._buffer.start, out)
-        out.append(Hear(pcm, self._buffer.append(pcm)))
-        if self._engine_detects and self._turn is None:
+        if self._detector is not None:
+            self._buffer.append(pcm)
+            self._give_to_detector(out)
+            return
+        if self._turn is None and by_hand and not self._engine_detects:
+            self._begin_turn(self._buffer.start, self._buffer.end, out)
+        at_sample = self._buffer.append(pcm)
+        if self._turn is not None:
+            self._tell_engine(self._buffer.end, out)
+            return
+        out.append(Hear(pcm, at_sample))
+        if self._engine_detects:
             self._buffer.keep_from(self._buffer.end - ENGINE_REACH_SAMPLES)
+
+    def _give_to_detector(self, out: list[Effect]) -> None:
+        end = min(self._buffer.end, self._scored_to + UNSCORED_SAMPLES)
+        if end > self._given_to:
+            out.append(ScoreVoice(self._buffer.peek(self._given_to, end), self._given_to))
+            self._given_to = end
+
+    def _tell_engine(self, end: int, out: list[Effect]) -> None:
+        """Let the engine hear the open turn up to there, where it knows of it."""
+        turn = self._open_turn
+        if turn.told_to is not None and end > turn.told_to:
+            out.append(Hear(self._buffer.peek(turn.told_to, end), turn.told_to))
+            turn.told_to = end
 
     # --- Turns ---------------------------------------------------------------
 
-    def score(self, at_sample: int, probability: float, out: list[Effect]) -> TurnEvent | None:
+    def score(
+        self, at_sample: int, probability: float, now_ms: Ms, out: list[Effect]
+    ) -> TurnEvent | None:
         """Take a score; says so when a turn started, or stopped and was committed."""
         detector = self._detector
         if detector is None:
             return None
+        self._audio_at_ms = now_ms
+        self._scored_to = max(self._scored_to, min(at_sample, self._buffer.end))
+        self._give_to_detector(out)
         event = detector.score(at_sample, probability)
-        if event is None:
-            if self._turn is None:
-                # Not before it was scored: a client may append a whole recording at once.
-                self._buffer.keep_from(at_sample - detector.reach_samples)
-            return None
         if isinstance(event, TurnStarted):
-            return self._start_turn(event.at_sample, out)
-        return self._stop_turn(event.at_sample, out)
+            self._await_audio(now_ms)
+            return self._start_turn(event.at_sample, self._scored_to, out)
+        if isinstance(event, TurnStopped):
+            # Not before what was heard of it, if the silence that ends it has become shorter.
+            return self._stop_turn(max(event.at_sample, self._open_turn.told_to or 0), out)
+        if self._turn is not None:
+            self._tell_engine(self._scored_to, out)
+        else:
+            # Not before it was scored: a client may append a whole recording at once.
+            self._buffer.keep_from(at_sample - detector.reach_samples)
+        return None
+
+    def audio_stays_away(self, now_ms: Ms, out: list[Effect]) -> TurnEvent | None:
+        """The microphone of an open turn brings nothing: that is a silence, once it is long."""
+        if self._detector is None or not self._detector.in_turn:
+            return None
+        if now_ms < self._audio_at_ms + self._away_ms:
+            self._await_audio(self._audio_at_ms)
+            return None
+        event = self._stop_turn(self._buffer.end, out)
+        self._restart_detection(out)
+        return event
+
+    def _await_audio(self, since_ms: Ms) -> None:
+        self._stage.deadlines.set(Deadline.AUDIO_STAYS_AWAY, since_ms + self._away_ms)
+
+    @property
+    def _away_ms(self) -> Ms:
+        assert self._detector is not None, "it is a detector's turn"
+        return max(AUDIO_AWAY_MS, self._detector.silence_ms)
 
     def turn_found(self, from_sample: int | None, out: list[Effect]) -> TurnEvent | None:
         """An engine found that the user speaks; where nobody wants turns found, it is no turn."""
         if not self._engine_detects or self._turn is not None:
             return None
-        return self._start_turn(self._buffer.end if from_sample is None else from_sample, out)
+        first = self._buffer.end if from_sample is None else from_sample
+        return self._start_turn(first, self._buffer.end, out)
 
     def turn_ended(self, at_sample: int | None, out: list[Effect]) -> TurnEvent | None:
         """None where there is no such turn (any more): a client was quicker."""
@@ -164,10 +251,10 @@ class Listening:
             return None
         return self._stop_turn(self._buffer.end if at_sample is None else at_sample, out)
 
-    def _start_turn(self, from_sample: int, out: list[Effect]) -> TurnEvent:
+    def _start_turn(self, from_sample: int, heard_to: int, out: list[Effect]) -> TurnEvent:
         if self._turn is None:
             first = max(from_sample, self._buffer.start)
-            self._begin_turn(min(first, self._buffer.end), out)
+            self._begin_turn(min(first, heard_to), heard_to, out)
         turn = self._open_turn
         out.append(
             SpeechStarted(
@@ -188,6 +275,7 @@ class Listening:
             )
         )
         self._commit_turn(end, out)
+        self._after_own_commit = True
         return TurnEvent.COMMITTED
 
     def judge(self, item_id: str, completeness: float) -> None:
@@ -200,21 +288,33 @@ class Listening:
         Raises:
             Fault: there is too little audio to be a turn.
         """
-        held_ms = (len(self._buffer) + self._decoder.pending_samples) * 1000 / ms_to_samples(1000)
+        samples = self._buffer.end - self._first_to_commit + self._decoder.pending_samples
+        held_ms = samples * 1000 / ms_to_samples(1000)
         if held_ms < MIN_COMMIT_MS:
             raise Fault(
                 "input_audio_buffer_commit_empty",
                 "Error committing input audio buffer: buffer too small. Expected at least "
                 f"{MIN_COMMIT_MS}ms of audio, but buffer only has {held_ms:.2f}ms of audio.",
             )
-        self.hear(self._decoder.flush(), out, by_hand=False)
+        self._take_in(self._decoder.flush(), out, by_hand=False)
         if self._turn is None:
             self._turn = self._new_turn(self._buffer.start)
         self._commit_turn(self._buffer.end, out)
+        self._after_own_commit = False
         self._restart_detection(out)
+
+    @property
+    def _first_to_commit(self) -> int:
+        """Where what a client may commit begins: not with the silence after a turn that we
+        committed, once it was scored.
+        """
+        if self._after_own_commit and self._detector is not None and self._detector.is_quiet:
+            return max(self._buffer.start, self._scored_to)
+        return self._buffer.start
 
     def clear(self, out: list[Effect]) -> None:
         self._buffer.clear()
+        self._after_own_commit = False
         self._decoder = decoder(self._format)
         self._drop_turn(out)
         self._restart_detection(out)
@@ -235,9 +335,10 @@ class Listening:
         self._commit_turn(self._buffer.end, out)
         self._restart_detection(out)
 
-    def _begin_turn(self, from_sample: int, out: list[Effect]) -> None:
+    def _begin_turn(self, from_sample: int, heard_to: int, out: list[Effect]) -> None:
         self._turn = self._new_turn(from_sample)
-        so_far = self._buffer.peek(from_sample, self._buffer.end)
+        self._turn.told_to = heard_to
+        so_far = self._buffer.peek(from_sample, heard_to)
         out.append(TurnBegan(self._turn.item_id, from_sample, so_far))
 
     def _new_turn(self, from_sample: int) -> OpenTurn:
@@ -247,6 +348,7 @@ class Listening:
         return turn
 
     def _commit_turn(self, end: int, out: list[Effect]) -> None:
+        self._tell_engine(end, out)
         turn, self._turn = self._open_turn, None
         pcm = self._buffer.take(turn.from_sample, end)
         part = HeardPart(
@@ -279,6 +381,7 @@ class Listening:
     def _restart_detection(self, out: list[Effect]) -> None:
         if self._detector is not None:
             self._detector.reset()
+            self._given_to = self._scored_to = self._buffer.end
             out.append(DetectVoice(on=True))
 
     @property

@@ -21,9 +21,10 @@ from antiphon.core.causes import (
     Ms,
 )
 from antiphon.core.context import ContextTooLong, Window, fit_context
-from antiphon.core.effects import Effect, Generate, StopGenerating
+from antiphon.core.created import Created, create_entry
+from antiphon.core.effects import Effect, Generate, StopGenerating, TurnCommitted
 from antiphon.core.faults import Fault
-from antiphon.core.items import Entry, entry_from
+from antiphon.core.items import Entry
 from antiphon.core.records import ContextCut
 from antiphon.core.response import Plan, Response
 from antiphon.core.settings import check_voice, one_modality, voice_name
@@ -81,7 +82,8 @@ class Responses:
         """
         in_conversation = options.conversation != "none"
         session = self._check(in_conversation=in_conversation)
-        entries = self._context(options.input)
+        untold: list[Created] = []
+        entries = self._context(options.input, untold)
         plan = self._plan(session, options, in_conversation=in_conversation)
         window = self._stage.window if in_conversation else None
         last_cut = self._stage.window.last_cut
@@ -93,6 +95,8 @@ class Responses:
         if (cut := self._stage.window.last_cut) is not None and cut is not last_cut:
             self._stage.recorder.tell(ContextCut(cut), out)
         self._begin(plan.with_context(seen), out)
+        kept = {entry.id for entry in context}
+        out += [TurnCommitted(c.entry.id, c.untold_pcm) for c in untold if c.entry.id in kept]
         out.append(
             Generate(
                 response_id=plan.id,
@@ -224,26 +228,37 @@ class Responses:
             metadata=options.metadata or None,
         )
 
-    def _context(self, given: tuple[InputItem, ...] | object | None) -> list[Entry]:
-        """The conversation, or what `input` puts in its place."""
+    def _context(
+        self, given: tuple[InputItem, ...] | object | None, untold: list[Created]
+    ) -> list[Entry]:
+        """The conversation, or what `input` puts in its place.
+
+        ``untold`` is added to: what of it is audio whose words the engine is to find out.
+        """
         if given is UNSET or given is None:
             return list(self._stage.history)
         assert isinstance(given, tuple)
-        return [self._context_entry(item, index) for index, item in enumerate(given)]
+        return [self._context_entry(item, index, untold) for index, item in enumerate(given)]
 
-    def _context_entry(self, item: InputItem, index: int) -> Entry:
+    def _context_entry(self, item: InputItem, index: int, untold: list[Created]) -> Entry:
+        where = f"response.input[{index}]"
         if isinstance(item, ItemReference):
             entry = self._stage.history.get(item.id)
             if entry is None:
                 raise Fault(
                     "item_reference_not_found",
                     f"Error creating response: the item with id '{item.id}' does not exist.",
-                    param=f"response.input[{index}].id",
+                    param=f"{where}.id",
                 )
             return entry
-        entry = entry_from(item, self._stage.new_item_id() if item.id is UNSET else item.id)
-        self._stage.check_images(entry, f"response.input[{index}]")
-        return entry
+        audio_format = self._stage.session.audio.input.format
+        # An id of our own: nobody is shown it, and the client's may be that of another item,
+        # whose words the engine knows under it.
+        created = create_entry(item, self._stage.new_item_id(), audio_format, where=where)
+        self._stage.check_images(created.entry, where)
+        if created.untold is not None:
+            untold.append(created)
+        return created.entry
 
     # --- News ----------------------------------------------------------------
 

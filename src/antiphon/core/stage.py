@@ -11,6 +11,7 @@ from antiphon.core.history import History
 from antiphon.core.ids import Ids
 from antiphon.core.items import Entry, ImagePart, MessageEntry
 from antiphon.core.life import SessionLife
+from antiphon.core.pictures import check_image_url
 from antiphon.core.records import Recorder
 from antiphon.core.sounding import ClientSounding, ServerSounding, Sounding
 from antiphon.core.terms import Terms
@@ -71,18 +72,21 @@ class Stage:
 
     def check_images(self, entry: Entry, where: str) -> None:
         """Raises:
-        Fault: there is a picture, and the session's engine makes nothing of any.
+        Fault: there is a picture, and the session's engine makes nothing of any, or of that.
         """
-        if self.terms.engine_takes_images or not isinstance(entry, MessageEntry):
-            return
-        for index, part in enumerate(entry.parts):
-            if isinstance(part, ImagePart):
+        for index, part in enumerate(entry.parts if isinstance(entry, MessageEntry) else ()):
+            if not isinstance(part, ImagePart):
+                continue
+            place = f"{where}.content[{index}]"
+            if not self.terms.engine_takes_images:
                 raise Fault(
                     "unsupported_content_type",
                     "This session's model takes no images: send text or audio, or use a model "
                     "that takes them.",
-                    param=f"{where}.content[{index}]",
+                    param=place,
                 )
+            remote = self.terms.image_urls
+            check_image_url(part.image_url, remote=remote, param=f"{place}.image_url")
 
     def error(
         self, fault: Fault, event_id: str | None = None, *, kind: str = "invalid_request_error"

@@ -25,6 +25,8 @@ class Terms(Struct, frozen=True, kw_only=True):
     engine_begins: bool = False
     """It answers turns of itself (`EngineBegan`); it is not told to."""
     engine_takes_images: bool = True
+    image_urls: bool = False
+    """Addresses of pictures may be passed on to the engine, not just pictures."""
     session_max_ms: Ms = 60 * 60 * 1000
     context_tokens: int = 28_224
     """What fits beside the answer: 32k less 4,096 (docs/reference/protocol.md)."""

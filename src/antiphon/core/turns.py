@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from antiphon.core.items import ms_to_samples
+from antiphon.core.items import ms_to_samples, samples_to_ms
 from antiphon.core.lifecycle import Lifecycle
 from antiphon.protocol.session import SemanticVad, TurnDetection
 
@@ -88,6 +88,10 @@ class TurnDetector:
         self._silence_from = 0
 
     @property
+    def is_quiet(self) -> bool:
+        return self._phase is Phase.QUIET
+
+    @property
     def in_turn(self) -> bool:
         return self._phase in (Phase.SPEAKING, Phase.PAUSING)
 
@@ -96,6 +100,11 @@ class TurnDetector:
         if isinstance(self.detection, SemanticVad):
             return ms_to_samples(SEMANTIC_PADDING_MS)
         return ms_to_samples(self.detection.prefix_padding_ms)
+
+    @property
+    def silence_ms(self) -> int:
+        """How long a silence ends the turn."""
+        return samples_to_ms(self._silence_samples)
 
     @property
     def reach_samples(self) -> int:

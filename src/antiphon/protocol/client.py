@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
@@ -13,6 +13,8 @@ from antiphon.protocol.session import (
     Modality,
     Reasoning,
     SessionPatch,
+    Speed,
+    StoredPrompt,
     Tool,
     ToolChoice,
     Voice,
@@ -72,7 +74,7 @@ class ConversationItemDelete(_Event, frozen=True, kw_only=True, tag="conversatio
 class ResponseAudioOutput(Struct, frozen=True):
     format: AudioFormat | UnsetType | None = UNSET
     voice: Voice | UnsetType | None = UNSET
-    speed: float | UnsetType | None = UNSET
+    speed: Speed | UnsetType | None = UNSET
 
 
 class ResponseAudio(Struct, frozen=True):
@@ -93,7 +95,7 @@ class ResponseOptions(Struct, frozen=True, kw_only=True):
     metadata: Metadata | UnsetType | None = UNSET
     parallel_tool_calls: bool | UnsetType | None = UNSET
     reasoning: Reasoning | UnsetType | None = UNSET
-    prompt: Any = UNSET
+    prompt: StoredPrompt | UnsetType | None = UNSET
 
 
 class ResponseCreate(_Event, frozen=True, kw_only=True, tag="response.create"):

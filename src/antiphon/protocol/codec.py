@@ -57,6 +57,7 @@ def decode_client_event(data: bytes | str, *, strict: bool = False) -> ClientEve
         event: ClientEvent = _decoder.decode(data)
         if not isinstance(event, InputAudioBufferAppend):
             _check_depth(data)
+            _check_numbers(data)
             if strict:
                 _be_strict(event, msgspec.json.decode(data))
     except msgspec.ValidationError as error:
@@ -76,6 +77,7 @@ def decode_object(data: bytes | str) -> dict[str, Any]:
     """
     try:
         _check_depth(data)
+        _check_numbers(data)
         raw = msgspec.json.decode(data)
     except RecursionError:
         raise _too_deep() from None
@@ -180,6 +182,35 @@ def _check_depth(data: bytes | str) -> None:
         depth += (byte in b"[{") - (byte in b"]}")
         if depth > MAX_DEPTH:
             raise RecursionError
+
+
+_LONG_NUMBER = re.compile(rb"[0-9]{19}")
+
+
+def _check_numbers(data: bytes | str) -> None:
+    """Integers that no log and no engine can write again are nobody's settings.
+
+    Raises:
+        ProtocolError: one has more than 64 bits.
+    """
+    raw = data.encode() if isinstance(data, str) else data
+    if not _LONG_NUMBER.search(raw):
+        return
+    message = msgspec.json.decode(raw)
+    waiting: list[tuple[str, Any]] = [("", message)]
+    while waiting:
+        path, value = waiting.pop()
+        if isinstance(value, dict):
+            waiting += [(f"{path}.{key}" if path else key, one) for key, one in value.items()]
+        elif isinstance(value, list):
+            waiting += [(f"{path}[{index}]", one) for index, one in enumerate(value)]
+        elif isinstance(value, int) and not -(2**63) <= value < 2**64:
+            raise ProtocolError(
+                "invalid_value",
+                f"Invalid '{path}': integers have 64 bits at most.",
+                param=path,
+                event_id=event_id_of(message),
+            )
 
 
 def _second_look(data: bytes | str, complaint: str, *, strict: bool) -> ClientEvent:

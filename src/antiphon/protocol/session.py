@@ -40,7 +40,8 @@ Unit = Annotated[float, Meta(ge=0, le=1)]
 Speed = Annotated[float, Meta(ge=0.25, le=1.5)]
 MaxTokens = Annotated[int, Meta(ge=1, le=4096)] | Literal["inf"]
 IdleTimeout = Annotated[int, Meta(ge=5_000, le=30_000)]
-Milliseconds = Annotated[int, Meta(ge=0)]
+Milliseconds = Annotated[int, Meta(ge=0, le=600_000)]
+"""Ten minutes: so much of the microphone is kept."""
 Include = Literal["item.input_audio_transcription.logprobs"]
 
 
@@ -88,7 +89,7 @@ ToolChoice = Literal["auto", "none", "required"] | FunctionChoice | McpChoice
 
 
 class TokenLimits(Struct, frozen=True, omit_defaults=True):
-    post_instructions: Annotated[int, Meta(ge=0)] | None = None
+    post_instructions: Annotated[int, Meta(ge=0, le=1_000_000_000)] | None = None
 
 
 class RetentionRatio(
@@ -168,7 +169,7 @@ class NoiseReduction(Struct, frozen=True, omit_defaults=True):
 
 class NoiseReductionPatch(Struct, frozen=True):
     type: Literal["near_field", "far_field"] | UnsetType | None = UNSET
-    strength: float | UnsetType | None = UNSET
+    strength: Unit | UnsetType | None = UNSET
 
 
 class AudioInput(Struct, frozen=True):
@@ -220,6 +221,23 @@ class Reasoning(Struct, frozen=True, omit_defaults=True):
     effort: ReasoningEffort | None = None
 
 
+class TracingSettings(Struct, frozen=True, omit_defaults=True):
+    workflow_name: str | None = None
+    group_id: str | None = None
+    metadata: dict[str, Any] | None = None
+
+
+Tracing = Literal["auto"] | TracingSettings
+
+
+class StoredPrompt(Struct, frozen=True, omit_defaults=True):
+    """A prompt that OpenAI keeps; here it is echoed, and no more."""
+
+    id: str
+    version: str | None = None
+    variables: dict[str, Any] | None = None
+
+
 DEFAULT_INSTRUCTIONS = (
     "You are a helpful, friendly voice assistant. Answer briefly and in the language of the user."
 )
@@ -239,8 +257,8 @@ class Session(Struct, frozen=True, kw_only=True, tag="realtime", tag_field="type
     tool_choice: ToolChoice = "auto"
     max_output_tokens: MaxTokens = "inf"
     truncation: Truncation = "auto"
-    tracing: Any = None
-    prompt: Any = None
+    tracing: Tracing | None = None
+    prompt: StoredPrompt | None = None
     include: tuple[Include, ...] | None = None
     audio: Audio = Audio()
     # Shown only when a client set them: older clients do not know these keys.
@@ -278,8 +296,8 @@ class SessionPatch(Struct, frozen=True, kw_only=True):
     tool_choice: ToolChoice | UnsetType | None = UNSET
     max_output_tokens: MaxTokens | UnsetType | None = UNSET
     truncation: Truncation | UnsetType | None = UNSET
-    tracing: Any = UNSET
-    prompt: Any = UNSET
+    tracing: Tracing | UnsetType | None = UNSET
+    prompt: StoredPrompt | UnsetType | None = UNSET
     include: tuple[Include, ...] | UnsetType | None = UNSET
     audio: AudioPatch | UnsetType | None = UNSET
     parallel_tool_calls: bool | UnsetType | None = UNSET

@@ -50,6 +50,8 @@ class SessionRules(Struct, frozen=True, kw_only=True):
     announce_rate_limits: bool = True
     voice: str = "marin"
     """Of sessions that name none."""
+    image_urls: bool = False
+    """As in `Terms`."""
 
     def first_settings(
         self,
@@ -186,6 +188,7 @@ class Hub:
             engine_finds_turns=engine.abilities.finds_turns,
             engine_begins=engine.abilities.full_duplex,
             engine_takes_images=engine.abilities.takes_images,
+            image_urls=self.rules.image_urls,
             session_max_ms=self.rules.session_max_ms,
             context_tokens=self.rules.context_tokens,
             announce_rate_limits=self.rules.announce_rate_limits,

@@ -36,6 +36,7 @@ from antiphon.core.effects import (
     Hear,
     InputDropped,
     PlayAudio,
+    ScoreVoice,
     SendTo,
     StopGenerating,
     TurnBegan,
@@ -240,15 +241,15 @@ class LiveSession:
 
     def _carry_out(self, effect: Effect) -> None:
         match effect:
-            case Hear():
+            case ScoreVoice():
                 self._ear.hear(effect.pcm, effect.at_sample)
-                self._engine.send(effect)
             case ResponseOutputAudioDelta():  # The most frequent event need not pass all below.
                 self._attendance.send(effect)
             case SendTo():
                 self._attendance.send_to(effect.connection, effect.event)
             case (
-                Generate()
+                Hear()
+                | Generate()
                 | StopGenerating()
                 | TurnBegan()
                 | TurnCommitted()

@@ -20,7 +20,7 @@ from antiphon.core.faults import Fault
 from antiphon.errors import EngineUnavailable, ProtocolError
 from antiphon.protocol.codec import decode_object, from_json
 from antiphon.protocol.dialect import Dialect
-from antiphon.protocol.dialects import beta
+from antiphon.protocol.dialects import beta, ga
 from antiphon.protocol.session import SessionPatch
 from antiphon.runtime.door import SessionDoor
 from antiphon.runtime.hub import Hub
@@ -249,7 +249,8 @@ def _text(data: bytes, name: str) -> str:
 
 def _settings(text: str) -> SessionPatch:
     try:
-        patch: SessionPatch = from_json({"session": decode_object(text)}, _Settings).session
+        settings, _ = ga.DIALECT.settings.read(decode_object(text))
+        patch: SessionPatch = from_json({"session": settings}, _Settings).session
     except ProtocolError as error:
         raise ApiError(400, error.code, error.message, param=error.param) from None
     return patch

@@ -19,7 +19,7 @@ from msgspec import UNSET, Meta, Struct
 from antiphon.core.faults import Fault
 from antiphon.errors import ProtocolError
 from antiphon.protocol.codec import decode_object, from_json
-from antiphon.protocol.dialects import beta
+from antiphon.protocol.dialects import beta, ga
 from antiphon.protocol.dialects.registry import CLIENT_EVENTS
 from antiphon.protocol.session import AnySession, SessionPatch
 from antiphon.protocol.veil import Hidden
@@ -154,6 +154,9 @@ class ClientSecrets:
     # --- What is asked for ---------------------------------------------------
 
     def _ask(self, body: dict[str, Any], end_user_id: str | None) -> _Asked:
+        if isinstance(body.get("session"), dict) and not self._strict:
+            settings, _ = ga.DIALECT.settings.read(body["session"])
+            body = body | {"session": settings}
         request: _MintRequest = from_json(body, _MintRequest, strict=self._strict)
         patch = request.session or SessionPatch(type="realtime")
         if patch.type is UNSET:

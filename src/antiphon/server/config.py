@@ -98,6 +98,13 @@ class ServerSettings(Struct, frozen=True, kw_only=True):
             "Tapes hold what was said."
         ),
     ] = None
+    image_urls: Annotated[
+        bool,
+        Meta(
+            description="Pass addresses of images (`https://…`) on to the language model, which "
+            "fetches them. Otherwise only images themselves are taken, as data URLs."
+        ),
+    ] = False
     strict: Annotated[
         bool,
         Meta(

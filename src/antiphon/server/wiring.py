@@ -114,7 +114,9 @@ def make_hub(config: Config, registry: EngineRegistry, parts: Parts) -> Hub:
         return parts.hub
     server = config.server
     rules = SessionRules(
-        session_max_ms=round(server.session_max_minutes * 60_000), voice=config.offline.voice
+        session_max_ms=round(server.session_max_minutes * 60_000),
+        voice=config.offline.voice,
+        image_urls=server.image_urls,
     )
     return Hub(
         registry.find,

@@ -30,6 +30,7 @@ from antiphon.core.effects import (
     Generate,
     Hear,
     PlayAudio,
+    ScoreVoice,
     SendTo,
     TurnCommitted,
 )
@@ -64,7 +65,7 @@ class VirtualCall:
         self.terms = Terms(session=settings or session(), seed=SEED, **terms)  # type: ignore[arg-type]
         self.conversation = Conversation(self.terms)
         self.effects: list[Effect] = []
-        self._heard_samples = 0
+        self._given_to = 0
         self._scored_to = 0
         self._detecting = False
         self._queued_samples = 0
@@ -141,8 +142,8 @@ class VirtualCall:
     """Of the newest `TurnCommitted`."""
 
     def take(self) -> list[Effect]:
-        """All effects since the last `take`, but for `Hear`."""
-        effects: list[Effect] = [e for e in self.effects if not isinstance(e, Hear)]
+        """All effects since the last `take`, but for `Hear` and `ScoreVoice`."""
+        effects: list[Effect] = [e for e in self.effects if not isinstance(e, Hear | ScoreVoice)]
         self.effects = []
         return effects
 
@@ -180,9 +181,11 @@ class VirtualCall:
                 self.turn_id = effect.item_id
             case DetectVoice():
                 self._detecting = effect.on
-                self._scored_to = self._heard_samples
-            case Hear():
-                self._heard_samples = effect.at_sample + len(effect.pcm) // 2
+                self._scored_to = self._given_to
+            case ScoreVoice(pcm, at_sample):
+                if at_sample != self._given_to:
+                    self._scored_to = at_sample
+                self._given_to = at_sample + len(pcm) // 2
             case PlayAudio():
                 self._queued_samples += len(effect.pcm) // 2
             case ClearPlayout():
@@ -199,7 +202,7 @@ class VirtualCall:
                 self.client(InputAudioBufferAppend(audio=pcm))
             else:
                 self.give(Heard(pcm))
-            while self._detecting and self._scored_to + WINDOW_SAMPLES <= self._heard_samples:
+            while self._detecting and self._scored_to + WINDOW_SAMPLES <= self._given_to:
                 self._scored_to += WINDOW_SAMPLES
                 self.give(VoiceScored(self._scored_to, probability, self._played_samples))
         return self

@@ -30,6 +30,7 @@ from msgspec import Struct
 from antiphon.errors import ProtocolError
 from antiphon.protocol.closes import CloseCode
 from antiphon.protocol.dialect import GA, Dialect
+from antiphon.protocol.fitting import fitting
 from antiphon.protocol.server import ServerEvent
 from antiphon.runtime.door import SessionDoor
 
@@ -71,7 +72,7 @@ class WebSocketCounters:
         self.slow_readers_closed = 0
         self.half_open_reaped = 0
         self.oversized_closed = 0
-        self.oversized_events_sent = 0
+        self.events_shortened = 0
 
 
 _HEADER_126 = struct.Struct("!BBH").pack
@@ -196,6 +197,16 @@ async def _discard_input(fileno: int, timeout_s: float) -> None:
                     pass
 
 
+def _is_utf8(data: bytes) -> bool:
+    if data.isascii():  # Nearly all messages, and fast.
+        return True
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 _connection_numbers = itertools.count(1)
 
 
@@ -231,7 +242,7 @@ class WebSocketConnection:
             max_msg_size=self.limits.max_message_bytes,
             timeout=self.limits.close_timeout_s,
             protocols=protocols,
-            # Bytes: the JSON decoder takes them, and judges bad UTF-8 by itself.
+            # Bytes: the JSON decoder takes them.
             decode_text=False,
         )
 
@@ -280,19 +291,19 @@ class WebSocketConnection:
         if self._closing is not None:
             return
         for payload in self._dialect.encode(event):
-            self._send_message(payload, event)
+            messages = [payload]
+            if len(payload) > MAX_EVENT_BYTES:
+                messages = self._shortened(payload, event)
+            for message in messages:
+                self.sent += 1
+                self._writer.write(message)
 
-    def _send_message(self, payload: bytes, event: ServerEvent) -> None:
-        if len(payload) > MAX_EVENT_BYTES:
-            self._counters.oversized_events_sent += 1
-            log.warning(
-                "%s: a %s of %d bytes is more than some clients take",
-                self._id,
-                type(event).__name__,
-                len(payload),
-            )
-        self.sent += 1
-        self._writer.write(payload)
+    def _shortened(self, payload: bytes, event: ServerEvent) -> list[bytes]:
+        self._counters.events_shortened += 1
+        log.info(
+            "%s: a %s of %d bytes is told in short", self._id, type(event).__name__, len(payload)
+        )
+        return fitting(payload, MAX_EVENT_BYTES)
 
     def close(self, code: int, reason: str) -> None:
         if self._closing is None:
@@ -355,6 +366,9 @@ class WebSocketConnection:
         while True:
             message = await receive()
             if message.type is WSMsgType.TEXT or message.type is WSMsgType.BINARY:
+                if message.type is WSMsgType.TEXT and not _is_utf8(message.data):
+                    self.close(CloseCode.NOT_UTF8, "A text message must be UTF-8.")
+                    return
                 self._handle(session, message.data)
                 # ``receive`` does not let go of the loop while messages lie ready.
                 messages += 1

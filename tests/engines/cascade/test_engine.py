@@ -144,6 +144,19 @@ async def test_a_turn_that_nobody_announced_is_recognised_from_its_commit() -> N
     assert cascade.recognizer.begun[0].pcm == b"\x03\x00" * 7
 
 
+async def test_a_turn_that_comes_whole_leaves_the_one_that_is_being_spoken_alone() -> None:
+    cascade = Cascade(None, "spoken", "sent")
+    cascade.session.send(TurnBegan("item_1", 0, b"\x01\x00"))
+    cascade.session.send(TurnCommitted("item_2", b"\x03\x00" * 7))
+    cascade.session.send(Hear(b"\x02\x00", 1))
+    cascade.session.send(TurnCommitted("item_1", b""))
+    assert await cascade.news(TranscriptEnded, 2) == [
+        TranscriptEnded("item_2", "sent"),
+        TranscriptEnded("item_1", "spoken"),
+    ]
+    assert cascade.recognizer.begun[0].pcm == b"\x01\x00\x02\x00"
+
+
 async def test_a_dropped_turn_is_forgotten() -> None:
     cascade = Cascade(None, "never", "second")
     cascade.session.send(TurnBegan("item_1", 0))

@@ -65,9 +65,29 @@ def test_what_is_spelled_in_ga_wins() -> None:
     assert both == update({"audio": {"output": {"voice": "marin", "speed": 1.2}}})
 
 
-def test_a_session_that_names_its_type_is_ga() -> None:
-    named = update({"type": "realtime", "voice": "ash"})
-    assert named == SessionPatch(type="realtime")
+def test_half_migrated_settings_beside_the_type_are_taken_too() -> None:
+    named = update({"type": "realtime", "voice": "ash", "modalities": ["text"]})
+    assert named == update(
+        {
+            "type": "realtime",
+            "output_modalities": ["text"],
+            "audio": {"output": {"voice": "ash"}},
+        }
+    )
+
+
+@pytest.mark.parametrize("root", ["session", "response"])
+def test_a_temperature_is_taken_or_refused_by_name(root: str) -> None:
+    kind = {"session": "session.update", "response": "response.create"}[root]
+    take({"type": kind, root: {"type": "realtime", "temperature": 0.8}})
+    error = refuse({"type": kind, root: {"type": "realtime", "temperature": 9}})
+    assert (error.code, error.param) == ("invalid_value", f"{root}.temperature")
+
+
+def test_a_session_as_it_is_minted_is_read_alike() -> None:
+    settings, extras = ga.DIALECT.settings.read({"type": "realtime", "voice": "ash"})
+    assert settings == {"type": "realtime", "audio": {"output": {"voice": "ash"}}}
+    assert extras == {}
 
 
 def test_a_transcription_update_is_taken() -> None:

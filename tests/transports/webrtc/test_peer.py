@@ -42,7 +42,7 @@ def test_the_pure_parts_load_no_media_library() -> None:
         "import sys\n"
         "from antiphon.transports.rtp import clock, codec, incoming, jitter, opus, outgoing\n"
         "from antiphon.transports.rtp import packets, playback, rtcp, session\n"
-        "from antiphon.transports.webrtc import answer, channel, channels, fitting, offer\n"
+        "from antiphon.transports.webrtc import answer, channel, channels, offer\n"
         "from antiphon.transports.webrtc import sdp, settings\n"
         f"assert not {OF_AIORTC | {'av'}} & set(sys.modules)"
     )

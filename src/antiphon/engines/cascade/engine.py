@@ -30,7 +30,8 @@ from antiphon.protocol.session import STREAMS_WHILE_SPOKEN, AnySession, Session,
 log = logging.getLogger(__name__)
 
 TRANSCRIPT_TIMEOUT_S = 15.0
-"""An answer waits so long for what the user said; then it answers without."""
+"""An answer waits so long for what the user said, and as long again as it took to say: a
+recording that was sent at once is recognised after it was committed.  Then it answers without."""
 
 
 class CascadeEngine:
@@ -99,9 +100,10 @@ class CascadeSession:
             case TurnBegan():
                 self._begin_turn(command.item_id, command.pcm)
             case TurnCommitted():
-                if self._hearing.open_item_id != command.item_id:
-                    self._begin_turn(command.item_id, command.pcm)
-                self._hearing.commit()
+                if self._hearing.open_item_id == command.item_id:
+                    self._hearing.commit()
+                else:
+                    self._hear_whole(command.item_id, command.pcm)
             case InputDropped():
                 self._hearing.drop()
             case Configure():
@@ -135,6 +137,9 @@ class CascadeSession:
     def _language(self) -> str | None:
         wanted = self._transcription
         return wanted.language if wanted else None
+
+    def _hear_whole(self, item_id: str, pcm: bytes) -> None:
+        self._hearing.hear_whole(item_id, pcm, grammar=self._expected(), language=self._language)
 
     def _expected(self) -> Grammar | None:
         session = self._session
@@ -191,7 +196,7 @@ class CascadeSession:
 
     async def _text_of(self, item_id: str) -> str:
         try:
-            async with asyncio.timeout(TRANSCRIPT_TIMEOUT_S):
+            async with asyncio.timeout(TRANSCRIPT_TIMEOUT_S + self._hearing.duration_s(item_id)):
                 return await self._hearing.text_of(item_id)
         except TimeoutError:
             log.warning("session %s: no transcript of %s in time", self._session_id, item_id)

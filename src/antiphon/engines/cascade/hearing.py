@@ -53,13 +53,19 @@ class Turn:
         self.item_id = item_id
         self.text: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._news = news
+        self._fed_bytes = 0
         self._told = ""
         self._judged = NOTHING_YET
         self._recognition: Recognition = recognizer.begin(
             self._report, grammar=grammar, language=language, live=live
         )
 
+    @property
+    def duration_s(self) -> float:
+        return self._fed_bytes / (2 * MEDIA_RATE_HZ)
+
     def feed(self, pcm: bytes) -> None:
+        self._fed_bytes += len(pcm)
         for at in range(0, len(pcm), FEED_BYTES):
             self._recognition.feed(pcm[at : at + FEED_BYTES])
 
@@ -137,10 +143,32 @@ class Hearing:
         """The open turn is whole."""
         assert self._open is not None, "a turn is open"
         turn, self._open = self._open, None
+        self._finish(turn)
+
+    def hear_whole(
+        self, item_id: str, pcm: bytes, *, grammar: Grammar | None, language: str | None
+    ) -> None:
+        """A turn that comes all at once, beside the one that may be open."""
+        turn = Turn(
+            item_id,
+            self._recognizer,
+            self._news,
+            grammar=grammar,
+            language=language,
+            live=False,
+        )
+        turn.feed(pcm)
+        self._finish(turn)
+
+    def _finish(self, turn: Turn) -> None:
         turn.finish()
         self._committed[turn.item_id] = turn
         while len(self._committed) > MAX_REMEMBERED:
             del self._committed[next(iter(self._committed))]
+
+    def duration_s(self, item_id: str) -> float:
+        turn = self._committed.get(item_id)
+        return 0.0 if turn is None else turn.duration_s
 
     async def text_of(self, item_id: str) -> str:
         """The transcript of a committed turn, once it is known; "" for one never heard."""

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from functools import partial
 
-import msgspec
-
 from antiphon.errors import ProtocolError
 from antiphon.protocol.client import ClientEvent, ResponseCreate, SessionUpdate
 from antiphon.protocol.codec import (
@@ -20,7 +18,7 @@ from antiphon.protocol.codec import (
     event_id_of,
 )
 from antiphon.protocol.dialects.beta import settings as flat
-from antiphon.protocol.dialects.dialect import Dialect, Extras, Json, NamedDialect
+from antiphon.protocol.dialects.dialect import Dialect, Extras, Json, NamedDialect, Settings
 from antiphon.protocol.server import ServerEvent
 
 
@@ -40,7 +38,7 @@ def decode(data: bytes | str) -> ClientEvent:
             raise
         return _from_flat(raw, raw.get("session"))
     match event:
-        case SessionUpdate() if event.session.type is msgspec.UNSET:
+        case SessionUpdate():
             return _without_flat_settings(event, data, "session")
         case ResponseCreate() if event.response is not None:
             return _without_flat_settings(event, data, "response")
@@ -50,8 +48,12 @@ def decode(data: bytes | str) -> ClientEvent:
 
 def _without_flat_settings(event: ClientEvent, data: bytes | str, root: str) -> ClientEvent:
     raw = decode_object(data)
-    is_session = root == "session"
-    if not flat.is_flat(raw[root], flat.SESSION_KEYS if is_session else flat.RESPONSE_KEYS):
+    try:
+        flat.take_temperature(raw[root], root)  # Checked, as no engine has one.
+    except ProtocolError as error:
+        error.event_id = event_id_of(raw)
+        raise
+    if not flat.is_flat(raw[root], flat.SESSION_KEYS if root == "session" else flat.RESPONSE_KEYS):
         return event
     return _from_flat(raw, raw[root])
 
@@ -76,4 +78,12 @@ def _connect(*, strict: bool, extras: Extras) -> Dialect:
     return _STRICT if strict else GA
 
 
-DIALECT = NamedDialect(name="ga", connect=_connect)
+def _read(settings: Json) -> tuple[Json, Extras]:
+    """A session's settings, whatever of them is spelled in beta's flat way."""
+    flat.take_temperature(settings, "session")
+    if flat.is_flat(settings):
+        settings = flat.settings_to_ga(settings, "session")
+    return settings, {}
+
+
+DIALECT = NamedDialect(name="ga", connect=_connect, settings=Settings(read=_read))

@@ -11,8 +11,8 @@ from antiphon.errors import ProtocolError
 from antiphon.protocol.client import ClientEvent
 from antiphon.protocol.codec import encode_server_event
 from antiphon.protocol.dialect import GA, Dialect
+from antiphon.protocol.fitting import fitting
 from antiphon.protocol.server import Error, ErrorDetail, ServerEvent
-from antiphon.transports.webrtc.fitting import fitting
 
 log = logging.getLogger(__name__)
 

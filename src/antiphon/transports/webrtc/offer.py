@@ -12,8 +12,8 @@ from ipaddress import ip_address
 from typing import Final, NamedTuple
 
 from antiphon.errors import AntiphonError
+from antiphon.protocol.fitting import MIN_MESSAGE_BYTES
 from antiphon.transports.rtp.codec import CodecName
-from antiphon.transports.webrtc.fitting import MIN_MESSAGE_BYTES
 from antiphon.transports.webrtc.sdp import Description, Section, read_sdp
 
 MAX_OFFER_BYTES: Final = 64 * 1024

@@ -55,6 +55,19 @@ export interface RetentionRatio {
   token_limits?: TokenLimits;
 }
 
+export interface TracingSettings {
+  workflow_name?: string;
+  group_id?: string;
+  metadata?: object;
+}
+
+/** A prompt that OpenAI keeps; here it is echoed, and no more. */
+export interface StoredPrompt {
+  id: string;
+  version?: string;
+  variables?: object;
+}
+
 export interface AudioFormat {
   type: 'audio/pcm' | 'audio/pcmu' | 'audio/pcma';
   rate?: 24000;
@@ -131,8 +144,8 @@ export interface WireSession {
   tool_choice?: ToolChoice;
   max_output_tokens?: number | 'inf';
   truncation?: 'auto' | 'disabled' | RetentionRatio;
-  tracing?: unknown;
-  prompt?: unknown;
+  tracing?: 'auto' | TracingSettings | null;
+  prompt?: StoredPrompt | null;
   include?: 'item.input_audio_transcription.logprobs'[] | null;
   audio?: WireAudio;
   parallel_tool_calls?: boolean;

@@ -185,7 +185,7 @@ def session_to_beta(session: AnySession, temperature: float = DEFAULT_TEMPERATUR
         "tool_choice": ga["tool_choice"],
         "temperature": temperature,
         "max_response_output_tokens": session.max_output_tokens,
-        "tracing": session.tracing,
+        "tracing": ga["tracing"],
     }
     unknown_to_beta = {"prompt": None, "truncation": "auto"}
     flat |= {key: ga[key] for key, default in unknown_to_beta.items() if ga[key] != default}

@@ -1,7 +1,8 @@
-"""Events for peers whose data channel takes little at once."""
+"""Events for connections that take little at once."""
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any
 
@@ -9,16 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from antiphon.protocol.codec import encode_server_event
-from antiphon.protocol.items import FunctionCallOutput, InputAudio, Message
+from antiphon.protocol.fitting import MIN_MESSAGE_BYTES, fitting
+from antiphon.protocol.items import FunctionCallOutput, InputAudio, InputImage, Message
 from antiphon.protocol.server import (
     ConversationItemDone,
     ConversationItemRetrieved,
+    ResponseOutputAudioDelta,
     ResponseOutputTextDelta,
     ServerEvent,
     SessionCreated,
 )
 from antiphon.protocol.session import FunctionTool, Session
-from antiphon.transports.webrtc.fitting import MIN_MESSAGE_BYTES, fitting
 
 LIMIT_BYTES = 65_536
 
@@ -100,6 +102,41 @@ def test_an_echo_of_a_long_item_is_cut_and_of_a_spoken_one_comes_without_its_aud
     )
     [event] = fitted(ConversationItemRetrieved(event_id="event_1", item=spoken))
     assert event["item"]["content"] == [{"type": "input_audio", "transcript": "hello"}]
+
+
+def test_an_echo_of_a_picture_says_what_kind_it_was() -> None:
+    picture = InputImage("data:image/png;base64," + "A" * 80_000, "low")
+    item = Message(id="item_1", role="user", content=(picture,))
+    [event] = fitted(ConversationItemDone(event_id="event_1", previous_item_id=None, item=item))
+    [part] = event["item"]["content"]
+    assert part == {
+        "type": "input_image",
+        "image_url": "data:image/png;base64,…",
+        "detail": "low",
+    }
+
+
+def test_audio_is_split_between_bytes() -> None:
+    audio = bytes(range(256)) * 40
+    delta = ResponseOutputAudioDelta(
+        event_id="event_1",
+        response_id="resp_1",
+        item_id="item_1",
+        output_index=0,
+        content_index=0,
+        delta=audio,
+    )
+    events = fitted(delta, 1_111)
+    assert b"".join(base64.b64decode(event["delta"], validate=True) for event in events) == audio
+
+
+def test_a_message_as_long_as_clients_may_send_is_shortened() -> None:
+    limit = 1 << 20
+    [event] = fitted(created(instructions='"' * 11_000_000), limit)
+    assert len(event["session"]["instructions"]) > limit // 2 - 1_000
+    many = tuple(tool(i, description=2_000, properties=0) for i in range(10_000))
+    [event] = fitted(created(tools=many), limit)
+    assert len(event["session"]["tools"]) == 10_000
 
 
 def test_what_cannot_be_shortened_is_told_of() -> None:
