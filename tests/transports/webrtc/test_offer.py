@@ -55,9 +55,11 @@ def test_what_the_peer_takes_in_one_message() -> None:
     assert read_offer(sdp("a=max-message-size:0")).max_message_bytes is None
 
 
-def test_candidates_are_bounded() -> None:
-    candidate = "a=candidate:2 1 udp 1 192.0.2.1 5000 typ host"
-    assert len(read_offer(sdp(*[candidate] * 500)).transport(1).candidates) == MAX_CANDIDATES
+def test_candidates_are_bounded_and_each_is_taken_once() -> None:
+    many = [f"a=candidate:2 1 udp 1 192.0.2.1 {5000 + i // 2} typ host" for i in range(500)]
+    candidates = read_offer(sdp(*many)).transport(1).candidates
+    assert len(set(candidates)) == len(candidates) == MAX_CANDIDATES // 2
+    assert len(read_offer(sdp(*many[::2])).transport(1).candidates) == MAX_CANDIDATES
 
 
 @pytest.mark.parametrize(
