@@ -46,9 +46,13 @@ class MemoryJournal:
             loop.call_at(self._last_due_s, self._write_one)
         return ticket
 
+    def durable(self, conversation_id: str) -> list[LogEntry]:
+        """What `read` would give after a crash now."""
+        return [decode(data) for data in self._logs.get(conversation_id, ())]
+
     async def read(self, conversation_id: str) -> Sequence[LogEntry]:
         await self._written()
-        return [decode(data) for data in self._logs.get(conversation_id, ())]
+        return self.durable(conversation_id)
 
     async def listed(self, wanted: Wanted, *, after: str | None, limit: int) -> Page:
         newest_first = list(reversed(self._kept.values()))
