@@ -23,7 +23,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "engines": WORDS | {"upstream", "protocol", "audio"},
     "journal": WORDS | {"core.records", "core.items", "protocol"},
     "runtime": {"core", "protocol", "audio", "journal", "engines.engine"},
-    "transports": WORDS | {"runtime", "protocol", "audio"},
+    "transports": WORDS | {"core.records", "runtime", "protocol", "audio"},
     # A test of what is built on Antiphon wants a whole server (`serving`), so testing is above it.
     "testing": {
         "core",

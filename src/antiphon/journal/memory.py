@@ -55,6 +55,7 @@ class MemoryJournal:
         return self.durable(conversation_id)
 
     async def listed(self, wanted: Wanted, *, after: str | None, limit: int) -> Page:
+        await self._written()
         newest_first = list(reversed(self._kept.values()))
         if after is not None:
             places = [at for at, kept in enumerate(newest_first, 1) if kept.id == after]

@@ -97,6 +97,8 @@ class Keeping(Struct, frozen=True, kw_only=True):
     journal: Journal
     hold_ms: Ms = HOLD_MS
     """How long an acknowledgement waits for its record to be durable."""
+    refuses_in_trouble: bool = False
+    """No session shall begin while the journal is in trouble."""
 
 
 class Hub:
@@ -135,6 +137,14 @@ class Hub:
     def sessions(self) -> Collection[SessionDoor]:
         """Those that have not ended."""
         return self._sessions.values()
+
+    @property
+    def unable(self) -> str | None:
+        """Why no session should begin now; None: nothing is in the way."""
+        keeping = self.keeping
+        if keeping is None or not keeping.refuses_in_trouble or keeping.journal.trouble is None:
+            return None
+        return "The server cannot write down conversations now; try again."
 
     def get(self, session_id: str) -> SessionDoor | None:
         return self._sessions.get(session_id)
