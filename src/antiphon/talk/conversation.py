@@ -244,7 +244,7 @@ class Conversation:
         actions: Actions = [
             Show(notices.Connected(session_id=session.id, model=model, again=again))
         ]
-        if again:
+        if again and not self._settings.resumes:
             messages, left_out = self._history.rebuild()
             actions += [Send(message) for message in messages]
             if messages or left_out:
