@@ -19,8 +19,8 @@ OTHER = "conv_other"
 def path(tmp_path: Path) -> Path:
     path = tmp_path / "conversations.sqlite3"
     file = JournalFile(path)
-    other = [opened(NOW_S + 1, end_user_id="user-8"), said("a")]
-    logs: dict[str, list[LogEntry]] = {CONVERSATION: whole_log(), OTHER: [*other]}
+    other: list[LogEntry] = [opened(NOW_S + 1, end_user_id="user-8"), said("a")]
+    logs: dict[str, list[LogEntry]] = {CONVERSATION: whole_log(), OTHER: other}
     file.commit([Append(name, e, encode(e)) for name, log in logs.items() for e in log])
     file.close()
     return path
