@@ -120,7 +120,10 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=30)
     args = parser.parse_args()
     command = [sys.executable, "-m", "antiphon.cli", "serve", "--port", str(PORT)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as server:
+    environ = os.environ | {"ANTIPHON_JOURNAL_RETENTION": "none"}  # bench/journal.py measures that.
+    with subprocess.Popen(
+        command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as server:
         assert server.stdout is not None
         server.stdout.readline()
         try:

@@ -16,7 +16,13 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # As the command line does.
 from zero_engine import ZeroEngine
 
 from antiphon.server import logs, wiring
-from antiphon.server.config import Config, EngineSettings, ServerSettings, WebRtcOptions
+from antiphon.server.config import (
+    Config,
+    EngineSettings,
+    JournalSettings,
+    ServerSettings,
+    WebRtcOptions,
+)
 
 
 def main() -> None:
@@ -24,12 +30,14 @@ def main() -> None:
     parser.add_argument("--delta-ms", type=int, default=20)
     parser.add_argument("--reply-ms", type=int, default=4_000)
     parser.add_argument("--lead-ms", type=int, default=0)
+    parser.add_argument("--journal", help="keep conversations in this file")
     parser.add_argument("--profile", action="store_true", help="print where time went, at the end")
     args = parser.parse_args()
     config = Config(
         server=ServerSettings(port=0, max_sessions=10_000, drain_seconds=0, log_level="error"),
         engine=EngineSettings(default=ZeroEngine.name),
         webrtc=WebRtcOptions(host_addresses=("127.0.0.1",)),
+        journal=JournalSettings(path=args.journal),
     )
     logs.configure(config.server.log_level)
     engine = ZeroEngine(delta_ms=args.delta_ms, reply_ms=args.reply_ms, lead_ms=args.lead_ms)

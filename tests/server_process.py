@@ -25,7 +25,8 @@ class ServerProcess:
         self.log = folder / "server.log"
         self._asked = False
         clean = {k: v for k, v in os.environ.items() if not k.startswith(("ANTIPHON_", "OPENAI_"))}
-        clean |= {"ANTIPHON_OFFLINE_STT_WORKERS": "1", "ANTIPHON_DRAIN_SECONDS": "10"} | environ
+        clean |= {"ANTIPHON_OFFLINE_STT_WORKERS": "1", "ANTIPHON_DRAIN_SECONDS": "10"}
+        clean |= {"XDG_STATE_HOME": str(folder / "state")} | environ
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "antiphon.cli", "serve", "--port", str(port)],

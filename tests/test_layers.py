@@ -21,9 +21,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "talk": {"upstream", "protocol", "audio"},
     "core": {"protocol", "audio"},
     "engines": WORDS | {"upstream", "protocol", "audio"},
-    "journal": WORDS | {"protocol"},
+    "journal": WORDS | {"core.records", "core.items", "protocol"},
     "runtime": {"core", "protocol", "audio", "journal", "engines.engine"},
-    "transports": WORDS | {"runtime", "protocol", "audio"},
+    "transports": WORDS | {"core.records", "runtime", "protocol", "audio"},
     # A test of what is built on Antiphon wants a whole server (`serving`), so testing is above it.
     "testing": {
         "core",

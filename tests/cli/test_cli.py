@@ -207,7 +207,13 @@ async def test_check_fails_where_something_is_wrong(tmp_path: Path, text: str, s
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["serve", "--help"], ["check", "--help"], ["certificate", "--help"]],
+    [
+        ["--help"],
+        ["serve", "--help"],
+        ["check", "--help"],
+        ["conversations", "--help"],
+        ["certificate", "--help"],
+    ],
 )
 def test_help_teaches_by_example(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as left:

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from antiphon.core.causes import Attached, ClientSent, TranscriptEnded, Word
 from antiphon.core.conversation import Conversation
-from antiphon.core.effects import Effect, Generate, TurnCommitted
+from antiphon.core.effects import Effect, Generate, SendTo, TurnCommitted
 from antiphon.core.items import MessageEntry
 from antiphon.core.records import (
     Change,
@@ -109,6 +109,27 @@ def test_a_conversation_goes_on_with_its_items_settings_and_usage() -> None:
     assert again.used == call.conversation.used
     [answer] = [e for e in again.handle(_says(respond()), 10) if isinstance(e, Generate)]
     assert [item.id for item in answer.items] == [item.id for item in call.conversation.items]
+
+
+def test_the_first_to_join_is_shown_what_was_and_those_who_come_later_are_not() -> None:
+    call = by_hand(recorded=True)
+    call.client(text("Hello.", "a"), text("Are you there?", "b"), respond())
+    call.engine_writes("Yes.").engine_finishes()
+    again, opening = go_on(call)
+    told = [effect.event for effect in opening if isinstance(effect, SendTo)]
+    assert isinstance(told[0], server.SessionCreated)
+    shown = told[1:]
+    kinds = [server.ConversationItemAdded, server.ConversationItemDone]
+    assert [type(event) for event in shown] == kinds * 3
+    ids = [str(item.id) for item in call.conversation.items]
+    for at, (item, before) in enumerate(zip(call.conversation.items, [None, *ids], strict=False)):
+        for event in shown[2 * at : 2 * at + 2]:
+            assert isinstance(event, server.ConversationItemAdded | server.ConversationItemDone)
+            assert (event.item, event.previous_item_id) == (item, before)
+    assert len({event.event_id for event in told}) == len(told)
+    assert again.id == call.conversation.id
+    [created] = again.handle(Attached("sideband", owns=False), 10)
+    assert isinstance(created, SendTo)
 
 
 def test_its_voice_stays_locked() -> None:

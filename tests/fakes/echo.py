@@ -7,6 +7,7 @@ import itertools
 from collections.abc import Callable, Collection, Mapping
 from typing import Literal
 
+from antiphon.core.records import Past
 from antiphon.engines.scripted import ScriptedEngine
 from antiphon.errors import EngineUnavailable, ProtocolError
 from antiphon.protocol.client import ClientEvent, InputAudioBufferAppend
@@ -51,6 +52,7 @@ class EchoSession:
         self.about = About(
             session_id=session_id, engine_name="echo", transport="websocket", began_at=0
         )
+        self.conversation_id = "conv_echo"
         self.connections: list[Connection] = []
         self.received: list[ClientEvent] = []
         self.attached = asyncio.Event()
@@ -143,6 +145,7 @@ class EchoHub(Hub):
         patch: SessionPatch | None = None,
         playback: Playback | None = None,
         end_user_id: str | None = None,
+        past: Past | None = None,
     ) -> SessionDoor:
         if self.unavailable:
             raise EngineUnavailable("echo", "out of breath", retry_after_s=2)

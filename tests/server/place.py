@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType
 
 from antiphon.engines.scripted import Script, ScriptedEngine, Write
+from antiphon.journal.journal import Journal
 from antiphon.runtime.hub import Hub
 from antiphon.server.config import Config, OfflineSettings, ServerSettings, WebRtcOptions
 from antiphon.server.secret_store import MemorySecretStore
@@ -134,11 +135,14 @@ async def turned_away(ws: ClientWebSocketResponse) -> str:
 
 
 @asynccontextmanager
-async def places(script: Script = HELLO) -> AsyncIterator[Place]:
+async def places(
+    script: Script = HELLO, *, journal: Journal | None = None, config: Config = CONFIG
+) -> AsyncIterator[Place]:
     clock = Clock()
-    parts = Parts(secret_store=MemorySecretStore(now_s=lambda: clock.now_s))
+    secret_store = MemorySecretStore(now_s=lambda: clock.now_s)
+    parts = Parts(secret_store=secret_store, journal=journal)
     async with (
-        serving(ScriptedEngine(script), keys=[KEY], config=CONFIG, parts=parts) as server,
+        serving(ScriptedEngine(script), keys=[KEY], config=config, parts=parts) as server,
         ClientSession() as client,
     ):
         yield Place(server.url, server.hub, client, clock)

@@ -352,6 +352,16 @@ def test_a_reply_that_was_owed_is_asked_for_after_the_rebuilding() -> None:
     ]
 
 
+def test_a_conversation_that_the_server_keeps_is_not_rebuilt() -> None:
+    story = Story(Settings(resumes=True)).user_speaks()
+    item = Message(id="u1", role="user", content=(InputText("Hi."),))
+    story.server(news(server.ConversationItemDone, item=item))
+    story.does(story.conversation.disconnected(story.now_ms))
+    story.take()
+    story.connects()
+    assert not [sent for sent in story.sent() if isinstance(sent, ConversationItemCreate)]
+
+
 def test_what_had_come_before_the_connection_broke_is_played_but_not_truncated() -> None:
     story = Story().user_speaks().reply_begins().agent_says("one two three", 1000)
     story.time_passes(100).does(story.conversation.disconnected(story.now_ms))

@@ -28,6 +28,11 @@ def test_the_model_may_be_in_the_address_or_left_to_the_server() -> None:
     assert endpoint("ws://h", None) == "ws://h/v1/realtime"
 
 
+def test_a_conversation_that_is_resumed_stands_in_the_address() -> None:
+    url = endpoint("ws://h", "m", resume="conv_1")
+    assert url == "ws://h/v1/realtime?model=m&conversation_id=conv_1"
+
+
 def test_what_is_no_address_is_told() -> None:
     with pytest.raises(ConfigurationError, match="give a base such as"):
         endpoint("ftp://host", None)

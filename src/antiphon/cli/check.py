@@ -46,7 +46,8 @@ def run(args: argparse.Namespace) -> int:
     loaded = config.load(args.config)
     for line in _settings(loaded):
         print(line)
-    wired = wiring.wire(loaded.config)
+    wired = wiring.wire(config.kept_by_default(loaded.config))
+    print(f"\nConversations: {wired.keeps}")
     for line in (*_tls(wired), *_engines(wired.registry)):
         print(line)
     answers = asyncio.run(_language_model(wired))

@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
         },
     )
     logs.configure(loaded.config.server.log_level)
-    wired = wiring.wire(loaded.config)
+    wired = wiring.wire(config.kept_by_default(loaded.config))
     for warning in (*loaded.warnings, *wired.warnings()):
         logging.getLogger(__name__).warning("%s", warning)
     wiring.run(wired, on_ready=lambda url: _welcome(url, wired))
@@ -84,6 +84,7 @@ def _welcome(url: str, wired: Wired) -> None:
         f"  clients  OPENAI_BASE_URL={url}/v1, or {url.replace('http', 'ws', 1)}/v1/realtime",
         f"  keys     {keys}" if keys else "  keys     none: only this machine may connect",
     ]
+    lines.append(f"  journal  {wired.keeps}")
     if wired.identity is not None:
         lines.append(f"  tls      {wired.identity.summary}")
     if Console().is_built:

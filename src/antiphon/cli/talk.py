@@ -54,6 +54,9 @@ def _add_connection(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument("--model", help="the model, as in ?model=")
     group.add_argument(
+        "--resume", metavar="CONVERSATION_ID", help="go on with what the server kept"
+    )
+    group.add_argument(
         "--key", help="API key (environment: ANTIPHON_API_KEY, or else OPENAI_API_KEY)"
     )
     group.add_argument("--webrtc", action="store_true", help="call over WebRTC, as browsers do")
@@ -193,7 +196,7 @@ async def _talk(args: argparse.Namespace) -> tuple[Exit, str | None]:
 
     settings = _settings(args)
     script = _script(args)
-    connect = _connector(args, endpoint(args.url, args.model))
+    connect = _connector(args, endpoint(args.url, args.model, resume=args.resume))
     device: AudioDevice | None = None
     if script is None and not args.no_mic:
         device = SoundDevice()
@@ -273,6 +276,7 @@ def _settings(args: argparse.Namespace) -> Settings:
         raise ConfigurationError("--keep-session: then leave out what would change it")
     return Settings(
         keep_session=args.keep_session,
+        resumes=args.resume is not None,
         voice=args.voice,
         instructions=args.instructions,
         speed=args.speed,

@@ -100,6 +100,11 @@ class Conversation:
         return None if self._stage.life.is_closed else self._stage.deadlines.next_ms
 
     @property
+    def id(self) -> str:
+        """The conversation's, which outlives the session's."""
+        return self._stage.conversation_id
+
+    @property
     def session(self) -> AnySession:
         return self._stage.session
 
@@ -144,6 +149,8 @@ class Conversation:
                 created = server.SessionCreated(event_id=self._event_id(), session=session)
                 out.append(SendTo(cause.connection, created))
                 if first:
+                    # Only a conversation that goes on has any items yet.
+                    self._stage.history.show(cause.connection, out)
                     self._begin(out)
             case causes.Detached():
                 if self._stage.life.detach(cause.connection, now_ms):

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from antiphon.core.causes import Word
-from antiphon.core.effects import Effect
+from antiphon.core.effects import Effect, SendTo
 from antiphon.core.faults import Fault
 from antiphon.core.ids import Ids
 from antiphon.core.items import (
@@ -158,18 +158,18 @@ class History:
         previous = self.previous_id(entry.id)
         if self._recorder.on:
             self._recorder.tell(ItemChanged(snapshot(entry), previous), out)
-        self._announce_added(entry, previous, out)
+        out.append(self._added(entry, previous))
 
     def add_whole(self, entry: Entry, out: list[Effect], *, after: str | None = None) -> None:
         """Add an item that is done already."""
         self.add(entry, out, after=after)
         self._keep_audio(entry)
-        self._announce_done(entry, self.previous_id(entry.id), out)
+        out.append(self._done(entry, self.previous_id(entry.id)))
 
     def announce_again(self, entry: Entry, out: list[Effect]) -> None:
         previous = self.previous_id(entry.id)
-        self._announce_added(entry, previous, out)
-        self._announce_done(entry, previous, out)
+        out.append(self._added(entry, previous))
+        out.append(self._done(entry, previous))
 
     def open_part(self, entry: MessageEntry, part: Part) -> None:
         entry.parts.append(part)
@@ -208,7 +208,7 @@ class History:
             return  # Out of band, or deleted while it grew.
         self._keep_audio(entry)
         self._record(entry, out)
-        self._announce_done(entry, self.previous_id(entry.id), out)
+        out.append(self._done(entry, self.previous_id(entry.id)))
 
     def cut(
         self,
@@ -260,18 +260,22 @@ class History:
 
     # --- Telling -------------------------------------------------------------
 
-    def _announce_added(self, entry: Entry, previous: str | None, out: list[Effect]) -> None:
-        out.append(
-            ConversationItemAdded(
-                event_id=self._ids.event(), previous_item_id=previous, item=entry.wire()
-            )
+    def show(self, connection: str, out: list[Effect]) -> None:
+        """Tell one who joins all items that are there, as if each were added now."""
+        previous: str | None = None
+        for entry in self:
+            out.append(SendTo(connection, self._added(entry, previous)))
+            out.append(SendTo(connection, self._done(entry, previous)))
+            previous = entry.id
+
+    def _added(self, entry: Entry, previous: str | None) -> ConversationItemAdded:
+        return ConversationItemAdded(
+            event_id=self._ids.event(), previous_item_id=previous, item=entry.wire()
         )
 
-    def _announce_done(self, entry: Entry, previous: str | None, out: list[Effect]) -> None:
-        out.append(
-            ConversationItemDone(
-                event_id=self._ids.event(), previous_item_id=previous, item=entry.wire()
-            )
+    def _done(self, entry: Entry, previous: str | None) -> ConversationItemDone:
+        return ConversationItemDone(
+            event_id=self._ids.event(), previous_item_id=previous, item=entry.wire()
         )
 
     def _record(self, entry: Entry, out: list[Effect]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
+from antiphon.core.records import Record
 from antiphon.errors import ProtocolError
 from antiphon.protocol.client import ClientEvent
 from antiphon.protocol.server import ServerEvent
@@ -15,6 +16,8 @@ engine's own bounded queue makes it wait.  (A reader that never reads closes its
 
 
 class Attendance:
+    """Where nothing is kept, events go straight to the connections."""
+
     def __init__(self) -> None:
         self._connections: dict[str, Connection] = {}
         self._may_send: dict[str, Collection[str]] = {}
@@ -26,7 +29,17 @@ class Attendance:
         """Their ids, in the order in which they came."""
         return iter(self._connections)
 
-    def join(self, connection: Connection, may_send: Collection[str] | None) -> None:
+    @property
+    def present(self) -> tuple[Connection, ...]:
+        return tuple(self._connections.values())
+
+    def join(
+        self,
+        connection: Connection,
+        may_send: Collection[str] | None,
+        *,
+        owns: bool = True,  # noqa: ARG002  For those who keep a log.
+    ) -> None:
         self._connections[connection.id] = connection
         if may_send is not None:
             self._may_send[connection.id] = may_send
@@ -48,6 +61,9 @@ class Attendance:
         message = f"This connection may not send '{kind}'. It may send: {listed}."
         raise ProtocolError("event_not_allowed", message, param="type", event_id=event.event_id)
 
+    def record(self, record: Record) -> None:
+        """Something changed that lasts; the events that tell of it follow."""
+
     def send(self, event: ServerEvent) -> None:
         for connection in self._connections.values():
             connection.send(event)
@@ -60,6 +76,9 @@ class Attendance:
     def close(self, code: int, reason: str) -> None:
         for connection in list(self._connections.values()):
             connection.close(code, reason)
+
+    async def emptied(self) -> None:
+        """Wait until nothing is held back any more."""
 
     async def caught_up(self) -> None:
         """Wait until nobody is so far behind that more would only pile up."""

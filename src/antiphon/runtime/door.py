@@ -82,6 +82,11 @@ class SessionDoor(Protocol):
     def about(self) -> About: ...
 
     @property
+    def conversation_id(self) -> str:
+        """Of the conversation, which may outlive the session where they are kept."""
+        ...
+
+    @property
     def settings(self) -> AnySession: ...
 
     @property

@@ -8,16 +8,22 @@ import secrets
 import string
 import time
 import weakref
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from typing import Literal
 
 from msgspec import Struct
 
 from antiphon.core.causes import Ms
 from antiphon.core.ids import Ids
+from antiphon.core.records import Past
 from antiphon.core.settings import update_session
 from antiphon.core.terms import Terms
 from antiphon.engines.engine import Engine, VoiceDetector
+from antiphon.errors import AntiphonError
+from antiphon.journal.journal import Journal
+from antiphon.journal.recall import Recalled
 from antiphon.protocol.closes import CloseCode
 from antiphon.protocol.session import (
     AnySession,
@@ -27,10 +33,13 @@ from antiphon.protocol.session import (
     SessionPatch,
     TranscriptionSession,
 )
-from antiphon.runtime.door import SessionDoor
+from antiphon.runtime.attendance import Attendance
+from antiphon.runtime.door import About, SessionDoor
 from antiphon.runtime.media import Playback
 from antiphon.runtime.observer import Observer
+from antiphon.runtime.outbox import HOLD_MS, Outbox
 from antiphon.runtime.session import LiveSession
+from antiphon.runtime.session_log import SessionLog
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +85,24 @@ class SessionRules(Struct, frozen=True, kw_only=True):
         return session if patch is None else update_session(session, patch, voice_locked=False)
 
 
+class ConversationNotFound(AntiphonError):
+    """There is no conversation of that id to go on with."""
+
+
+class ConversationInUse(AntiphonError):
+    """A live session has it."""
+
+
+class Keeping(Struct, frozen=True, kw_only=True):
+    """That conversations are kept, and where."""
+
+    journal: Journal
+    hold_ms: Ms = HOLD_MS
+    """How long an acknowledgement waits for its record to be durable."""
+    refuses_in_trouble: bool = False
+    """No session shall begin while the journal is in trouble."""
+
+
 class Hub:
     """Opens sessions, finds them by id and ends them all.
 
@@ -83,6 +110,7 @@ class Hub:
         engine_for: a model's name to the engine that serves it; the registry's rule.
         detector: lent to engines that do not find turns themselves.
         observers: each is asked, when a session opens, for one that looks on.
+        keeping: None: conversations end with their sessions.
     """
 
     def __init__(
@@ -92,11 +120,15 @@ class Hub:
         detector: VoiceDetector | None = None,
         rules: SessionRules | None = None,
         observers: Sequence[Callable[[Terms], Observer]] = (),
+        keeping: Keeping | None = None,
     ) -> None:
         self._engine_for = engine_for
         self._detector = detector
         self.rules = rules or SessionRules()
         self._observers = observers
+        self.keeping = keeping
+        self._claimed: set[str] = set()
+        """Conversations that somebody is about to open, or to erase."""
         self._sessions: dict[str, LiveSession] = {}
         self._ending: weakref.WeakSet[LiveSession] = weakref.WeakSet()
         """Until they are closed: what closes one holds it."""
@@ -108,8 +140,56 @@ class Hub:
         """Those that have not ended."""
         return self._sessions.values()
 
+    @property
+    def unable(self) -> str | None:
+        """Why no session should begin now; None: nothing is in the way."""
+        keeping = self.keeping
+        if keeping is None or not keeping.refuses_in_trouble or keeping.journal.trouble is None:
+            return None
+        return "The server cannot write down conversations now; try again."
+
     def get(self, session_id: str) -> SessionDoor | None:
         return self._sessions.get(session_id)
+
+    @contextmanager
+    def claimed(self, conversation_id: str) -> Iterator[None]:
+        """Nobody else opens or erases the conversation in the body.
+
+        Raises:
+            ConversationInUse: somebody has it.
+        """
+        live = any(s.conversation_id == conversation_id for s in self._sessions.values())
+        if live or conversation_id in self._claimed:
+            raise ConversationInUse(
+                f"Conversation '{conversation_id}' is in use by a live session; end that first."
+            )
+        self._claimed.add(conversation_id)
+        try:
+            yield
+        finally:
+            self._claimed.discard(conversation_id)
+
+    @asynccontextmanager
+    async def recalled(self, conversation_id: str | None) -> AsyncIterator[Past | None]:
+        """What the session that is opened in the body goes on with; None: it begins anew.
+
+        Raises:
+            ConversationNotFound, ConversationInUse: it cannot go on with that.
+            JournalError: what was kept cannot be read.
+        """
+        if conversation_id is None:
+            yield None
+            return
+        if self.keeping is None:
+            raise ConversationNotFound("This server keeps no conversations: its journal is off.")
+        with self.claimed(conversation_id):
+            entries = await self.keeping.journal.read(conversation_id)
+            if not entries:
+                raise ConversationNotFound(
+                    f"There is no conversation '{conversation_id[:100]}'; nothing was said in it, "
+                    "or it was erased."
+                )
+            yield Recalled(entries).past
 
     def open(
         self,
@@ -119,17 +199,19 @@ class Hub:
         patch: SessionPatch | None = None,
         playback: Playback | None = None,
         end_user_id: str | None = None,
+        past: Past | None = None,
     ) -> SessionDoor:
         """Begin a session; ``playback`` is given where the transport owns playout.
 
         ``end_user_id`` is what the application calls its user: an opaque id, for its operator.
+        ``past`` is the conversation that it goes on with (`recalled`).
 
         Raises:
             EngineUnavailable: the model's engine cannot serve now.
             Fault: ``patch`` cannot be applied.
         """
         engine = self._engine_for(model)
-        terms = self._terms(kind, model, patch, engine, playback)
+        terms = self._terms(kind, model, patch, engine, playback, past)
         detector = None if engine.abilities.finds_turns else self._detector
         session = LiveSession(
             terms,
@@ -137,6 +219,7 @@ class Hub:
             detector=detector,
             playback=playback,
             observers=[observer(terms) for observer in self._observers],
+            attendance=partial(self._attendance, model if kind == "realtime" else None),
             end_user_id=end_user_id,
             on_end=self._on_session_end,
         )
@@ -172,6 +255,7 @@ class Hub:
         patch: SessionPatch | None,
         engine: Engine,
         playback: Playback | None,
+        past: Past | None,
     ) -> Terms:
         seed = "".join(secrets.choice(_ALPHABET) for _ in range(Ids.SEED_LENGTH))
         return Terms(
@@ -192,7 +276,15 @@ class Hub:
             session_max_ms=self.rules.session_max_ms,
             context_tokens=self.rules.context_tokens,
             announce_rate_limits=self.rules.announce_rate_limits,
+            recorded=self.keeping is not None,
+            past=past,
         )
+
+    def _attendance(self, model: str | None, about: About) -> Attendance:
+        if self.keeping is None:
+            return Attendance()
+        session_log = SessionLog(self.keeping.journal, about, model=model)
+        return Outbox(session_log, hold_ms=self.keeping.hold_ms)
 
     def _on_session_end(self, session: LiveSession) -> None:
         self._sessions.pop(session.id, None)

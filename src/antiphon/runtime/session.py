@@ -79,6 +79,7 @@ class LiveSession:
         detector: VoiceDetector | None = None,
         playback: Playback | None = None,
         observers: Sequence[Observer] = (),
+        attendance: Callable[[About], Attendance] = lambda _: Attendance(),
         end_user_id: str | None = None,
         on_end: Callable[[LiveSession], None] = lambda _: None,
     ) -> None:
@@ -91,7 +92,7 @@ class LiveSession:
         )
         self._conversation = Conversation(terms)
         self._clock = SessionClock()
-        self._attendance = Attendance()
+        self._attendance = attendance(self.about)
         self._playback = NO_PLAYBACK if playback is None else playback
         self._ear = Ear(detector, playback)
         self._observers = observers
@@ -117,7 +118,7 @@ class LiveSession:
         if self._ended:
             connection.close(CloseCode.NORMAL, SESSION_ENDED)
             return
-        self._attendance.join(connection, may_send)
+        self._attendance.join(connection, may_send, owns=owns)
         self._give(Attached(connection.id, owns))
 
     def detach(self, connection: Connection) -> None:
@@ -141,6 +142,10 @@ class LiveSession:
         self._give(MessageRefused(connection.id, detail))
 
     # --- For those who look on -----------------------------------------------
+
+    @property
+    def conversation_id(self) -> str:
+        return self._conversation.id
 
     @property
     def settings(self) -> AnySession:
@@ -201,6 +206,7 @@ class LiveSession:
     async def ended(self) -> None:
         if self._closing is not None:
             await self._closing
+            await self._attendance.emptied()
 
     @property
     def _ended(self) -> bool:
@@ -269,7 +275,7 @@ class LiveSession:
             case ClearPlayout():
                 self._playback.clear()
             case Record():
-                pass  # For those who look on.
+                self._attendance.record(effect)
             case _:
                 self._attendance.send(effect)
 

@@ -49,6 +49,7 @@ class Admission:
         secrets: SecretStore,
         load: LoadLimits,
         live_sessions: Callable[[], int],
+        unable: Callable[[], str | None] = lambda: None,
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self.draining = False
@@ -57,6 +58,7 @@ class Admission:
         self._max_sessions = load.max_sessions
         self._rate = SessionRate(load.new_per_minute)
         self._live_sessions = live_sessions
+        self._unable = unable
         self._now_s = now_s
         self._opening = 0
 
@@ -120,6 +122,8 @@ class Admission:
     def _check_load(self, address: str) -> None:
         if self.draining:
             raise overloaded("The server is going away; try again.")
+        if (problem := self._unable()) is not None:
+            raise overloaded(problem)
         if self._live_sessions() + self._opening >= self._max_sessions:
             raise overloaded(
                 f"All {self._max_sessions} sessions of this server are in use; try again. "

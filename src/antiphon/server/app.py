@@ -17,6 +17,7 @@ from antiphon.server.auth import Gate
 from antiphon.server.calls import CallRoutes
 from antiphon.server.client_secrets import ClientSecrets
 from antiphon.server.console import Console
+from antiphon.server.conversations import Conversations
 from antiphon.server.directory import Directory, LocalDirectory
 from antiphon.server.logs import keep_peer_data_out
 from antiphon.server.realtime import Realtime
@@ -60,6 +61,7 @@ class Api:
         webrtc: WebRtcSettings | None = None,
         secret_store: SecretStore | None = None,
         directory: Directory | None = None,
+        retention_days: float = 30,
         strict: bool = False,
     ) -> None:
         secret_store = MemorySecretStore() if secret_store is None else secret_store
@@ -69,6 +71,7 @@ class Api:
             secrets=secret_store,
             load=load,
             live_sessions=lambda: len(hub.sessions),
+            unable=lambda: hub.unable,
         )
         self._gate = gate
         self._models = models
@@ -88,16 +91,19 @@ class Api:
         )
         self._secrets = ClientSecrets(secret_store, gate=gate, rules=hub.rules, strict=strict)
         self._session_list = SessionList(directory, gate=gate)
+        self._conversations = Conversations(hub, gate=gate, retention_days=retention_days)
 
     def app(self) -> web.Application:
         keep_peer_data_out()
         app = web.Application(middlewares=[errors_as_json, self._at_the_gate])
         app.on_response_prepare.append(self._add_headers)
         app.on_shutdown.append(self._end_sessions)
+        app.cleanup_ctx.append(self._conversations.running)
         app.cleanup_ctx.append(self._calls.running)
         app.router.add_get("/healthz", self.health)
         app.add_routes(Console().routes())
         app.add_routes(self._session_list.routes())
+        app.add_routes(self._conversations.routes())
         app.router.add_get("/v1/antiphon/calls/{id}", self._calls.show)
         for prefix in PREFIXES:
             app.router.add_get(f"{prefix}/realtime", self._realtime.handle)

@@ -17,6 +17,7 @@ from aiohttp import web
 from msgspec import UNSET, Struct
 
 from antiphon.core.faults import Fault
+from antiphon.core.records import Past
 from antiphon.errors import EngineUnavailable, ProtocolError
 from antiphon.protocol.codec import decode_object, from_json
 from antiphon.protocol.dialect import Dialect
@@ -27,6 +28,7 @@ from antiphon.runtime.hub import Hub
 from antiphon.server.admission import Admission, overloaded
 from antiphon.server.api_errors import ApiError, Unauthorized
 from antiphon.server.auth import Gate, presented_key, visitor_of
+from antiphon.server.conversations import asked_conversation, going_on
 from antiphon.server.dialects import dialect_of
 from antiphon.server.grant import DEFAULT_MODEL, Grant
 from antiphon.server.secret_store import digest
@@ -105,14 +107,15 @@ class CallRoutes:
     async def _answer(self, request: web.Request, *, always_beta: bool = False) -> web.Response:
         calls = self._served()
         offer, settings = await _read_offer(request)
-        async with self._admission.admit(
-            visitor_of(request), _asked_for(request, settings)
-        ) as admitted:
+        async with (
+            self._admission.admit(visitor_of(request), _asked_for(request, settings)) as admitted,
+            going_on(self._hub, request, admitted.grant) as past,
+        ):
             grant = admitted.grant
             if always_beta:
                 grant = msgspec.structs.replace(grant, dialect=beta.DIALECT.name)
             dialect = dialect_of(request.headers, grant, strict=self._strict)
-            answer = await self._call(calls, offer, grant, dialect)
+            answer = await self._call(calls, offer, grant, dialect, past)
         if admitted.secret_digest is not None and (call := calls.get(answer.call_id)) is not None:
             self._opened_with[call] = admitted.secret_digest
         return web.Response(
@@ -181,7 +184,9 @@ class CallRoutes:
             )
         return self._calls
 
-    async def _call(self, calls: Calls, offer: str, grant: Grant, dialect: Dialect) -> Answer:
+    async def _call(
+        self, calls: Calls, offer: str, grant: Grant, dialect: Dialect, past: Past | None
+    ) -> Answer:
         from antiphon.transports.webrtc.calls import NoPortFree, OfferError, TooManyCalls
 
         try:
@@ -193,6 +198,7 @@ class CallRoutes:
                 may_send=grant.client_events,
                 end_user_id=grant.end_user_id,
                 dialect=dialect,
+                past=past,
             )
         except OfferError as error:
             raise ApiError(400, "invalid_offer", str(error), param="sdp") from None
@@ -210,7 +216,9 @@ def _asked_for(request: web.Request, settings: SessionPatch) -> Grant:
     """What the offer asks for, where a server key allows anything."""
     model = settings.model or request.query.get("model") or DEFAULT_MODEL
     kind = "realtime" if settings.type is UNSET else settings.type
-    return Grant(kind=kind, model=model, patch=settings)
+    return Grant(
+        kind=kind, model=model, patch=settings, conversation_id=asked_conversation(request)
+    )
 
 
 async def _read_offer(request: web.Request) -> tuple[str, SessionPatch]:

@@ -60,6 +60,7 @@ class SecretLimits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     client_events: Annotated[tuple[str, ...], Meta(max_length=50)] | None = None
     hides: tuple[Hidden, ...] = ()
     end_user_id: Annotated[str, Meta(min_length=1, max_length=512)] | None = None
+    conversation_id: Annotated[str, Meta(min_length=1, max_length=100)] | None = None
 
 
 class _MintRequest(Struct, frozen=True, kw_only=True):
@@ -215,6 +216,7 @@ class ClientSecrets:
             client_events=events,
             hides=frozenset(limits.hides),
             end_user_id=limits.end_user_id or end_user_id,
+            conversation_id=limits.conversation_id,
         )
 
     def _effective(self, grant: Grant) -> AnySession:

@@ -274,6 +274,36 @@ class LimitSettings(Struct, frozen=True, kw_only=True):
     ] = 20
 
 
+class JournalSettings(Struct, frozen=True, kw_only=True):
+    """What is kept of conversations, so that they can be resumed and read."""
+
+    retention: Annotated[
+        Literal["items", "none"],
+        Meta(description="Keep items, without audio; or nothing at all."),
+    ] = "items"
+    path: Annotated[
+        str | None,
+        Meta(
+            description="The SQLite file. Absent: `antiphon/conversations.sqlite3` in "
+            "`$XDG_STATE_HOME`, or else in `~/.local/state`."
+        ),
+    ] = None
+    retention_days: Annotated[
+        float,
+        Meta(gt=0, description="A conversation is erased this long after it changed last."),
+    ] = 30
+    on_trouble: Annotated[
+        Literal["hold", "go_on", "refuse"],
+        Meta(
+            description="While the file cannot be written: hold acknowledgements for "
+            "`hold_seconds`, then go on; go on at once; or hold, and refuse new sessions with 503."
+        ),
+    ] = "hold"
+    hold_seconds: Annotated[
+        float, Meta(ge=0, description="How long an acknowledgement waits to be on disk.")
+    ] = 2
+
+
 class Config(Struct, frozen=True, kw_only=True):
     server: ServerSettings = ServerSettings()
     engine: EngineSettings = EngineSettings()
@@ -284,6 +314,7 @@ class Config(Struct, frozen=True, kw_only=True):
     llm: LlmSettings = LlmSettings()
     webrtc: WebRtcOptions = WebRtcOptions()
     limits: LimitSettings = LimitSettings()
+    journal: JournalSettings = JournalSettings()
 
 
 SECTIONS: dict[str, type[Struct]] = {
@@ -294,6 +325,7 @@ SECTIONS: dict[str, type[Struct]] = {
     "llm": LlmSettings,
     "webrtc": WebRtcOptions,
     "limits": LimitSettings,
+    "journal": JournalSettings,
 }
 
 
@@ -444,6 +476,21 @@ class _Reader:
             if name.startswith(PREFIX) and name not in known:
                 close = get_close_matches(name, known, n=1)
                 yield f"{name} is no setting." + (f" Did you mean {close[0]}?" if close else "")
+
+
+def kept_by_default(config: Config, environ: Mapping[str, str] | None = None) -> Config:
+    """The configuration with a journal, at its usual place where it names none.
+
+    The XDG Base Directory Specification: where `$XDG_STATE_HOME` is "either not set or empty, a
+    default equal to $HOME/.local/state should be used".
+    """
+    if config.journal.path is not None:
+        return config
+    environ = os.environ if environ is None else environ
+    state = environ.get("XDG_STATE_HOME") or Path("~", ".local", "state").expanduser()
+    path = Path(state, "antiphon", "conversations.sqlite3")
+    journal = msgspec.structs.replace(config.journal, path=str(path))
+    return msgspec.structs.replace(config, journal=journal)
 
 
 def _is_list(kind: Any) -> bool:

@@ -24,6 +24,7 @@ class ListedSession(Struct, frozen=True, kw_only=True):
     id: str
     object: str = "antiphon.session"
     type: SessionKind
+    conversation_id: str
     model: str | None
     engine: str
     transport: str
@@ -68,6 +69,7 @@ def _entry(session: SessionDoor) -> ListedSession:
     return ListedSession(
         id=session.id,
         type="realtime" if isinstance(settings, Session) else "transcription",
+        conversation_id=session.conversation_id,
         model=settings.model if isinstance(settings, Session) else None,
         engine=session.about.engine_name,
         transport=session.about.transport,

@@ -32,3 +32,5 @@ class Grant(Struct, frozen=True, kw_only=True):
     hides: frozenset[Hidden] = frozenset()
     """What its connections are not to see."""
     end_user_id: str | None = None
+    conversation_id: str | None = None
+    """An earlier conversation that its sessions go on with; None: they begin anew."""

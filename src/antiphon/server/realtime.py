@@ -9,6 +9,7 @@ import time
 
 from aiohttp import web
 
+from antiphon.core.records import Past
 from antiphon.errors import EngineUnavailable
 from antiphon.protocol.closes import CloseCode
 from antiphon.protocol.server import Error, ErrorDetail
@@ -17,6 +18,7 @@ from antiphon.runtime.hub import Hub, SessionKind
 from antiphon.server.admission import Admission
 from antiphon.server.api_errors import ApiError, Unauthorized
 from antiphon.server.auth import SUBPROTOCOL, Gate, visitor_of
+from antiphon.server.conversations import asked_conversation, going_on
 from antiphon.server.dialects import dialect_of
 from antiphon.server.directory import Directory
 from antiphon.server.grant import DEFAULT_MODEL, Grant
@@ -69,8 +71,11 @@ class Realtime:
         if call_id := request.query.get("call_id"):
             return await self._join(request, await self._session_of(call_id, request))
         try:
-            async with self._admission.admit(visitor_of(request), _asked_for(request)) as admitted:
-                connection, session = await self._open(request, admitted.grant)
+            async with (
+                self._admission.admit(visitor_of(request), _asked_for(request)) as admitted,
+                going_on(self._hub, request, admitted.grant) as past,
+            ):
+                connection, session = await self._open(request, admitted.grant, past)
         except Unauthorized as refused:
             return await self._turn_away(request, refused)
         except NotOpened as failure:
@@ -101,7 +106,7 @@ class Realtime:
     # --- In ------------------------------------------------------------------
 
     async def _open(
-        self, request: web.Request, grant: Grant
+        self, request: web.Request, grant: Grant, past: Past | None
     ) -> tuple[WebSocketConnection, SessionDoor]:
         """Raises:
         NotOpened: there is no session; the client was told.
@@ -115,6 +120,7 @@ class Realtime:
                 model=grant.model,
                 patch=grant.patch,
                 end_user_id=grant.end_user_id,
+                past=past,
             )
         except EngineUnavailable as error:
             log.warning("%s: %s", connection.id, error)
@@ -172,7 +178,11 @@ def _asked_for(request: web.Request) -> Grant:
     """What the URL asks for, where a server key allows anything."""
     query = request.query
     kind: SessionKind = "transcription" if query.get("intent") == "transcription" else "realtime"
-    return Grant(kind=kind, model=query.get("model") or query.get("deployment") or DEFAULT_MODEL)
+    return Grant(
+        kind=kind,
+        model=query.get("model") or query.get("deployment") or DEFAULT_MODEL,
+        conversation_id=asked_conversation(request),
+    )
 
 
 OUR_FAULT = ErrorDetail(type="server_error", message="The server had an error.")

@@ -21,8 +21,9 @@ from antiphon.engines.cascade.stt.ears import Ears, find_ears
 from antiphon.engines.engine import Engine, VoiceDetector
 from antiphon.engines.registry import EngineRegistry
 from antiphon.engines.vad.silero import SileroDetector
+from antiphon.journal.journal import Journal
 from antiphon.journal.tape import tapes_in
-from antiphon.runtime.hub import Hub, SessionRules
+from antiphon.runtime.hub import Hub, Keeping, SessionRules
 from antiphon.server.admission import LoadLimits
 from antiphon.server.app import Api, Model
 from antiphon.server.auth import Gate
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from antiphon.server.tls import Identity
 
 YOUNG_OBJECTS = 10_000
+GO_ON_AFTER_MS = 100
+"""A healthy disk takes less (docs/reference/benchmarks.md)."""
 
 
 class Wired(NamedTuple):
@@ -50,6 +53,14 @@ class Wired(NamedTuple):
     identity: Identity | None
     """Its TLS certificate; None: plain HTTP."""
     ears_warning: str | None = None
+
+    @property
+    def keeps(self) -> str:
+        """Where conversations are kept, and for how long."""
+        if self.hub.keeping is None:
+            return "not kept"
+        days = f"{self.config.journal.retention_days:g}"
+        return f"kept {days} days, without audio, in {self.hub.keeping.journal.place}"
 
     def warnings(self) -> list[str]:
         """What works, and will not be liked."""
@@ -89,6 +100,30 @@ class Parts(Struct, frozen=True, kw_only=True):
     """Then there is no use for a detector or rules."""
     secret_store: SecretStore | None = None
     directory: Directory | None = None
+    journal: Journal | None = None
+
+
+def make_journal(config: Config) -> Journal | None:
+    """Where conversations are kept; None: nowhere, for want of a path or by the operator's wish."""
+    settings = config.journal
+    if settings.path is None or settings.retention == "none":
+        return None
+    from antiphon.journal.sqlite import SqliteJournal  # Who keeps nothing need not wait for it.
+
+    return SqliteJournal(Path(settings.path).expanduser())
+
+
+def make_keeping(config: Config, parts: Parts) -> Keeping | None:
+    journal = make_journal(config) if parts.journal is None else parts.journal
+    if journal is None:
+        return None
+    settings = config.journal
+    hold_ms = round(settings.hold_seconds * 1000)
+    return Keeping(
+        journal=journal,
+        hold_ms=min(GO_ON_AFTER_MS, hold_ms) if settings.on_trouble == "go_on" else hold_ms,
+        refuses_in_trouble=settings.on_trouble == "refuse",
+    )
 
 
 def chat_settings(config: Config) -> ChatSettings | None:
@@ -123,6 +158,7 @@ def make_hub(config: Config, registry: EngineRegistry, parts: Parts) -> Hub:
         detector=parts.detector or SileroDetector(),
         rules=parts.rules or rules,
         observers=[tapes_in(Path(server.tape_dir))] if server.tape_dir else [],
+        keeping=make_keeping(config, parts),
     )
 
 
@@ -155,6 +191,7 @@ def wire(config: Config, parts: Parts | None = None) -> Wired:
         webrtc=webrtc_settings(config),
         secret_store=parts.secret_store,
         directory=parts.directory,
+        retention_days=config.journal.retention_days,
         strict=server.strict,
         limits=WebSocketLimits(
             max_message_bytes=limits.max_message_bytes,

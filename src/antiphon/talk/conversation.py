@@ -250,7 +250,7 @@ class Conversation:
                 )
             )
         ]
-        if again:
+        if again and not self._settings.resumes:
             messages, left_out = self._history.rebuild()
             actions += [Send(message) for message in messages]
             if messages or left_out:

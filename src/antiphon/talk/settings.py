@@ -41,6 +41,8 @@ class Settings:
 
     keep_session: bool = False
     """The session stays as the server, or a secret, has it; another connection runs its tools."""
+    resumes: bool = False
+    """The server has the conversation: on a new connection it need not be rebuilt."""
     voice: str | None = None
     instructions: str | None = None
     speed: float | None = None
@@ -77,8 +79,10 @@ class Settings:
         )
 
 
-def endpoint(url: str, model: str | None) -> str:
+def endpoint(url: str, model: str | None, *, resume: str | None = None) -> str:
     """The WebSocket's address, from what the user gave: a base or the whole.
+
+    ``resume`` is the id of a conversation that the server kept.
 
     Raises:
         ConfigurationError: It is no http, https, ws or wss URL.
@@ -97,6 +101,8 @@ def endpoint(url: str, model: str | None) -> str:
     query = dict(parse_qsl(parts.query))
     if model is not None:
         query["model"] = model
+    if resume is not None:
+        query["conversation_id"] = resume
     return urlunsplit((schemes[parts.scheme], parts.netloc, path, urlencode(query), ""))
 
 

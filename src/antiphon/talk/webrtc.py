@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any, Literal
-from urllib.parse import parse_qs, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import aiohttp
 import msgspec
@@ -271,15 +271,17 @@ class WebRtcConnector:
         """Ask for a call: with an ephemeral secret as it stands, else as a form."""
         parts = urlsplit(self.url)
         scheme = {"ws": "http", "wss": "https"}[parts.scheme]
-        url = urlunsplit((scheme, parts.netloc, f"{parts.path}/calls", "", ""))
+        asked = dict(parse_qsl(parts.query))
+        query = urlencode({k: v for k, v in asked.items() if k == "conversation_id"})
+        url = urlunsplit((scheme, parts.netloc, f"{parts.path}/calls", query, ""))
         headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}
         body: Any = offer
         if self.key and self.key.startswith("ek_"):
             headers["Content-Type"] = "application/sdp"
         else:
             session = {"type": "realtime"}
-            if model := parse_qs(parts.query).get("model"):
-                session["model"] = model[0]
+            if model := asked.get("model"):
+                session["model"] = model
             body = aiohttp.FormData(default_to_multipart=True)
             body.add_field("sdp", offer)
             body.add_field("session", msgspec.json.encode(session).decode())

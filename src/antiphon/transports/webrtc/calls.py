@@ -10,6 +10,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from antiphon.core.records import Past
 from antiphon.errors import AntiphonError
 from antiphon.protocol.dialect import GA, Dialect
 from antiphon.protocol.session import SessionPatch
@@ -68,10 +69,11 @@ class Calls:
         may_send: Collection[str] | None = None,
         end_user_id: str | None = None,
         dialect: Dialect = GA,
+        past: Past | None = None,
     ) -> Answer:
         """Open a session and begin a call to it; ``may_send`` as in `SessionDoor.attach`.
 
-        ``dialect`` is that of the data channel.
+        ``dialect`` is that of the data channel; ``past`` as in `Hub.open`.
 
         Raises:
             OfferError: the client's SDP is at fault; the message says how.
@@ -88,6 +90,7 @@ class Calls:
                 patch=patch,
                 playback=call.playback,
                 end_user_id=end_user_id,
+                past=past,
             )
             call.begin(session, may_send)
             sdp = await call.answer()

@@ -1,0 +1,149 @@
+"""What keeping conversations costs: `python bench/journal.py`.
+
+The real server with `zero_engine` on one core, in conversation with so many clients, with and
+without a journal, turn about; and the journal alone, as fast as it goes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from report import SERVER_CORE, percentile
+from server_process import ServerProcess
+from sessions import ROUND_S, Measuring
+
+from antiphon.core.items import MessageEntry, TextPart
+from antiphon.core.records import ItemChanged
+from antiphon.journal.entries import Changed, Opened
+from antiphon.journal.journal import Ticket
+from antiphon.journal.sqlite import SqliteJournal
+
+WORDS = "Some words that were said, as long as a sentence is. " * 8
+
+
+# --- Sessions with and without -------------------------------------------------
+
+
+def measure(sessions: int, seconds: float, folder: Path | None) -> float:
+    """Milliseconds of CPU per session and second."""
+    command = ["zero_server.py"]
+    if folder is not None:
+        command += ["--journal", str(folder / f"{time.monotonic_ns()}.sqlite3")]
+    with ServerProcess(command, core=SERVER_CORE, nice=os.nice(0)) as server:
+        found = Measuring(server, chunk_ms=20, always=False)
+        row = found.measure(sessions, warm_s=ROUND_S, seconds=seconds)
+        found.crowd.close()
+        server.stop()
+    print(
+        f"{'with' if folder else 'without':8} {sessions} sessions: {row.cpu_ms:.3f} ms/s each, "
+        f"core {row.core:.1%}, answers p50 {row.latency_p50_ms} p99 {row.latency_p99_ms} ms, "
+        f"{row.turns} turns, waited {row.waited:.1%}",
+        flush=True,
+    )
+    return row.cpu_ms
+
+
+def compare(sessions: int, seconds: float, rounds: int, folder: Path) -> None:
+    without, kept = [], []
+    for _ in range(rounds):
+        without.append(measure(sessions, seconds, None))
+        kept.append(measure(sessions, seconds, folder))
+    plain, more = statistics.median(without), statistics.median(kept)
+    print(f"CPU {plain:.3f} → {more:.3f} ms per session-second: {more / plain - 1:+.1%}")
+
+
+# --- The journal alone ----------------------------------------------------------
+
+
+def entry(name: str) -> Changed:
+    item = MessageEntry(name, "user", parts=[TextPart("input_text", WORDS)])
+    change = ItemChanged(item, None)
+    return Changed(at_s=time.time(), session_id="sess_1", change=change, ids_used=1)
+
+
+async def delays(folder: Path, per_second: int, seconds: float) -> None:
+    """How long an entry takes to be durable, where so many come."""
+    journal = SqliteJournal(folder / f"delays_{per_second}.sqlite3")
+    await journal.start()
+    for at in range(100):
+        journal.append(f"conv_{at}", opened())
+    await asyncio.sleep(0.2)
+    took_ms: list[float] = []
+    began_s, at = time.monotonic(), 0
+    while (passed_s := time.monotonic() - began_s) < seconds:
+        while at < passed_s * per_second:
+            append_timed(journal, f"conv_{at % 100}", str(at), took_ms)
+            at += 1
+        await asyncio.sleep(0.001)
+    await journal.aclose()
+    print(
+        f"{per_second}/s: durable after p50 {statistics.median(took_ms):.2f}, "
+        f"p99 {percentile(took_ms, 99):.2f} ms"
+    )
+
+
+def append_timed(journal: SqliteJournal, name: str, item: str, took_ms: list[float]) -> None:
+    asked_s = time.monotonic()
+
+    def settled(_: Ticket) -> None:
+        took_ms.append((time.monotonic() - asked_s) * 1000)
+
+    journal.append(name, entry(item)).then(settled)
+
+
+async def rate(folder: Path, count: int) -> None:
+    path = folder / "rate.sqlite3"
+    journal = SqliteJournal(path)
+    await journal.start()
+    journal.append("conv", opened())
+    began_s, cpu_s = time.monotonic(), time.process_time()
+    for at in range(count):
+        journal.append("conv", entry(str(at)))
+        if at % 1_000 == 0:
+            await asyncio.sleep(0)
+    await journal.aclose()
+    passed_s, cpu_s = time.monotonic() - began_s, time.process_time() - cpu_s
+    print(
+        f"{count / passed_s:,.0f} entries/s, {cpu_s / count * 1e6:.0f} µs CPU each, "
+        f"{path.stat().st_size / count:.0f} bytes each on disk"
+    )
+
+
+def opened() -> Opened:
+    return Opened(
+        at_s=time.time(),
+        session_id="sess_1",
+        kind="realtime",
+        model="m",
+        engine="zero",
+        transport="websocket",
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sessions", type=int, default=50)
+    parser.add_argument("--seconds", type=float, default=20)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--alone", action="store_true", help="only the journal alone")
+    parser.add_argument("--folder", type=Path, help="on the disk to measure; default: here")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=args.folder or Path.cwd()) as name:
+        folder = Path(name)
+        print(f"Python {sys.version.split()[0]}")
+        for per_second in (10, 100, 300, 1_000):
+            asyncio.run(delays(folder, per_second, 5))
+        asyncio.run(rate(folder, 20_000))
+        if not args.alone:
+            compare(args.sessions, args.seconds, args.rounds, folder)
+
+
+if __name__ == "__main__":
+    main()

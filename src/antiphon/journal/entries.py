@@ -1,0 +1,96 @@
+"""What a journal keeps of a conversation, and how it is written down.
+
+A conversation's log is a list of entries: who opened it and on which engine, every change that
+lasts (`antiphon.core.records`), who came and went, when it was closed.  Each is msgpack after a
+byte with the number of its format; a later version reads what an earlier one has written.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypeVar
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from antiphon.core.items import HeardPart, MessageEntry, SpokenPart
+from antiphon.core.records import Change, ItemChanged
+from antiphon.errors import AntiphonError
+
+FORMAT = 1
+_C = TypeVar("_C", bound=Change)
+
+
+class JournalError(AntiphonError):
+    """A journal cannot be opened, read or written; the message says which, and what to do."""
+
+
+class _LogEntry(Struct, frozen=True, kw_only=True, tag_field="entry"):
+    at_s: float
+    """Unix time."""
+    session_id: str
+
+
+class Opened(_LogEntry, frozen=True, kw_only=True, tag="opened"):
+    """A session began, or went on with, the conversation."""
+
+    kind: Literal["realtime", "transcription"]
+    model: str | None
+    engine: str
+    transport: str
+    end_user_id: str | None = None
+
+
+class Changed(_LogEntry, frozen=True, kw_only=True, tag="changed"):
+    change: Change
+    ids_used: int
+
+
+class ConnectionJoined(_LogEntry, frozen=True, kw_only=True, tag="joined"):
+    connection: str
+    owns: bool
+
+
+class ConnectionLeft(_LogEntry, frozen=True, kw_only=True, tag="left"):
+    connection: str
+
+
+class Closed(_LogEntry, frozen=True, kw_only=True, tag="closed"):
+    """The session is over; where this is missing, its process ended before it."""
+
+
+LogEntry = Opened | Changed | ConnectionJoined | ConnectionLeft | Closed
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder: msgspec.msgpack.Decoder[LogEntry] = msgspec.msgpack.Decoder(LogEntry)
+
+
+def encode(entry: LogEntry) -> bytes:
+    return bytes((FORMAT,)) + _encoder.encode(entry)
+
+
+def decode(data: bytes) -> LogEntry:
+    """Raises:
+    JournalError: it is no entry, or one of a format that this version does not know.
+    """
+    if not data or data[0] != FORMAT:
+        found = data[0] if data else "none"
+        raise JournalError(f"an entry has format {found}; this version reads format {FORMAT}")
+    try:
+        return _decoder.decode(data[1:])
+    except (msgspec.DecodeError, UnicodeError) as error:
+        raise JournalError(f"an entry cannot be read: {error}") from None
+
+
+def without_audio(change: _C) -> _C:
+    """The change, but for the sound in it; how long it was and its words stay."""
+    if not isinstance(change, ItemChanged) or not isinstance(change.item, MessageEntry):
+        return change
+    entry = change.item
+    if not any(isinstance(part, HeardPart | SpokenPart) and part.pcm for part in entry.parts):
+        return change
+    parts = [
+        replace(part, pcm=bytearray()) if isinstance(part, HeardPart | SpokenPart) else part
+        for part in entry.parts
+    ]
+    return replace(change, item=replace(entry, parts=parts))

@@ -1,0 +1,149 @@
+"""Where conversations are kept: append, read, list, erase."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from enum import Enum, auto
+from typing import Protocol
+
+from msgspec import Struct
+
+from antiphon.journal.entries import LogEntry
+
+
+class Fate(Enum):
+    WAITING = auto()
+    DURABLE = auto()
+    LOST = auto()
+    """It was not written and will not be."""
+
+
+class Ticket:
+    """What becomes of an entry that was appended.  Settled once, on the event loop."""
+
+    __slots__ = ("_then", "fate")
+
+    def __init__(self) -> None:
+        self.fate = Fate.WAITING
+        self._then: Callable[[Ticket], None] | None = None
+
+    @property
+    def waits(self) -> bool:
+        return self.fate is Fate.WAITING
+
+    def then(self, callback: Callable[[Ticket], None]) -> None:
+        """Call back once it is settled, at once where it is.  One callback; the last one counts."""
+        if self.waits:
+            self._then = callback
+        else:
+            callback(self)
+
+    def settle(self, fate: Fate) -> None:
+        """For the journal."""
+        assert self.waits, "it was settled before"
+        self.fate = fate
+        callback, self._then = self._then, None
+        if callback is not None:
+            callback(self)
+
+
+class Kept(Struct, frozen=True, kw_only=True):
+    """A conversation in the list; nothing in it tells what was said."""
+
+    id: str
+    model: str | None
+    engine: str
+    transport: str
+    end_user_id: str | None
+    began_at_s: float
+    """Unix time."""
+    changed_at_s: float
+    """When a session last began or ended."""
+
+
+class Wanted(Struct, frozen=True, kw_only=True):
+    """Which conversations are listed; None: any."""
+
+    end_user_id: str | None = None
+    model: str | None = None
+    began_after_s: float | None = None
+    began_before_s: float | None = None
+
+    def __contains__(self, kept: Kept) -> bool:
+        return (
+            self.end_user_id in (None, kept.end_user_id)
+            and self.model in (None, kept.model)
+            and (self.began_after_s is None or kept.began_at_s > self.began_after_s)
+            and (self.began_before_s is None or kept.began_at_s < self.began_before_s)
+        )
+
+
+class Page(Struct, frozen=True):
+    conversations: tuple[Kept, ...]
+    """The newest first."""
+    has_more: bool
+
+
+class Journal(Protocol):
+    """Everything is asked on the event loop.
+
+    Entries of one conversation become durable in the order in which they were appended.
+    """
+
+    @property
+    def place(self) -> str:
+        """Where it is, for the operator."""
+        ...
+
+    @property
+    def trouble(self) -> str | None:
+        """What is wrong now; None: nothing is."""
+        ...
+
+    async def start(self) -> None:
+        """Raises:
+        JournalError: it cannot be opened.
+        """
+        ...
+
+    def append(self, conversation_id: str, entry: LogEntry) -> Ticket:
+        """Never waits.  Overflow policy: an entry that there is no room for is lost, and its
+        ticket says so.  What is appended to an erased conversation is erased with it.
+        """
+        ...
+
+    async def read(self, conversation_id: str) -> Sequence[LogEntry]:
+        """All that was appended until now; empty: there is no such conversation.
+
+        Raises:
+            JournalError: what was kept cannot be read.
+        """
+        ...
+
+    async def listed(self, wanted: Wanted, *, after: str | None, limit: int) -> Page:
+        """``after``: the id of the last conversation of the page before.
+
+        Raises:
+            JournalError: as `read`.
+        """
+        ...
+
+    async def erase(self, conversation_id: str) -> bool:
+        """Whether there was such a conversation; nothing of it is left.
+
+        Raises:
+            JournalError: it could not be erased.
+        """
+        ...
+
+    async def sweep(self, before_s: float) -> int:
+        """Erase conversations that have not changed since; how many there were.
+
+        Raises:
+            JournalError: as `erase`.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Write what is still to be written, as far as that is possible."""
+        ...

@@ -1,0 +1,109 @@
+"""A journal that is gone with its process: for tests, and for those who build on it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from msgspec.structs import replace
+
+from antiphon.journal.entries import Closed, LogEntry, Opened, decode, encode
+from antiphon.journal.journal import Fate, Kept, Page, Ticket, Wanted
+
+
+class MemoryJournal:
+    """Attributes:
+    delay_s: How long the next entry takes to be durable, as a number or what gives one.
+    fails: Entries are lost, once their delay is over.
+    """
+
+    place = "memory"
+
+    def __init__(self, *, delay_s: float | Callable[[], float] = 0.0, fails: bool = False) -> None:
+        self.delay_s = delay_s
+        self.fails = fails
+        self._logs: dict[str, list[bytes]] = {}
+        self._kept: dict[str, Kept] = {}
+        self._pending: deque[tuple[str, LogEntry, Ticket]] = deque()
+        self._last_due_s = 0.0
+
+    @property
+    def trouble(self) -> str | None:
+        return "It was told to fail." if self.fails else None
+
+    async def start(self) -> None: ...
+
+    def append(self, conversation_id: str, entry: LogEntry) -> Ticket:
+        ticket = Ticket()
+        self._pending.append((conversation_id, entry, ticket))
+        delay_s = self.delay_s if isinstance(self.delay_s, float | int) else self.delay_s()
+        if not delay_s and len(self._pending) == 1:
+            self._write_one()
+        else:
+            loop = asyncio.get_running_loop()
+            self._last_due_s = max(self._last_due_s, loop.time() + delay_s)
+            loop.call_at(self._last_due_s, self._write_one)
+        return ticket
+
+    def durable(self, conversation_id: str) -> list[LogEntry]:
+        """What `read` would give after a crash now."""
+        return [decode(data) for data in self._logs.get(conversation_id, ())]
+
+    async def read(self, conversation_id: str) -> Sequence[LogEntry]:
+        await self._written()
+        return self.durable(conversation_id)
+
+    async def listed(self, wanted: Wanted, *, after: str | None, limit: int) -> Page:
+        await self._written()
+        newest_first = list(reversed(self._kept.values()))
+        if after is not None:
+            places = [at for at, kept in enumerate(newest_first, 1) if kept.id == after]
+            newest_first = newest_first[places[0] :] if places else []
+        found = [kept for kept in newest_first if kept in wanted]
+        return Page(tuple(found[:limit]), has_more=len(found) > limit)
+
+    async def erase(self, conversation_id: str) -> bool:
+        await self._written()
+        self._kept.pop(conversation_id, None)
+        return self._logs.pop(conversation_id, None) is not None
+
+    async def sweep(self, before_s: float) -> int:
+        old = [kept.id for kept in self._kept.values() if kept.changed_at_s < before_s]
+        for conversation_id in old:
+            await self.erase(conversation_id)
+        return len(old)
+
+    async def aclose(self) -> None:
+        await self._written()
+
+    async def _written(self) -> None:
+        """Until all that has been appended is settled."""
+        loop = asyncio.get_running_loop()
+        if self._pending:
+            await asyncio.sleep(max(0.0, self._last_due_s - loop.time()))
+            await asyncio.sleep(0)  # Those that were due at the same moment.
+
+    def _write_one(self) -> None:
+        conversation_id, entry, ticket = self._pending.popleft()
+        if not self.fails:
+            self._write(conversation_id, entry)
+        ticket.settle(Fate.LOST if self.fails else Fate.DURABLE)
+
+    def _write(self, conversation_id: str, entry: LogEntry) -> None:
+        kept = self._kept.get(conversation_id)
+        if isinstance(entry, Opened):
+            self._kept[conversation_id] = Kept(
+                id=conversation_id,
+                model=entry.model,
+                engine=entry.engine,
+                transport=entry.transport,
+                end_user_id=entry.end_user_id or (kept.end_user_id if kept else None),
+                began_at_s=entry.at_s if kept is None else kept.began_at_s,
+                changed_at_s=entry.at_s,
+            )
+        elif kept is None:
+            return  # It was erased.
+        elif isinstance(entry, Closed):
+            self._kept[conversation_id] = replace(kept, changed_at_s=entry.at_s)
+        self._logs.setdefault(conversation_id, []).append(encode(entry))

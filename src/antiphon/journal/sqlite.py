@@ -1,0 +1,256 @@
+"""The journal in one SQLite file, written by one thread.
+
+A commit is on disk when it returns (`synchronous=FULL`).  One that comes alone is made at once;
+of those that come quickly, all within `WINDOW_S` share one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import queue
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+from antiphon.journal.entries import JournalError, LogEntry, encode
+from antiphon.journal.journal import Fate, Page, Ticket, Wanted
+from antiphon.journal.sqlite_file import Append, JournalFile
+
+log = logging.getLogger(__name__)
+
+WINDOW_S = 0.005
+MAX_BATCH = 2_000
+MAX_QUEUED_BYTES = 64 * 1024 * 1024
+"""Encoded entries that are not on disk yet.  Overflow policy: more of them are lost, and told."""
+RETRY_S = 0.25
+"""How long to wait after a commit that failed; nothing is given up until the journal is closed."""
+SLOW_S = 1.0
+"""A commit that takes longer is trouble."""
+ASKING_TIMEOUT_S = 20.0
+_R = TypeVar("_R")
+
+
+class _Appended(NamedTuple):
+    append: Append
+    ticket: Ticket
+
+
+class _Asked(NamedTuple):
+    """Something else to do with the file, after all that was appended before."""
+
+    what: Callable[[JournalFile], object]
+    told: Callable[[object, Exception | None], None]
+
+
+class SqliteJournal:
+    """Args:
+    path: The file; it is made, with its folder, where it is not there.
+    max_queued_bytes: See `MAX_QUEUED_BYTES`.
+    """
+
+    def __init__(self, path: Path, *, max_queued_bytes: int = MAX_QUEUED_BYTES) -> None:
+        self.path = path
+        self._max_queued_bytes = max_queued_bytes
+        self._queued_bytes = 0
+        self._lost = 0
+        self._writer = _Writer(path)
+
+    @property
+    def place(self) -> str:
+        return str(self.path)
+
+    @property
+    def trouble(self) -> str | None:
+        return self._writer.trouble
+
+    async def start(self) -> None:
+        await asyncio.to_thread(self._writer.start, asyncio.get_running_loop(), self._settle)
+
+    def append(self, conversation_id: str, entry: LogEntry) -> Ticket:
+        ticket = Ticket()
+        data = encode(entry)
+        if self._queued_bytes + len(data) > self._max_queued_bytes or not self._writer.works:
+            self._lose(1)
+            ticket.settle(Fate.LOST)
+            return ticket
+        self._queued_bytes += len(data)
+        self._writer.put(_Appended(Append(conversation_id, entry, data), ticket))
+        return ticket
+
+    async def read(self, conversation_id: str) -> Sequence[LogEntry]:
+        return await self._ask(lambda file: file.read(conversation_id))
+
+    async def listed(self, wanted: Wanted, *, after: str | None, limit: int) -> Page:
+        return await self._ask(lambda file: file.listed(wanted, after=after, limit=limit))
+
+    async def erase(self, conversation_id: str) -> bool:
+        return await self._ask(lambda file: file.erase(name=conversation_id)) > 0
+
+    async def sweep(self, before_s: float) -> int:
+        return await self._ask(lambda file: file.erase(unchanged_since_s=before_s))
+
+    async def aclose(self) -> None:
+        await asyncio.to_thread(self._writer.stop)
+        await asyncio.sleep(0)  # What it said last is heard.
+
+    async def _ask(self, what: Callable[[JournalFile], _R]) -> _R:
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[_R] = loop.create_future()
+
+        def told(result: object, error: Exception | None) -> None:
+            if answer.done():
+                return
+            if error is None:
+                answer.set_result(result)  # type: ignore[arg-type]
+            else:
+                answer.set_exception(error)
+
+        if not self._writer.works:
+            raise JournalError(f"{self.path}: the journal is closed.")
+        self._writer.put(_Asked(what, told))
+        try:
+            return await asyncio.wait_for(answer, ASKING_TIMEOUT_S)
+        except TimeoutError:
+            problem = self.trouble or "it is busy"
+            raise JournalError(f"{self.path}: no answer in time: {problem}.") from None
+
+    def _settle(self, batch: Sequence[_Appended], fate: Fate) -> None:
+        """Called on the event loop for each batch, in order."""
+        self._queued_bytes -= sum(len(appended.append.data) for appended in batch)
+        if fate is Fate.LOST:
+            self._lose(len(batch))
+        for appended in batch:
+            appended.ticket.settle(fate)
+
+    def _lose(self, count: int) -> None:
+        if not self._lost:
+            log.error("journal %s: entries are lost: %s", self.path, self.trouble or "no room")
+        self._lost += count
+
+
+class _Writer:
+    """The thread that has the file."""
+
+    def __init__(self, path: Path) -> None:
+        self.works = False
+        self._path = path
+        self._queue: queue.SimpleQueue[_Appended | _Asked | None] = queue.SimpleQueue()
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._problem: str | None = None
+        self._commits_since_s: float | None = None
+
+    @property
+    def trouble(self) -> str | None:
+        since_s = self._commits_since_s
+        if self._problem is None and since_s is not None and time.monotonic() - since_s > SLOW_S:
+            return "the disk is slow"
+        return self._problem
+
+    def start(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        settle: Callable[[Sequence[_Appended], Fate], None],
+    ) -> None:
+        """Raises:
+        JournalError: the file cannot be opened.
+        """
+        self._file = JournalFile(self._path)
+        self._loop = loop
+        self._settle = settle
+        self.works = True
+        self._thread = threading.Thread(target=self._run, name="antiphon-journal", daemon=True)
+        self._thread.start()
+
+    def put(self, item: _Appended | _Asked) -> None:
+        self._queue.put(item)
+
+    def stop(self) -> None:
+        """Until all is written, or cannot be."""
+        self.works = False
+        if self._thread is not None:
+            self._stopping.set()
+            self._queue.put(None)
+            self._thread.join()
+            self._thread = None
+            self._file.close()
+
+    # --- The thread ----------------------------------------------------------
+
+    def _run(self) -> None:
+        began_s = -WINDOW_S
+        while (item := self._queue.get()) is not None:
+            if isinstance(item, _Asked):
+                self._answer(item)
+                continue
+            early_s = began_s + WINDOW_S - time.monotonic()
+            if early_s > 0:
+                time.sleep(early_s)
+            began_s = time.monotonic()
+            batch, other = self._gather(item)
+            self._tell(self._settle, batch, self._commit(batch))
+            if isinstance(other, _Asked):
+                self._answer(other)
+            elif other == "stop":
+                return
+
+    def _gather(self, first: _Appended) -> tuple[list[_Appended], _Asked | str | None]:
+        """All that lie ready, up to something else."""
+        batch = [first]
+        with contextlib.suppress(queue.Empty):
+            while len(batch) < MAX_BATCH:
+                item = self._queue.get_nowait()
+                if not isinstance(item, _Appended):
+                    return batch, item or "stop"
+                batch.append(item)
+        return batch, None
+
+    def _commit(self, batch: Sequence[_Appended]) -> Fate:
+        """Until it succeeds; where the journal is being closed, one last time."""
+        appends = [appended.append for appended in batch]
+        self._commits_since_s = time.monotonic()
+        try:
+            while True:
+                last_try = self._stopping.is_set()
+                try:
+                    self._file.commit(appends)
+                except sqlite3.Error as error:
+                    self._on_failure(str(error))
+                    if last_try:
+                        return Fate.LOST
+                    self._stopping.wait(RETRY_S)
+                else:
+                    self._on_success()
+                    return Fate.DURABLE
+        finally:
+            self._commits_since_s = None
+
+    def _on_failure(self, problem: str) -> None:
+        if self._problem is None:
+            log.error("journal %s: cannot be written: %s", self._path, problem)
+        self._problem = problem
+
+    def _on_success(self) -> None:
+        if self._problem is not None:
+            log.warning("journal %s: is written again", self._path)
+        self._problem = None
+
+    def _answer(self, asked: _Asked) -> None:
+        try:
+            result = asked.what(self._file)
+        except JournalError as error:
+            self._tell(asked.told, None, error)
+        except Exception as error:
+            log.exception("journal %s: failed", self._path)
+            self._tell(asked.told, None, JournalError(f"{self._path}: {type(error).__name__}."))
+        else:
+            self._tell(asked.told, result, None)
+
+    def _tell(self, callback: Callable[..., None], *args: object) -> None:
+        with contextlib.suppress(RuntimeError):  # The loop is closed: nobody waits any more.
+            self._loop.call_soon_threadsafe(callback, *args)

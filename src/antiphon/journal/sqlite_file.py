@@ -1,0 +1,291 @@
+"""The SQLite file that conversations are kept in.  Synchronous; for one thread.
+
+What was said is sealed with AES-256-GCM under a data key of its conversation's own, so that it
+is gone with its key.  That stands in the same file: it hides nothing from who may read that.
+Plain are the conversations' ids, models and times, and what the application calls its users.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from antiphon.journal.entries import Closed, JournalError, LogEntry, Opened, decode
+from antiphon.journal.journal import Kept, Page, Wanted
+
+APPLICATION_ID = 0x416E7470  # "Antp"
+SCHEMA_VERSION = 1
+BUSY_TIMEOUT_MS = 500
+NONCE_BYTES = 12
+"""Random ones: a key seals some thousand entries, and 2³² are safe (NIST SP 800-38D, 8.3)."""
+
+SCHEMA = """
+CREATE TABLE conversations (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    key BLOB NOT NULL,
+    model TEXT,
+    engine TEXT NOT NULL,
+    transport TEXT NOT NULL,
+    end_user_id TEXT,
+    began_at_s REAL NOT NULL,
+    changed_at_s REAL NOT NULL
+);
+CREATE INDEX conversations_by_end_user ON conversations (end_user_id, number);
+CREATE INDEX conversations_by_age ON conversations (changed_at_s);
+CREATE TABLE entries (
+    conversation INTEGER NOT NULL REFERENCES conversations (number),
+    place INTEGER NOT NULL,
+    sealed BLOB NOT NULL,
+    PRIMARY KEY (conversation, place)
+) WITHOUT ROWID;
+"""
+
+
+class Append(NamedTuple):
+    """An entry that is to be written."""
+
+    conversation_id: str
+    entry: LogEntry
+    data: bytes
+    """The entry, encoded."""
+
+
+class JournalFile:
+    def __init__(self, path: Path, *, create: bool = True) -> None:
+        """Raises:
+        JournalError: it cannot be opened, or is no journal of this version.
+        """
+        self.path = path
+        if create:
+            _create(path)
+        elif not path.is_file():
+            raise JournalError(f"{path}: there is no such file.")
+        try:
+            # Commits are ours to make; each is on disk when it returns.
+            self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            for pragma in (
+                f"busy_timeout = {BUSY_TIMEOUT_MS}",
+                "journal_mode = WAL",
+                "synchronous = FULL",
+                "secure_delete = ON",
+                "foreign_keys = ON",
+            ):
+                self._database.execute(f"PRAGMA {pragma}")
+            self._check_schema()
+        except sqlite3.Error as error:
+            raise self._unreadable(error) from None
+
+    def close(self) -> None:
+        self._database.close()
+
+    # --- Writing -------------------------------------------------------------
+
+    def commit(self, batch: Sequence[Append]) -> None:
+        """All of them, or none.
+
+        Raises:
+            sqlite3.Error: none was written.
+        """
+        rows: list[tuple[int, int, bytes]] = []
+        logs: dict[str, _Log | None] = {}
+        with self._transaction():
+            for append in batch:
+                name = append.conversation_id
+                if name not in logs:
+                    logs[name] = self._log(name)
+                if isinstance(append.entry, Opened):
+                    logs[name] = self._open(append.conversation_id, append.entry, logs[name])
+                elif isinstance(append.entry, Closed):
+                    self._database.execute(
+                        "UPDATE conversations SET changed_at_s = ? WHERE id = ?",
+                        (append.entry.at_s, name),
+                    )
+                log = logs[name]
+                if log is not None:  # Else it was erased.
+                    rows.append(log.seal(append.data))
+            self._database.executemany("INSERT INTO entries VALUES (?, ?, ?)", rows)
+
+    def erase(self, *, name: str | None = None, unchanged_since_s: float | None = None) -> int:
+        """Erase a conversation, or those that have not changed since; how many there were.
+
+        Raises:
+            JournalError: it failed, or copies of what was erased are still in the file.
+        """
+        whose = (name, unchanged_since_s)  # What is NULL is equal to nothing.
+        try:
+            with self._transaction():
+                self._database.execute(
+                    "DELETE FROM entries WHERE conversation IN "
+                    "(SELECT number FROM conversations WHERE id = ? OR changed_at_s < ?)",
+                    whose,
+                )
+                done = self._database.execute(
+                    "DELETE FROM conversations WHERE id = ? OR changed_at_s < ?", whose
+                )
+            # The pages are overwritten in the file; older ones of them stand in the log beside it.
+            busy, *_ = self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        except sqlite3.Error as error:
+            raise self._unreadable(error) from None
+        if busy:
+            raise JournalError(
+                f"{self.path}: erased, but another process reads the file and keeps older pages "
+                "of it alive; erase again when it has ended."
+            )
+        return done.rowcount
+
+    # --- Reading -------------------------------------------------------------
+
+    def read(self, conversation_id: str) -> list[LogEntry]:
+        """Raises:
+        JournalError: what was kept cannot be read.
+        """
+        try:
+            log = self._log(conversation_id)
+            if log is None:
+                return []
+            rows = self._database.execute(
+                "SELECT place, sealed FROM entries WHERE conversation = ? ORDER BY place",
+                (log.number,),
+            ).fetchall()
+            return [decode(log.unseal(place, sealed)) for place, sealed in rows]
+        except (sqlite3.Error, InvalidTag, JournalError) as error:
+            raise self._unreadable(error, f"conversation {conversation_id}: ") from None
+
+    def listed(self, wanted: Wanted, *, after: str | None, limit: int) -> Page:
+        """Raises:
+        JournalError: as `read`.
+        """
+        filters = {
+            "end_user_id = ?": wanted.end_user_id,
+            "model = ?": wanted.model,
+            "began_at_s > ?": wanted.began_after_s,
+            "began_at_s < ?": wanted.began_before_s,
+            "number < (SELECT number FROM conversations WHERE id = ?)": after,
+        }
+        asked = {text: value for text, value in filters.items() if value is not None}
+        where = " AND ".join(asked) or "1"
+        query = (
+            "SELECT id, model, engine, transport, end_user_id, began_at_s, changed_at_s "  # noqa: S608  All text is ours.
+            f"FROM conversations WHERE {where} ORDER BY number DESC LIMIT ?"
+        )
+        try:
+            rows = self._database.execute(query, (*asked.values(), limit + 1)).fetchall()
+        except sqlite3.Error as error:
+            raise self._unreadable(error) from None
+        names = Kept.__struct_fields__
+        found = [Kept(**dict(zip(names, row, strict=True))) for row in rows[:limit]]
+        return Page(tuple(found), has_more=len(rows) > limit)
+
+    # --- Steps ---------------------------------------------------------------
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._database.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._database.execute("COMMIT")
+        except BaseException:
+            if self._database.in_transaction:
+                self._database.execute("ROLLBACK")
+            raise
+
+    def _log(self, conversation_id: str) -> _Log | None:
+        row = self._database.execute(
+            "SELECT number, key, (SELECT max(place) FROM entries WHERE conversation = number) "
+            "FROM conversations WHERE id = ?",
+            (conversation_id,),
+        ).fetchone()
+        return None if row is None else _Log(conversation_id, *row)
+
+    def _open(self, conversation_id: str, opened: Opened, log: _Log | None) -> _Log:
+        found = (opened.model, opened.engine, opened.transport, opened.end_user_id)
+        if log is not None:
+            self._database.execute(
+                "UPDATE conversations SET model = ?, engine = ?, transport = ?, "
+                "end_user_id = coalesce(?, end_user_id), changed_at_s = ? WHERE number = ?",
+                (*found, opened.at_s, log.number),
+            )
+            return log
+        key = AESGCM.generate_key(bit_length=256)
+        done = self._database.execute(
+            "INSERT INTO conversations (id, key, model, engine, transport, end_user_id, "
+            "began_at_s, changed_at_s) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (conversation_id, key, *found, opened.at_s, opened.at_s),
+        )
+        assert done.lastrowid is not None, "it was inserted"
+        return _Log(conversation_id, done.lastrowid, key, None)
+
+    def _check_schema(self) -> None:
+        (application_id,) = self._one("PRAGMA application_id")
+        (version,) = self._one("PRAGMA user_version")
+        (tables,) = self._one("SELECT count(*) FROM sqlite_master")
+        if not tables and not version:
+            self._database.executescript(
+                f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA application_id = {APPLICATION_ID}; "
+                f"PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
+            )
+        elif application_id != APPLICATION_ID:
+            raise JournalError(
+                f"{self.path}: a database of something else; set another path in [journal]."
+            )
+        elif version != SCHEMA_VERSION:
+            raise JournalError(
+                f"{self.path}: its format is {version}; this version reads {SCHEMA_VERSION}. "
+                "Use the version of Antiphon that wrote it, or set another path in [journal]."
+            )
+
+    def _one(self, query: str) -> tuple[Any, ...]:
+        row: tuple[Any, ...] = self._database.execute(query).fetchone()
+        return row
+
+    def _unreadable(self, error: Exception, where: str = "") -> JournalError:
+        reason = "its seal is broken" if isinstance(error, InvalidTag) else str(error)
+        return JournalError(f"{self.path}: {where}{reason}.")
+
+
+class _Log:
+    """One conversation's place in the file, and its seal."""
+
+    def __init__(self, conversation_id: str, number: int, key: bytes, last: int | None) -> None:
+        self.number = number
+        self._id = conversation_id.encode()
+        self._last = last or 0
+        self._cipher = AESGCM(key)
+
+    def seal(self, data: bytes) -> tuple[int, int, bytes]:
+        """The row of the next entry."""
+        self._last += 1
+        nonce = os.urandom(NONCE_BYTES)
+        sealed = nonce + self._cipher.encrypt(nonce, data, self._bound(self._last))
+        return self.number, self._last, sealed
+
+    def unseal(self, place: int, sealed: bytes) -> bytes:
+        """Raises:
+        InvalidTag: it was changed, or moved.
+        """
+        nonce, rest = sealed[:NONCE_BYTES], sealed[NONCE_BYTES:]
+        return self._cipher.decrypt(nonce, rest, self._bound(place))
+
+    def _bound(self, place: int) -> bytes:
+        """What a sealed entry is bound to: nobody can move it elsewhere."""
+        return self._id + place.to_bytes(8, "little")
+
+
+def _create(path: Path) -> None:
+    """For its owner's eyes; what is there stays as it is."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    except OSError as error:
+        raise JournalError(
+            f"{path}: the journal of conversations cannot be written here "
+            f'({error.strerror or error}). Set another path in [journal], or retention = "none".'
+        ) from None

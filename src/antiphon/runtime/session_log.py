@@ -1,0 +1,104 @@
+"""What the journal is told of one session."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from antiphon.core.records import Record, SessionChanged
+from antiphon.journal.entries import (
+    Changed,
+    Closed,
+    ConnectionJoined,
+    ConnectionLeft,
+    LogEntry,
+    Opened,
+    without_audio,
+)
+from antiphon.journal.journal import Journal, Ticket
+from antiphon.runtime.door import About
+
+MAX_BACKLOG = 200
+"""Entries of a session in which nothing has been said yet; with more of them it is kept too."""
+
+
+class SessionLog:
+    """A session in which nothing is said leaves nothing.
+
+    Args:
+        journal: Where its conversation is kept.
+        about: The session.
+        model: The name that the client asked for; None: a transcription session's.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        about: About,
+        *,
+        model: str | None,
+        now_s: Callable[[], float] = time.time,
+    ) -> None:
+        self.session_id = about.session_id
+        self._journal = journal
+        self._now_s = now_s
+        self._conversation_id = ""
+        opened = Opened(
+            at_s=now_s(),
+            session_id=about.session_id,
+            kind="transcription" if model is None else "realtime",
+            model=model,
+            engine=about.engine_name,
+            transport=about.transport,
+            end_user_id=about.end_user_id,
+        )
+        self._backlog: list[LogEntry] | None = [opened]
+        """What is told once something was said; None: something was."""
+        self._is_over = False
+
+    def record(self, record: Record) -> Ticket | None:
+        """None: it need not be kept yet."""
+        change = without_audio(record.change)
+        says = not isinstance(change, SessionChanged)
+        if isinstance(change, SessionChanged):
+            self._conversation_id = change.conversation_id
+        entry = Changed(
+            at_s=self._now_s(),
+            session_id=self.session_id,
+            change=change,
+            ids_used=record.ids_used,
+        )
+        return self._keep(entry, says=says)
+
+    def joined(self, connection_id: str, *, owns: bool) -> None:
+        self._keep(
+            ConnectionJoined(
+                at_s=self._now_s(),
+                session_id=self.session_id,
+                connection=connection_id,
+                owns=owns,
+            )
+        )
+
+    def left(self, connection_id: str) -> None:
+        self._keep(
+            ConnectionLeft(at_s=self._now_s(), session_id=self.session_id, connection=connection_id)
+        )
+
+    def closed(self) -> None:
+        """Nothing comes after it."""
+        if self._backlog is None and not self._is_over:
+            self._keep(Closed(at_s=self._now_s(), session_id=self.session_id))
+        self._is_over = True
+
+    def _keep(self, entry: LogEntry, *, says: bool = False) -> Ticket | None:
+        if self._is_over:
+            return None
+        if self._backlog is None:
+            return self._journal.append(self._conversation_id, entry)
+        self._backlog.append(entry)
+        if not says and len(self._backlog) <= MAX_BACKLOG:
+            return None
+        backlog, self._backlog = self._backlog, None
+        tickets = [self._journal.append(self._conversation_id, held) for held in backlog]
+        return tickets[-1]

@@ -1,0 +1,239 @@
+"""Conversations that are kept: going on with one, listing, reading and erasing them.
+
+`GET /v1/antiphon/conversations` and below are beyond OpenAI's API; client secrets see nothing
+there (docs/guides/resuming.md, docs/guides/retention.md).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from antiphon.core.records import Past
+from antiphon.journal.entries import JournalError
+from antiphon.journal.journal import Journal, Kept, Wanted
+from antiphon.journal.recall import Recalled
+from antiphon.runtime.hub import ConversationInUse, ConversationNotFound, Hub
+from antiphon.server.api_errors import ApiError
+from antiphon.server.auth import Gate
+from antiphon.server.grant import Grant
+
+log = logging.getLogger(__name__)
+
+DAY_S = 24 * 60 * 60
+SWEEP_EVERY_S = 60 * 60
+DEFAULT_LIMIT, MAX_LIMIT = 20, 100
+
+
+def asked_conversation(request: web.Request) -> str | None:
+    """Which conversation the request wants to go on with."""
+    return request.query.get("conversation_id") or None
+
+
+@asynccontextmanager
+async def going_on(hub: Hub, request: web.Request, grant: Grant) -> AsyncIterator[Past | None]:
+    """What the session that is opened in the body goes on with; None: it begins anew.
+
+    Raises:
+        ApiError: 403, the bearer's secret is not for that conversation; 404, there is none;
+            409, a live session has it; 500, it cannot be read.
+    """
+    asked = asked_conversation(request)
+    if asked not in (None, grant.conversation_id):
+        raise ApiError(
+            403,
+            "conversation_not_allowed",
+            "This client secret is not for that conversation. Mint one with "
+            "'antiphon': {'conversation_id': …}, or connect with a server key.",
+            param="conversation_id",
+        )
+    with _problems_told():
+        async with hub.recalled(grant.conversation_id) as past:
+            yield past
+
+
+class Conversations:
+    """Args:
+    hub: Who knows the journal, and what is live.
+    gate: Whose server keys may read and erase.
+    retention_days: How long a conversation is kept after it changed last.
+    """
+
+    def __init__(self, hub: Hub, *, gate: Gate, retention_days: float) -> None:
+        self._hub = hub
+        self._gate = gate
+        self._retention_s = retention_days * DAY_S
+
+    def routes(self, prefix: str = "/v1") -> list[web.RouteDef]:
+        path = f"{prefix}/antiphon/conversations"
+        return [
+            web.get(path, self.list),
+            web.get(f"{path}/{{id}}", self.show),
+            web.delete(f"{path}/{{id}}", self.erase),
+        ]
+
+    async def running(self, _: web.Application) -> AsyncIterator[None]:
+        """The journal is open as long as the server lives, and what is too old is erased."""
+        if self._hub.keeping is None:
+            yield
+            return
+        journal = self._hub.keeping.journal
+        await journal.start()
+        sweeping = asyncio.create_task(self._sweep(journal))
+        try:
+            yield
+        finally:
+            sweeping.cancel()
+            await asyncio.gather(sweeping, return_exceptions=True)
+            await journal.aclose()
+
+    async def _sweep(self, journal: Journal) -> None:
+        while True:
+            try:
+                count = await journal.sweep(time.time() - self._retention_s)
+            except JournalError as error:
+                log.warning("old conversations could not be erased: %s", error)
+            else:
+                if count:
+                    log.info("%d old conversations were erased", count)
+            await asyncio.sleep(SWEEP_EVERY_S)
+
+    # --- Handlers ------------------------------------------------------------
+
+    async def list(self, request: web.Request) -> web.Response:
+        journal = self._journal(request)
+        query = request.query
+        wanted = Wanted(
+            end_user_id=query.get("end_user_id"),
+            model=query.get("model"),
+            began_after_s=_number(request, "began_after"),
+            began_before_s=_number(request, "began_before"),
+        )
+        limit = _number(request, "limit")
+        limit = DEFAULT_LIMIT if limit is None else limit
+        if not 1 <= limit <= MAX_LIMIT:
+            raise ApiError(400, "invalid_value", f"1 to {MAX_LIMIT} are listed.", param="limit")
+        with _problems_told():
+            page = await journal.listed(wanted, after=query.get("after"), limit=int(limit))
+        data = [listed(kept) for kept in page.conversations]
+        return _json(
+            {
+                "object": "list",
+                "data": data,
+                "first_id": data[0]["id"] if data else None,
+                "last_id": data[-1]["id"] if data else None,
+                "has_more": page.has_more,
+            }
+        )
+
+    async def show(self, request: web.Request) -> web.Response:
+        journal, conversation_id = self._journal(request), request.match_info["id"]
+        with _problems_told():
+            entries = await journal.read(conversation_id)
+        if not entries:
+            raise _not_found(conversation_id)
+        return _json(whole(conversation_id, Recalled(entries)))
+
+    async def erase(self, request: web.Request) -> web.Response:
+        journal, conversation_id = self._journal(request), request.match_info["id"]
+        with _problems_told(), self._hub.claimed(conversation_id):
+            was_there = await journal.erase(conversation_id)
+        if not was_there:
+            raise _not_found(conversation_id)
+        log.info("conversation %s: erased by request", conversation_id)
+        return _json({"id": conversation_id, "object": "antiphon.conversation", "deleted": True})
+
+    def _journal(self, request: web.Request) -> Journal:
+        self._gate.require_server_key(request)
+        if self._hub.keeping is None:
+            raise ApiError(
+                404,
+                "journal_off",
+                "This server keeps no conversations. (Its operator can set [journal] retention.)",
+            )
+        return self._hub.keeping.journal
+
+
+def listed(kept: Kept) -> dict[str, Any]:
+    """An entry of the list."""
+    return {
+        "id": kept.id,
+        "object": "antiphon.conversation",
+        "model": kept.model,
+        "engine": kept.engine,
+        "transport": kept.transport,
+        "end_user_id": kept.end_user_id,
+        "began_at": int(kept.began_at_s),
+        "changed_at": int(kept.changed_at_s),
+    }
+
+
+def whole(conversation_id: str, recalled: Recalled) -> dict[str, Any]:
+    """All that is told of one conversation."""
+    sessions = [
+        {
+            "id": opened.session_id,
+            "type": opened.kind,
+            "model": opened.model,
+            "engine": opened.engine,
+            "transport": opened.transport,
+            "end_user_id": opened.end_user_id,
+            "began_at": int(opened.at_s),
+        }
+        for opened in recalled.sessions
+    ]
+    return {
+        "id": conversation_id,
+        "object": "antiphon.conversation",
+        "sessions": sessions,
+        "items": recalled.items,
+        "responses": recalled.responses,
+        "usage": recalled.used,
+        "is_whole": recalled.whole,
+    }
+
+
+@contextlib.contextmanager
+def _problems_told() -> Iterator[None]:
+    try:
+        yield
+    except ConversationNotFound as error:
+        raise ApiError(404, "conversation_not_found", str(error), param="conversation_id") from None
+    except ConversationInUse as error:
+        raise ApiError(409, "conversation_in_use", str(error), param="conversation_id") from None
+    except JournalError as error:
+        log.warning("%s", error)
+        raise ApiError(
+            500,
+            "journal_unavailable",
+            "The server cannot read its journal of conversations now; its log tells why.",
+            type="server_error",
+        ) from None
+
+
+def _not_found(conversation_id: str) -> ApiError:
+    message = f"There is no conversation '{conversation_id[:100]}'."
+    return ApiError(404, "conversation_not_found", message)
+
+
+def _number(request: web.Request, name: str) -> float | None:
+    text = request.query.get(name)
+    if text is None:
+        return None
+    try:
+        return msgspec.convert(text, float, strict=False)
+    except msgspec.ValidationError:
+        message = f"Invalid value for '{name}': expected a number."
+        raise ApiError(400, "invalid_value", message, param=name) from None
+
+
+def _json(body: Any) -> web.Response:
+    return web.Response(body=msgspec.json.encode(body), content_type="application/json")

@@ -1,0 +1,98 @@
+"""What is written down, and that it stays readable."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from antiphon.core.items import HeardPart, MessageEntry
+from antiphon.core.records import ItemChanged, ItemDeleted
+from antiphon.journal.entries import Changed, JournalError, decode, encode, without_audio
+from antiphon.journal.recall import Recalled
+from antiphon.protocol.items import Message
+from tests.journal.logs import WORDS, changed, opened, said, whole_log
+
+FORMAT_1 = Path(__file__).parent.parent / "data" / "journal" / "format_1.entries"
+
+
+def read_fixture(path: Path) -> list[bytes]:
+    data, at, found = path.read_bytes(), 0, []
+    while at < len(data):
+        size = int.from_bytes(data[at : at + 4], "little")
+        found.append(data[at + 4 : at + 4 + size])
+        at += 4 + size
+    return found
+
+
+def test_format_1_is_read_as_it_was_meant() -> None:
+    assert [decode(data) for data in read_fixture(FORMAT_1)] == whole_log()
+
+
+@pytest.mark.parametrize(
+    ("data", "problem"),
+    [
+        (b"", "format none"),
+        (b"\x02abc", "format 2; this version reads format 1"),
+        (b"\x01abc", "cannot be read"),
+        (encode(opened())[:-3], "cannot be read"),
+    ],
+)
+def test_what_is_no_entry_is_told_apart(data: bytes, problem: str) -> None:
+    with pytest.raises(JournalError, match=problem):
+        decode(data)
+
+
+def test_sound_is_left_out_and_its_length_stays() -> None:
+    part = HeardPart("Hello.", pcm=bytearray(200), samples=100)
+    change = ItemChanged(MessageEntry("a", "user", parts=[part]))
+    kept = without_audio(change)
+    assert isinstance(kept.item, MessageEntry)
+    assert kept.item.parts == [HeardPart("Hello.", samples=100)]
+    assert len(part.pcm) == 200, "others look on"
+
+
+def test_what_has_no_sound_is_not_copied() -> None:
+    change = said("a").change
+    assert without_audio(change) is change
+
+
+# --- Read again --------------------------------------------------------------
+
+
+def test_a_log_recalls_items_responses_and_sessions() -> None:
+    recalled = Recalled(whole_log())
+    assert recalled.whole
+    assert [item.id for item in recalled.items] == ["item_1", "item_2", "item_4"]
+    assert [response.id for response in recalled.responses] == ["resp_1"]
+    assert [session.model for session in recalled.sessions] == ["gpt-realtime"]
+    assert recalled.used.total_tokens == 3
+
+
+def test_what_was_under_way_is_incomplete_and_its_words_will_not_come() -> None:
+    heard = HeardPart(samples=100, awaits_transcript=True)
+    entry = MessageEntry("a", "user", "in_progress", [heard])
+    past = Recalled([changed(ItemChanged(entry))]).past
+    [item] = past.items
+    assert isinstance(item, MessageEntry)
+    assert item.status == "incomplete"
+    assert item.parts == [HeardPart(samples=100)]
+
+
+def test_a_new_session_may_choose_its_voice() -> None:
+    assert Recalled(whole_log()).past.voice_heard is False
+
+
+def test_a_log_with_gaps_tells_what_it_has() -> None:
+    log = [said("a"), said("c", after="b"), changed(ItemDeleted("d")), said("e", after="c")]
+    recalled = Recalled(log)
+    assert not recalled.whole
+    assert [item.id for item in recalled.items] == ["a", "c", "e"]
+
+
+def test_it_goes_on_over_sessions() -> None:
+    log: list[Changed] = [said("a"), said("b", after="a")]
+    again = Recalled([opened(), *log, opened(session_id="sess_2"), said("c", after="b")])
+    assert [session.session_id for session in again.sessions] == ["sess_1", "sess_2"]
+    assert all(isinstance(item, Message) and WORDS in str(item) for item in again.items)
+    assert len(again.items) == 3

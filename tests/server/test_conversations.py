@@ -1,0 +1,271 @@
+"""Conversations that are kept: going on with one, reading and erasing them, over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import ClientWebSocketResponse
+from msgspec.structs import replace
+
+from antiphon.engines.scripted import ScriptedEngine
+from antiphon.journal.journal import Wanted
+from antiphon.journal.memory import MemoryJournal
+from antiphon.journal.sqlite import SqliteJournal
+from antiphon.server.config import Config, JournalSettings
+from antiphon.testing import serving
+from tests.journal.logs import closed, opened, said
+from tests.server.place import CONFIG, EVENT_TIMEOUT_S, HELLO, Place, places, until
+
+PATH = "/v1/antiphon/conversations"
+TEXT = {"type": "realtime", "output_modalities": ["text"]}
+
+
+@pytest.fixture
+def journal() -> MemoryJournal:
+    return MemoryJournal(delay_s=0.002)
+
+
+@pytest.fixture
+async def place(journal: MemoryJournal) -> AsyncIterator[Place]:
+    async with places(journal=journal) as found:
+        yield found
+
+
+async def says(ws: ClientWebSocketResponse, text: str) -> dict[str, Any]:
+    """Say it, and be answered."""
+    content = [{"type": "input_text", "text": text}]
+    item = {"type": "message", "role": "user", "content": content}
+    await ws.send_json({"type": "session.update", "session": TEXT})
+    await ws.send_json({"type": "conversation.item.create", "item": item})
+    await ws.send_json({"type": "response.create"})
+    response: dict[str, Any] = (await until(ws, "response.done"))["response"]
+    return response
+
+
+async def talk(place: Place, text: str = "Hello there.", query: str = "model=test") -> str:
+    """A whole conversation; its id."""
+    ws = await place.join(query)
+    conversation_id: str = (await says(ws, text))["conversation_id"]
+    await ws.close()
+    await gone(place)
+    return conversation_id
+
+
+async def gone(place: Place) -> None:
+    async with asyncio.timeout(EVENT_TIMEOUT_S):
+        while place.hub.sessions:  # noqa: ASYNC110  Nobody tells when the last one has ended.
+            await asyncio.sleep(0.005)
+
+
+async def shown(ws: ClientWebSocketResponse, count: int) -> list[Any]:
+    await until(ws, "session.created")
+    return [await ws.receive_json(timeout=EVENT_TIMEOUT_S) for _ in range(2 * count)]
+
+
+# --- Going on ----------------------------------------------------------------
+
+
+async def test_a_conversation_goes_on_by_its_id(place: Place) -> None:
+    conversation_id = await talk(place)
+    ws = await place.join(f"model=test&conversation_id={conversation_id}")
+    events = await shown(ws, 2)
+    kinds = ["conversation.item.added", "conversation.item.done"] * 2
+    assert [event["type"] for event in events] == kinds
+    roles = [event["item"]["role"] for event in events[::2]]
+    assert roles == ["user", "assistant"]
+    assert "Hello there." in str(events[0])
+    answer = await says(ws, "And now?")
+    assert answer["conversation_id"] == conversation_id
+    await ws.close()
+    whole = (await place.ask("GET", f"{PATH}/{conversation_id}")).body
+    assert len(whole["items"]) == 4
+    assert len(whole["sessions"]) == 2
+
+
+async def test_a_client_of_the_beta_is_shown_it_in_its_words(place: Place) -> None:
+    conversation_id = await talk(place)
+    query = f"model=test&conversation_id={conversation_id}"
+    ws = await place.join(query, headers={"OpenAI-Beta": "realtime=v1"})
+    event = await until(ws, "conversation.item.created")
+    assert "Hello there." in str(event)
+    await ws.close()
+
+
+async def test_one_that_is_not_there_is_404_and_one_in_use_409(place: Place) -> None:
+    upgrade = {"Upgrade": "websocket"}
+    path = "/v1/realtime?model=test&conversation_id="
+    told = await place.ask("GET", path + "conv_nobodys", headers=upgrade)
+    assert (told.status, told.code) == (404, "conversation_not_found")
+    ws = await place.join()
+    conversation_id = (await says(ws, "Hello."))["conversation_id"]
+    told = await place.ask("GET", path + conversation_id, headers=upgrade)
+    assert (told.status, told.code) == (409, "conversation_in_use")
+    assert "end that first" in told.body["error"]["message"]
+    told = await place.ask("DELETE", f"{PATH}/{conversation_id}")
+    assert (told.status, told.code) == (409, "conversation_in_use")
+    await ws.close()
+
+
+async def test_a_call_goes_on_with_one_too(place: Place) -> None:
+    headers = {"Content-Type": "application/sdp"}
+    told = await place.ask(
+        "POST", "/v1/realtime/calls?conversation_id=conv_x", headers=headers, data="v=0"
+    )
+    assert (told.status, told.code) == (404, "conversation_not_found")
+
+
+async def test_a_secret_opens_the_conversation_it_is_bound_to_and_no_other(place: Place) -> None:
+    conversation_id, other = await talk(place), await talk(place)
+    bound = (await place.mint(conversation_id=conversation_id, max_sessions=1))["value"]
+    free = (await place.mint())["value"]
+    upgrade = {"Upgrade": "websocket"}
+    for secret in (bound, free):
+        path = f"/v1/realtime?conversation_id={other}"
+        told = await place.ask("GET", path, key=secret, headers=upgrade)
+        assert (told.status, told.code) == (403, "conversation_not_allowed")
+    # An unmodified client: it knows nothing but its secret.
+    ws = await place.join("", key=bound)
+    assert (await shown(ws, 2))[0]["item"]["content"][0]["text"] == "Hello there."
+    assert (await says(ws, "More."))["conversation_id"] == conversation_id
+    await ws.close()
+    ws = await place.join("", key=free)
+    assert (await says(ws, "More."))["conversation_id"] not in (conversation_id, other)
+    await ws.close()
+
+
+async def test_without_a_journal_there_is_nothing_to_go_on_with() -> None:
+    async with places() as place:
+        upgrade = {"Upgrade": "websocket"}
+        path = "/v1/realtime?model=test&conversation_id=conv_x"
+        told = await place.ask("GET", path, headers=upgrade)
+        assert (told.status, told.code) == (404, "conversation_not_found")
+        assert "journal is off" in told.body["error"]["message"]
+        told = await place.ask("GET", PATH)
+        assert (told.status, told.code) == (404, "journal_off")
+
+
+# --- Trouble -----------------------------------------------------------------
+
+
+async def test_new_sessions_are_refused_in_trouble_where_that_is_wished(
+    journal: MemoryJournal,
+) -> None:
+    config = replace(CONFIG, journal=JournalSettings(on_trouble="refuse"))
+    async with places(journal=journal, config=config) as place:
+        journal.fails = True
+        upgrade = {"Upgrade": "websocket"}
+        told = await place.ask("GET", "/v1/realtime?model=test", headers=upgrade)
+        assert (told.status, told.code) == (503, "server_overloaded")
+        assert "Retry-After" in told.headers
+        journal.fails = False
+        ws = await place.join()
+        await ws.close()
+
+
+# --- Reading and erasing -----------------------------------------------------
+
+
+async def test_server_keys_alone_read_and_erase(place: Place) -> None:
+    secret = (await place.mint())["value"]
+    for key in (None, secret, "wrong"):
+        for method, path in [("GET", PATH), ("GET", f"{PATH}/x"), ("DELETE", f"{PATH}/x")]:
+            assert (await place.ask(method, path, key=key)).status == 401
+
+
+async def test_conversations_are_listed_newest_first_by_pages(
+    place: Place, journal: MemoryJournal
+) -> None:
+    for at, name in enumerate("abc"):
+        journal.append(name, opened(1_000.5 + at, end_user_id="u" if name != "b" else None))
+    told = (await place.ask("GET", f"{PATH}?limit=2")).body
+    assert (told["first_id"], told["last_id"], told["has_more"]) == ("c", "b", True)
+    assert told["data"][0] == {
+        "id": "c",
+        "object": "antiphon.conversation",
+        "model": "gpt-realtime",
+        "engine": "offline",
+        "transport": "websocket",
+        "end_user_id": "u",
+        "began_at": 1_002,
+        "changed_at": 1_002,
+    }
+    rest = (await place.ask("GET", f"{PATH}?limit=2&after=b")).body
+    assert ([c["id"] for c in rest["data"]], rest["has_more"]) == (["a"], False)
+    mine = (await place.ask("GET", f"{PATH}?end_user_id=u&began_after=1001")).body
+    assert [c["id"] for c in mine["data"]] == ["c"]
+    none = (await place.ask("GET", f"{PATH}?model=other")).body
+    assert (none["data"], none["first_id"]) == ([], None)
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=101", "limit=x", "began_after=soon"])
+async def test_what_cannot_be_listed_is_named(place: Place, query: str) -> None:
+    told = await place.ask("GET", f"{PATH}?{query}")
+    assert (told.status, told.body["error"]["param"]) == (400, query.partition("=")[0])
+
+
+async def test_one_is_shown_whole_and_erased(place: Place) -> None:
+    conversation_id = await talk(place)
+    whole = (await place.ask("GET", f"{PATH}/{conversation_id}")).body
+    assert [item["role"] for item in whole["items"]] == ["user", "assistant"]
+    [response] = whole["responses"]
+    assert response["usage"] == whole["usage"]
+    assert whole["usage"]["total_tokens"] > 0
+    assert whole["is_whole"] is True
+    told = await place.ask("DELETE", f"{PATH}/{conversation_id}")
+    assert told.body == {
+        "id": conversation_id,
+        "object": "antiphon.conversation",
+        "deleted": True,
+    }
+    for method in ("GET", "DELETE"):
+        told = await place.ask(method, f"{PATH}/{conversation_id}")
+        assert (told.status, told.code) == (404, "conversation_not_found")
+
+
+# --- On disk -----------------------------------------------------------------
+
+
+async def test_it_goes_on_after_the_server_has_started_again(tmp_path: Path) -> None:
+    path = tmp_path / "conversations.sqlite3"
+    config = replace(CONFIG, journal=JournalSettings(path=str(path)))
+    async with places(config=config) as place:
+        conversation_id = await talk(place)
+    async with places(config=config) as place:
+        ws = await place.join(f"model=test&conversation_id={conversation_id}")
+        assert len(await shown(ws, 2)) == 4
+        await ws.close()
+    assert b"Hello there." not in path.read_bytes()
+
+
+async def test_what_is_too_old_is_erased_at_start(tmp_path: Path) -> None:
+    path = tmp_path / "conversations.sqlite3"
+    earlier, day_s = SqliteJournal(path), 24 * 60 * 60
+    await earlier.start()
+    for name, days in (("old", 11), ("young", 9)):
+        at_s = time.time() - days * day_s
+        for entry in (opened(at_s), said("a"), closed(at_s)):
+            earlier.append(name, entry)
+    await earlier.aclose()
+    settings = JournalSettings(path=str(path), retention_days=10)
+    async with serving(ScriptedEngine(HELLO), config=Config(journal=settings)) as server:
+        assert server.hub.keeping is not None
+        page = await server.hub.keeping.journal.listed(Wanted(), after=None, limit=9)
+        assert [kept.id for kept in page.conversations] == ["young"]
+
+
+async def test_nothing_is_kept_where_nothing_shall_be(tmp_path: Path) -> None:
+    path = tmp_path / "conversations.sqlite3"
+    settings = JournalSettings(path=str(path), retention="none")
+    async with places(config=replace(CONFIG, journal=settings)) as place:
+        await talk(place)
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_server_of_tests_keeps_nothing_unless_asked() -> None:
+    assert Config().journal.path is None
