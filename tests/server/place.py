@@ -134,11 +134,11 @@ async def turned_away(ws: ClientWebSocketResponse) -> str:
 
 
 @asynccontextmanager
-async def places(script: Script = HELLO) -> AsyncIterator[Place]:
+async def places(script: Script = HELLO, config: Config = CONFIG) -> AsyncIterator[Place]:
     clock = Clock()
     parts = Parts(secret_store=MemorySecretStore(now_s=lambda: clock.now_s))
     async with (
-        serving(ScriptedEngine(script), keys=[KEY], config=CONFIG, parts=parts) as server,
+        serving(ScriptedEngine(script), keys=[KEY], config=config, parts=parts) as server,
         ClientSession() as client,
     ):
         yield Place(server.url, server.hub, client, clock)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 
+import msgspec
 import pytest
 from aiohttp import FormData
 
+from antiphon.protocol.closes import CloseCode
 from antiphon.server.app import PREFIXES
 from antiphon.transports.webrtc.calls import Answer
-from tests.server.place import KEY, Place, places, turned_away, until
+from tests.server.place import CONFIG, KEY, Place, places, turned_away, until
 from tests.transports.webrtc.client import Client
 
 HEADERS = [{"Authorization": f"Bearer {KEY}"}, {"api-key": KEY}]
@@ -120,3 +122,24 @@ async def test_a_key_is_never_selected_as_the_subprotocol(place: Place) -> None:
     await until(ws, "session.created")
     without = await place.join()
     assert without.protocol is None
+
+
+async def test_an_unknown_model_works_and_is_told() -> None:
+    async with places() as place:
+        session = (await until(await place.join("model=gpt-x"), "session.created"))["session"]
+        assert session["model"] == "gpt-x"
+        assert session["antiphon"]["engine"] == place.hub.get(session["id"]).about.engine_name  # type: ignore[union-attr]
+
+
+async def test_where_the_operator_is_strict_it_is_refused_with_what_there_is(
+    local_calls: None,
+) -> None:
+    server = msgspec.structs.replace(CONFIG.server, strict=True)
+    async with places(config=msgspec.structs.replace(CONFIG, server=server)) as place:
+        ws = await place.join("model=gpt-x")
+        error = (await ws.receive_json())["error"]
+        assert (error["code"], error["param"]) == ("model_not_found", "model")
+        assert "'test'" in error["message"]
+        assert (await ws.receive()).data == CloseCode.NOT_SERVED
+        await until(await place.join("model=test"), "session.created")
+        await until(await place.join("intent=transcription"), "session.created")

@@ -108,7 +108,8 @@ class ServerSettings(Struct, frozen=True, kw_only=True):
     strict: Annotated[
         bool,
         Meta(
-            description="Refuse unknown session fields, as OpenAI does, instead of ignoring them."
+            description="Refuse unknown session fields, as OpenAI does, instead of ignoring them; "
+            "and models and voices that are not there, instead of answering with others."
         ),
     ] = False
 

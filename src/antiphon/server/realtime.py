@@ -9,6 +9,7 @@ import time
 
 from aiohttp import web
 
+from antiphon.core.faults import Fault
 from antiphon.errors import EngineUnavailable
 from antiphon.protocol.closes import CloseCode
 from antiphon.protocol.server import Error, ErrorDetail
@@ -116,6 +117,10 @@ class Realtime:
                 patch=grant.patch,
                 end_user_id=grant.end_user_id,
             )
+        except Fault as fault:
+            detail = ErrorDetail(code=fault.code, message=fault.message, param=fault.param)
+            await connection.refuse(_error(detail), CloseCode.NOT_SERVED, fault.code)
+            raise NotOpened(connection.response) from None
         except EngineUnavailable as error:
             log.warning("%s: %s", connection.id, error)
             detail = ErrorDetail(type="server_error", message=str(error))
