@@ -254,10 +254,10 @@ def test_a_session_tells_who_really_answers() -> None:
     [created] = [e.event for e in call.opening if isinstance(e, SendTo)]
     assert isinstance(created, server.SessionCreated)
     assert created.session.antiphon == wire.Answering("offline", "marin")
-    call.client(update(audio=voice("somebody")))
+    call.client(update(audio=voice("eve")))
     shown = call.one(server.SessionUpdated).session
     assert isinstance(shown, wire.Session)
-    assert shown.audio.output.voice == "somebody", "the name that was asked for is kept"
+    assert shown.audio.output.voice == "eve", "the name that was asked for is kept"
     assert shown.antiphon == wire.Answering("offline", "alloy")
 
 

@@ -143,3 +143,49 @@ async def test_where_the_operator_is_strict_it_is_refused_with_what_there_is(
         assert (await ws.receive()).data == CloseCode.NOT_SERVED
         await until(await place.join("model=test"), "session.created")
         await until(await place.join("intent=transcription"), "session.created")
+
+
+# --- Bodies that are broken ----------------------------------------------------
+
+FORM = "multipart/form-data"
+BROKEN = [
+    (FORM, b"", {}),
+    (FORM, b"x", {}),
+    (f"{FORM}; boundary=b", b"--c\r\n\r\nx", {}),
+    (f"{FORM}; boundary=b", b"--b\r\nContent-Disposition: form-data; name=sdp", {}),
+    (
+        f"{FORM}; boundary=b",
+        b"--b\r\nContent-Disposition: form-data; name=sdp\r\n"
+        b"Content-Encoding: gzip\r\n\r\nx\r\n--b--",
+        {},
+    ),
+    (
+        f"{FORM}; boundary=b",
+        b"--b\r\nContent-Disposition: form-data; name=sdp\r\n"
+        b"Content-Transfer-Encoding: base64\r\n\r\n!!!\r\n--b--",
+        {},
+    ),
+    ("application/sdp", b"not gzip", {"Content-Encoding": "gzip"}),
+    ("application/sdp; charset=nonsense", b"\xff", {}),
+]
+
+
+@pytest.mark.parametrize(("kind", "body", "headers"), BROKEN)
+async def test_a_body_that_is_broken_is_the_clients_mistake(
+    place: Place,
+    kind: str,
+    body: bytes,
+    headers: dict[str, str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    told = await place.ask(
+        "POST", "/v1/realtime/calls", headers={"Content-Type": kind} | headers, data=body
+    )
+    assert told.status == 400, told
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+async def test_who_shows_no_key_is_told_so_before_the_body_is_read(place: Place) -> None:
+    headers = {"Content-Type": FORM}
+    told = await place.ask("POST", "/v1/realtime/calls", key="x", headers=headers, data=b"broken")
+    assert told.status == 401

@@ -17,7 +17,7 @@ from antiphon.runtime.door import SessionDoor
 from antiphon.runtime.hub import Hub, SessionKind
 from antiphon.server.admission import Admission
 from antiphon.server.api_errors import ApiError, Unauthorized
-from antiphon.server.auth import SUBPROTOCOL, Gate, visitor_of
+from antiphon.server.auth import SUBPROTOCOL, Gate
 from antiphon.server.dialects import dialect_of
 from antiphon.server.directory import Directory
 from antiphon.server.grant import DEFAULT_MODEL, Grant
@@ -70,7 +70,8 @@ class Realtime:
         if call_id := request.query.get("call_id"):
             return await self._join(request, await self._session_of(call_id, request))
         try:
-            async with self._admission.admit(visitor_of(request), _asked_for(request)) as admitted:
+            visitor = self._gate.visitor(request)
+            async with self._admission.admit(visitor, _asked_for(request)) as admitted:
                 connection, session = await self._open(request, admitted.grant)
         except Unauthorized as refused:
             return await self._turn_away(request, refused)
@@ -90,6 +91,7 @@ class Realtime:
         return session
 
     async def _turn_away(self, request: web.Request, refused: Unauthorized) -> web.StreamResponse:
+        self._gate.note_refused(request)
         # A browser shows a page nothing of a refused upgrade; so tell it on the socket.
         detail = ErrorDetail(code=refused.code, message=str(refused))
         connection = self._connection(request, None)

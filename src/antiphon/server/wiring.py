@@ -170,7 +170,7 @@ def wire(config: Config, parts: Parts | None = None) -> Wired:
     hub = make_hub(config, registry, parts)
     api = Api(
         hub,
-        gate=Gate(server.api_keys, server.allowed_origins),
+        gate=Gate(server.api_keys, server.allowed_origins, trusted_proxies=server.trusted_proxies),
         models=lambda: listed_models(registry),
         load=LoadLimits(
             max_sessions=server.max_sessions, new_per_minute=limits.new_sessions_per_minute
