@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from antiphon.core.causes import (
@@ -15,7 +17,7 @@ from antiphon.core.effects import Close, Configure, DetectVoice, SendTo
 from antiphon.protocol import client, server
 from antiphon.protocol import session as wire
 from antiphon.protocol.server import ErrorDetail
-from antiphon.testing.virtual_call import CLIENT
+from antiphon.testing.virtual_call import CLIENT, session
 from tests.core.stories import (
     append,
     by_hand,
@@ -27,6 +29,7 @@ from tests.core.stories import (
     update,
     update_input,
 )
+from tests.core.witness import LawfulCall
 
 IDLE = wire.ServerVad(idle_timeout_ms=5_000)
 TIMED_OUT = "input_audio_buffer.timeout_triggered"
@@ -235,3 +238,36 @@ def test_a_mistake_changes_nothing_even_on_a_busy_call() -> None:
         assert len(call.take()) == 1, n
     after = (call.conversation.session, call.conversation.items, call.conversation.deadline_ms)
     assert after == before
+
+
+# --- Who really answers --------------------------------------------------------
+
+ENGINE: dict[str, Any] = {"engine_name": "offline", "engine_voices": ("alloy", "marin")}
+
+
+def voice(name: str) -> wire.AudioPatch:
+    return wire.AudioPatch(output=wire.AudioOutputPatch(voice=name))
+
+
+def test_a_session_tells_who_really_answers() -> None:
+    call = LawfulCall(session(), **ENGINE)
+    [created] = [e.event for e in call.opening if isinstance(e, SendTo)]
+    assert isinstance(created, server.SessionCreated)
+    assert created.session.antiphon == wire.Answering("offline", "marin")
+    call.client(update(audio=voice("eve")))
+    shown = call.one(server.SessionUpdated).session
+    assert isinstance(shown, wire.Session)
+    assert shown.audio.output.voice == "eve", "the name that was asked for is kept"
+    assert shown.antiphon == wire.Answering("offline", "alloy")
+
+
+def test_where_the_operator_is_strict_a_voice_that_is_not_there_is_refused() -> None:
+    call = LawfulCall(session(), strict=True, **ENGINE)
+    call.take()
+    call.client(update(instructions="Be brief.", audio=voice("somebody")))
+    assert refusal(call) == ("invalid_value", "session.audio.output.voice")
+    asked = client.ResponseAudio(client.ResponseAudioOutput(voice="somebody"))
+    call.client(respond(audio=asked))
+    assert refusal(call) == ("invalid_value", "response.audio.output.voice")
+    call.client(update(audio=voice("alloy")))
+    assert call.types() == ["session.updated"]

@@ -58,3 +58,9 @@ def test_an_engine_that_does_not_exist_is_named(
 def test_two_engines_of_one_name_are_refused() -> None:
     with pytest.raises(ConfigurationError, match="two engines named 'offline'"):
         EngineRegistry([OFFLINE, NamedEngine("offline")], default="offline")
+
+
+def test_it_tells_names_that_are_known_from_those_that_the_default_serves() -> None:
+    known = registry({"gpt-*": "relay", "exact": "relay"})
+    names = ["offline", "exact", "gpt-x", "other", ""]
+    assert [name for name in names if known.knows(name)] == ["offline", "exact", "gpt-x"]

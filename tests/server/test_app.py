@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 from aiohttp import ClientWebSocketResponse, WSMsgType, WSServerHandshakeError
+from aiohttp.test_utils import make_mocked_request
 
+from antiphon.server.app import preflight_headers
 from tests.fakes.echo import EchoSession
 from tests.fakes.site import MakeSite, Site, sites
 
@@ -332,3 +334,14 @@ async def test_the_server_does_not_tell_what_it_is_made_of(make_site: MakeSite) 
     for path in ("/healthz", "/nothing"):
         _, _, headers = await get(site, path)
         assert headers["Server"] == "antiphon"
+
+
+def test_sdks_may_send_their_own_headers_from_any_page() -> None:
+    asked = "openai-organization, OpenAI-Project, x-stainless-os, X-OpenAI-Beta, x-evil"
+    request = make_mocked_request(
+        "OPTIONS", "/v1/models", headers={"Access-Control-Request-Headers": asked}
+    )
+    allowed = preflight_headers(request)["Access-Control-Allow-Headers"].lower()
+    names = {name.strip() for name in allowed.split(",")}
+    assert names > {"openai-organization", "openai-project", "x-stainless-os", "x-openai-beta"}
+    assert "x-evil" not in names

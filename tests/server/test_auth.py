@@ -5,6 +5,7 @@ import hmac
 import pytest
 from aiohttp.test_utils import make_mocked_request
 
+from antiphon.errors import ConfigurationError
 from antiphon.server.api_errors import ApiError
 from antiphon.server.auth import Gate, KeyRing
 from antiphon.server.config import Secret
@@ -123,3 +124,48 @@ def test_which_pages_may_connect(
 )
 def test_what_pages_may_read(keys: bool, allowed: list[str], origin: str, says: str | None) -> None:
     assert Gate(KEYS if keys else (), allowed).cors_origin(origin) == says
+
+
+# --- Behind a proxy ------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("remote", "forwarded", "address"),
+    [
+        ("10.1.2.3", "203.0.113.7", "203.0.113.7"),
+        ("10.1.2.3", "6.6.6.6, 203.0.113.7, 10.9.9.9", "203.0.113.7"),
+        ("10.1.2.3", "6.6.6.6, nonsense", "nonsense"),
+        ("10.1.2.3", "", "10.1.2.3"),
+        ("203.0.113.9", "6.6.6.6", "203.0.113.9"),
+        ("::1", "203.0.113.7", "203.0.113.7"),
+    ],
+)
+def test_a_clients_address_is_what_our_own_proxies_say(
+    remote: str, forwarded: str, address: str
+) -> None:
+    gate = Gate(KEYS, trusted_proxies=["10.0.0.0/8", "::1"])
+    headers = {"X-Forwarded-For": forwarded} if forwarded else {}
+    request = make_mocked_request("GET", "/", headers=headers).clone(remote=remote)
+    assert gate.address_of(request) == address
+    assert gate.visitor(request).address == address
+    assert Gate(KEYS).address_of(request) == remote, "nobody else is believed"
+
+
+def test_a_proxy_that_is_no_address_is_the_operators_mistake() -> None:
+    with pytest.raises(ConfigurationError, match="'nginx' is no address"):
+        Gate(KEYS, trusted_proxies=["nginx"])
+
+
+def test_a_refused_key_is_told_with_its_reason_and_counted(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    gate = Gate(KEYS)
+    for headers in ({}, {"api-key": "wrong-key"}, {"Authorization": "Bearer ek_old"}):
+        gate.note_refused(make_mocked_request("GET", "/", headers=headers).clone(remote="1.2.3.4"))
+    assert [record.levelname for record in caplog.records] == ["WARNING"] * 3
+    assert caplog.messages == [
+        "refused: no key was shown, from 1.2.3.4 (1 so far)",
+        "refused: an unknown key, from 1.2.3.4 (2 so far)",
+        "refused: a client secret that does not do here, from 1.2.3.4 (3 so far)",
+    ]
+    assert gate.refused_keys == 3

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 
+import msgspec
 import pytest
 from aiohttp import FormData
 
+from antiphon.protocol.closes import CloseCode
 from antiphon.server.app import PREFIXES
 from antiphon.transports.webrtc.calls import Answer
-from tests.server.place import KEY, Place, places, turned_away, until
+from tests.server.place import CONFIG, KEY, Place, places, turned_away, until
 from tests.transports.webrtc.client import Client
 
 HEADERS = [{"Authorization": f"Bearer {KEY}"}, {"api-key": KEY}]
@@ -120,3 +122,70 @@ async def test_a_key_is_never_selected_as_the_subprotocol(place: Place) -> None:
     await until(ws, "session.created")
     without = await place.join()
     assert without.protocol is None
+
+
+async def test_an_unknown_model_works_and_is_told() -> None:
+    async with places() as place:
+        session = (await until(await place.join("model=gpt-x"), "session.created"))["session"]
+        assert session["model"] == "gpt-x"
+        assert session["antiphon"]["engine"] == place.hub.get(session["id"]).about.engine_name  # type: ignore[union-attr]
+
+
+async def test_where_the_operator_is_strict_it_is_refused_with_what_there_is(
+    local_calls: None,
+) -> None:
+    server = msgspec.structs.replace(CONFIG.server, strict=True)
+    async with places(config=msgspec.structs.replace(CONFIG, server=server)) as place:
+        ws = await place.join("model=gpt-x")
+        error = (await ws.receive_json())["error"]
+        assert (error["code"], error["param"]) == ("model_not_found", "model")
+        assert "'test'" in error["message"]
+        assert (await ws.receive()).data == CloseCode.NOT_SERVED
+        await until(await place.join("model=test"), "session.created")
+        await until(await place.join("intent=transcription"), "session.created")
+
+
+# --- Bodies that are broken ----------------------------------------------------
+
+FORM = "multipart/form-data"
+BROKEN = [
+    (FORM, b"", {}),
+    (FORM, b"x", {}),
+    (f"{FORM}; boundary=b", b"--c\r\n\r\nx", {}),
+    (f"{FORM}; boundary=b", b"--b\r\nContent-Disposition: form-data; name=sdp", {}),
+    (
+        f"{FORM}; boundary=b",
+        b"--b\r\nContent-Disposition: form-data; name=sdp\r\n"
+        b"Content-Encoding: gzip\r\n\r\nx\r\n--b--",
+        {},
+    ),
+    (
+        f"{FORM}; boundary=b",
+        b"--b\r\nContent-Disposition: form-data; name=sdp\r\n"
+        b"Content-Transfer-Encoding: base64\r\n\r\n!!!\r\n--b--",
+        {},
+    ),
+    ("application/sdp", b"not gzip", {"Content-Encoding": "gzip"}),
+    ("application/sdp; charset=nonsense", b"\xff", {}),
+]
+
+
+@pytest.mark.parametrize(("kind", "body", "headers"), BROKEN)
+async def test_a_body_that_is_broken_is_the_clients_mistake(
+    place: Place,
+    kind: str,
+    body: bytes,
+    headers: dict[str, str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    told = await place.ask(
+        "POST", "/v1/realtime/calls", headers={"Content-Type": kind} | headers, data=body
+    )
+    assert told.status == 400, told
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+async def test_who_shows_no_key_is_told_so_before_the_body_is_read(place: Place) -> None:
+    headers = {"Content-Type": FORM}
+    told = await place.ask("POST", "/v1/realtime/calls", key="x", headers=headers, data=b"broken")
+    assert told.status == 401

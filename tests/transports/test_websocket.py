@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import json
 import logging
 import socket
@@ -350,6 +351,19 @@ async def test_a_client_that_has_vanished_is_reaped() -> None:
     async with world(heartbeat_s=0.02) as it, it.raw_client():
         await it.sessions[0].detached.wait()
         assert it.counters.half_open_reaped == 1
+
+
+async def test_a_client_that_only_sends_is_pinged() -> None:
+    """Or proxies take the connection for dead: nothing comes from the server."""
+    pong = b"\x8a\x80" + bytes(4)  # Unasked for: it puts our heartbeat off, and has no answer.
+    async with world(heartbeat_s=0.2) as it, it.raw_client() as raw:
+        loop = asyncio.get_running_loop()
+        data = b""
+        while (9, b"") not in frames_in(data):
+            await loop.sock_sendall(raw, pong)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(0.02):
+                    data += await loop.sock_recv(raw, MIB)
 
 
 async def test_a_flood_does_not_keep_others_from_their_turn() -> None:

@@ -25,7 +25,7 @@ from antiphon.core.terms import Activity, Terms
 from antiphon.protocol import client, server
 from antiphon.protocol.closes import CloseCode
 from antiphon.protocol.items import Item
-from antiphon.protocol.session import AnySession
+from antiphon.protocol.session import AnySession, Session
 
 SESSION_MAX_MINUTES_TEXT = "Your session hit the maximum duration of {minutes} minutes."
 
@@ -145,7 +145,7 @@ class Conversation:
         match cause:
             case causes.Attached():
                 first = self._stage.life.attach(cause.connection, owns=cause.owns)
-                session = self._stage.session
+                session = self._stage.shown_session
                 created = server.SessionCreated(event_id=self._event_id(), session=session)
                 out.append(SendTo(cause.connection, created))
                 if first:
@@ -286,9 +286,12 @@ class Conversation:
 
     def _on_session_update(self, event: client.SessionUpdate, out: list[Effect]) -> None:
         stage = self._stage
-        stage.session = update_session(stage.session, event.session, voice_locked=stage.voice_heard)
+        updated = update_session(stage.session, event.session, voice_locked=stage.voice_heard)
+        if isinstance(updated, Session):
+            stage.check_voice(updated.audio.output.voice, "session.audio.output.voice")
+        stage.session = updated
         stage.recorder.tell(SessionChanged(stage.session, stage.conversation_id), out)
-        out.append(server.SessionUpdated(event_id=self._event_id(), session=stage.session))
+        out.append(server.SessionUpdated(event_id=self._event_id(), session=stage.shown_session))
         out.append(Configure(stage.session))
         stage.transcripts.configure(stage.session)
         self._listening.configure(out)

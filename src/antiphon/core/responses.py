@@ -202,6 +202,7 @@ class Responses:
         voice = (output and output.voice) or session.audio.output.voice
         if in_conversation:
             check_voice(voice, session.audio.output.voice, locked=self._stage.voice_heard)
+        self._stage.check_voice(voice, "response.audio.output.voice")
         tools = session.tools if options.tools is UNSET else options.tools or ()
         choice = options.tool_choice or session.tool_choice
         _check_choice(choice, tools)

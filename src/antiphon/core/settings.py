@@ -6,6 +6,7 @@ checked before any of it counts.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -113,6 +114,22 @@ def check_voice(voice: Voice, current: Voice, *, locked: bool) -> None:
         raise Fault(
             "cannot_update_voice",
             "Cannot update a conversation's voice if assistant audio is present.",
+        )
+
+
+def check_known_voice(voice: Voice, known: Sequence[str], param: str) -> None:
+    """Where the operator wants unknown names refused.
+
+    Raises:
+        Fault: the engine has voices, and none of that name.
+    """
+    name = voice_name(voice)
+    if known and name not in known:
+        listed = ", ".join(f"'{one}'" for one in known)
+        raise Fault(
+            "invalid_value",
+            f"Invalid value: '{name[:100]}'. Supported values are: {listed}.",
+            param=param,
         )
 
 

@@ -13,11 +13,13 @@ from antiphon.core.items import Entry, ImagePart, MessageEntry
 from antiphon.core.life import SessionLife
 from antiphon.core.pictures import check_image_url
 from antiphon.core.records import Recorder
+from antiphon.core.settings import check_known_voice, replace, voice_name
 from antiphon.core.sounding import ClientSounding, ServerSounding, Sounding
 from antiphon.core.terms import Terms
 from antiphon.core.transcripts import Transcripts
 from antiphon.protocol.server import Error, ErrorDetail, Usage
-from antiphon.protocol.session import AnySession
+from antiphon.protocol.session import Answering, AnySession, Session, Voice
+from antiphon.protocol.voices import answering_voice
 
 
 @dataclass(slots=True, eq=False)
@@ -62,6 +64,24 @@ class Stage:
             used=Usage() if past is None else past.used,
             voice_heard=past is not None and past.voice_heard,
         )
+
+    @property
+    def shown_session(self) -> AnySession:
+        """As clients see it: with who really answers."""
+        if not self.terms.engine_name:
+            return self.session
+        voice = None
+        if isinstance(self.session, Session):
+            asked = voice_name(self.session.audio.output.voice)
+            voice = answering_voice(asked, self.terms.engine_voices)
+        return replace(self.session, antiphon=Answering(self.terms.engine_name, voice))
+
+    def check_voice(self, voice: Voice, param: str) -> None:
+        """Raises:
+        Fault: the engine has no voice of that name, and the operator wants that told.
+        """
+        if self.terms.strict:
+            check_known_voice(voice, self.terms.engine_voices, param)
 
     def new_item_id(self) -> str:
         """One that no item has: a client may have guessed the next."""

@@ -19,6 +19,12 @@ class Terms(Struct, frozen=True, kw_only=True):
     """For `Ids`."""
     playout: Literal["client", "server"] = "client"
     """Who knows what has been heard: the client (WebSocket) or we (WebRTC, SIP)."""
+    engine_name: str = ""
+    """Shown beside the model that was asked for; "": it is not."""
+    engine_voices: tuple[str, ...] = ()
+    """Those that it has; none: it knows of no names."""
+    strict: bool = False
+    """A voice that it does not have is refused."""
     engine_speaks: bool = True
     engine_finds_turns: bool = False
     """It tells `TurnFound` and `TurnEnded`; no voice detector is asked."""

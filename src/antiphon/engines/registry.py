@@ -74,6 +74,10 @@ class EngineRegistry:
     def patterns(self) -> tuple[tuple[str, Engine], ...]:
         return tuple(self._patterns)
 
+    def knows(self, model: str) -> bool:
+        """Whether the name is spelled out, or matches a pattern; else the default answers."""
+        return model in self._exact or any(fnmatchcase(model, p) for p, _ in self._patterns)
+
     def find(self, model: str) -> Engine:
         """The engine for a model name; every name has one."""
         engine = self._exact.get(model)

@@ -13,6 +13,7 @@ class CloseCode(IntEnum):
     NORMAL = 1000
     GOING_AWAY = 1001
     NOT_UTF8 = 1007
+    NOT_SERVED = 1008
     TOO_BIG = 1009
     INTERNAL_ERROR = 1011
     RESTART = 1012
@@ -29,6 +30,7 @@ _MEANINGS = {
     CloseCode.NORMAL: "the session has ended",
     CloseCode.GOING_AWAY: "the session's time is over, or the server is going away",
     CloseCode.NOT_UTF8: "a text message was not UTF-8",
+    CloseCode.NOT_SERVED: "what was asked for is not served here",
     CloseCode.TOO_BIG: "a message was too long for the server",
     CloseCode.INTERNAL_ERROR: "the server had an internal error",
     CloseCode.RESTART: "the server is restarting",

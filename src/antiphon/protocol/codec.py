@@ -6,7 +6,9 @@ Decoding checks the whole message at once; a message that does not fit becomes a
 
 from __future__ import annotations
 
+import logging
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -29,9 +31,11 @@ from antiphon.protocol.session import (
     TranscriptionPatch,
     TurnDetectionPatch,
 )
+from antiphon.protocol.unknown_names import UnknownNames
 
 _decoder = msgspec.json.Decoder(ClientEvent)
 _encoder = msgspec.json.Encoder()
+_unknown_fields = UnknownNames(logging.getLogger(__name__), "unknown field '%s': %s")
 
 CLIENT_EVENT_TYPES = tuple(sorted(str(kind.__struct_config__.tag) for kind in ClientEvent.__args__))
 MAX_DEPTH = 100
@@ -154,19 +158,30 @@ _KNOWN_KEYS: dict[str, type[msgspec.Struct]] = {
 }
 
 
+def note_unknown_keys(raw: dict[str, Any]) -> None:
+    """Tell the log, once each, of keys that no field has."""
+    for path in _unknown_keys(raw):
+        _unknown_fields.tell(path, "it is ignored")
+
+
 def _check_keys(raw: dict[str, Any]) -> None:
+    for path in _unknown_keys(raw):
+        raise ProtocolError(
+            "unknown_parameter",
+            f"Unknown parameter: '{path}'.",
+            param=path,
+            event_id=event_id_of(raw),
+        )
+
+
+def _unknown_keys(raw: dict[str, Any]) -> Iterator[str]:
     for path, struct in _KNOWN_KEYS.items():
         node: Any = raw
         for name in path.split("."):
             node = node.get(name) if isinstance(node, dict) else None
         for key in node if isinstance(node, dict) else ():
             if key not in struct.__struct_fields__:
-                raise ProtocolError(
-                    "unknown_parameter",
-                    f"Unknown parameter: '{path}.{key}'.",
-                    param=f"{path}.{key}",
-                    event_id=event_id_of(raw),
-                )
+                yield f"{path}.{key}"
 
 
 _STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"')

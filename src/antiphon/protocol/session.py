@@ -243,6 +243,13 @@ DEFAULT_INSTRUCTIONS = (
 )
 
 
+class Answering(Struct, frozen=True, omit_defaults=True):
+    """Who really answers, whatever names were asked for (beyond OpenAI's API)."""
+
+    engine: str
+    voice: str | None = None
+
+
 class Session(Struct, frozen=True, kw_only=True, tag="realtime", tag_field="type"):
     """A realtime session, complete, as `session.created` and `session.updated` show it."""
 
@@ -264,6 +271,7 @@ class Session(Struct, frozen=True, kw_only=True, tag="realtime", tag_field="type
     # Shown only when a client set them: older clients do not know these keys.
     parallel_tool_calls: bool | UnsetType = UNSET
     reasoning: Reasoning | UnsetType = UNSET
+    antiphon: Answering | UnsetType = UNSET
 
 
 class TranscriptionAudio(Struct, frozen=True):
@@ -280,6 +288,7 @@ class TranscriptionSession(
     expires_at: int
     include: tuple[Include, ...] | None = None
     audio: TranscriptionAudio = TranscriptionAudio()
+    antiphon: Answering | UnsetType = UNSET
 
 
 AnySession = Session | TranscriptionSession

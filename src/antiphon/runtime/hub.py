@@ -18,7 +18,7 @@ from msgspec import Struct
 from antiphon.core.causes import Ms
 from antiphon.core.ids import Ids
 from antiphon.core.records import Past
-from antiphon.core.settings import update_session
+from antiphon.core.settings import check_known_voice, update_session
 from antiphon.core.terms import Terms
 from antiphon.engines.engine import Engine, VoiceDetector
 from antiphon.errors import AntiphonError
@@ -60,7 +60,8 @@ class SessionRules(Struct, frozen=True, kw_only=True):
     voice: str = "marin"
     """Of sessions that name none."""
     image_urls: bool = False
-    """As in `Terms`."""
+    strict: bool = False
+    """Both as in `Terms`."""
 
     def first_settings(
         self,
@@ -258,15 +259,22 @@ class Hub:
         past: Past | None,
     ) -> Terms:
         seed = "".join(secrets.choice(_ALPHABET) for _ in range(Ids.SEED_LENGTH))
+        session = self.rules.first_settings(
+            kind,
+            session_id=new_session_id(),
+            model=model,
+            expires_at=int(time.time()) + self.rules.session_max_ms // 1000,
+            patch=patch,
+        )
+        if self.rules.strict and isinstance(session, Session):
+            voice, voices = session.audio.output.voice, engine.abilities.voices
+            check_known_voice(voice, voices, "session.audio.output.voice")
         return Terms(
-            session=self.rules.first_settings(
-                kind,
-                session_id=new_session_id(),
-                model=model,
-                expires_at=int(time.time()) + self.rules.session_max_ms // 1000,
-                patch=patch,
-            ),
+            session=session,
             seed=seed,
+            engine_name=engine.name,
+            engine_voices=engine.abilities.voices,
+            strict=self.rules.strict,
             playout="client" if playback is None else "server",
             engine_speaks=engine.abilities.speaks,
             engine_finds_turns=engine.abilities.finds_turns,

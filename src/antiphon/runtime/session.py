@@ -43,13 +43,16 @@ from antiphon.core.effects import (
     TurnCommitted,
 )
 from antiphon.core.records import Record
+from antiphon.core.settings import voice_name
 from antiphon.core.terms import Activity, Terms
 from antiphon.engines.engine import Engine, VoiceDetector
 from antiphon.errors import ProtocolError
 from antiphon.protocol.client import ClientEvent
 from antiphon.protocol.closes import CloseCode
 from antiphon.protocol.server import ErrorDetail, ResponseOutputAudioDelta
-from antiphon.protocol.session import AnySession
+from antiphon.protocol.session import AnySession, Session
+from antiphon.protocol.unknown_names import UnknownNames
+from antiphon.protocol.voices import answering_voice
 from antiphon.runtime.attendance import Attendance
 from antiphon.runtime.connection import Connection
 from antiphon.runtime.door import About
@@ -60,6 +63,7 @@ from antiphon.runtime.observer import Observer
 from antiphon.runtime.session_clock import SessionClock
 
 log = logging.getLogger(__name__)
+_unknown_voices = UnknownNames(log, "voice '%s' is not there: '%s' answers")
 
 SESSION_ENDED = "The session has ended."
 
@@ -91,6 +95,7 @@ class LiveSession:
             end_user_id=end_user_id,
         )
         self._conversation = Conversation(terms)
+        self._voices = terms.engine_voices
         self._clock = SessionClock()
         self._attendance = attendance(self.about)
         self._playback = NO_PLAYBACK if playback is None else playback
@@ -253,6 +258,9 @@ class LiveSession:
                 self._attendance.send(effect)
             case SendTo():
                 self._attendance.send_to(effect.connection, effect.event)
+            case Configure():
+                self._note_voice(effect.session)
+                self._engine.send(effect)
             case (
                 Hear()
                 | Generate()
@@ -260,7 +268,6 @@ class LiveSession:
                 | TurnBegan()
                 | TurnCommitted()
                 | InputDropped()
-                | Configure()
             ):
                 self._engine.send(effect)
             case DetectVoice():
@@ -278,6 +285,13 @@ class LiveSession:
                 self._attendance.record(effect)
             case _:
                 self._attendance.send(effect)
+
+    def _note_voice(self, session: AnySession) -> None:
+        if isinstance(session, Session):
+            name = voice_name(session.audio.output.voice)
+            answers = answering_voice(name, self._voices)
+            if answers is not None and answers != name:
+                _unknown_voices.tell(name, answers)
 
     def _user_speaks(self) -> bool:
         return self._conversation.user_speaks

@@ -76,18 +76,25 @@ class Admission:
         """
         key = visitor.key.reveal()
         is_secret = key.startswith(PREFIX)
-        if is_secret:
-            # First, so that a secret that opens nothing says so, however full it is here.
-            with _refusals_told():
-                await self._secrets.check(key, origin=visitor.origin)
-        elif not self._is_server_key(key):
-            raise Unauthorized
+        # First, so that a secret that opens nothing says so, however full it is here.
+        await self.check_key(visitor)
         with self._place(visitor.address):
             if is_secret:
                 async with self._redeemed(key, visitor.origin) as admitted:
                     yield admitted
             else:
                 yield Admitted(grant=asked_for)
+
+    async def check_key(self, visitor: Visitor) -> None:
+        """Raises:
+        Unauthorized, ApiError: as `admit` raises them for who asks, whatever is asked for.
+        """
+        key = visitor.key.reveal()
+        if key.startswith(PREFIX):
+            with _refusals_told():
+                await self._secrets.check(key, origin=visitor.origin)
+        elif not self._is_server_key(key):
+            raise Unauthorized
 
     @contextmanager
     def _place(self, address: str) -> Iterator[None]:

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from antiphon.errors import AntiphonError
 from antiphon.server.logs import shown
@@ -88,6 +89,10 @@ async def errors_as_json(
         return _of_http(request, error).response()
     except ConnectionError:
         raise  # The client has gone; nobody is left to tell.
+    except (web.RequestPayloadError, HttpProcessingError) as error:
+        log.info("%s: the body could not be read (%s)", shown(request), type(error).__name__)
+        message = "The body could not be read: it ended early, or is not encoded as it says."
+        return ApiError(400, "invalid_body", message).response()
     except Exception:
         # A client learns an id, never a stack trace.
         error_id = f"err_{secrets.token_hex(6)}"

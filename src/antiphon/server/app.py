@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from importlib.metadata import version
 from typing import Any
@@ -12,7 +13,7 @@ from msgspec import Struct
 
 from antiphon.runtime.hub import Hub
 from antiphon.server.admission import Admission, LoadLimits
-from antiphon.server.api_errors import ApiError, errors_as_json
+from antiphon.server.api_errors import ApiError, Unauthorized, errors_as_json
 from antiphon.server.auth import Gate
 from antiphon.server.calls import CallRoutes
 from antiphon.server.client_secrets import ClientSecrets
@@ -33,6 +34,8 @@ ALLOWED_HEADERS = (
     "Authorization, Content-Type, OpenAI-Beta, OpenAI-Safety-Identifier, "
     "X-OpenAI-Agents-SDK, User-Agent, api-key"
 )
+
+_SDK_HEADER = re.compile(r"(?:x-)?(?:openai|stainless)-[a-z0-9-]{1,60}", re.IGNORECASE)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -125,8 +128,12 @@ class Api:
             return await handler(request)
         self._gate.check_page(request)
         if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
-            return web.Response(status=204, headers=_preflight_headers(request))
-        return await handler(request)
+            return web.Response(status=204, headers=preflight_headers(request))
+        try:
+            return await handler(request)
+        except Unauthorized:
+            self._gate.note_refused(request)
+            raise
 
     async def _add_headers(self, request: web.Request, response: web.StreamResponse) -> None:
         response.headers["Server"] = "antiphon"
@@ -167,12 +174,13 @@ def _json(body: Any, status: int = 200) -> web.Response:
     )
 
 
-def _preflight_headers(request: web.Request) -> dict[str, str]:
+def preflight_headers(request: web.Request) -> dict[str, str]:
     asked = request.headers.get("Access-Control-Request-Headers", "")
-    # The SDKs' telemetry headers come in ever new names.
-    stainless = [h.strip() for h in asked.split(",") if h.strip().lower().startswith("x-stainless")]
+    # The SDKs' own headers (organisation, project, telemetry) come in ever new names.
+    named = [name.strip() for name in asked.split(",")]
+    own = [name for name in named if _SDK_HEADER.fullmatch(name)]
     return {
         "Access-Control-Allow-Methods": "GET, POST, PATCH, DELETE, OPTIONS",
-        "Access-Control-Allow-Headers": ", ".join([ALLOWED_HEADERS, *stainless]),
+        "Access-Control-Allow-Headers": ", ".join([ALLOWED_HEADERS, *own]),
         "Access-Control-Max-Age": "600",
     }

@@ -12,19 +12,26 @@ requests under a foreign ``Host``: a page could have pointed its own name at 127
 from __future__ import annotations
 
 import hmac
+import logging
 from collections.abc import Iterable
 from hashlib import sha256
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from urllib.parse import urlsplit
 
 from aiohttp import web
 from msgspec import Struct
 from multidict import CIMultiDictProxy
 
+from antiphon.errors import ConfigurationError
 from antiphon.server.api_errors import SERVER_KEYS_ONLY, ApiError, Unauthorized
 from antiphon.server.config import Secret, is_loopback
+from antiphon.server.secret_store import PREFIX as SECRET_PREFIX
+
+log = logging.getLogger(__name__)
 
 SUBPROTOCOL = "realtime"
 KEY_SUBPROTOCOL = "openai-insecure-api-key."
+MAX_ADDRESS_CHARS = 64
 
 
 def offered_subprotocols(headers: CIMultiDictProxy[str]) -> list[str]:
@@ -54,14 +61,6 @@ class Visitor(Struct, frozen=True, kw_only=True):
     address: str = ""
 
 
-def visitor_of(request: web.Request) -> Visitor:
-    return Visitor(
-        key=Secret(presented_key(request.headers) or ""),
-        origin=request.headers.get("Origin"),
-        address=request.remote or "",
-    )
-
-
 class KeyRing:
     """The server's keys, kept as hashes and compared in constant time."""
 
@@ -82,7 +81,21 @@ class KeyRing:
 class Gate:
     """Decides about a request by its headers alone."""
 
-    def __init__(self, keys: Iterable[Secret] = (), allowed_origins: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        keys: Iterable[Secret] = (),
+        allowed_origins: Iterable[str] = (),
+        *,
+        trusted_proxies: Iterable[str] = (),
+    ) -> None:
+        """``trusted_proxies``: whose `X-Forwarded-For` is believed; addresses, or networks.
+
+        Raises:
+            ConfigurationError: one is neither.
+        """
+        self.refused_keys = 0
+        """Requests that showed no key that would do."""
+        self._proxies = [_network(name) for name in trusted_proxies]
         self._keys = KeyRing(keys)
         self._allowed_origins = frozenset(allowed_origins)
         self._allowed_hosts = {urlsplit(origin).hostname for origin in self._allowed_origins}
@@ -91,6 +104,41 @@ class Gate:
     def is_open(self) -> bool:
         """There are no keys: whoever reaches the server may use it."""
         return not len(self._keys)
+
+    def visitor(self, request: web.Request) -> Visitor:
+        return Visitor(
+            key=Secret(presented_key(request.headers) or ""),
+            origin=request.headers.get("Origin"),
+            address=self.address_of(request),
+        )
+
+    def address_of(self, request: web.Request) -> str:
+        """The client's, as the nearest proxy that is not ours was told it."""
+        address = request.remote or ""
+        forwarded = ",".join(request.headers.getall("X-Forwarded-For", [])).split(",")
+        for said in reversed(forwarded):
+            if not said.strip() or not self._is_proxy(address):
+                break
+            address = said.strip()
+        return address[:MAX_ADDRESS_CHARS]
+
+    def _is_proxy(self, address: str) -> bool:
+        try:
+            ip = ip_address(address)
+        except ValueError:
+            return False
+        return any(ip in network for network in self._proxies)
+
+    def note_refused(self, request: web.Request) -> None:
+        """A key was refused: tell the operator whose, and why; never the key."""
+        self.refused_keys += 1
+        key = presented_key(request.headers)
+        reason = "no key was shown"
+        if key is not None:
+            is_secret = key.startswith(SECRET_PREFIX)
+            reason = "a client secret that does not do here" if is_secret else "an unknown key"
+        address = self.address_of(request).encode("ascii", "backslashreplace").decode()
+        log.warning("refused: %s, from %s (%d so far)", reason, address, self.refused_keys)
 
     def admits(self, request: web.Request) -> bool:
         """Whether the request shows a server key (or needs none)."""
@@ -142,6 +190,15 @@ class Gate:
     def _is_own_name(self, host: str) -> bool:
         name = _hostname(f"//{host}")
         return _is_local(name) or "*" in self._allowed_origins or name in self._allowed_hosts
+
+
+def _network(name: str) -> IPv4Network | IPv6Network:
+    try:
+        return ip_network(name, strict=False)
+    except ValueError:
+        raise ConfigurationError(
+            f"[server] trusted_proxies: '{name}' is no address and no network, as 10.0.0.0/8."
+        ) from None
 
 
 def _hostname(url: str) -> str | None:

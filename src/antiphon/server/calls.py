@@ -8,6 +8,7 @@ from __future__ import annotations
 import hmac
 import logging
 import time
+import zlib
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
@@ -27,7 +28,7 @@ from antiphon.runtime.door import SessionDoor
 from antiphon.runtime.hub import Hub
 from antiphon.server.admission import Admission, overloaded
 from antiphon.server.api_errors import ApiError, Unauthorized
-from antiphon.server.auth import Gate, presented_key, visitor_of
+from antiphon.server.auth import Gate, presented_key
 from antiphon.server.conversations import asked_conversation, going_on
 from antiphon.server.dialects import dialect_of
 from antiphon.server.grant import DEFAULT_MODEL, Grant
@@ -106,9 +107,11 @@ class CallRoutes:
 
     async def _answer(self, request: web.Request, *, always_beta: bool = False) -> web.Response:
         calls = self._served()
+        visitor = self._gate.visitor(request)
+        await self._admission.check_key(visitor)  # Of others not even the offer is read.
         offer, settings = await _read_offer(request)
         async with (
-            self._admission.admit(visitor_of(request), _asked_for(request, settings)) as admitted,
+            self._admission.admit(visitor, _asked_for(request, settings)) as admitted,
             going_on(self._hub, request, admitted.grant) as past,
         ):
             grant = admitted.grant
@@ -237,15 +240,26 @@ async def _read_offer(request: web.Request) -> tuple[str, SessionPatch]:
             f"Send an offer as '{SDP_TYPE}', or as 'multipart/form-data' with the parts 'sdp' "
             f"and 'session', not as '{request.content_type}'.",
         )
-    parts: dict[str, str] = {}
-    async for part in await request.multipart():
-        name = getattr(part, "name", None)
-        if name in ("sdp", "session"):
-            parts[name] = _text(bytes(await part.read()), name)  # type: ignore[union-attr]
+    try:
+        parts = await _read_form(request)
+    except (ValueError, AssertionError, LookupError, RuntimeError, zlib.error) as error:
+        # aiohttp raises what it happens to trip over.
+        log.info("a form could not be read (%s)", type(error).__name__)
+        message = "The form could not be read: it lacks a boundary, or a part of it is broken."
+        raise ApiError(400, "invalid_form", message) from None
     if "sdp" not in parts:
         message = "Missing required parameter: 'sdp'."
         raise ApiError(400, "missing_required_parameter", message, param="sdp")
     return parts["sdp"], _settings(parts.get("session", "{}"))
+
+
+async def _read_form(request: web.Request) -> dict[str, str]:
+    parts: dict[str, str] = {}
+    async for part in await request.multipart():
+        name = getattr(part, "name", None)
+        if name in ("sdp", "session"):
+            parts[name] = _text(bytes(await part.read(decode=True)), name)  # type: ignore[union-attr]
+    return parts
 
 
 def _text(data: bytes, name: str) -> str:

@@ -73,6 +73,13 @@ class ServerSettings(Struct, frozen=True, kw_only=True):
             "page. Empty: with keys every page, without keys only pages of this machine."
         ),
     ] = ()
+    trusted_proxies: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Proxies in front, as addresses or networks (`10.0.0.0/8`): the client's "
+            "address in limits and logs is what they say in `X-Forwarded-For`."
+        ),
+    ] = ()
     tls_cert: Annotated[
         str | None,
         Meta(
@@ -108,7 +115,8 @@ class ServerSettings(Struct, frozen=True, kw_only=True):
     strict: Annotated[
         bool,
         Meta(
-            description="Refuse unknown session fields, as OpenAI does, instead of ignoring them."
+            description="Refuse unknown session fields, as OpenAI does, instead of ignoring them; "
+            "and models and voices that are not there, instead of answering with others."
         ),
     ] = False
 

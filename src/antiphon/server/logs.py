@@ -59,7 +59,7 @@ def _hide_offered_subprotocols(record: logging.LogRecord) -> bool:
 def _hide_malformed_requests(record: logging.LogRecord) -> bool:
     # Its message quotes the malformed line, which may be the header with the key.
     error = record.exc_info[1] if record.exc_info else None
-    if isinstance(error, HttpProcessingError):
+    if isinstance(error, HttpProcessingError | web.RequestPayloadError):
         record.exc_info = record.exc_text = None
         record.msg, record.args = "a malformed HTTP request (%s)", (type(error).__name__,)
         record.levelno, record.levelname = logging.WARNING, "WARNING"  # The client's, not ours.

@@ -9,6 +9,7 @@ import time
 
 from aiohttp import web
 
+from antiphon.core.faults import Fault
 from antiphon.core.records import Past
 from antiphon.errors import EngineUnavailable
 from antiphon.protocol.closes import CloseCode
@@ -17,7 +18,7 @@ from antiphon.runtime.door import SessionDoor
 from antiphon.runtime.hub import Hub, SessionKind
 from antiphon.server.admission import Admission
 from antiphon.server.api_errors import ApiError, Unauthorized
-from antiphon.server.auth import SUBPROTOCOL, Gate, visitor_of
+from antiphon.server.auth import SUBPROTOCOL, Gate
 from antiphon.server.conversations import asked_conversation, going_on
 from antiphon.server.dialects import dialect_of
 from antiphon.server.directory import Directory
@@ -71,8 +72,9 @@ class Realtime:
         if call_id := request.query.get("call_id"):
             return await self._join(request, await self._session_of(call_id, request))
         try:
+            visitor = self._gate.visitor(request)
             async with (
-                self._admission.admit(visitor_of(request), _asked_for(request)) as admitted,
+                self._admission.admit(visitor, _asked_for(request)) as admitted,
                 going_on(self._hub, request, admitted.grant) as past,
             ):
                 connection, session = await self._open(request, admitted.grant, past)
@@ -94,6 +96,7 @@ class Realtime:
         return session
 
     async def _turn_away(self, request: web.Request, refused: Unauthorized) -> web.StreamResponse:
+        self._gate.note_refused(request)
         # A browser shows a page nothing of a refused upgrade; so tell it on the socket.
         detail = ErrorDetail(code=refused.code, message=str(refused))
         connection = self._connection(request, None)
@@ -122,6 +125,10 @@ class Realtime:
                 end_user_id=grant.end_user_id,
                 past=past,
             )
+        except Fault as fault:
+            detail = ErrorDetail(code=fault.code, message=fault.message, param=fault.param)
+            await connection.refuse(_error(detail), CloseCode.NOT_SERVED, fault.code)
+            raise NotOpened(connection.response) from None
         except EngineUnavailable as error:
             log.warning("%s: %s", connection.id, error)
             detail = ErrorDetail(type="server_error", message=str(error))

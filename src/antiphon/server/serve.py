@@ -7,7 +7,7 @@ import errno
 import logging
 import signal
 import ssl
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 from aiohttp import web
@@ -36,13 +36,32 @@ class StopSignals:
     def installed(self) -> Iterator[None]:
         loop = asyncio.get_running_loop()
         signals = (signal.SIGTERM, signal.SIGINT)
-        for number in signals:
-            loop.add_signal_handler(number, self)
+        try:
+            for number in signals:
+                loop.add_signal_handler(number, self)
+        except NotImplementedError:  # On Windows.
+            with self._installed_without_loop(loop, signals):
+                yield
+            return
         try:
             yield
         finally:
             for number in signals:
                 loop.remove_signal_handler(number)
+
+    @contextmanager
+    def _installed_without_loop(
+        self, loop: asyncio.AbstractEventLoop, signals: Iterable[signal.Signals]
+    ) -> Iterator[None]:
+        def wake(_: int, __: object) -> None:
+            loop.call_soon_threadsafe(self)
+
+        before = {number: signal.signal(number, wake) for number in signals}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
 
 @asynccontextmanager

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import Struct
 
+from antiphon.core.faults import Fault
 from antiphon.engines.cascade.llm.chat_client import ChatSettings
 from antiphon.engines.cascade.llm.chat_messages import VOICE_HINT
 from antiphon.engines.cascade.llm.offline.brain import OfflineBrain
@@ -23,6 +26,7 @@ from antiphon.engines.registry import EngineRegistry
 from antiphon.engines.vad.silero import SileroDetector
 from antiphon.journal.journal import Journal
 from antiphon.journal.tape import tapes_in
+from antiphon.protocol.unknown_names import UnknownNames
 from antiphon.runtime.hub import Hub, Keeping, SessionRules
 from antiphon.server.admission import LoadLimits
 from antiphon.server.app import Api, Model
@@ -41,6 +45,10 @@ if TYPE_CHECKING:
 YOUNG_OBJECTS = 10_000
 GO_ON_AFTER_MS = 100
 """A healthy disk takes less (docs/reference/benchmarks.md)."""
+
+_unknown_models = UnknownNames(
+    logging.getLogger(__name__), "model '%s' is not configured: engine '%s' answers"
+)
 
 
 class Wired(NamedTuple):
@@ -144,6 +152,20 @@ def chat_settings(config: Config) -> ChatSettings | None:
     )
 
 
+def _engine_for(registry: EngineRegistry, model: str, *, strict: bool) -> Engine:
+    if model != DEFAULT_MODEL and not registry.knows(model):  # That is what naming none means.
+        if strict:
+            known = ", ".join(f"'{name}'" for name in registry.models)
+            patterns = "".join(f", '{pattern}'" for pattern, _ in registry.patterns)
+            raise Fault(
+                "model_not_found",
+                f"There is no model '{model[:100]}'. There are: {known}{patterns}.",
+                param="model",
+            )
+        _unknown_models.tell(model, registry.default.name)
+    return registry.find(model)
+
+
 def make_hub(config: Config, registry: EngineRegistry, parts: Parts) -> Hub:
     if parts.hub is not None:
         return parts.hub
@@ -152,9 +174,10 @@ def make_hub(config: Config, registry: EngineRegistry, parts: Parts) -> Hub:
         session_max_ms=round(server.session_max_minutes * 60_000),
         voice=config.offline.voice,
         image_urls=server.image_urls,
+        strict=server.strict,
     )
     return Hub(
-        registry.find,
+        partial(_engine_for, registry, strict=server.strict),
         detector=parts.detector or SileroDetector(),
         rules=parts.rules or rules,
         observers=[tapes_in(Path(server.tape_dir))] if server.tape_dir else [],
@@ -183,7 +206,7 @@ def wire(config: Config, parts: Parts | None = None) -> Wired:
     hub = make_hub(config, registry, parts)
     api = Api(
         hub,
-        gate=Gate(server.api_keys, server.allowed_origins),
+        gate=Gate(server.api_keys, server.allowed_origins, trusted_proxies=server.trusted_proxies),
         models=lambda: listed_models(registry),
         load=LoadLimits(
             max_sessions=server.max_sessions, new_per_minute=limits.new_sessions_per_minute

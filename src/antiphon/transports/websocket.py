@@ -56,7 +56,8 @@ class WebSocketLimits(Struct, frozen=True, kw_only=True):
     max_queued_bytes: int = 8 * MIB
     """Not yet taken by the socket.  Above, the slow reader is closed with 1013."""
     heartbeat_s: float | None = 20.0
-    """A ping after this long without a byte; dead if half as long again stays silent."""
+    """A ping after this long without a byte, either way; dead if the client then stays silent for
+    half as long again."""
     close_timeout_s: float = 5.0
     """How long a closing connection may take to read the rest and to say goodbye."""
     messages_per_turn: int = 16
@@ -351,13 +352,26 @@ class WebSocketConnection:
     ) -> None:
         """Carry messages to ``session`` until the connection is gone; as `SessionDoor.attach`."""
         session.attach(self, owns=owns, may_send=may_send)
+        talking = asyncio.get_running_loop().create_task(self._keep_talking())
         try:
             await self._read(session)
         finally:
+            talking.cancel()
             session.detach(self)
             if self._closing is None:
                 self._closing = asyncio.get_running_loop().create_task(self._part())
             await self._closing
+
+    async def _keep_talking(self) -> None:
+        """Proxies close a connection on which only one side speaks; aiohttp's heartbeat is for
+        clients that are silent.
+        """
+        while self.limits.heartbeat_s is not None:
+            sent = self.sent
+            await asyncio.sleep(self.limits.heartbeat_s)
+            if self.sent == sent and self._closing is None:
+                with contextlib.suppress(ConnectionError):
+                    await self.response.ping()
 
     async def _read(self, session: SessionDoor) -> None:
         receive = self.response.receive

@@ -16,6 +16,7 @@ from antiphon.protocol.codec import (
     decode_object,
     encode_server_event,
     event_id_of,
+    note_unknown_keys,
 )
 from antiphon.protocol.dialects.beta import settings as flat
 from antiphon.protocol.dialects.dialect import Dialect, Extras, Json, NamedDialect, Settings
@@ -53,7 +54,9 @@ def _without_flat_settings(event: ClientEvent, data: bytes | str, root: str) -> 
     except ProtocolError as error:
         error.event_id = event_id_of(raw)
         raise
-    if not flat.is_flat(raw[root], flat.SESSION_KEYS if root == "session" else flat.RESPONSE_KEYS):
+    keys = flat.SESSION_KEYS if root == "session" else flat.RESPONSE_KEYS
+    if not flat.is_flat(raw[root], keys):
+        note_unknown_keys(raw)
         return event
     return _from_flat(raw, raw[root])
 

@@ -131,6 +131,12 @@ export interface Reasoning {
   effort?: 'high' | 'low' | 'medium' | 'minimal' | 'none' | 'xhigh';
 }
 
+/** Who really answers, whatever names were asked for (beyond OpenAI's API). */
+export interface Answering {
+  engine: string;
+  voice?: string;
+}
+
 /** The session as `session.created` and `session.updated` show it, or a part. */
 export interface WireSession {
   type?: 'realtime' | 'transcription';
@@ -150,6 +156,7 @@ export interface WireSession {
   audio?: WireAudio;
   parallel_tool_calls?: boolean;
   reasoning?: Reasoning;
+  antiphon?: Answering;
   [other: string]: unknown;
 }
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import zlib
-
 from msgspec import Struct
+
+from antiphon.protocol.voices import answering_voice
 
 WPM_MIN = 80
 """espeakRATE_MINIMUM (speak_lib.h): slower is not spoken any slower."""
@@ -44,9 +44,9 @@ _ESPEAK_NAMES = {
 
 def voice_for(name: str) -> EspeakVoice:
     """The voice of that name; an unknown name always gets the same one of the ten."""
-    if name in VOICES:
-        return VOICES[name]
-    return list(VOICES.values())[zlib.crc32(name.encode()) % len(VOICES)]
+    answers = answering_voice(name, tuple(VOICES))
+    assert answers is not None, "there are voices"
+    return VOICES[answers]
 
 
 def espeak_names(voice: EspeakVoice, language: str | None) -> tuple[str, ...]:

@@ -164,6 +164,7 @@ def session_to_beta(session: AnySession, temperature: float = DEFAULT_TEMPERATUR
     """
     ga: Json = msgspec.to_builtins(session)
     head = {key: ga[key] for key in ("object", "id", "expires_at", "include")}
+    head |= {key: ga[key] for key in ("antiphon",) if key in ga}
     sound = ga["audio"]["input"]
     listening = {
         "input_audio_format": format_to_beta(session.audio.input.format),
