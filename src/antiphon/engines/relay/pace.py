@@ -1,0 +1,83 @@
+"""When the words of speech were spoken, where nobody tells.
+
+A Realtime server sends a transcript and its sound, not what belongs to what.  Words are taken to
+come at an even pace; what was said before tells at which.  So a truncation keeps about the words
+that were heard.
+"""
+
+from __future__ import annotations
+
+import re
+
+from antiphon.core.causes import MEDIA_RATE_HZ, Word
+
+FIRST_GUESS_CHARACTERS_PER_S = 15
+LEARNS_FROM_CHARACTERS = 12
+"""Of less, the pace says nothing."""
+_WORD = re.compile(r"\S+")
+
+
+class Pace:
+    """A voice's, as it is known so far."""
+
+    def __init__(self) -> None:
+        self.samples_per_character = MEDIA_RATE_HZ / FIRST_GUESS_CHARACTERS_PER_S
+
+    def learn(self, characters: int, samples: int) -> None:
+        if characters >= LEARNS_FROM_CHARACTERS and samples:
+            self.samples_per_character = (self.samples_per_character + samples / characters) / 2
+
+
+class Speech:
+    """One spoken item: its words and how much sound there is."""
+
+    def __init__(self, pace: Pace) -> None:
+        self.text = ""
+        self.samples = 0
+        self.marks: list[Word] = []
+        self._pace = pace
+
+    def say(self, text: str) -> None:
+        self.text += text
+
+    def speak(self, samples: int) -> tuple[Word, ...]:
+        """More sound; returns the words that have ended by now."""
+        self.samples += samples
+        per_character = self._pace.samples_per_character
+        ended = []
+        for end in self._unmarked():
+            at = max(self._marked_sample, round(end * per_character))
+            if end == len(self.text) or at > self.samples:
+                break  # The last one may go on.
+            ended.append(Word(end, at))
+        self.marks += ended
+        return tuple(ended)
+
+    def finish(self) -> tuple[Word, ...]:
+        """Nothing more comes: the words that are left share the sound that is left."""
+        self._pace.learn(len(self.text), self.samples)
+        from_end, from_sample = self._marked_end, self._marked_sample
+        left = max(1, len(self.text.rstrip()) - from_end)
+        rest = tuple(
+            Word(end, from_sample + (self.samples - from_sample) * (end - from_end) // left)
+            for end in self._unmarked()
+        )
+        self.marks += rest
+        return rest
+
+    def heard_samples(self, text: str) -> int:
+        """How much sound the first words of it are."""
+        ends = [mark.end_sample for mark in self.marks if mark.text_end <= len(text)]
+        return max(ends, default=0)
+
+    def _unmarked(self) -> list[int]:
+        start = self._marked_end
+        return [found.end() for found in _WORD.finditer(self.text, start)]
+
+    @property
+    def _marked_end(self) -> int:
+        return self.marks[-1].text_end if self.marks else 0
+
+    @property
+    def _marked_sample(self) -> int:
+        return self.marks[-1].end_sample if self.marks else 0
