@@ -48,6 +48,8 @@ class Answer:
     """None: the upstream began it of itself."""
     upstream_id: str | None = None
     asked: int = 0
+    waits_for_turns: bool = False
+    """It is not asked for yet: it is to see turns that the upstream has not named."""
     is_told: bool = False
     """The core knows something of it."""
     is_stopped: bool = False
@@ -123,7 +125,7 @@ class Answers:
         if answer.upstream_id is not None:
             cancel = ResponseCancel(event_id=f"stop:{name}", response_id=answer.upstream_id)
             self._write(cancel)
-        elif not self._plugged:
+        elif not self._plugged or answer.waits_for_turns:
             del self._asked[name]
         elif answer.in_conversation:  # There is one at most, so it needs no id.
             self._write(ResponseCancel(event_id=f"stop:{name}"))
@@ -265,7 +267,14 @@ class Answers:
 
     def ask_again(self) -> None:
         for answer in list(self._asked.values()):
+            answer.waits_for_turns = False
             self._ask(answer)
+
+    def ask_waiting(self) -> None:
+        """The upstream has named a turn."""
+        for answer in list(self._asked.values()):
+            if answer.waits_for_turns:
+                self._ask(answer)
 
     def fail_awaited(self, message: str, code: str) -> None:
         """There is no upstream."""
@@ -278,6 +287,9 @@ class Answers:
     def _ask(self, answer: Answer) -> None:
         command = answer.generate
         assert command is not None, "somebody asked for it"
+        answer.waits_for_turns = command.out_of_band and not self.mirror.are_there(command.items)
+        if answer.waits_for_turns:
+            return
         answer.asked += 1
         if command.out_of_band:
             context = self.mirror.references(command.items)

@@ -21,6 +21,7 @@ from antiphon.core.causes import (
 )
 from antiphon.core.effects import Hear, TurnBegan, TurnCommitted
 from antiphon.engines.relay.mirror import Held, Mirror
+from antiphon.engines.relay.pace import Pace
 from antiphon.protocol.client import (
     ClientEvent,
     ConversationItemCreate,
@@ -114,14 +115,17 @@ class Hearing:
     """
 
     def __init__(
-        self, write: Callable[[ClientEvent], None], tell: Callable[[EngineNews], None]
+        self,
+        write: Callable[[ClientEvent], None],
+        tell: Callable[[EngineNews], None],
+        pace: Pace,
     ) -> None:
         self._write = write
         self._tell = tell
         self._plugged = False
         self.upstream_detects = False
         self.transcribes = False
-        self.mirror = Mirror(self.audio_of)
+        self.mirror = Mirror(self.audio_of, pace)
         self._turns: list[Turn] = []
         """Those of which something is still to come."""
         self._open: Turn | None = None
@@ -272,6 +276,10 @@ class Hearing:
         self, event: TranscriptionDelta | TranscriptionCompleted | TranscriptionFailed
     ) -> None:
         turn = self._of(event.item_id)
+        if turn is None and self._streamed is not None and self._open is not None:
+            turn = self._open  # Its words come while it is spoken; by them we know its name there.
+            if turn.upstream_id is None:
+                turn.upstream_id = event.item_id
         if turn is None or turn.is_known:
             return
         if isinstance(event, TranscriptionDelta):

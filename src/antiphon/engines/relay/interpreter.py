@@ -25,6 +25,7 @@ from antiphon.core.effects import (
 from antiphon.engines.relay.answers import Answers
 from antiphon.engines.relay.hearing import Hearing
 from antiphon.engines.relay.mirror import Mirror
+from antiphon.engines.relay.pace import Pace
 from antiphon.engines.relay.wishes import TurnFinding, detects, essentials, turn_finding, wishes
 from antiphon.protocol import server
 from antiphon.protocol.client import ClientEvent, ResponseCreate, SessionUpdate
@@ -32,6 +33,9 @@ from antiphon.protocol.session import AnySession, Session, SessionPatch
 
 log = logging.getLogger(__name__)
 
+SETTINGS = 3
+"""Messages by which an upstream is set up: what we rely on, what the client wishes, who finds
+turns."""
 EXPECTED_ERRORS = frozenset({"stop", "clear"})
 """What crossed something of the upstream's: nothing to cancel any more, nothing to clear."""
 
@@ -40,16 +44,17 @@ class Interpreter:
     """Args:
     name: Of the session, for the log.
     finding: Who finds the user's turns.
+    now_s: A clock.
     """
 
-    def __init__(self, name: str, finding: TurnFinding) -> None:
+    def __init__(self, name: str, finding: TurnFinding, now_s: Callable[[], float]) -> None:
         self._name = name
         self._finding: TurnFinding = finding
         self.to_upstream: list[ClientEvent] = []
         """What is to be sent; who sends it takes it out."""
         self.news: deque[EngineNews] = deque()
         """Bounded by its reader, who reads no more of the upstream while there is much."""
-        self._hearing = Hearing(self.to_upstream.append, self.news.append)
+        self._hearing = Hearing(self.to_upstream.append, self.news.append, Pace(now_s))
         self._answers = Answers(self.to_upstream.append, self.news.append, self._hearing.mirror)
         self._session: AnySession | None = None
         self._plugged = False
@@ -109,7 +114,7 @@ class Interpreter:
                 self.news.extend(kept)
 
     def _configure(self, session: AnySession) -> None:
-        before, self._session = self._session, session
+        self._session = session
         self._hearing.configure(
             upstream_detects=detects(session, self._finding),
             transcribes=session.audio.input.transcription is not None
@@ -117,16 +122,13 @@ class Interpreter:
         )
         if not self._plugged:
             return
-        for kind in (wishes, self._turn_finding):
-            if before is None or kind(before) != kind(session):
-                self._set(kind(session))
+        self._set(wishes(session))
+        if self._finding != "ours":
+            self._set(turn_finding(session, self._finding))
         self._answers.settings = session if isinstance(session, Session) else None
 
-    def _turn_finding(self, session: AnySession) -> SessionPatch:
-        return turn_finding(session, self._finding)
-
     def _set(self, patch: SessionPatch) -> None:
-        self.to_upstream.append(SessionUpdate(event_id="set", session=patch))
+        self.to_upstream.append(_set(patch))
 
     # --- What the upstream says ----------------------------------------------
 
@@ -149,7 +151,7 @@ class Interpreter:
             server.ResponseDone: answers.on_done,
             server.SpeechStarted: hearing.on_started,
             server.SpeechStopped: self._on_stopped,
-            server.InputAudioBufferCommitted: lambda e: hearing.on_committed(e, self.to_upstream),
+            server.InputAudioBufferCommitted: self._on_committed,
             server.TranscriptionDelta: hearing.on_transcript,
             server.TranscriptionCompleted: hearing.on_transcript,
             server.TranscriptionFailed: hearing.on_transcript,
@@ -163,6 +165,10 @@ class Interpreter:
     def _on_stopped(self, event: server.SpeechStopped) -> None:
         self._hearing.on_stopped(event)
         self._own_answer_is_due = self._answers_of_itself
+
+    def _on_committed(self, event: server.InputAudioBufferCommitted) -> None:
+        self._hearing.on_committed(event, self.to_upstream)
+        self._answers.ask_waiting()
 
     @property
     def _answers_of_itself(self) -> bool:
@@ -201,10 +207,10 @@ class Interpreter:
         assert session is not None, "it was configured before it was dialled"
         self._plugged = True
         self._set(essentials(session))
+        self._set(wishes(session))
         mirror = self._hearing.mirror.rebuilt(self.to_upstream, commit=self._hearing.commit_again)
         self._take_over(mirror)
-        self._set(wishes(session))
-        self._find_turns(session)
+        self._set(turn_finding(session, self._finding))
         self._answers.settings = session if isinstance(session, Session) else None
         self._hearing.catch_up()
         self._answers.ask_again()
@@ -222,13 +228,13 @@ class Interpreter:
 
     def prepared(self) -> tuple[Mirror, list[ClientEvent]]:
         """For another upstream, while this one still serves: what it is to hold, and how to
-        tell it.  The last of the events is a `SessionUpdate`.
+        tell it.  `SETTINGS` of the events are settings, and the last is one of them.
         """
         session = self._session
         assert session is not None, "it is served"
-        out: list[ClientEvent] = [SessionUpdate(event_id="set", session=essentials(session))]
+        out: list[ClientEvent] = [_set(essentials(session)), _set(wishes(session))]
         mirror = self._hearing.mirror.rebuilt(out, commit=lambda _: False)
-        out.append(SessionUpdate(event_id="set", session=wishes(session)))
+        out.append(_set(turn_finding(session, self._finding)))
         return mirror, out
 
     def switch(self, mirror: Mirror) -> None:
@@ -236,8 +242,6 @@ class Interpreter:
         self._hearing.unplug()
         self._answers.unplug()
         self._take_over(mirror)
-        assert self._session is not None, "it is served"
-        self._find_turns(self._session)
         self._answers.settings = self._session if isinstance(self._session, Session) else None
         self._hearing.catch_up()
 
@@ -250,6 +254,6 @@ class Interpreter:
         self._hearing.plug(mirror)
         self._answers.plug(mirror)
 
-    def _find_turns(self, session: AnySession) -> None:
-        if detects(session, self._finding):
-            self._set(turn_finding(session, self._finding))
+
+def _set(patch: SessionPatch) -> SessionUpdate:
+    return SessionUpdate(event_id="set", session=patch)

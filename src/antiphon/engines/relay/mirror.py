@@ -75,13 +75,14 @@ class Held:
 class Mirror:
     """Args:
     audio_of: What a turn of ours sounded like, where that is still kept.
+    pace: Of the voice that answers.
     """
 
-    def __init__(self, audio_of: Callable[[str], bytes | None] = lambda _: None) -> None:
+    def __init__(self, audio_of: Callable[[str], bytes | None], pace: Pace) -> None:
         self._audio_of = audio_of
+        self.pace = pace
         self._entries: list[Held] = []
         self._numbers = itertools.count(1)
-        self.pace = Pace()
         self.call_ids: dict[str, str] = {}
         """The upstream's ids of calls, by ours, where ours could not be the same."""
         self.version = 0
@@ -137,6 +138,11 @@ class Mirror:
             else:
                 self._mend(known, item, out)
                 before = known
+
+    def are_there(self, items: Sequence[Item]) -> bool:
+        """Whether the upstream has names for all of them that it has to make itself."""
+        helds = (None if item.id is UNSET else self.by_our_id(item.id) for item in items)
+        return not any(held is not None and held.on_its_way for held in helds)
 
     def references(self, items: Sequence[Item]) -> tuple[InputItem, ...]:
         """Items to be put into a request of their own: the user's voice by its name there."""
@@ -195,7 +201,15 @@ class Mirror:
 
     def _mend(self, held: Held, item: Item, out: list[ClientEvent]) -> None:
         """What our conversation keeps of an answer may be less than what the upstream said."""
-        if held.kind == "turn" or not (isinstance(item, Message) and item.role == "assistant"):
+        if not isinstance(item, Message):
+            return
+        if held.kind == "turn" and len(item.content) > 1:  # A client's, with text beside the sound.
+            at = self._entries.index(held)
+            self._delete(held, out)
+            whole = with_fields(self._given(item), id=self._fresh_id(held.our_id or ""))
+            self._put(Held("given", our_id=held.our_id, item=item), whole, at, out)
+            return
+        if held.kind == "turn" or item.role != "assistant":
             return
         words = _words(item)
         if words == held.text and not held.has_more:
@@ -221,11 +235,11 @@ class Mirror:
 
     def _delete(self, held: Held, out: list[ClientEvent]) -> None:
         self.version += 1
+        if held in self._entries:
+            self._entries.remove(held)
         if held.on_its_way:
             held.unwanted = True
             return
-        if held in self._entries:
-            self._entries.remove(held)
         for upstream_id in held.upstream_ids:
             out.append(
                 ConversationItemDelete(event_id=f"delete:{upstream_id}", item_id=upstream_id)
@@ -247,8 +261,8 @@ class Mirror:
 
         ``commit`` is asked for each turn: whether it sends it as audio, to be transcribed.
         """
-        mirror = Mirror(self._audio_of)
-        mirror._numbers, mirror.pace, mirror.version = self._numbers, self.pace, self.version + 1
+        mirror = Mirror(self._audio_of, self.pace)
+        mirror._numbers, mirror.version = self._numbers, self.version + 1
         for held in self._entries:
             if held.unwanted or not held.told or (held.kind == "turn" and held.our_id is None):
                 continue

@@ -1,13 +1,14 @@
 """When the words of speech were spoken, where nobody tells.
 
 A Realtime server sends a transcript and its sound, not what belongs to what.  Words are taken to
-come at an even pace; what was said before tells at which.  So a truncation keeps about the words
-that were heard.
+come at an even pace: in an item that is whole, at its own; before that, at the one of what was
+said before.  So a truncation keeps about the words that were heard.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from antiphon.core.causes import MEDIA_RATE_HZ, Word
 
@@ -18,9 +19,14 @@ _WORD = re.compile(r"\S+")
 
 
 class Pace:
-    """A voice's, as it is known so far."""
+    """A voice's, as it is known so far.
 
-    def __init__(self) -> None:
+    Args:
+        now_s: A clock.
+    """
+
+    def __init__(self, now_s: Callable[[], float]) -> None:
+        self.now_s = now_s
         self.samples_per_character = MEDIA_RATE_HZ / FIRST_GUESS_CHARACTERS_PER_S
 
     def learn(self, characters: int, samples: int) -> None:
@@ -36,6 +42,7 @@ class Speech:
         self.samples = 0
         self.marks: list[Word] = []
         self._pace = pace
+        self._began_s = pace.now_s()
 
     def say(self, text: str) -> None:
         self.text += text
@@ -43,11 +50,15 @@ class Speech:
     def speak(self, samples: int) -> tuple[Word, ...]:
         """More sound; returns the words that have ended by now."""
         self.samples += samples
+        # Sound comes faster than it is heard: what nobody can have heard yet may wait until the
+        # item is whole, and its own pace is known.
+        heard = int((self._pace.now_s() - self._began_s) * MEDIA_RATE_HZ)
+        latest = min(self.samples, heard)
         per_character = self._pace.samples_per_character
         ended = []
         for end in self._unmarked():
             at = max(self._marked_sample, round(end * per_character))
-            if end == len(self.text) or at > self.samples:
+            if end == len(self.text) or at > latest:
                 break  # The last one may go on.
             ended.append(Word(end, at))
         self.marks += ended

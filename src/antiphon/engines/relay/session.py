@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from antiphon.core.causes import EngineNews
 from antiphon.core.effects import EngineCommand, Generate
-from antiphon.engines.relay.interpreter import Interpreter
+from antiphon.engines.relay.interpreter import SETTINGS, Interpreter
 from antiphon.engines.relay.link import Link, open_link
 from antiphon.engines.relay.wishes import TurnFinding
 from antiphon.errors import EngineUnavailable
@@ -70,7 +70,7 @@ class RelaySession:
         self._connector_for = connector_for
         self._rules = rules
         self._world = world
-        self._interpreter = Interpreter(session_id, rules.turn_detection)
+        self._interpreter = Interpreter(session_id, rules.turn_detection, _now_s)
         self._link: Link | None = None
         self._running: asyncio.Task[None] | None = None
         self._closed = False
@@ -284,8 +284,8 @@ PREPARED_WITHIN_S = 10.0
 
 
 async def _acknowledged(link: Link) -> None:
-    """Until the second of the settings is taken, and with it all that was written before."""
-    left = 2
+    """Until the last of the settings is taken, and with it all that was written before."""
+    left = SETTINGS
     while left:
         event = await link.read()
         if isinstance(event, Closed):
