@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 from collections.abc import Iterator
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from antiphon.engines.registry import EngineRegistry
-    from antiphon.server.config import Loaded
+    from antiphon.server.config import Loaded, RelaySettings
     from antiphon.server.wiring import Wired
 
 EPILOG = """\
@@ -23,6 +24,14 @@ OPTIONAL_PARTS = {
     "uvloop": "faster event loop",
     "sounddevice": "microphone and loudspeaker for `antiphon talk`: install antiphon[mic]",
 }
+
+REMEDIES = {
+    "key": "Give it a valid key: api_key or api_key_env in [relay], or OPENAI_API_KEY.",
+    "address": "Correct url in [relay], or the model's name.",
+    "nobody": "Start that server, or correct url in [relay].",
+    "no_tls": "Write ws:// in url of [relay], or have that server speak TLS.",
+}
+"""What the operator can do, by `Trouble`."""
 
 
 def add_parser(subparsers: Any) -> None:
@@ -49,6 +58,30 @@ def run(args: argparse.Namespace) -> int:
     print("\nOptional parts")
     for name, purpose in OPTIONAL_PARTS.items():
         print(f"  {name:12} {'present' if find_spec(name) else 'absent ':8} {purpose}")
+    return _relay(loaded.config.relay)
+
+
+def _relay(settings: RelaySettings) -> int:
+    """Dial the upstream, for the first model that is spelled out; the exit code."""
+    if not settings.is_on:
+        return 0
+    from antiphon.engines.registry import is_pattern
+    from antiphon.server.relays import make_relay
+    from antiphon.upstream.connection import CannotConnect
+
+    model = settings.model or next((m for m in settings.models if not is_pattern(m)), None)
+    engine = make_relay(settings)
+    print(f"\nRelay: {settings.address}")
+    if model is None:
+        print("  not tried: [relay] models spells out no name, only patterns")
+        return 0
+    try:
+        asyncio.run(engine.probe(model))
+    except CannotConnect as error:
+        print(f"  {model}: {error}")
+        print(f"  {REMEDIES.get(error.trouble or '', 'Try again, or look at that server.')}")
+        return 1
+    print(f"  {model}: a session was begun, and ended")
     return 0
 
 

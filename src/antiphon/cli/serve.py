@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from antiphon.cli import COMMANDS
 
@@ -82,6 +83,10 @@ def _welcome(url: str, wired: Wired) -> None:
         f"  clients  OPENAI_BASE_URL={url}/v1, or {url.replace('http', 'ws', 1)}/v1/realtime",
         f"  keys     {keys}" if keys else "  keys     none: only this machine may connect",
     ]
+    relay = wired.config.relay
+    if relay.is_on:
+        host = urlsplit(relay.address).netloc
+        lines.append(f"  relay    {', '.join(relay.models)}: answered by {host}, at its price")
     if Console().is_built:
         lines.append(f"  console  {url}, in a browser")
     talk = "antiphon talk"

@@ -26,6 +26,7 @@ from antiphon.server.auth import Gate
 from antiphon.server.config import Config
 from antiphon.server.directory import Directory
 from antiphon.server.grant import DEFAULT_MODEL
+from antiphon.server.relays import RELAY, make_relay, with_relayed
 from antiphon.server.secret_store import SecretStore
 from antiphon.server.serve import StopSignals, serve
 from antiphon.transports.webrtc.settings import IceServer, WebRtcSettings
@@ -59,6 +60,11 @@ def make_engines(config: Config) -> list[Engine]:
     Raises:
         ConfigurationError: a part of one cannot be made.
     """
+    relays: list[Engine] = [make_relay(config.relay)] if config.relay.is_on else []
+    return [_cascade(config), *relays]
+
+
+def _cascade(config: Config) -> Engine:
     workers = config.offline.stt_workers
     llm = config.llm
     if llm.base_url is not None:
@@ -68,10 +74,16 @@ def make_engines(config: Config) -> list[Engine]:
             api_key="" if llm.api_key is None else llm.api_key.reveal(),
         )
         description = WITH_LANGUAGE_MODEL.format(model=chat.model)
-        return [offline_engine(OpenAIChatBrain(chat), description=description, stt_workers=workers)]
+        return offline_engine(OpenAIChatBrain(chat), description=description, stt_workers=workers)
     agent = config.offline.agent
     brain = OfflineBrain() if agent is None else OfflineBrain.from_file(Path(agent))
-    return [offline_engine(brain, stt_workers=workers)]
+    return offline_engine(brain, stt_workers=workers)
+
+
+def models_of(config: Config, engines: Sequence[Engine]) -> dict[str, str]:
+    """Model names and patterns to engines; a relay's, where there is one."""
+    relays = any(engine.name == RELAY for engine in engines)
+    return with_relayed(config.models, config.relay) if relays else config.models
 
 
 class Parts(Struct, frozen=True, kw_only=True):
@@ -109,10 +121,9 @@ def wire(config: Config, parts: Parts | None = None) -> Wired:
     """
     parts = parts or Parts()
     server, limits = config.server, config.limits
+    engines = make_engines(config) if parts.engines is None else parts.engines
     registry = EngineRegistry(
-        make_engines(config) if parts.engines is None else parts.engines,
-        default=config.engine.default,
-        models=config.models,
+        engines, default=config.engine.default, models=models_of(config, engines)
     )
     hub = make_hub(config, registry, parts)
     api = Api(

@@ -17,8 +17,8 @@ PATHS = sorted((Path(__file__).parents[2] / "conformance" / "scripts").glob("*.s
 
 NO_SPLIT = "the seam has no way to tell which of the input's tokens are audio"
 UNHEARD = (
-    "it cuts an unfinished answer at more than can have been heard, so at words that only an engine "
-    "which tells their times can know"
+    "it cuts an unfinished answer at more than can have been heard: at words whose times only an "
+    "engine that tells them can know"
 )
 CANNOT: dict[str, str] = {
     "4.05-server-vad-turn": NO_SPLIT,

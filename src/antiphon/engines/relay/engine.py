@@ -12,6 +12,7 @@ from urllib.parse import quote, urlsplit
 from aiohttp import BaseConnector
 
 from antiphon.engines.engine import Abilities
+from antiphon.engines.relay.link import open_link
 from antiphon.engines.relay.session import RelayRules, RelaySession, World
 from antiphon.protocol.session import AnySession, Session
 from antiphon.upstream.websocket import WebSocketConnector
@@ -80,6 +81,16 @@ class RelayEngine:
 
     async def aclose(self) -> None:
         """Sessions are closed by those who opened them."""
+
+    async def probe(self, model: str) -> None:
+        """Begin a session there, and end it.
+
+        Raises:
+            CannotConnect: there is none; the message says why.
+        """
+        session = Session(id="probe", model=model, expires_at=0)
+        link = await open_link(self.connector_for(session))
+        await link.close()
 
     def connector_for(self, session: AnySession) -> WebSocketConnector:
         url = self._url

@@ -155,8 +155,7 @@ class Hearing:
     def configure(self, *, upstream_detects: bool, transcribes: bool) -> None:
         if upstream_detects != self.upstream_detects:
             self._turns = [turn for turn in self._turns if turn.our_id is not None]
-            self._recent.clear()
-            self._recent_bytes = 0
+            self._forget_recent()
         self.upstream_detects, self.transcribes = upstream_detects, transcribes
 
     def hear(self, heard: Hear) -> None:
@@ -190,6 +189,7 @@ class Hearing:
             turn = Turn(committed.item_id)
             self._turns.append(turn)
         turn.is_committed = True
+        self._forget_recent()  # Nobody is to hear a turn twice.
         self._keep(committed)
         if turn.held is None:
             turn.held = self.mirror.add(Held("turn", on_its_way=True))
@@ -439,6 +439,10 @@ class Hearing:
         self._recent.append(heard)
         self._recent_bytes += len(heard.pcm)
         self._trim(RECENT_BYTES if self._plugged else UNHEARD_BYTES)
+
+    def _forget_recent(self) -> None:
+        self._recent.clear()
+        self._recent_bytes = 0
 
     def _trim(self, limit: int) -> None:
         while self._recent_bytes > limit and len(self._recent) > 1:
