@@ -217,3 +217,21 @@ def test_two_messages_in_a_row_are_one_here_and_both_go_with_it() -> None:
     assert isinstance(again, ConversationItemCreate)
     assert isinstance(again.item, Message)
     assert [part.text for part in again.item.content] == ["One moment."]  # type: ignore[union-attr]
+
+
+def test_an_answer_is_asked_for_again_once_the_cancelled_one_has_ended() -> None:
+    upstream = Upstream()
+    upstream.asked(name="resp_1")
+    upstream.response(server.ResponseCreated)
+    upstream.relay.command(StopGenerating("resp_1"))
+    upstream.written()
+    upstream.asked(name="resp_2")
+    detail = server.ErrorDetail(
+        code="conversation_already_has_active_response", message="busy", event_id="ask:resp_2"
+    )
+    upstream.relay.event(server.Error(event_id="e", error=detail))
+    assert upstream.written() == []
+    upstream.response(server.ResponseDone)
+    [ask] = upstream.written()
+    assert isinstance(ask, ResponseCreate)
+    assert not upstream.relay.news

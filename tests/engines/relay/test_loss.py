@@ -7,13 +7,16 @@ from typing import NoReturn
 
 import aiohttp
 import pytest
+from aiohttp import web
 from aiohttp.connector import BaseConnector
 
 from antiphon.engines.relay.engine import RelayEngine
 from antiphon.engines.relay.session import RelayRules
 from antiphon.engines.relay.wishes import TurnFinding
 from antiphon.engines.scripted import Hearing, Hold, Script, Speak, Wait, Write
+from antiphon.server.serve import running
 from antiphon.testing import run_in_virtual_time
+from antiphon.testing.memory_network import MemoryConnector
 from antiphon.testing.served import Served, serving
 from tests.engines.relay.caller import Attentive, calling, words
 from tests.engines.relay.upstream import STEADY, relay_to, upstream
@@ -172,5 +175,64 @@ def test_an_upstream_that_stays_away_ends_the_session_after_a_bounded_time() -> 
             assert "The upstream server cannot be used" in str(done)
             await asyncio.sleep(30)
             assert caller.closed is not None
+
+    run_in_virtual_time(main())
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "code", "says"),
+    [
+        (429, {"Retry-After": "60"}, "upstream_unavailable", "try again in 60 s"),
+        (404, {}, "upstream_refused", "must correct the upstream's address"),
+        (400, {}, "upstream_refused", "HTTP 400"),
+        (500, {}, None, "HTTP 500"),
+    ],
+)
+def test_a_refusal_is_told_with_what_to_do(
+    status: int, headers: dict[str, str], code: str | None, says: str
+) -> None:
+    dialled = 0
+
+    async def refuse(_: web.Request) -> web.Response:
+        nonlocal dialled
+        dialled += 1
+        return web.Response(status=status, headers=headers)
+
+    async def main() -> None:
+        app = web.Application()
+        app.router.add_get("/v1/realtime", refuse)
+        async with running(app, shutdown_timeout_s=0.1) as runner:
+            server = runner.server
+            assert server is not None
+            relay = RelayEngine(
+                "ws://localhost/v1/realtime",
+                world=STEADY,
+                make_connector=lambda: MemoryConnector(server),
+            )
+            async with calling(relay) as caller:
+                caller.types_text("Hello?")
+                done = await caller.until("response.done", within_s=30)
+                error = done["response"]["status_details"]["error"]
+                assert error.get("code") in (code, "upstream_unavailable")
+                assert says in error["message"]
+        assert dialled == 1 if code else dialled > 1
+
+    run_in_virtual_time(main())
+
+
+def test_who_asks_is_not_kept_waiting_while_it_is_dialled_again() -> None:
+    async def main() -> None:
+        relay = RelayEngine(
+            "ws://localhost/v1/realtime",
+            world=STEADY,
+            rules=RelayRules(redial_attempts=9),
+            make_connector=Nobody,
+        )
+        async with calling(relay) as caller:
+            caller.types_text("Hello?")
+            done = await caller.until("response.done", within_s=16)
+            error = done["response"]["status_details"]["error"]
+            assert error["code"] == "upstream_unavailable"
+            assert caller.closed is None
 
     run_in_virtual_time(main())

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Literal
 
 from msgspec import UNSET
 from msgspec.structs import replace
@@ -36,6 +37,7 @@ NAME = "antiphon_response"
 """Our name of an answer, in its metadata."""
 MAX_ASKED = 2
 """An answer that was lost before anything of it came is asked for once more."""
+STILL_ACTIVE = "conversation_already_has_active_response"
 LOST_CODE = "upstream_lost"
 _CALL_ID = re.compile(r"[A-Za-z0-9_-]{1,32}")
 
@@ -48,8 +50,9 @@ class Answer:
     """None: the upstream began it of itself."""
     upstream_id: str | None = None
     asked: int = 0
-    waits_for_turns: bool = False
-    """It is not asked for yet: it is to see turns that the upstream has not named."""
+    waits_for: Literal["turns", "end"] | None = None
+    """It is not asked for yet: it is to see turns that the upstream has not named, or the one
+    before it has not ended there."""
     is_told: bool = False
     """The core knows something of it."""
     is_stopped: bool = False
@@ -125,7 +128,7 @@ class Answers:
         if answer.upstream_id is not None:
             cancel = ResponseCancel(event_id=f"stop:{name}", response_id=answer.upstream_id)
             self._write(cancel)
-        elif not self._plugged or answer.waits_for_turns:
+        elif not self._plugged or answer.waits_for is not None:
             del self._asked[name]
         elif answer.in_conversation:  # There is one at most, so it needs no id.
             self._write(ResponseCancel(event_id=f"stop:{name}"))
@@ -235,11 +238,19 @@ class Answers:
             held.settled = True
         if not answer.is_stopped:
             self._tell(_end_of(answer.name, response))
+        self.ask_waiting("end")
 
     def on_refused(self, name: str, detail: server.ErrorDetail) -> None:
         """The upstream does not give an answer that was asked for."""
         answer = self._asked.pop(name, None)
-        if answer is not None and not answer.is_stopped:
+        if answer is None or answer.is_stopped:
+            return
+        others = any(other.in_conversation for other in self._running.values())
+        if detail.code == STILL_ACTIVE and others and answer.asked < MAX_ASKED:
+            # What was cancelled has not ended there yet.
+            answer.waits_for = "end"
+            self._asked[name] = answer
+        else:
             self._tell(EngineFailed(name, detail.message, detail.code, detail.type))
 
     # --- Another upstream ----------------------------------------------------
@@ -267,13 +278,12 @@ class Answers:
 
     def ask_again(self) -> None:
         for answer in list(self._asked.values()):
-            answer.waits_for_turns = False
             self._ask(answer)
 
-    def ask_waiting(self) -> None:
-        """The upstream has named a turn."""
+    def ask_waiting(self, what: Literal["turns", "end"]) -> None:
+        """The upstream has named a turn, or ended an answer."""
         for answer in list(self._asked.values()):
-            if answer.waits_for_turns:
+            if answer.waits_for == what:
                 self._ask(answer)
 
     def fail_awaited(self, message: str, code: str) -> None:
@@ -287,8 +297,9 @@ class Answers:
     def _ask(self, answer: Answer) -> None:
         command = answer.generate
         assert command is not None, "somebody asked for it"
-        answer.waits_for_turns = command.out_of_band and not self.mirror.are_there(command.items)
-        if answer.waits_for_turns:
+        answer.waits_for = None
+        if command.out_of_band and not self.mirror.are_there(command.items):
+            answer.waits_for = "turns"
             return
         answer.asked += 1
         if command.out_of_band:

@@ -56,6 +56,10 @@ RECENT_BYTES = _bytes(500)
 """What an upstream hears first, after another: the onset of a word may lie before."""
 UNHEARD_BYTES = _bytes(15_000)
 """What is kept for an upstream that is not there.  Overflow policy: the oldest goes."""
+TRANSCRIPT_S = 15.0
+"""Words that have not come by then are not waited for: another upstream may take over."""
+MAX_AWAITED = 16
+"""Turns whose words have not come.  Overflow policy: of the oldest, they are given up."""
 KEPT_TURNS = 2
 KEPT_BYTES = _bytes(60_000)
 """Turns whose audio is kept, to tell another upstream.  Overflow policy: the oldest goes."""
@@ -75,7 +79,8 @@ class Turn:
     has_ended: bool = False
     """`TurnEnded` was told."""
     is_committed: bool = False
-    """By the core."""
+    """By the core, at ``committed_s``."""
+    committed_s: float = 0.0
     unsaid: list[str] = field(default_factory=list)
     """Of the transcript, while the core does not know the turn."""
     result: TranscriptionCompleted | TranscriptionFailed | None = None
@@ -120,6 +125,7 @@ class Hearing:
         tell: Callable[[EngineNews], None],
         pace: Pace,
     ) -> None:
+        self._now_s = pace.now_s
         self._write = write
         self._tell = tell
         self._plugged = False
@@ -147,8 +153,10 @@ class Hearing:
 
     @property
     def is_calm(self) -> bool:
-        """No turn is open, and nothing more comes of those that were."""
-        return self._open is None and not self._turns and not self._commits
+        """No turn is open, and nothing more is expected of those that were."""
+        overdue_s = self._now_s() - TRANSCRIPT_S
+        awaited = any(not t.is_committed or t.committed_s > overdue_s for t in self._turns)
+        return self._open is None and not awaited and not self._commits
 
     # --- Commands ------------------------------------------------------------
 
@@ -188,14 +196,16 @@ class Hearing:
         if turn is None:
             turn = Turn(committed.item_id)
             self._turns.append(turn)
-        turn.is_committed = True
+        turn.is_committed, turn.committed_s = True, self._now_s()
+        self._give_up_oldest()
         self._forget_recent()  # Nobody is to hear a turn twice.
         self._keep(committed)
         if turn.held is None:
             turn.held = self.mirror.add(Held("turn", on_its_way=True))
         turn.held.our_id, turn.held.settled = committed.item_id, True
         if not committed.pcm:
-            self._know(turn, TranscriptEnded(committed.item_id, ""))
+            message = "There is no audio of that turn."
+            self._know(turn, TranscriptFailed(committed.item_id, "audio_lost", message))
             if turn.upstream_id is None:
                 turn.held.on_its_way = False
                 self.mirror.drop(turn.held)
@@ -341,7 +351,7 @@ class Hearing:
         self._trim(RECENT_BYTES)
 
     def fail_awaited(self, message: str, code: str) -> None:
-        """There is no upstream that could tell the words of turns."""
+        """Nobody is there who will tell the words of turns."""
         for turn in list(self._turns):
             if turn.is_committed and turn.our_id is not None:
                 self._know(turn, TranscriptFailed(turn.our_id, code, message))
@@ -427,6 +437,12 @@ class Hearing:
         arrived = turn.held is None or not turn.held.on_its_way
         if turn.is_known and turn.is_committed and arrived and turn in self._turns:
             self._turns.remove(turn)
+
+    def _give_up_oldest(self) -> None:
+        awaited = [t for t in self._turns if t.is_committed and not t.is_known]
+        for turn in awaited[:-MAX_AWAITED]:
+            message = "The upstream did not tell what was said."
+            self._know(turn, TranscriptFailed(turn.our_id or "", "not_transcribed", message))
 
     def _keep(self, committed: TurnCommitted) -> None:
         self._audio[committed.item_id] = committed.pcm

@@ -168,7 +168,7 @@ class Interpreter:
 
     def _on_committed(self, event: server.InputAudioBufferCommitted) -> None:
         self._hearing.on_committed(event, self.to_upstream)
-        self._answers.ask_waiting()
+        self._answers.ask_waiting("turns")
 
     @property
     def _answers_of_itself(self) -> bool:
@@ -239,6 +239,7 @@ class Interpreter:
 
     def switch(self, mirror: Mirror) -> None:
         """An upstream that was prepared takes over, in a calm moment."""
+        self._hearing.fail_awaited("The upstream did not tell what was said.", "not_transcribed")
         self._hearing.unplug()
         self._answers.unplug()
         self._take_over(mirror)

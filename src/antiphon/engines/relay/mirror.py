@@ -9,7 +9,7 @@ and to cut at what was heard.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -88,12 +88,6 @@ class Mirror:
         self.version = 0
         """Grows with each change."""
 
-    def __len__(self) -> int:
-        return len(self._entries)
-
-    def __iter__(self) -> Iterator[Held]:
-        return iter(self._entries)
-
     # --- What the upstream does ----------------------------------------------
 
     def add(self, held: Held) -> Held:
@@ -101,12 +95,8 @@ class Mirror:
         self.version += 1
         return held
 
-    def by_upstream_id(self, upstream_id: str) -> Held | None:
-        # Nearly always one of the last.
-        found = (held for held in reversed(self._entries) if upstream_id in held.upstream_ids)
-        return next(found, None)
-
     def by_our_id(self, our_id: str) -> Held | None:
+        # Nearly always one of the last.
         return next((held for held in reversed(self._entries) if held.our_id == our_id), None)
 
     def name(self, held: Held, upstream_id: str, out: list[ClientEvent]) -> None:
@@ -126,7 +116,8 @@ class Mirror:
 
     def align(self, items: Sequence[Item], out: list[ClientEvent]) -> None:
         """Make the upstream's conversation the one that ``items`` are."""
-        pairs = [(item, self._find(item)) for item in items]
+        named = {held.our_id: held for held in self._entries if held.our_id is not None}
+        pairs = [(item, self._find(item, named)) for item in items]
         kept = {id(held) for _, held in pairs}
         for held in list(self._entries):
             if id(held) not in kept and held.settled:
@@ -155,9 +146,9 @@ class Mirror:
                 references.append(with_fields(given, id=UNSET))
         return tuple(references)
 
-    def _find(self, item: Item) -> Held | None:
+    def _find(self, item: Item, named: Mapping[str, Held]) -> Held | None:
         assert item.id is not UNSET, "items of a conversation have ids"
-        known = self.by_our_id(item.id)
+        known = named.get(item.id)
         if known is None:
             known = next((h for h in self._entries if h.our_id is None and _shows(h, item)), None)
             if known is not None:

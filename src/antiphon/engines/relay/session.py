@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from msgspec import Struct
 
 from antiphon.core.causes import EngineNews
-from antiphon.core.effects import EngineCommand, Generate
+from antiphon.core.effects import EngineCommand, Generate, TurnCommitted
 from antiphon.engines.relay.interpreter import SETTINGS, Interpreter
 from antiphon.engines.relay.link import Link, open_link
 from antiphon.engines.relay.wishes import TurnFinding
@@ -77,7 +77,7 @@ class RelaySession:
         self._stirred = asyncio.Event()
         """A command, news or the end: whoever waits looks again."""
         self._asked = asyncio.Event()
-        """Somebody wants an answer."""
+        """Somebody wants an answer, or to know what was said."""
 
     # --- The seam ------------------------------------------------------------
 
@@ -85,7 +85,7 @@ class RelaySession:
         if self._closed:
             return
         self._interpreter.command(command)
-        if isinstance(command, Generate):
+        if isinstance(command, Generate | TurnCommitted):
             self._asked.set()
         self._flush()
         if self._running is None and self._interpreter.session is not None:
@@ -157,6 +157,7 @@ class RelaySession:
         """Raises:
         EngineUnavailable: it was tried often enough.
         """
+        began_s = _now_s()
         while True:
             try:
                 return await self._open()
@@ -170,6 +171,9 @@ class RelaySession:
                 elif delay_ms is None:
                     raise EngineUnavailable(self._engine_name, explain(error)) from error
                 else:
+                    if _now_s() - began_s > self._rules.patience_s:
+                        self._interpreter.fail_awaited(explain(error), BUSY_CODE)
+                        self._flush()
                     await asyncio.sleep(delay_ms / 1000)
 
     async def _refused(self, error: CannotConnect) -> None:
@@ -258,6 +262,7 @@ class RelaySession:
             link = await self._open()
         except CannotConnect as error:
             log.warning("session %s: relay: %s", self._session_id, error)
+            await asyncio.wait({reading}, timeout=max(ASK_AGAIN_S, error.retry_after_s))
             return None
         try:
             link.write(events)
