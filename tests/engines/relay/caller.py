@@ -11,6 +11,8 @@ import msgspec
 
 from antiphon.core.effects import EngineCommand, Generate
 from antiphon.engines.engine import Engine
+from antiphon.engines.relay.engine import RelayEngine
+from antiphon.engines.relay.session import RelaySession
 from antiphon.engines.scripted import ScriptedEngine, ScriptedSession
 from antiphon.engines.vad.energy import EnergyDetector
 from antiphon.protocol.dialects import ga
@@ -130,3 +132,24 @@ def words(items: tuple[Item, ...]) -> list[str]:
                 case InputAudio(transcript, _) | OutputAudio(transcript, _):
                     said.append(f"{item.role}: {HEARD if transcript is None else transcript}")
     return said
+
+
+def attending(relay: RelayEngine) -> list[tuple[Item, ...]]:
+    """What each answer that is asked of a relay is to see, from now on."""
+    saw: list[tuple[Item, ...]] = []
+    opened = relay.open
+
+    def open_and_listen(session_id: str) -> RelaySession:
+        session = opened(session_id)
+        inner = session.send
+
+        def send(command: EngineCommand) -> None:
+            if isinstance(command, Generate):
+                saw.append(command.items)
+            inner(command)
+
+        session.send = send  # type: ignore[method-assign]
+        return session
+
+    relay.open = open_and_listen  # type: ignore[method-assign]
+    return saw
