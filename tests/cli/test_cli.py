@@ -194,6 +194,17 @@ async def test_a_wrong_key_is_one_line_before_anything_starts(tmp_path: Path) ->
     assert done.err == f"antiphon: tls_key: {other.key} is not the key of {files.certificate}.\n"
 
 
+async def test_serve_says_who_is_relayed_where(tmp_path: Path) -> None:
+    process = await start("serve", "--port", "0", cwd=tmp_path, OPENAI_API_KEY="sk-hush")
+    assert process.stdout is not None
+    lines = [(await process.stdout.readline()).decode() for _ in range(5)]
+    process.kill()
+    _, logged = await process.communicate()
+    assert lines[4].startswith("  relay    gpt-realtime, ")
+    assert "answered by api.openai.com, at its price" in lines[4]
+    assert "sk-hush" not in "".join(lines) + logged.decode()
+
+
 async def test_check_dials_the_relays_server_and_says_what_is_wrong(tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

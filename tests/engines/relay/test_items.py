@@ -134,6 +134,17 @@ def test_what_is_deleted_here_is_deleted_there_by_its_name_there() -> None:
     assert len(gone) == 2
 
 
+def test_what_stands_elsewhere_there_is_put_in_its_place_and_as_little_as_may_be() -> None:
+    upstream = Upstream()
+    one, two, three = typed("one", "i1"), typed("two", "i2"), typed("three", "i3")
+    upstream.asked(one, two, three)
+    gone, anew = upstream.asked(three, one, two, name="resp_2")
+    assert isinstance(gone, ConversationItemDelete)
+    assert gone.item_id == "i3"
+    assert created(anew) == ("i3_1", "root")
+    assert upstream.asked(three, one, two, name="resp_3") == []
+
+
 def test_an_answer_is_cut_there_at_the_words_that_were_heard() -> None:
     upstream = Upstream()
     upstream.asked()

@@ -9,6 +9,7 @@ and to cut at what was heard.
 from __future__ import annotations
 
 import itertools
+from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -122,13 +123,18 @@ class Mirror:
         for held in list(self._entries):
             if id(held) not in kept and held.settled:
                 self._delete(held, out)
+        stray = self._out_of_place([held for _, held in pairs if held is not None])
         before: Held | None = None
         for item, known in pairs:
             if known is None:
-                before = self._create(item, before, out)
+                held = Held("given", our_id=item.id or None, item=item, text=_words(item))
+                self._put(held, self._given(item), self._after(before), out)
+                before = held
+            elif id(known) in stray:
+                self._delete(known, out)
+                before = self._put_anew(known, item, self._after(before), out)
             else:
-                self._mend(known, item, out)
-                before = known
+                before = self._mend(known, item, out)
 
     def are_there(self, items: Sequence[Item]) -> bool:
         """Whether the upstream has names for all of them that it has to make itself."""
@@ -158,11 +164,36 @@ class Mirror:
             known.item = item
         return known
 
-    def _create(self, item: Item, before: Held | None, out: list[ClientEvent]) -> Held:
-        held = Held("given", our_id=item.id or None, item=item, text=_words(item))
-        at = 0 if before is None else self._entries.index(before) + 1
-        self._put(held, self._given(item), at, out)
-        return held
+    def _out_of_place(self, helds: Sequence[Held]) -> set[int]:
+        """Those without which the rest stands in our order: as few as may be, by their `id`."""
+        places = {id(held): at for at, held in enumerate(self._entries)}
+        rows = [(places[id(held)], held) for held in helds if not held.on_its_way]
+        if all(one[0] < other[0] for one, other in itertools.pairwise(rows)):
+            return set()
+        # The longest row that only goes up: of each length, the one that ends lowest.
+        ends: list[int] = []
+        last: list[int] = []
+        previous: list[int | None] = []
+        for number, (place, _) in enumerate(rows):
+            length = bisect_left(ends, place)
+            previous.append(last[length - 1] if length else None)
+            ends[length:] = [place, *ends[length + 1 :]]
+            last[length:] = [number, *last[length + 1 :]]
+        stray = {id(held) for _, held in rows}
+        at: int | None = last[-1]
+        while at is not None:
+            stray.discard(id(rows[at][1]))
+            at = previous[at]
+        return stray
+
+    def _after(self, before: Held | None) -> int:
+        return 0 if before is None else self._entries.index(before) + 1
+
+    def _put_anew(self, held: Held, item: Item, at: int, out: list[ClientEvent]) -> Held:
+        """Write an item that was there before, as it is now."""
+        anew = Held("given", our_id=held.our_id, item=item, text=_words(item))
+        self._put(anew, with_fields(self._given(item), id=self._fresh_id(item.id or "")), at, out)
+        return anew
 
     def _put(self, held: Held, given: Item, at: int, out: list[ClientEvent]) -> None:
         """Write an item that is to stand at a place."""
@@ -190,39 +221,38 @@ class Mirror:
                 return held.upstream_ids[-1]
         return "root"
 
-    def _mend(self, held: Held, item: Item, out: list[ClientEvent]) -> None:
-        """What our conversation keeps of an answer may be less than what the upstream said."""
+    def _mend(self, held: Held, item: Item, out: list[ClientEvent]) -> Held:
+        """What our conversation keeps of an answer may be less than what the upstream said.
+
+        Returns what stands there now.
+        """
         if not isinstance(item, Message):
-            return
-        if held.kind == "turn" and len(item.content) > 1:  # A client's, with text beside the sound.
+            return held
+        words = _words(item)
+        if held.kind == "turn":
+            is_whole = len(item.content) == 1  # Else a client's, with text beside the sound.
+        else:
+            is_whole = item.role != "assistant" or (words == held.text and not held.has_more)
+        if is_whole:
+            return held
+        if held.speech is None or len(held.upstream_ids) != 1:
             at = self._entries.index(held)
             self._delete(held, out)
-            whole = with_fields(self._given(item), id=self._fresh_id(held.our_id or ""))
-            self._put(Held("given", our_id=held.our_id, item=item), whole, at, out)
-            return
-        if held.kind == "turn" or item.role != "assistant":
-            return
-        words = _words(item)
-        if words == held.text and not held.has_more:
-            return
-        if held.speech is not None and len(held.upstream_ids) == 1:
-            samples = held.speech.samples
-            if words != held.text:
-                samples = held.speech.heard_samples(words)
-            out.append(
-                ConversationItemTruncate(
-                    event_id=f"cut:{held.upstream_ids[0]}",
-                    item_id=held.upstream_ids[0],
-                    audio_end_ms=samples * 1000 // MEDIA_RATE_HZ,
-                )
+            return self._put_anew(held, item, at, out)
+        samples = held.speech.samples
+        if words != held.text:
+            samples = held.speech.heard_samples(words)
+        [upstream_id] = held.upstream_ids
+        out.append(
+            ConversationItemTruncate(
+                event_id=f"cut:{upstream_id}",
+                item_id=upstream_id,
+                audio_end_ms=samples * 1000 // MEDIA_RATE_HZ,
             )
-            held.text, held.has_more = words, False
-            self.version += 1
-            return
-        at = self._entries.index(held)
-        self._delete(held, out)
-        held.text, held.has_more, held.speech = words, False, None
-        self._put(held, with_fields(self._given(item), id=self._fresh_id(item.id or "")), at, out)
+        )
+        held.text, held.has_more = words, False
+        self.version += 1
+        return held
 
     def _delete(self, held: Held, out: list[ClientEvent]) -> None:
         self.version += 1

@@ -31,6 +31,12 @@ STABLE_S = 30.0
 """A connection that held so long was a good one: the next loss is a new one."""
 ASK_AGAIN_S = 5.0
 """An upstream that refused us is not asked more often."""
+MARGIN = 0.02
+"""Of a session's time there, left to find a calm moment in: 72 s of an hour."""
+LOOK_AGAIN_S = 0.25
+"""For one."""
+PREPARED_WITHIN_S = 10.0
+"""Another session there is told the conversation; if it takes longer, it is tried anew."""
 
 
 class RelayRules(Struct, frozen=True, kw_only=True):
@@ -73,6 +79,8 @@ class RelaySession:
         self._interpreter = Interpreter(session_id, rules.turn_detection, _now_s)
         self._link: Link | None = None
         self._running: asyncio.Task[None] | None = None
+        self._partings: set[asyncio.Task[None]] = set()
+        """Connections that others took over from."""
         self._closed = False
         self._stirred = asyncio.Event()
         """A command, news or the end: whoever waits looks again."""
@@ -114,6 +122,7 @@ class RelaySession:
         link, self._link = self._link, None
         if link is not None:
             await link.close()
+        await asyncio.gather(*self._partings)
 
     def _flush(self) -> None:
         """Whatever was said or asked goes its way."""
@@ -210,7 +219,10 @@ class RelaySession:
             finally:
                 reading.cancel()
                 await asyncio.gather(reading, return_exceptions=True)
-            await link.close()
+            # Its good-bye takes its time; nobody waits for it.
+            parting = asyncio.get_running_loop().create_task(link.close())
+            self._partings.add(parting)
+            parting.add_done_callback(self._partings.discard)
 
     async def _read(self, link: Link) -> Closed:
         while True:
@@ -280,12 +292,6 @@ class RelaySession:
             raise
         await link.close()
         return None
-
-
-MARGIN = 0.02
-"""Of a session's time, left to find a calm moment in: 72 s of an hour."""
-LOOK_AGAIN_S = 0.25
-PREPARED_WITHIN_S = 10.0
 
 
 async def _acknowledged(link: Link) -> None:
