@@ -8,7 +8,7 @@ said before.  So a truncation keeps about the words that were heard.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from antiphon.core.causes import MEDIA_RATE_HZ, Word
 
@@ -81,9 +81,8 @@ class Speech:
         ends = [mark.end_sample for mark in self.marks if mark.text_end <= len(text)]
         return max(ends, default=0)
 
-    def _unmarked(self) -> list[int]:
-        start = self._marked_end
-        return [found.end() for found in _WORD.finditer(self.text, start)]
+    def _unmarked(self) -> Iterator[int]:
+        return (found.end() for found in _WORD.finditer(self.text, self._marked_end))
 
     @property
     def _marked_end(self) -> int:
