@@ -214,7 +214,8 @@ class Hearing:
             self._know(turn, TranscriptFailed(committed.item_id, "not_transcribed", message))
         else:
             self._say_unsaid(turn)
-        if self._plugged and committed.pcm and not (was_open and turn.has_ended):
+        is_heard_there = self.upstream_detects and was_open and turn.upstream_id is not None
+        if self._plugged and committed.pcm and not (is_heard_there and turn.has_ended):
             self._send_whole(turn, committed.pcm, was_open=was_open)
         if was_open:
             self._open, self._streamed = None, None
@@ -286,10 +287,8 @@ class Hearing:
         self, event: TranscriptionDelta | TranscriptionCompleted | TranscriptionFailed
     ) -> None:
         turn = self._of(event.item_id)
-        if turn is None and self._streamed is not None and self._open is not None:
-            turn = self._open  # Its words come while it is spoken; by them we know its name there.
-            if turn.upstream_id is None:
-                turn.upstream_id = event.item_id
+        if turn is None and isinstance(event, TranscriptionDelta):
+            turn = self._first_words_of(event.item_id)
         if turn is None or turn.is_known:
             return
         if isinstance(event, TranscriptionDelta):
@@ -297,6 +296,14 @@ class Hearing:
         else:
             turn.result = event
         self._say_unsaid(turn)
+
+    def _first_words_of(self, upstream_id: str) -> Turn | None:
+        """Words may come while a turn is spoken: by them we know its name there."""
+        turn = self._open if self._streamed is not None else None
+        if turn is None or turn.upstream_id is not None or self.mirror.knows(upstream_id):
+            return None
+        turn.upstream_id = upstream_id
+        return turn
 
     # --- Another upstream ----------------------------------------------------
 
@@ -374,7 +381,7 @@ class Hearing:
     def _send_whole(self, turn: Turn, pcm: bytes, *, was_open: bool) -> None:
         """Have the upstream commit a turn as the core has."""
         if self.upstream_detects:
-            if was_open:  # The client was quicker than the silence.
+            if turn.upstream_id is not None:  # The client was quicker than the silence.
                 self._write_commit(turn)
             else:  # Its voice detection need not hear it.
                 self._create(turn, pcm)

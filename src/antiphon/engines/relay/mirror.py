@@ -96,6 +96,9 @@ class Mirror:
         self.version += 1
         return held
 
+    def knows(self, upstream_id: str) -> bool:
+        return any(upstream_id in held.upstream_ids for held in self._entries)
+
     def by_our_id(self, our_id: str) -> Held | None:
         # Nearly always one of the last.
         return next((held for held in reversed(self._entries) if held.our_id == our_id), None)
