@@ -18,13 +18,15 @@ import pytest
 from aiohttp import ClientSession, WSMsgType
 
 from antiphon.cli import main, serve
+from antiphon.engines.scripted import ScriptedEngine
 from antiphon.server.self_signed import LOCAL_NAMES, write_self_signed
+from antiphon.testing import serving
 
 ROOT = Path(__file__).parent.parent.parent
 
 
 async def start(*arguments: str, cwd: Path, **environ: str) -> Process:
-    clean = {k: v for k, v in os.environ.items() if not k.startswith("ANTIPHON_")}
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("ANTIPHON_", "OPENAI_"))}
     return await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -190,6 +192,39 @@ async def test_a_wrong_key_is_one_line_before_anything_starts(tmp_path: Path) ->
     done = await run(*arguments, cwd=tmp_path)
     assert done.code == 1
     assert done.err == f"antiphon: tls_key: {other.key} is not the key of {files.certificate}.\n"
+
+
+async def test_serve_says_who_is_relayed_where(tmp_path: Path) -> None:
+    process = await start("serve", "--port", "0", cwd=tmp_path, OPENAI_API_KEY="sk-hush")
+    assert process.stdout is not None
+    lines = [(await process.stdout.readline()).decode() for _ in range(5)]
+    process.kill()
+    _, logged = await process.communicate()
+    assert lines[4].startswith("  relay    gpt-realtime, ")
+    assert "answered by api.openai.com, at its price" in lines[4]
+    assert "sk-hush" not in "".join(lines) + logged.decode()
+
+
+async def test_check_dials_the_relays_server_and_says_what_is_wrong(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"ws://127.0.0.1:{free.getsockname()[1]}/v1/realtime"
+    relay = {"ANTIPHON_RELAY_URL": url, "ANTIPHON_RELAY_API_KEY": "hush"}
+    nobody = await run("check", cwd=tmp_path, **relay)
+    assert nobody.code == 1
+    assert "nobody listens at" in nobody.out
+    assert "Start that server, or correct url in [relay]." in nobody.out
+    assert "hush" not in nobody.out + nobody.err
+
+    async with serving(ScriptedEngine(), keys=["right"], in_memory=False) as served:
+        relay["ANTIPHON_RELAY_URL"] = served.url.replace("http", "ws", 1) + "/v1/realtime"
+        wrong = await run("check", cwd=tmp_path, **relay)
+        relay["ANTIPHON_RELAY_API_KEY"] = "right"
+        right = await run("check", cwd=tmp_path, **relay)
+    assert wrong.code == 1
+    assert "Give it a valid key" in wrong.out
+    assert right.code == 0
+    assert "gpt-realtime: a session was begun, and ended" in right.out
 
 
 @pytest.mark.parametrize(

@@ -137,9 +137,10 @@ def test_no_secret_is_ever_shown() -> None:
         ANTIPHON_LLM_API_KEY="hush",
         ANTIPHON_LLM_BASE_URL="http://x",
         ANTIPHON_LLM_MODEL="m",
+        OPENAI_API_KEY="whisper",
     )
     shown = f"{result!r} {result.config} {result.config.server.api_keys[0]}"
-    assert not any(secret in shown for secret in ("sesame", "mellon", "hush"))
+    assert not any(secret in shown for secret in ("sesame", "mellon", "hush", "whisper"))
     # Nor in an error, where a bad key is the matter.
     assert "ses ame" not in refusal(ANTIPHON_API_KEYS="ses ame")
 
@@ -278,3 +279,34 @@ def test_ways_through_a_nat_are_read() -> None:
     ).config.webrtc
     assert (webrtc.port_min, webrtc.port_max) == (40000, 40100)
     assert webrtc.public_addresses == ("203.0.113.7",)
+
+
+def test_a_key_of_openai_turns_its_relay_on() -> None:
+    relay = loaded(OPENAI_API_KEY="sk-secret").config.relay
+    assert relay.is_on
+    assert relay.address == "wss://api.openai.com/v1/realtime"
+    assert relay.api_key == Secret("sk-secret")
+    assert "gpt-realtime" in relay.models
+    assert not loaded().config.relay.is_on
+    off = loaded("[relay]\nenabled = false", OPENAI_API_KEY="sk-secret")
+    assert not off.config.relay.is_on
+
+
+def test_the_key_of_openai_goes_to_nobody_else() -> None:
+    text = '[relay]\nurl = "ws://localhost/v1/realtime"'
+    relay = loaded(text, OPENAI_API_KEY="sk-x").config.relay
+    assert relay.is_on
+    assert relay.api_key is None
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('url = "https://host/v1/realtime"', "must begin with wss:// or ws://"),
+        ('url = "wss://host"\nmodels = []', "name the models"),
+        ('api_key_env = "NO_SUCH_KEY"', "NO_SUCH_KEY is not set"),
+        ('turn_detection = "mine"', "turn_detection"),
+    ],
+)
+def test_what_a_relay_needs_is_checked_at_start(text: str, said: str) -> None:
+    assert said in refusal(f"[relay]\n{text}")

@@ -79,3 +79,21 @@ async def test_a_close_comes_with_its_code_and_reason() -> None:
         assert isinstance(await connection.receive(), Closed)
         await connection.send("after the end")
         await connection.close()
+
+
+async def test_a_key_may_travel_in_a_header_of_its_own_and_is_never_shown() -> None:
+    came: list[str | None] = []
+
+    async def note(request: web.Request) -> web.Response:
+        came.extend(request.headers.get(name) for name in ("api-key", "Authorization"))
+        return web.Response(status=400)
+
+    app = web.Application()
+    app.router.add_get("/v1/realtime", note)
+    async with TestServer(app) as server:
+        url = f"ws://127.0.0.1:{server.port}/v1/realtime"
+        connector = WebSocketConnector(url, headers={"api-key": "hush"})
+        with pytest.raises(CannotConnect):
+            await connector()
+    assert came == ["hush", None]
+    assert "hush" not in repr(connector) + repr(WebSocketConnector(url, "hush"))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from antiphon.engines.registry import EngineRegistry
-    from antiphon.server.config import Loaded
+    from antiphon.server.config import Loaded, RelaySettings
     from antiphon.server.wiring import Wired
 
 EPILOG = """\
@@ -25,6 +25,14 @@ OPTIONAL_PARTS = {
     "ctranslate2": "free speech is understood, by Whisper: make setup",
     "sounddevice": "microphone and speakers for `antiphon talk`: make mic",
 }
+
+REMEDIES = {
+    "key": "Give it a valid key: api_key or api_key_env in [relay], or OPENAI_API_KEY.",
+    "address": "Correct url in [relay], or the model's name.",
+    "nobody": "Start that server, or correct url in [relay].",
+    "no_tls": "Write ws:// in url of [relay], or have that server speak TLS.",
+}
+"""What the operator can do, by `Trouble`."""
 
 
 def add_parser(subparsers: Any) -> None:
@@ -54,7 +62,32 @@ def run(args: argparse.Namespace) -> int:
     print("\nOptional parts")
     for name, purpose in OPTIONAL_PARTS.items():
         print(f"  {name:12} {'present' if find_spec(name) else 'absent ':8} {purpose}")
-    return 0 if answers else 1
+    reached = _relay(loaded.config.relay)
+    return 0 if answers and reached else 1
+
+
+def _relay(settings: RelaySettings) -> bool:
+    """Dial the upstream, for the first model that is spelled out; whether all is well."""
+    if not settings.is_on:
+        return True
+    from antiphon.engines.registry import is_pattern
+    from antiphon.server.relays import make_relay
+    from antiphon.upstream.connection import CannotConnect
+
+    model = settings.model or next((m for m in settings.models if not is_pattern(m)), None)
+    engine = make_relay(settings)
+    print(f"\nRelay: {settings.address}")
+    if model is None:
+        print("  not tried: [relay] models spells out no name, only patterns")
+        return True
+    try:
+        asyncio.run(engine.probe(model))
+    except CannotConnect as error:
+        print(f"  {model}: {error}")
+        print(f"  {REMEDIES.get(error.trouble or '', 'Try again, or look at that server.')}")
+        return False
+    print(f"  {model}: a session was begun, and ended")
+    return True
 
 
 def _settings(loaded: Loaded) -> Iterator[str]:

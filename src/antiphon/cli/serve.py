@@ -7,6 +7,7 @@ import logging
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from antiphon.cli.talk import DEFAULT_URL
 
@@ -85,6 +86,10 @@ def _welcome(url: str, wired: Wired) -> None:
         f"  keys     {keys}" if keys else "  keys     none: only this machine may connect",
     ]
     lines.append(f"  journal  {wired.keeps}")
+    relay = wired.config.relay
+    if relay.is_on:
+        host = urlsplit(relay.address).netloc
+        lines.append(f"  relay    {', '.join(relay.models)}: answered by {host}, at its price")
     if wired.identity is not None:
         lines.append(f"  tls      {wired.identity.summary}")
     if Console().is_built:

@@ -223,6 +223,65 @@ class LlmSettings(Struct, frozen=True, kw_only=True):
     ] = {}
 
 
+OPENAI_REALTIME = "wss://api.openai.com/v1/realtime"
+OPENAI_KEY_VARIABLE = "OPENAI_API_KEY"
+
+
+class RelaySettings(Struct, frozen=True, kw_only=True):
+    """Another Realtime server that answers for some model names. `OPENAI_API_KEY` in the
+    environment turns it on, for OpenAI's.
+    """
+
+    enabled: Annotated[bool, Meta(description="Off: no relay, whatever the environment has.")] = (
+        True
+    )
+    url: Annotated[
+        str | None,
+        Meta(
+            description="As `wss://host/v1/realtime`; a place for the model's name is `{model}`. "
+            "Absent: OpenAI, where there is a key for it."
+        ),
+    ] = None
+    api_key: Annotated[Secret | None, Meta(description="Key for that server.")] = None
+    api_key_env: Annotated[
+        str | None,
+        Meta(
+            description="Name of the environment variable that holds the key. Absent: "
+            "`OPENAI_API_KEY`, for OpenAI alone."
+        ),
+    ] = None
+    key_header: Annotated[
+        str | None,
+        Meta(description="Header that carries the key; `api-key` for Azure. Absent: a bearer."),
+    ] = None
+    models: Annotated[
+        tuple[str, ...],
+        Meta(description="Model names and patterns that it answers, after those of `[models]`."),
+    ] = ("gpt-realtime", "gpt-realtime-2.1", "gpt-realtime-2.1-mini", "gpt-realtime*")
+    model: Annotated[
+        str | None, Meta(description="The model's name there. Absent: as the client names it.")
+    ] = None
+    turn_detection: Annotated[
+        Literal["ours", "theirs", "duplex"],
+        Meta(
+            description="Who finds the user's turns: this server; the other one; the other one, "
+            "which then answers of itself."
+        ),
+    ] = "ours"
+    session_max_minutes: Annotated[
+        Annotated[float, Meta(gt=0)] | None,
+        Meta(description="How long a session there may last, where it does not say so itself."),
+    ] = None
+
+    @property
+    def is_on(self) -> bool:
+        return self.enabled and (self.url is not None or self.api_key is not None)
+
+    @property
+    def address(self) -> str:
+        return self.url or OPENAI_REALTIME
+
+
 class WebRtcOptions(Struct, frozen=True, kw_only=True):
     """Calls of browsers. Needs the extra `webrtc`, which `make run` installs."""
 
@@ -320,6 +379,7 @@ class Config(Struct, frozen=True, kw_only=True):
     offline: OfflineSettings = OfflineSettings()
     stt: SttSettings = SttSettings()
     llm: LlmSettings = LlmSettings()
+    relay: RelaySettings = RelaySettings()
     webrtc: WebRtcOptions = WebRtcOptions()
     limits: LimitSettings = LimitSettings()
     journal: JournalSettings = JournalSettings()
@@ -331,6 +391,7 @@ SECTIONS: dict[str, type[Struct]] = {
     "offline": OfflineSettings,
     "stt": SttSettings,
     "llm": LlmSettings,
+    "relay": RelaySettings,
     "webrtc": WebRtcOptions,
     "limits": LimitSettings,
     "journal": JournalSettings,
@@ -395,7 +456,7 @@ class _Reader:
         sections = {name: self._section(name, kind) for name, kind in SECTIONS.items()}
         config = Config(models=self._models(), **sections)  # type: ignore[arg-type]
         if not self._problems:
-            config = self._with_named_key(config)
+            config = self._with_relay_key(self._with_named_key(config))
             self._problems += [
                 f"{self._sources.get(name, name)}: {problem}" for name, problem in problems(config)
             ]
@@ -475,6 +536,23 @@ class _Reader:
         llm = msgspec.structs.replace(config.llm, api_key=Secret(value))
         return msgspec.structs.replace(config, llm=llm)
 
+    def _with_relay_key(self, config: Config) -> Config:
+        relay = config.relay
+        if not relay.enabled or relay.api_key is not None:
+            return config
+        name = relay.api_key_env
+        if name is None and relay.url is not None:
+            return config  # OpenAI's key is for nobody else.
+        value = self._environ.get(name or OPENAI_KEY_VARIABLE)
+        if value:
+            self._sources["relay.api_key"] = name or OPENAI_KEY_VARIABLE
+            relay = msgspec.structs.replace(relay, api_key=Secret(value))
+            return msgspec.structs.replace(config, relay=relay)
+        if name is not None:
+            source = self._sources["relay.api_key_env"]
+            self._problems.append(f"{source}: the environment variable {name} is not set.")
+        return config
+
     def _unknown_variables(self) -> Iterator[str]:
         known = {
             variable_name(s, key) for s, kind in SECTIONS.items() for key in kind.__struct_fields__
@@ -543,6 +621,7 @@ def problems(config: Config) -> Iterator[tuple[str, str]]:
     yield from _problems_of_tls(config.server)
     yield from _problems_of_paths(config)
     yield from _problems_of_llm(config.llm)
+    yield from _problems_of_relay(config.relay)
     yield from _problems_of_webrtc(config.webrtc)
 
 
@@ -594,6 +673,13 @@ def _problems_of_llm(llm: LlmSettings) -> Iterator[tuple[str, str]]:
         yield "llm.model", "a language model needs its address too: base_url in [llm]."
     if own := {"model", "messages", "stream", "tools"} & llm.extra_body.keys():
         yield "llm.extra_body", f"'{min(own)}' is Antiphon's own to send; leave it out."
+
+
+def _problems_of_relay(relay: RelaySettings) -> Iterator[tuple[str, str]]:
+    if relay.url is not None and not relay.url.startswith(("ws://", "wss://")):
+        yield "relay.url", f"'{relay.url}' must begin with wss:// or ws://."
+    if relay.is_on and not relay.models:
+        yield "relay.models", "name the models that it answers."
 
 
 def _problems_of_webrtc(webrtc: WebRtcOptions) -> Iterator[tuple[str, str]]:

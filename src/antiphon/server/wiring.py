@@ -34,6 +34,7 @@ from antiphon.server.auth import Gate
 from antiphon.server.config import Config
 from antiphon.server.directory import Directory
 from antiphon.server.grant import DEFAULT_MODEL
+from antiphon.server.relays import RELAY, make_relay, with_relayed
 from antiphon.server.secret_store import SecretStore
 from antiphon.server.serve import StopSignals, serve
 from antiphon.transports.webrtc.settings import IceServer, WebRtcSettings
@@ -82,20 +83,30 @@ def make_engines(config: Config, ears: Ears) -> list[Engine]:
     Raises:
         ConfigurationError: a part of one cannot be made.
     """
+    relays: list[Engine] = [make_relay(config.relay)] if config.relay.is_on else []
+    return [_cascade(config, ears), *relays]
+
+
+def _cascade(config: Config, ears: Ears) -> Engine:
     workers = config.offline.stt_workers
     chat = chat_settings(config)
     if chat is not None:
-        engine = offline_engine(
+        return offline_engine(
             OpenAIChatBrain(chat),
             description=WITH_LANGUAGE_MODEL.format(model=chat.model, hearing=ears.hearing),
             ears=ears,
             stt_workers=workers,
             scripted=False,
         )
-        return [engine]
     agent = config.offline.agent
     brain = OfflineBrain() if agent is None else OfflineBrain.from_file(Path(agent))
-    return [offline_engine(brain, ears=ears, stt_workers=workers)]
+    return offline_engine(brain, ears=ears, stt_workers=workers)
+
+
+def models_of(config: Config, engines: Sequence[Engine]) -> dict[str, str]:
+    """Model names and patterns to engines; a relay's, where there is one."""
+    relays = any(engine.name == RELAY for engine in engines)
+    return with_relayed(config.models, config.relay) if relays else config.models
 
 
 class Parts(Struct, frozen=True, kw_only=True):
@@ -199,9 +210,7 @@ def wire(config: Config, parts: Parts | None = None) -> Wired:
         ears = find_ears(config.stt.recognizer, config.stt.model)
         engines, warning = make_engines(config, ears), ears.warning
     registry = EngineRegistry(
-        engines,
-        default=config.engine.default,
-        models=config.models,
+        engines, default=config.engine.default, models=models_of(config, engines)
     )
     hub = make_hub(config, registry, parts)
     api = Api(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -52,8 +53,10 @@ class WebSocketConnection:
                     continue
 
     async def close(self) -> None:
-        await self._socket.close()
-        await self._session.close()
+        try:
+            await self._socket.close()
+        finally:
+            await self._session.close()
 
 
 @dataclass(frozen=True)
@@ -63,21 +66,27 @@ class WebSocketConnector:
     Attributes:
         url: ``ws://`` or ``wss://``, whole.
         key: Sent as a bearer token; the server may want none.
+        headers: Sent too, as ``api-key`` where a server wants its key there.
+        make_connector: Another way than TCP, as `Served.make_connector` is.
     """
 
     url: str
-    key: str | None = None
+    key: str | None = field(default=None, repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    make_connector: Callable[[], aiohttp.BaseConnector] | None = None
 
     async def __call__(self) -> WebSocketConnection:
+        bearer = {"Authorization": f"Bearer {self.key}"} if self.key else {}
         session = aiohttp.ClientSession(
+            connector=None if self.make_connector is None else self.make_connector(),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S),
-            trust_env=True,
+            trust_env=self.make_connector is None,
         )
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
                 socket = await session.ws_connect(
                     self.url,
-                    headers={"Authorization": f"Bearer {self.key}"} if self.key else {},
+                    headers={**bearer, **self.headers},
                     heartbeat=HEARTBEAT_S,
                     max_msg_size=MESSAGE_LIMIT_BYTES,
                     timeout=aiohttp.ClientWSTimeout(ws_close=2),

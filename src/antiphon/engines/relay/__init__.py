@@ -1,0 +1,1 @@
+"""Conversations that another server of the Realtime protocol holds."""

@@ -1,0 +1,65 @@
+"""A relay in the configuration: who answers what, how it is reached, and what is shown of it."""
+
+from __future__ import annotations
+
+from antiphon.engines.relay.engine import url_for
+from antiphon.protocol.session import Session, TranscriptionSession
+from antiphon.server.config import Config, RelaySettings, Secret
+from antiphon.server.relays import make_relay, with_relayed
+from antiphon.server.wiring import listed_models, wire
+
+KEY = Secret("sk-secret")
+SESSION = Session(id="s", model="gpt-realtime", expires_at=0)
+
+
+def test_the_relays_models_are_answered_by_it_and_listed_and_others_are_not() -> None:
+    wired = wire(Config(relay=RelaySettings(api_key=KEY)))
+    assert wired.registry.find("gpt-realtime-9").name == "relay"
+    assert wired.registry.find("anything").name == "offline"
+    listed = {model.id: model.description for model in listed_models(wired.registry)}
+    assert "api.openai.com" in listed["gpt-realtime"]
+    assert "api.openai.com" not in listed["offline"]
+
+
+def test_what_the_operator_says_of_a_name_goes_before() -> None:
+    models = with_relayed({"gpt-realtime": "offline"}, RelaySettings())
+    assert models["gpt-realtime"] == "offline"
+    assert models["gpt-realtime*"] == "relay"
+
+
+def test_without_one_nothing_is_relayed() -> None:
+    assert [engine.name for engine in wire(Config()).registry.engines] == ["offline"]
+
+
+def test_openai_is_sent_a_bearer() -> None:
+    connector = make_relay(RelaySettings(api_key=KEY)).connector_for(SESSION)
+    assert connector.url == "wss://api.openai.com/v1/realtime?model=gpt-realtime"
+    assert connector.key == "sk-secret"
+    assert connector.headers == {}
+    assert "sk-secret" not in repr(connector)
+
+
+def test_azure_is_sent_its_own_header_and_the_name_of_a_deployment() -> None:
+    settings = RelaySettings(
+        url="wss://mine.openai.azure.com/openai/v1/realtime",
+        api_key=KEY,
+        key_header="api-key",
+        model="my-deployment",
+    )
+    connector = make_relay(settings).connector_for(SESSION)
+    assert connector.url == "wss://mine.openai.azure.com/openai/v1/realtime?model=my-deployment"
+    assert connector.key is None
+    assert connector.headers == {"api-key": "sk-secret"}
+
+
+def test_the_model_stands_where_the_url_has_a_place_for_it() -> None:
+    preview = "wss://host/openai/realtime?api-version=2025-04-01-preview&deployment={model}"
+    assert url_for(preview, "a b").endswith("&deployment=a%20b")
+    assert url_for("wss://host/x?model=fixed", "m") == "wss://host/x?model=fixed"
+    assert url_for("wss://host/x?a=b", "m") == "wss://host/x?a=b&model=m"
+
+
+def test_a_transcription_session_names_no_model() -> None:
+    session = TranscriptionSession(id="s", expires_at=0)
+    connector = make_relay(RelaySettings(api_key=KEY)).connector_for(session)
+    assert connector.url == "wss://api.openai.com/v1/realtime?intent=transcription"
