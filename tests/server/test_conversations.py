@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientWebSocketResponse
 from msgspec.structs import replace
+from openai import AsyncOpenAI
 
 from antiphon.engines.scripted import ScriptedEngine
 from antiphon.journal.journal import Wanted
@@ -20,7 +21,7 @@ from antiphon.journal.sqlite import SqliteJournal
 from antiphon.server.config import Config, JournalSettings
 from antiphon.testing import serving
 from tests.journal.logs import closed, opened, said
-from tests.server.place import CONFIG, EVENT_TIMEOUT_S, HELLO, Place, places, until
+from tests.server.place import CONFIG, EVENT_TIMEOUT_S, HELLO, KEY, Place, places, until
 
 PATH = "/v1/antiphon/conversations"
 TEXT = {"type": "realtime", "output_modalities": ["text"]}
@@ -86,6 +87,21 @@ async def test_a_conversation_goes_on_by_its_id(place: Place) -> None:
     whole = (await place.ask("GET", f"{PATH}/{conversation_id}")).body
     assert len(whole["items"]) == 4
     assert len(whole["sessions"]) == 2
+
+
+async def test_a_stock_client_goes_on_as_the_guide_says(place: Place) -> None:
+    conversation_id = await talk(place)
+    openai = AsyncOpenAI(api_key=KEY, base_url=f"{place.url}/v1")
+    query = {"conversation_id": conversation_id}
+    shown: list[Any] = []
+    async with openai.realtime.connect(model="test", extra_query=query) as connection:
+        async for event in connection:
+            if event.type == "conversation.item.done":
+                shown.append(event.item)
+            if len(shown) == 2:
+                break
+    assert [item.role for item in shown] == ["user", "assistant"]
+    await openai.close()
 
 
 async def test_a_client_of_the_beta_is_shown_it_in_its_words(place: Place) -> None:
