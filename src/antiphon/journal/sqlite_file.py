@@ -69,7 +69,10 @@ class JournalFile:
         elif not path.is_file():
             raise JournalError(f"{path}: there is no such file.")
         # Commits are ours to make; each is on disk when it returns.
-        self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        try:
+            self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        except sqlite3.Error as error:
+            raise self._unreadable(error) from None
         try:
             for pragma in (
                 f"busy_timeout = {BUSY_TIMEOUT_MS}",
