@@ -58,6 +58,8 @@ def type_name(kind: Any) -> str:
         return "string"
     if get_origin(kind) is tuple:
         return f"list of {type_name(get_args(kind)[0])}s"
+    if get_origin(kind) is dict:
+        return "table"
     arguments = get_args(kind)
     if arguments and all(isinstance(a, str) for a in arguments):
         return " or ".join(f'`"{a}"`' for a in arguments)
@@ -70,8 +72,10 @@ def description(kind: Any) -> str:
     return next(m.description for m in kind.__metadata__ if isinstance(m, msgspec.Meta)) or ""
 
 
-def default(value: Any) -> str:
-    if value is None or value == ():
+def default(field: msgspec.structs.FieldInfo) -> str:
+    factory = field.default_factory
+    value = field.default if factory is msgspec.NODEFAULT else factory()
+    if value is None or value in ((), {}):
         return "–"
     return f"`{msgspec.json.encode(value).decode()}`"
 
@@ -84,7 +88,7 @@ def render() -> str:
         for field in msgspec.structs.fields(kind):
             page += (
                 f"| `{field.name}` | `{variable_name(name, field.name)}` "
-                f"| {type_name(field.type)} | {default(field.default)} "
+                f"| {type_name(field.type)} | {default(field)} "
                 f"| {description(field.type)} |\n"
             )
         if name == "engine":

@@ -64,7 +64,15 @@ def test_a_module_imports_only_what_its_layer_may(path: Path) -> None:
         assert ok, f"{package} may not import antiphon.{name}"
 
 
-HEAVY = {"pocketsphinx", "espeakng_loader", "sounddevice", "torch", "onnxruntime", "av"}
+HEAVY = {
+    "ctranslate2",
+    "pocketsphinx",
+    "espeakng_loader",
+    "sounddevice",
+    "torch",
+    "onnxruntime",
+    "av",
+}
 ADAPTERS = {"talk/webrtc.py"}
 """Beside worker processes: modules that are imported only where their library is wanted."""
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from antiphon.engines.cascade.stt.spoken_words import spoken_words
 from tests.clients.judged import BYTES_PER_MS, JudgedSession, judged
 from tests.server_process import ServerProcess
 
@@ -64,12 +65,12 @@ async def test_two_spoken_turns_in_one_stream_have_two_answers(
         first = await session.reply()
         await session.speak("laptop_yes")
         second = await session.reply()
-        assert [e.transcript for e in session.seen(TRANSCRIBED)] == [
+        assert [" ".join(spoken_words(e.transcript)) for e in session.seen(TRANSCRIBED)] == [
             "how old is the brooklyn bridge",
             "yes",
         ]
         assert first.response.id != second.response.id
-        assert "brooklyn bridge" in first.transcript
+        assert "brooklyn bridge" in first.transcript.lower()
 
 
 async def test_a_spoken_order_calls_a_function_and_its_result_is_told(
@@ -207,7 +208,7 @@ async def test_a_transcription_session_only_listens(offline_server: ServerProces
         )
         await session.speak("cmd_two_people")
         heard = await session.until(TRANSCRIBED)
-        assert heard.transcript == "two people"
+        assert spoken_words(heard.transcript) == ("two", "people")
         deltas = session.seen("conversation.item.input_audio_transcription.delta")
         assert "".join(e.delta for e in deltas) == heard.transcript
         assert not session.seen("response.created")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from antiphon.core.context import ContextTooLong, fit_context
+from antiphon.core.context import ContextTooLong, Window, fit_context
 from antiphon.core.items import CallEntry, Entry, MessageEntry, OutputEntry, TextPart
 from antiphon.core.usage import entry_tokens
 from antiphon.protocol.session import RetentionRatio, TokenLimits, Truncation
@@ -24,10 +24,18 @@ def output(call_id: str, tokens: int = 1) -> Entry:
 
 
 def fitted(
-    entries: list[Entry], limit: int, truncation: Truncation = "auto", instructions: int = 0
+    entries: list[Entry],
+    limit: int,
+    truncation: Truncation = "auto",
+    instructions: int = 0,
+    window: Window | None = None,
 ) -> list[str]:
     kept, tokens = fit_context(
-        entries, limit_tokens=limit, instruction_tokens=instructions, truncation=truncation
+        entries,
+        limit_tokens=limit,
+        instruction_tokens=instructions,
+        truncation=truncation,
+        window=window,
     )
     assert tokens.total == sum(entry_tokens(e).total for e in kept)
     return [e.id for e in kept]
@@ -87,6 +95,38 @@ def test_the_output_that_is_being_answered_keeps_its_call() -> None:
     assert fitted([message(50), call("1", 60), output("1", 60)], 100) == ["c1", "o1"]
     entries = [call("1", 50), call("2", 50), output("1", 50), output("2", 50)]
     assert fitted(entries, 100) == ["c2", "o2"]
+
+
+def test_the_beginning_moves_only_when_what_came_since_does_not_fit() -> None:
+    window, ratio = Window(), RetentionRatio(0.5)
+    entries = [message(n) for n in (40, 30, 20, 11)]
+    assert fitted(entries, 100, ratio, window=window) == ["m20", "m11"]
+    for tokens in (12, 13, 14, 15):  # 85 in all: the same beginning each time.
+        entries.append(message(tokens))
+        assert fitted(entries, 100, ratio, window=window)[0] == "m20"
+    entries.append(message(16))
+    assert fitted(entries, 100, ratio, window=window) == ["m14", "m15", "m16"]
+
+
+def test_a_cut_is_forgotten_where_it_is_not_needed_or_the_rule_is_another() -> None:
+    window, ratio = Window(), RetentionRatio(0.5)
+    entries = [message(n) for n in (40, 30, 20, 11)]
+    assert fitted(entries, 100, ratio, window=window) == ["m20", "m11"]
+    assert fitted(entries, 101, ratio, window=window) == ["m40", "m30", "m20", "m11"]
+    assert fitted(entries, 100, "auto", window=window) == ["m30", "m20", "m11"]
+    assert fitted(entries, 100, ratio, window=Window()) == ["m20", "m11"]
+    # What it began with was deleted.
+    window = Window()
+    fitted(entries, 100, ratio, window=window)
+    left = [message(50), *entries[:2], entries[3]]
+    assert fitted(left, 100, ratio, window=window) == ["m30", "m11"]
+
+
+def test_where_the_cut_fell_between_call_and_output_it_stays_there() -> None:
+    window = Window()
+    entries = [call("1", 90), output("1"), message(50), message(49)]
+    assert fitted(entries, 100, window=window) == ["m50", "m49"]
+    assert fitted(entries, 100, window=window) == ["m50", "m49"]
 
 
 ENTRIES = st.lists(

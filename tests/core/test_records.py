@@ -153,6 +153,22 @@ def test_words_that_were_still_to_come_are_asked_for_again() -> None:
     assert again.items == call.conversation.items
 
 
+def test_its_context_stays_cut_where_it_was() -> None:
+    """Elsewhere it would miss what the language model's server has in its cache."""
+    ratio = wire.RetentionRatio(0.5)
+    call = by_hand(recorded=True, context_tokens=100)
+    call.client(update(truncation=ratio, instructions=""))
+    for n in range(6):
+        call.client(text("x" * 4 * 20, f"item_{n}"))
+    call.client(respond()).engine_finishes()
+    [seen] = [e.items for e in call.everything if isinstance(e, Generate)]
+    assert [item.id for item in seen] == ["item_4", "item_5"]
+    again, _ = go_on(call)
+    again.handle(_says(text("x" * 4 * 20, "item_6")), 10)
+    [after] = [e.items for e in again.handle(_says(respond()), 10) if isinstance(e, Generate)]
+    assert [item.id for item in after] == ["item_4", "item_5", "item_6"]
+
+
 def test_a_log_begins_with_the_settings() -> None:
     call = by_hand(recorded=True)
     assert told(call) == ["session"]

@@ -225,6 +225,38 @@ def test_a_response_may_differ_from_its_session_in_everything() -> None:
     assert generate(call.take()).instructions == "Sing."
 
 
+LOW = wire.Reasoning("low")
+
+
+@pytest.mark.parametrize(
+    ("of_session", "of_response", "told"),
+    [
+        ({}, {}, (None, None)),
+        ({"parallel_tool_calls": False, "reasoning": LOW}, {}, (False, "low")),
+        ({"parallel_tool_calls": False}, {"parallel_tool_calls": True}, (True, None)),
+        (
+            {"reasoning": wire.Reasoning("low")},
+            {"reasoning": wire.Reasoning("high")},
+            (None, "high"),
+        ),
+        ({"reasoning": LOW}, {"reasoning": None}, (None, "low")),
+    ],
+)
+def test_how_to_reason_and_call_reaches_the_engine(
+    of_session: dict[str, Any], of_response: dict[str, Any], told: tuple[bool | None, str | None]
+) -> None:
+    command = generate(LawfulCall(session(**of_session)).client(respond(**of_response)).take())
+    assert (command.parallel_tool_calls, command.reasoning_effort) == told
+
+
+@pytest.mark.parametrize(
+    ("truncation", "may"), [("auto", True), ("disabled", False), (wire.RetentionRatio(0.5), True)]
+)
+def test_an_engine_knows_whether_it_may_leave_items_out(truncation: Any, may: bool) -> None:
+    command = generate(LawfulCall(session(truncation=truncation)).client(respond()).take())
+    assert command.may_truncate is may
+
+
 def test_null_options_are_those_of_the_session() -> None:
     call = by_hand()
     options = ("output_modalities", "instructions", "audio", "tools", "tool_choice", "input")

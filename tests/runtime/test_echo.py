@@ -12,10 +12,10 @@ from antiphon.engines.vad.silero import SileroDetector
 from antiphon.protocol.codec import decode_client_event
 from antiphon.runtime.hub import Hub
 from antiphon.testing import MemoryConnection, run_in_virtual_time
-from antiphon.transports.webrtc.playback import PacedPlayback
+from antiphon.transports.rtp.playback import PacedPlayback
 from tests.recordings import at_24khz
+from tests.transports.rtp.test_playback import Plain
 from tests.transports.webrtc.client import SayingEngine
-from tests.transports.webrtc.test_playback import Plain
 
 FRAME_BYTES = 960
 DELAY_FRAMES = 8

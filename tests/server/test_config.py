@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -155,6 +157,104 @@ def test_the_reference_page_is_up_to_date() -> None:
         [sys.executable, str(script), "--check"], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+# --- Every setting that is written about --------------------------------------
+
+
+def documented(page: str) -> list[tuple[str, ...]]:
+    """Section, key and the rest of each row of the tables of settings."""
+    rows: list[tuple[str, ...]] = []
+    section = ""
+    for line in (ROOT / "docs" / page).read_text().splitlines():
+        if heading := re.match(r"## \[(\w+)\]", line):
+            section = heading[1]
+        if row := re.match(r"\| `(\w+)` \| `(\w+)` \| (.*?) \| (.*?) \|", line):
+            rows.append((section, *row.groups()))
+    return rows
+
+
+SETTINGS = documented("reference/configuration.md")
+VALUES = {"string": "text", "table": {"key": 1}, "true or false": True, "list of strings": ["a"]}
+NEEDS = {
+    "host": ("127.0.0.1", ""),
+    "api_key_env": ("MY_KEY", ""),
+    "base_url": ("http://127.0.0.1:9/v1", ""),
+    "allowed_origins": (["https://a.example"], ""),
+    "host_addresses": (["10.0.0.1"], ""),
+    "public_addresses": (["10.0.0.1"], ""),
+    "ice_urls": (["stun:stun.example.com"], ""),
+    "port_min": (40_000, "port_max = 40_000"),
+    "port_max": (40_000, "port_min = 40_000"),
+}
+"""Values, and settings beside them, without which a key means nothing."""
+
+
+def test_the_page_lists_every_setting() -> None:
+    listed = {(row[0], row[1]) for row in SETTINGS}
+    assert listed == {(s, key) for s, kind in SECTIONS.items() for key in kind.__struct_fields__}
+
+
+@pytest.mark.parametrize("row", SETTINGS, ids=lambda row: f"{row[0]}.{row[1]}")
+def test_every_documented_setting_is_taken_from_file_and_variable(
+    row: tuple[str, ...], tmp_path: Path
+) -> None:
+    section, key, variable, kind, default = row
+    beside = ""
+    value: object
+    if key in NEEDS:
+        value, beside = NEEDS[key]
+    elif key in ("tls_cert", "tls_key", "agent"):
+        value = str(tmp_path / "file")
+        Path(str(value)).touch()
+        if section == "server":
+            other = {"tls_cert": "tls_key", "tls_key": "tls_cert"}[key]
+            beside = f'{other} = "{value}"'
+    elif key == "tape_dir":
+        value = str(tmp_path)
+    elif default != "–":
+        value = json.loads(default.strip("`"))
+    else:
+        value = VALUES.get(kind, 1)
+    if section == "llm":
+        needed = {"base_url": "http://127.0.0.1:9/v1", "model": "m"}
+        beside = "\n".join(f'{k} = "{v}"' for k, v in needed.items() if k != key)
+    text = f"[{section}]\n{key} = {toml(value)}\n{beside}\n"
+    config = loaded(text, MY_KEY="k").config
+    assert plain(getattr(getattr(config, section), key)) == value
+    written = ",".join(value) if isinstance(value, list) else value
+    written = written if isinstance(written, str) else json.dumps(written)
+    again = loaded(f"[{section}]\n{beside}\n", **{variable: written, "MY_KEY": "k"}).config
+    assert plain(getattr(getattr(again, section), key)) == value
+
+
+def toml(value: object) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{k} = {toml(v)}" for k, v in value.items()) + "}"
+    return json.dumps(value)
+
+
+def plain(value: object) -> object:
+    if isinstance(value, tuple):
+        return [plain(part) for part in value]
+    return value.reveal() if isinstance(value, Secret) else value
+
+
+def test_every_setting_that_a_guide_names_exists() -> None:
+    names = {f"{s}.{key}" for s, kind in SECTIONS.items() for key in kind.__struct_fields__}
+    for guide in (ROOT / "docs").rglob("*.md"):
+        for named in re.findall(r"`llm\.(\w+)`", guide.read_text()):
+            assert f"llm.{named}" in names, f"{guide.name} names llm.{named}"
+
+
+def test_the_fields_of_every_request_are_a_table_and_not_our_own() -> None:
+    llm = "[llm]\nbase_url = 'http://x/v1'\nmodel = 'm'\n"
+    nested = loaded(llm + "[llm.extra_body]\ntop_k = 20\nchat_template_kwargs = { think = false }")
+    assert nested.config.llm.extra_body == {"top_k": 20, "chat_template_kwargs": {"think": False}}
+    assert "ANTIPHON_LLM_EXTRA_BODY: extra_body: Expected" in refusal(
+        llm, ANTIPHON_LLM_EXTRA_BODY="top_k=20"
+    )
+    assert "'model' is Antiphon's own" in refusal(llm + "extra_body = { model = 'x' }")
 
 
 @pytest.mark.parametrize(

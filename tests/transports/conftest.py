@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
+from tests.recordings import at_24khz
+
 
 def pytest_asyncio_loop_factories(
     config: pytest.Config, item: pytest.Item
@@ -19,3 +21,9 @@ def pytest_asyncio_loop_factories(
     except ImportError:
         return factories
     return factories | {"uvloop": uvloop.new_event_loop}
+
+
+@pytest.fixture(scope="session")
+def speech() -> bytes:
+    """What the assistant says: two seconds."""
+    return at_24khz("harvard_s2_4")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 from collections.abc import Iterator
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ examples:
 
 OPTIONAL_PARTS = {
     "uvloop": "faster event loop",
+    "ctranslate2": "free speech is understood, by Whisper: install antiphon[speech]",
     "sounddevice": "microphone and loudspeaker for `antiphon talk`: install antiphon[mic]",
 }
 
@@ -29,7 +31,8 @@ def add_parser(subparsers: Any) -> None:
     parser: argparse.ArgumentParser = subparsers.add_parser(
         "check",
         help="show what would run, and what is wrong",
-        description="Check the configuration and print what would run, without running it.",
+        description="Check the configuration and print what would run, without running it. A "
+        "language model is asked a word or two.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -47,10 +50,11 @@ def run(args: argparse.Namespace) -> int:
     print(f"\nConversations: {wired.keeps}")
     for line in (*_tls(wired), *_engines(wired.registry)):
         print(line)
+    answers = asyncio.run(_language_model(wired))
     print("\nOptional parts")
     for name, purpose in OPTIONAL_PARTS.items():
         print(f"  {name:12} {'present' if find_spec(name) else 'absent ':8} {purpose}")
-    return 0
+    return 0 if answers else 1
 
 
 def _settings(loaded: Loaded) -> Iterator[str]:
@@ -74,9 +78,30 @@ def _tls(wired: Wired) -> Iterator[str]:
         yield f"\nWarning: {warning}"
 
 
+async def _language_model(wired: Wired) -> bool:
+    """Ask the model, if there is one; whether all is well."""
+    from antiphon.engines.cascade.llm.openai_chat import OpenAIChatBrain
+    from antiphon.engines.cascade.llm.probe import probe
+    from antiphon.server.wiring import chat_settings
+
+    settings = chat_settings(wired.config)
+    if settings is None:
+        return True
+    print(f"\nLanguage model: {settings.model} at {settings.base_url}")
+    found = await probe(OpenAIChatBrain(settings))
+    if found.problem is not None:
+        print(f"  does not answer: {found.problem}")
+        return False
+    print(f"  answers: first token after {found.first_token_s:.2f} s")
+    print(f"  function calls: {found.calls_problem or 'taken'}")
+    return True
+
+
 def _shown(value: object) -> str:
     if value is None or value == ():
         return "–"
+    if isinstance(value, dict):  # The values may be secret.
+        return ", ".join(value) or "–"
     if isinstance(value, tuple):
         return ", ".join(str(part) for part in value)
     return str(value)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from msgspec import Struct
+
 from antiphon.core.items import CallEntry, Entry, OutputEntry
 from antiphon.core.usage import Tokens, add_up, entry_tokens
 from antiphon.protocol.session import RetentionRatio, Truncation
@@ -17,6 +19,35 @@ class ContextTooLong(Exception):
     """Truncation is disabled and the context does not fit."""
 
 
+class Cut(Struct, frozen=True):
+    first_id: str
+    """The oldest item that a response saw."""
+    truncation: Truncation
+    """The rule that cut there."""
+
+
+class Window:
+    """Remembers where a conversation's context was cut.
+
+    The next response then sees the same beginning, which a language model's server has in
+    its cache; it moves only when what came since no longer fits.
+    """
+
+    def __init__(self, last_cut: Cut | None = None) -> None:
+        self.last_cut = last_cut
+
+    def view(self, entries: list[Entry], truncation: Truncation) -> list[Entry]:
+        """``entries`` from the last cut on, where that was made by the same rule."""
+        if self.last_cut is not None and truncation == self.last_cut.truncation:
+            for at, entry in enumerate(entries):
+                if entry.id == self.last_cut.first_id:
+                    return entries[at:]
+        return entries
+
+    def cut(self, first: Entry, truncation: Truncation) -> None:
+        self.last_cut = Cut(first.id, truncation)
+
+
 def fit_context(
     entries: Sequence[Entry],
     *,
@@ -24,10 +55,11 @@ def fit_context(
     instruction_tokens: int,
     truncation: Truncation,
     count: Callable[[Entry], Tokens] = entry_tokens,
+    window: Window | None = None,
 ) -> tuple[list[Entry], Tokens]:
     """The newest entries within the limit, a function's call and output kept together.
 
-    Returns them and what they count.
+    Returns them and what they count.  ``window``: where the last cut of this history was.
 
     Raises:
         ContextTooLong: where nothing may be left out.
@@ -44,6 +76,13 @@ def fit_context(
         return entries, whole
     if truncation == "disabled":
         raise ContextTooLong
+    window = window or Window()
+    entries = _without_orphans(window.view(entries, truncation))
+    counts = [count(entry) for entry in entries]
+    whole = add_up(counts)
+    total = whole.total
+    if total <= limit:
+        return entries, whole
     goal = limit
     if isinstance(truncation, RetentionRatio):
         # Dropping more at once breaks the prompt cache less often.
@@ -54,6 +93,8 @@ def fit_context(
     while total > goal and start < last:
         total -= counts[start].total
         start += 1
+    if start:
+        window.cut(entries[start], truncation)
     kept = _without_orphans(entries[start:])
     return kept, add_up(count(entry) for entry in kept)
 

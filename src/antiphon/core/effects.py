@@ -13,7 +13,13 @@ from msgspec import Struct
 from antiphon.core.records import Record
 from antiphon.protocol.items import Item
 from antiphon.protocol.server import ServerEvent
-from antiphon.protocol.session import AnySession, MaxTokens, Tool, ToolChoice
+from antiphon.protocol.session import (
+    AnySession,
+    MaxTokens,
+    ReasoningEffort,
+    Tool,
+    ToolChoice,
+)
 
 
 class _Command(Struct, frozen=True, tag_field="command"):
@@ -79,6 +85,11 @@ class Generate(_Command, frozen=True, tag="generate", kw_only=True):
     voice: str = "marin"
     speed: float = 1.0
     max_output_tokens: MaxTokens = "inf"
+    parallel_tool_calls: bool | None = None
+    reasoning_effort: ReasoningEffort | None = None
+    """None, as above: as the engine likes."""
+    may_truncate: bool = True
+    """Where the context does not fit the engine, it may leave out the oldest items."""
     out_of_band: bool = False
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from antiphon.core.context import Cut
 from antiphon.core.ids import Ids
 from antiphon.core.items import Entry
 from antiphon.core.usage import add_usage
@@ -53,7 +54,13 @@ class ResponseEnded(_Change, frozen=True, tag="response"):
     """The assistant has spoken in this conversation: its voice can no longer change."""
 
 
-Change = SessionChanged | ItemChanged | ItemDeleted | ResponseEnded
+class ContextCut(_Change, frozen=True, tag="context_cut"):
+    """From now on, responses see the conversation from there on (`Window`)."""
+
+    cut: Cut
+
+
+Change = SessionChanged | ItemChanged | ItemDeleted | ResponseEnded | ContextCut
 
 
 class Record(Struct, frozen=True, tag_field="command", tag="record"):
@@ -87,6 +94,8 @@ class Past(Struct, frozen=True, kw_only=True):
     used: Usage = Usage()
     """By all its responses together."""
     voice_heard: bool = False
+    cut: Cut | None = None
+    """Where the context was cut last."""
 
 
 class Recollection:
@@ -101,6 +110,7 @@ class Recollection:
         self._ids_used = 0
         self._used = Usage()
         self._voice_heard = False
+        self._cut: Cut | None = None
         for record in records:
             self.add(record)
 
@@ -112,6 +122,7 @@ class Recollection:
             ids_used=self._ids_used,
             used=self._used,
             voice_heard=self._voice_heard,
+            cut=self._cut,
         )
 
     def add(self, record: Record) -> None:
@@ -131,6 +142,8 @@ class Recollection:
             case ItemDeleted(item_id):
                 del self._order[self._place(item_id)]
                 del self._entries[item_id]
+            case ContextCut(cut):
+                self._cut = cut
             case ResponseEnded(response, voice_heard):
                 self._used = add_usage(self._used, response.usage or Usage())
                 self._voice_heard = voice_heard

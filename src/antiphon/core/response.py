@@ -37,7 +37,14 @@ from antiphon.core.usage import (
 )
 from antiphon.protocol import server as events
 from antiphon.protocol.items import Status
-from antiphon.protocol.session import AudioFormat, MaxTokens, Modality, Tool, ToolChoice
+from antiphon.protocol.session import (
+    AudioFormat,
+    MaxTokens,
+    Modality,
+    ReasoningEffort,
+    Tool,
+    ToolChoice,
+)
 
 E = TypeVar("E")
 
@@ -103,6 +110,8 @@ class Plan:
     speed: float
     audio_format: AudioFormat
     max_output_tokens: MaxTokens
+    parallel_tool_calls: bool | None
+    reasoning_effort: ReasoningEffort | None
     metadata: dict[str, str] | None
     engine_name: str
     """What the engine calls it: our id, or its own where it began it."""

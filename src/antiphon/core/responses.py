@@ -20,10 +20,11 @@ from antiphon.core.causes import (
     EngineWrote,
     Ms,
 )
-from antiphon.core.context import ContextTooLong, fit_context
+from antiphon.core.context import ContextTooLong, Window, fit_context
 from antiphon.core.effects import Effect, Generate, StopGenerating
 from antiphon.core.faults import Fault
 from antiphon.core.items import Entry, entry_from
+from antiphon.core.records import ContextCut
 from antiphon.core.response import Plan, Response
 from antiphon.core.settings import check_voice, one_modality, voice_name
 from antiphon.core.stage import Stage
@@ -31,7 +32,14 @@ from antiphon.core.usage import NO_TOKENS, Tokens, instruction_tokens
 from antiphon.protocol.client import ResponseOptions
 from antiphon.protocol.items import InputItem, ItemReference
 from antiphon.protocol.server import RateLimit, RateLimitsUpdated, ResponseError
-from antiphon.protocol.session import FunctionChoice, FunctionTool, Session, Tool, ToolChoice
+from antiphon.protocol.session import (
+    FunctionChoice,
+    FunctionTool,
+    Reasoning,
+    Session,
+    Tool,
+    ToolChoice,
+)
 
 MAX_OUT_OF_BAND = 16
 """Overflow policy: one more is refused."""
@@ -75,11 +83,15 @@ class Responses:
         session = self._check(in_conversation=in_conversation)
         entries = self._context(options.input)
         plan = self._plan(session, options, in_conversation=in_conversation)
+        window = self._stage.window if in_conversation else None
+        last_cut = self._stage.window.last_cut
         try:
-            context, seen = self._fit(plan, entries, session)
+            context, seen = self._fit(plan, entries, session, window)
         except ContextTooLong:
             self._refuse(plan, out)
             return
+        if (cut := self._stage.window.last_cut) is not None and cut is not last_cut:
+            self._stage.recorder.tell(ContextCut(cut), out)
         self._begin(plan.with_context(seen), out)
         out.append(
             Generate(
@@ -92,6 +104,9 @@ class Responses:
                 voice=plan.voice,
                 speed=plan.speed,
                 max_output_tokens=plan.max_output_tokens,
+                parallel_tool_calls=plan.parallel_tool_calls,
+                reasoning_effort=plan.reasoning_effort,
+                may_truncate=session.truncation != "disabled",
                 out_of_band=not plan.in_conversation,
             )
         )
@@ -105,7 +120,7 @@ class Responses:
         session = self._check(in_conversation=True)
         plan = self._plan(session, ResponseOptions(), in_conversation=True, engine_name=engine_name)
         try:
-            _, seen = self._fit(plan, list(self._stage.history), session)
+            _, seen = self._fit(plan, list(self._stage.history), session, None)
         except ContextTooLong:
             seen = NO_TOKENS  # What an engine leaves out of its own context, only it knows.
         self._begin(plan.with_context(seen), out)
@@ -132,7 +147,11 @@ class Responses:
         return session
 
     def _fit(
-        self, plan: Plan, entries: Sequence[Entry], session: Session
+        self,
+        plan: Plan,
+        entries: Sequence[Entry],
+        session: Session,
+        window: Window | None,
     ) -> tuple[list[Entry], Tokens]:
         fixed_tokens = instruction_tokens(plan.instructions, plan.tools)
         context, seen = fit_context(
@@ -141,6 +160,7 @@ class Responses:
             instruction_tokens=fixed_tokens,
             truncation=session.truncation,
             count=self._stage.history.tokens,
+            window=window,
         )
         return context, seen + Tokens(text=fixed_tokens)
 
@@ -185,6 +205,8 @@ class Responses:
         modality = one_modality(modalities)[0] if self._stage.terms.engine_speaks else "text"
         instructions = options.instructions
         response_id = self._stage.ids.new("resp")
+        parallel = (options.parallel_tool_calls, session.parallel_tool_calls)
+        reasoning = options.reasoning or session.reasoning or Reasoning()
         return Plan(
             id=response_id,
             engine_name=response_id if engine_name is None else engine_name,
@@ -197,6 +219,8 @@ class Responses:
             speed=(output and output.speed) or session.audio.output.speed,
             audio_format=(output and output.format) or session.audio.output.format,
             max_output_tokens=options.max_output_tokens or session.max_output_tokens,
+            parallel_tool_calls=next((p for p in parallel if isinstance(p, bool)), None),
+            reasoning_effort=reasoning.effort,
             metadata=options.metadata or None,
         )
 

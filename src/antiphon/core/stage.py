@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from antiphon.core.context import Window
 from antiphon.core.deadlines import Deadlines
 from antiphon.core.faults import Fault
 from antiphon.core.history import History
@@ -30,6 +31,7 @@ class Stage:
     history: History
     transcripts: Transcripts
     sounding: Sounding
+    window: Window
     used: Usage
     """By all responses so far."""
     voice_heard: bool = False
@@ -55,6 +57,7 @@ class Stage:
             history=history,
             transcripts=Transcripts(ids, history),
             sounding=ServerSounding(ids, history, deadlines) if on_server else ClientSounding(),
+            window=Window(None if past is None else past.cut),
             used=Usage() if past is None else past.used,
             voice_heard=past is not None and past.voice_heard,
         )

@@ -24,10 +24,12 @@ from antiphon.protocol.server import (
     TranscriptionFailed,
     TranscriptionUsage,
 )
-from antiphon.protocol.session import AnySession, Transcription, TranscriptionSession
-
-STREAMS_WHILE_SPOKEN = frozenset({"gpt-realtime-whisper", "gpt-live-transcribe", "antiphon-live"})
-"""Transcription models whose deltas may come before the turn is committed."""
+from antiphon.protocol.session import (
+    STREAMS_WHILE_SPOKEN,
+    AnySession,
+    Transcription,
+    TranscriptionSession,
+)
 
 
 class Knowing(Enum):

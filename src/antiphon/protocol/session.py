@@ -137,6 +137,10 @@ class TurnDetectionPatch(Struct, frozen=True):
 # --- Input -------------------------------------------------------------------
 
 
+STREAMS_WHILE_SPOKEN = frozenset({"gpt-realtime-whisper", "gpt-live-transcribe", "antiphon-live"})
+"""Transcription models whose deltas may come before the turn is committed."""
+
+
 class Transcription(Struct, frozen=True, omit_defaults=True):
     """Absent keys stay absent in the echo: Pipecat refuses ones that it does not know."""
 
@@ -209,8 +213,11 @@ class AudioPatch(Struct, frozen=True):
 # --- The session -------------------------------------------------------------
 
 
+ReasoningEffort = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
+
+
 class Reasoning(Struct, frozen=True, omit_defaults=True):
-    effort: Literal["none", "minimal", "low", "medium", "high", "xhigh"] | None = None
+    effort: ReasoningEffort | None = None
 
 
 DEFAULT_INSTRUCTIONS = (

@@ -18,6 +18,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 import msgspec
 from msgspec import Meta, Struct
 
+from antiphon.engines.cascade.stt.ears import DEFAULT_MODEL, RecognizerName
 from antiphon.errors import ConfigurationError
 from antiphon.server.toml_file import TomlFile, read_toml
 
@@ -119,12 +120,35 @@ class OfflineSettings(Struct, frozen=True, kw_only=True):
     voice: Annotated[str, Meta(description="Voice of sessions that name none.")] = "marin"
     stt_workers: Annotated[
         Annotated[int, Meta(ge=1)] | None,
-        Meta(description="Processes that recognise speech. Absent: one a core, four at most."),
+        Meta(
+            description="Turns that are recognised at the same time. Absent: one a core, "
+            "four at most."
+        ),
     ] = None
     agent: Annotated[
         str | None,
         Meta(description="Path of the agent script that the offline brain follows."),
     ] = None
+
+
+class SttSettings(Struct, frozen=True, kw_only=True):
+    """What recognises speech. Whisper needs the extra `speech`, which `make run` installs."""
+
+    recognizer: Annotated[
+        RecognizerName,
+        Meta(
+            description="`auto` is Whisper where it is installed, with pocketsphinx for what a "
+            "scripted agent expects, and pocketsphinx alone elsewhere."
+        ),
+    ] = "auto"
+    model: Annotated[
+        str,
+        Meta(
+            description="Which Whisper: `tiny.en` (English), `base` (99 languages, needs the "
+            "extra `speech-base`), or a folder with one for CTranslate2 (`model.bin`, "
+            "`config.json`, `vocabulary.json`)."
+        ),
+    ] = DEFAULT_MODEL
 
 
 class LlmSettings(Struct, frozen=True, kw_only=True):
@@ -138,6 +162,50 @@ class LlmSettings(Struct, frozen=True, kw_only=True):
     api_key_env: Annotated[
         str | None, Meta(description="Name of the environment variable that holds the key.")
     ] = None
+    context_tokens: Annotated[
+        int,
+        Meta(
+            ge=256,
+            description="Instructions and conversation that the model is sent, at four characters "
+            "a token; the oldest items beyond are left out. For a small model: its context less "
+            "the longest answer.",
+        ),
+    ] = 28_224
+    connect_timeout_s: Annotated[float, Meta(gt=0, description="To reach the server.")] = 5
+    first_token_timeout_s: Annotated[
+        float,
+        Meta(
+            gt=0,
+            description="The longest silence before the answer begins. Streamed reasoning begins "
+            "it; comments that keep the connection open are no silence.",
+        ),
+    ] = 30
+    idle_timeout_s: Annotated[
+        float, Meta(gt=0, description="The longest silence within the answer.")
+    ] = 15
+    retries: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=10,
+            description="How often a request is sent again that failed before its first token for "
+            "a reason that may pass (429, 5xx, no connection), after 0.3, 0.9, … s.",
+        ),
+    ] = 2
+    voice_hint: Annotated[
+        str | None,
+        Meta(
+            description="Added to the instructions of spoken answers. Absent: a request for plain "
+            "sentences; empty: nothing."
+        ),
+    ] = None
+    extra_body: Annotated[
+        dict[str, Any],
+        Meta(
+            description="Fields of every request, as `{ temperature = 0.6 }`; in the variable as "
+            "JSON. They overrule what Antiphon would send."
+        ),
+    ] = {}
 
 
 class WebRtcOptions(Struct, frozen=True, kw_only=True):
@@ -235,6 +303,7 @@ class Config(Struct, frozen=True, kw_only=True):
     models: dict[str, str] = {}
     """Model names and patterns to engines, in the order of the file."""
     offline: OfflineSettings = OfflineSettings()
+    stt: SttSettings = SttSettings()
     llm: LlmSettings = LlmSettings()
     webrtc: WebRtcOptions = WebRtcOptions()
     limits: LimitSettings = LimitSettings()
@@ -245,6 +314,7 @@ SECTIONS: dict[str, type[Struct]] = {
     "server": ServerSettings,
     "engine": EngineSettings,
     "offline": OfflineSettings,
+    "stt": SttSettings,
     "llm": LlmSettings,
     "webrtc": WebRtcOptions,
     "limits": LimitSettings,
@@ -346,7 +416,9 @@ class _Reader:
                 raw, source, strict = self._overrides[dotted], "command line", True
             elif variable in self._environ:
                 raw, source, strict = self._environ[variable], variable, False
-                if _is_list(field.type):
+                if _is_table(field.type):
+                    raw = _table_of(raw)
+                elif _is_list(field.type):
                     raw = [part.strip() for part in raw.split(",") if part.strip()]
             elif isinstance(table, dict) and field.name in table:
                 raw, source, strict = table[field.name], self._file.place(name, field.name), True
@@ -416,6 +488,18 @@ def kept_by_default(config: Config, environ: Mapping[str, str] | None = None) ->
 
 def _is_list(kind: Any) -> bool:
     return "tuple[" in str(kind)
+
+
+def _is_table(kind: Any) -> bool:
+    return "dict[" in str(kind)
+
+
+def _table_of(variable: str) -> Any:
+    """A table in a variable is JSON; what is none is refused with the other wrong values."""
+    try:
+        return msgspec.json.decode(variable)
+    except msgspec.DecodeError:
+        return variable
 
 
 def _decode_secret(kind: type, value: object) -> Secret:
@@ -493,6 +577,8 @@ def _problems_of_llm(llm: LlmSettings) -> Iterator[tuple[str, str]]:
             yield "llm.base_url", "a language model needs its name too: model in [llm]."
     elif llm.model or llm.api_key:
         yield "llm.model", "a language model needs its address too: base_url in [llm]."
+    if own := {"model", "messages", "stream", "tools"} & llm.extra_body.keys():
+        yield "llm.extra_body", f"'{min(own)}' is Antiphon's own to send; leave it out."
 
 
 def _problems_of_webrtc(webrtc: WebRtcOptions) -> Iterator[tuple[str, str]]:

@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import Struct
 
+from antiphon.engines.cascade.llm.chat_client import ChatSettings
+from antiphon.engines.cascade.llm.chat_messages import VOICE_HINT
 from antiphon.engines.cascade.llm.offline.brain import OfflineBrain
-from antiphon.engines.cascade.llm.openai_chat import ChatSettings, OpenAIChatBrain
+from antiphon.engines.cascade.llm.openai_chat import OpenAIChatBrain
 from antiphon.engines.cascade.offline import WITH_LANGUAGE_MODEL, offline_engine
+from antiphon.engines.cascade.stt.ears import Ears, find_ears
 from antiphon.engines.engine import Engine, VoiceDetector
 from antiphon.engines.registry import EngineRegistry
 from antiphon.engines.vad.silero import SileroDetector
@@ -49,6 +52,7 @@ class Wired(NamedTuple):
     api: Api
     identity: Identity | None
     """Its TLS certificate; None: plain HTTP."""
+    ears_warning: str | None = None
 
     @property
     def keeps(self) -> str:
@@ -60,29 +64,30 @@ class Wired(NamedTuple):
 
     def warnings(self) -> list[str]:
         """What works, and will not be liked."""
-        warning = None if self.identity is None else self.identity.warning(datetime.now(UTC))
-        return [] if warning is None else [warning]
+        expiry = None if self.identity is None else self.identity.warning(datetime.now(UTC))
+        return [warning for warning in (expiry, self.ears_warning) if warning is not None]
 
 
-def make_engines(config: Config) -> list[Engine]:
+def make_engines(config: Config, ears: Ears) -> list[Engine]:
     """All engines that this configuration allows; none is started.
 
     Raises:
         ConfigurationError: a part of one cannot be made.
     """
     workers = config.offline.stt_workers
-    llm = config.llm
-    if llm.base_url is not None:
-        chat = ChatSettings(
-            base_url=llm.base_url,
-            model=llm.model or "",
-            api_key="" if llm.api_key is None else llm.api_key.reveal(),
+    chat = chat_settings(config)
+    if chat is not None:
+        engine = offline_engine(
+            OpenAIChatBrain(chat),
+            description=WITH_LANGUAGE_MODEL.format(model=chat.model, hearing=ears.hearing),
+            ears=ears,
+            stt_workers=workers,
+            scripted=False,
         )
-        description = WITH_LANGUAGE_MODEL.format(model=chat.model)
-        return [offline_engine(OpenAIChatBrain(chat), description=description, stt_workers=workers)]
+        return [engine]
     agent = config.offline.agent
     brain = OfflineBrain() if agent is None else OfflineBrain.from_file(Path(agent))
-    return [offline_engine(brain, stt_workers=workers)]
+    return [offline_engine(brain, ears=ears, stt_workers=workers)]
 
 
 class Parts(Struct, frozen=True, kw_only=True):
@@ -121,6 +126,24 @@ def make_keeping(config: Config, parts: Parts) -> Keeping | None:
     )
 
 
+def chat_settings(config: Config) -> ChatSettings | None:
+    """The language model; None: the offline brain."""
+    llm = config.llm
+    if llm.base_url is None:
+        return None
+    return ChatSettings(
+        base_url=llm.base_url,
+        model=llm.model or "",
+        api_key="" if llm.api_key is None else llm.api_key.reveal(),
+        connect_timeout_s=llm.connect_timeout_s,
+        first_token_timeout_s=llm.first_token_timeout_s,
+        idle_timeout_s=llm.idle_timeout_s,
+        retries=llm.retries,
+        voice_hint=VOICE_HINT if llm.voice_hint is None else llm.voice_hint,
+        extra_body=llm.extra_body,
+    )
+
+
 def make_hub(config: Config, registry: EngineRegistry, parts: Parts) -> Hub:
     if parts.hub is not None:
         return parts.hub
@@ -141,12 +164,17 @@ def wire(config: Config, parts: Parts | None = None) -> Wired:
     """Put the parts together, with ``parts`` in place of those that ``config`` allows.
 
     Raises:
-        ConfigurationError: a model name leads to no engine, or TLS cannot be served.
+        ConfigurationError: a model name leads to no engine, TLS cannot be served, or a part
+            that is asked for by name is not there.
     """
     parts = parts or Parts()
     server, limits = config.server, config.limits
+    engines, warning = parts.engines, None
+    if engines is None:
+        ears = find_ears(config.stt.recognizer, config.stt.model)
+        engines, warning = make_engines(config, ears), ears.warning
     registry = EngineRegistry(
-        make_engines(config) if parts.engines is None else parts.engines,
+        engines,
         default=config.engine.default,
         models=config.models,
     )
@@ -169,7 +197,7 @@ def wire(config: Config, parts: Parts | None = None) -> Wired:
             heartbeat_s=limits.heartbeat_seconds,
         ),
     )
-    return Wired(config, registry, hub, api, tls_identity(config))
+    return Wired(config, registry, hub, api, tls_identity(config), warning)
 
 
 def tls_identity(config: Config) -> Identity | None:

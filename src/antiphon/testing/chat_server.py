@@ -28,6 +28,10 @@ class ChatAnswer(Struct, frozen=True, kw_only=True):
     """After ``body`` nothing more comes, and the connection stays open."""
     silent: bool = False
     """Not even the head of the answer comes."""
+    pause_s: float = 0.0
+    """Between the writes."""
+    drops: bool = False
+    """After ``body`` the connection is cut; without one, before the head of the answer."""
 
 
 class ChatServer:
@@ -36,6 +40,7 @@ class ChatServer:
     Attributes:
         requests: the bodies that came, decoded.
         authorizations: their ``Authorization`` headers.
+        hosts: the hosts that they were for; others than its own where it stands in for a proxy.
         left: how many clients went away while they were being answered.
     """
 
@@ -43,6 +48,7 @@ class ChatServer:
         self._answers = list(answers)
         self.requests: list[dict[str, Any]] = []
         self.authorizations: list[str | None] = []
+        self.hosts: list[str] = []
         self.connections: set[Any] = set()
         self.left = 0
         self.gone = asyncio.Event()
@@ -72,6 +78,7 @@ class ChatServer:
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         self.requests.append(await request.json())
         self.authorizations.append(request.headers.get("Authorization"))
+        self.hosts.append(request.host)
         self.connections.add(request.transport)
         self.asked.set()
         answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
@@ -85,14 +92,20 @@ class ChatServer:
     async def _stream(self, request: web.Request, answer: ChatAnswer) -> web.StreamResponse:
         if answer.silent:
             await self._closing.wait()
+        if answer.drops and not answer.body:
+            assert request.transport is not None
+            request.transport.close()
         response = web.StreamResponse(status=answer.status, headers=answer.headers)
         response.content_type = answer.content_type
         await response.prepare(request)
         start = 0
         for end in (*answer.cuts, len(answer.body)):
             await response.write(answer.body[start:end])
-            await asyncio.sleep(0)
+            await asyncio.sleep(answer.pause_s if end < len(answer.body) else 0)
             start = end
+        if answer.drops:
+            assert request.transport is not None
+            request.transport.abort()
         if answer.waits:
             await self._closing.wait()
         await response.write_eof()

@@ -37,8 +37,11 @@ class KnowingRecognizer:
         *,
         grammar: Grammar | None,
         language: str | None,  # noqa: ARG002
+        live: bool = False,
     ) -> KnowingRecognition:
-        recognition = KnowingRecognition(report, grammar, self._texts.pop(0) if self._texts else "")
+        recognition = KnowingRecognition(
+            report, grammar, self._texts.pop(0) if self._texts else "", live=live
+        )
         self.begun.append(recognition)
         return recognition
 
@@ -46,10 +49,13 @@ class KnowingRecognizer:
 
 
 class KnowingRecognition:
-    def __init__(self, report: Report, grammar: Grammar | None, text: str) -> None:
+    def __init__(
+        self, report: Report, grammar: Grammar | None, text: str, *, live: bool = False
+    ) -> None:
         self._report = report
         self._text = text
         self.grammar = grammar
+        self.live = live
         self.pcm = b""
         self.cancelled = False
 

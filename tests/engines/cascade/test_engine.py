@@ -3,6 +3,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 
+import pytest
+
 from antiphon.core.causes import (
     EngineCalled,
     EngineFailed,
@@ -26,7 +28,7 @@ from antiphon.core.effects import (
     TurnCommitted,
 )
 from antiphon.engines.cascade.engine import CascadeEngine, CascadeSession
-from antiphon.engines.cascade.hearing import COMPLETE, UNFINISHED
+from antiphon.engines.cascade.hearing import COMPLETE, UNDECIDED, UNFINISHED
 from antiphon.engines.cascade.news import MAX_WAITING
 from antiphon.engines.cascade.parts import CallTool, SayText, Thinking, Thought
 from antiphon.errors import EngineUnavailable
@@ -165,6 +167,34 @@ async def test_stable_words_grow_and_the_words_tell_whether_they_are_all() -> No
         TurnJudged("item_1", COMPLETE),
         TurnJudged("item_1", 0.6),
     ]
+
+
+async def test_a_full_stop_after_half_a_sentence_ends_nothing() -> None:
+    cascade = Cascade()
+    cascade.session.send(TurnBegan("item_1", 0))
+    turn = cascade.recognizer.begun[0]
+    turn.partial("I would like to book a room and.")
+    turn.partial("I would like to book a room.")
+    assert await cascade.news(TurnJudged, 2) == [
+        TurnJudged("item_1", UNFINISHED),
+        TurnJudged("item_1", UNDECIDED),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("transcription", "live"),
+    [(None, False), ("whisper-1", False), ("gpt-realtime-whisper", True), ("antiphon-live", True)],
+)
+async def test_words_are_wanted_while_spoken_by_who_shows_them_then(
+    transcription: str | None, live: bool
+) -> None:
+    cascade = Cascade()
+    wanted = Transcription(model=transcription) if transcription else None
+    audio = Audio(input=AudioInput(transcription=wanted))
+    session = Session(id="sess_1", model="m", expires_at=0, audio=audio)
+    cascade.session.send(Configure(session))
+    cascade.session.send(TurnBegan("item_1", 0))
+    assert cascade.recognizer.begun[0].live is live
 
 
 async def test_a_function_call_comes_after_what_was_said_before_it() -> None:

@@ -22,7 +22,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from antiphon.transports.webrtc.rtp import is_rtcp
+from antiphon.transports.rtp.packets import is_rtcp
 
 SEED = 20
 

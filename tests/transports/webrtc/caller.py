@@ -16,7 +16,7 @@ import msgspec
 from aiohttp import ClientSession
 from msgspec import Struct
 
-from antiphon.transports.webrtc.rtcp import CallQuality
+from antiphon.transports.rtp.rtcp import CallQuality
 from tests.recordings import at_24khz
 from tests.transports.webrtc.client import Client
 from tests.transports.webrtc.served_calls import Answered, ServedCalls

@@ -8,7 +8,6 @@ import pytest
 from antiphon.runtime.hub import Hub
 from antiphon.transports.webrtc.calls import Calls
 from antiphon.transports.webrtc.settings import WebRtcSettings
-from tests.recordings import at_24khz
 from tests.transports.webrtc.client import LOCALHOST, SayingEngine
 
 
@@ -18,12 +17,6 @@ def _without_a_network(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         aioice.ice, "get_host_addresses", lambda use_ipv4, use_ipv6: list(LOCALHOST)
     )
-
-
-@pytest.fixture(scope="session")
-def speech() -> bytes:
-    """What the assistant says: two seconds."""
-    return at_24khz("harvard_s2_4")
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 from aiohttp import ClientSession, FormData
 
+from antiphon.transports.rtp.rtcp import CallQuality
 from antiphon.transports.webrtc.calls import Answer
-from antiphon.transports.webrtc.rtcp import CallQuality
 from tests import desk
 
 

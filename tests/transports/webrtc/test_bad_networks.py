@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from aiohttp import ClientSession
 
-from antiphon.transports.webrtc.rtcp import CallQuality
+from antiphon.transports.rtp.rtcp import CallQuality
 from tests.desk import BOOKING, STORY, TODAY
 from tests.recordings import at_24khz
 from tests.server_process import ServerProcess

@@ -12,7 +12,12 @@ from antiphon.protocol.server import (
     SessionUpdated,
 )
 from antiphon.protocol.session import FunctionTool, Session
-from antiphon.transports.webrtc.channel import MAX_QUEUED_BYTES, TRY_AGAIN_LATER, EventsChannel
+from antiphon.transports.webrtc.channel import (
+    MAX_KEPT_BYTES,
+    MAX_QUEUED_BYTES,
+    TRY_AGAIN_LATER,
+    EventsChannel,
+)
 
 
 class ListWire:
@@ -45,6 +50,17 @@ class Case:
 
 def cleared(number: int) -> ServerEvent:
     return InputAudioBufferCleared(event_id=f"event_{number}")
+
+
+def delta(number: int, text: str) -> ServerEvent:
+    return ResponseOutputTextDelta(
+        event_id=f"event_{number}",
+        response_id="resp_1",
+        item_id="item_1",
+        output_index=0,
+        content_index=0,
+        delta=text,
+    )
 
 
 def test_events_wait_for_the_channel_and_keep_their_order() -> None:
@@ -87,25 +103,32 @@ def test_a_session_with_too_many_tools_comes_without_their_descriptions() -> Non
     assert "description" not in event["session"]["tools"][0]
 
 
-def test_what_cannot_be_shortened_is_left_out_and_the_call_goes_on() -> None:
+def test_a_channel_that_closes_before_it_is_used_loses_nothing() -> None:
     case = Case()
     case.channel.opened()
-    long = ResponseOutputTextDelta(
-        event_id="event_1",
-        response_id="resp_1",
-        item_id="item_1",
-        output_index=0,
-        content_index=0,
-        delta="x" * 2000,
-    )
-    case.channel.send(long)
+    case.channel.send(cleared(1))
+    case.channel.lost()
     case.channel.send(cleared(2))
-    assert [e["event_id"] for e in case.wire.events] == ["event_2"]
-    unbounded = Case(max_message_bytes=None)
-    unbounded.channel.opened()
-    unbounded.channel.send(long)
-    assert len(unbounded.wire.texts) == 1
-    assert not case.closed
+    assert len(case.wire.texts) == 1
+    case.wire.texts.clear()
+    case.channel.opened()  # another one
+    case.channel.send(cleared(3))
+    case.channel.settled()
+    case.channel.send(cleared(4))
+    assert [e["event_id"] for e in case.wire.events] == [f"event_{i}" for i in (1, 2, 3, 4)]
+
+
+def test_what_waits_for_a_channel_is_bounded_and_the_client_is_told() -> None:
+    case = Case(max_message_bytes=None)
+    for number in range(40):
+        case.channel.send(delta(number, "x" * 60_000))
+    assert case.channel.queued_bytes <= MAX_KEPT_BYTES
+    assert not case.closed, "a channel that never opens ends no call"
+    case.channel.opened()
+    *kept, told = case.wire.events
+    assert [event["event_id"] for event in kept] == [f"event_{i}" for i in range(len(kept))]
+    assert told["error"]["code"] == "events_left_out"
+    assert f"last {40 - len(kept)} events" in told["error"]["message"]
 
 
 def test_a_slow_reader_is_closed_once() -> None:

@@ -25,7 +25,7 @@ from antiphon.engines.cascade.news import NewsQueue
 from antiphon.engines.cascade.parts import Brain, Grammar, Recognizer, Synthesizer
 from antiphon.engines.engine import Abilities
 from antiphon.protocol.items import InputAudio, Item, Message
-from antiphon.protocol.session import AnySession, Session
+from antiphon.protocol.session import STREAMS_WHILE_SPOKEN, AnySession, Session, Transcription
 
 log = logging.getLogger(__name__)
 
@@ -118,7 +118,23 @@ class CascadeSession:
     # --- The user ------------------------------------------------------------
 
     def _begin_turn(self, item_id: str, pcm: bytes) -> None:
-        self._hearing.begin(item_id, pcm, grammar=self._expected(), language=self._language)
+        wanted = self._transcription
+        self._hearing.begin(
+            item_id,
+            pcm,
+            grammar=self._expected(),
+            language=self._language,
+            live=wanted is not None and wanted.model in STREAMS_WHILE_SPOKEN,
+        )
+
+    @property
+    def _transcription(self) -> Transcription | None:
+        return self._session.audio.input.transcription if self._session else None
+
+    @property
+    def _language(self) -> str | None:
+        wanted = self._transcription
+        return wanted.language if wanted else None
 
     def _expected(self) -> Grammar | None:
         session = self._session
@@ -133,11 +149,6 @@ class CascadeSession:
                 tool_choice=session.tool_choice,
             )
         )
-
-    @property
-    def _language(self) -> str | None:
-        wanted = self._session.audio.input.transcription if self._session else None
-        return wanted.language if wanted else None
 
     # --- The answer ----------------------------------------------------------
 

@@ -19,12 +19,16 @@ COMPLETE, UNDECIDED, UNFINISHED, NOTHING_YET = 0.9, 0.6, 0.2, 0.5
 """How likely the words so far are all: a sentence of the grammar; some words; words that
 cannot end a sentence; no words."""
 _UNFINISHED = re.compile(
-    r"\b(?:a|an|the|and|or|but|so|because|if|to|of|for|with|at|in|on|my|your|um|uh|er|is|are|i)$"
+    r"\b(?:a|an|the|and|or|but|so|because|if|to|of|for|with|at|in|on|my|your|um|uh|er|is|are|i)\W*$",
+    re.IGNORECASE,
 )
 
 
 def completeness(transcript: Transcript) -> float:
-    """How likely the user has said all, from the words alone."""
+    """How likely the user has said all, from the words alone.
+
+    A recogniser's full stop says nothing: it writes one after half a sentence too.
+    """
     if transcript.complete:
         return COMPLETE
     text = transcript.text.strip()
@@ -44,6 +48,7 @@ class Turn:
         *,
         grammar: Grammar | None,
         language: str | None,
+        live: bool,
     ) -> None:
         self.item_id = item_id
         self.text: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -51,7 +56,7 @@ class Turn:
         self._told = ""
         self._judged = NOTHING_YET
         self._recognition: Recognition = recognizer.begin(
-            self._report, grammar=grammar, language=language
+            self._report, grammar=grammar, language=language, live=live
         )
 
     def feed(self, pcm: bytes) -> None:
@@ -96,10 +101,23 @@ class Hearing:
         self._committed: dict[str, Turn] = {}
 
     def begin(
-        self, item_id: str, pcm: bytes, *, grammar: Grammar | None, language: str | None
+        self,
+        item_id: str,
+        pcm: bytes,
+        *,
+        grammar: Grammar | None,
+        language: str | None,
+        live: bool,
     ) -> None:
         self.drop()
-        self._open = Turn(item_id, self._recognizer, self._news, grammar=grammar, language=language)
+        self._open = Turn(
+            item_id,
+            self._recognizer,
+            self._news,
+            grammar=grammar,
+            language=language,
+            live=live,
+        )
         self._open.feed(pcm)
 
     def hear(self, pcm: bytes) -> None:

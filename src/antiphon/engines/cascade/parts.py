@@ -40,7 +40,7 @@ class Transcript(Struct, frozen=True):
     """What was recognised so far, or in the end."""
 
     text: str
-    """Lower-case words; "" where nothing was understood."""
+    """As one would write it, or lower-case words; "" where nothing was understood."""
     final: bool
     stable_chars: int = 0
     """``text[:stable_chars]`` will not change any more."""
@@ -77,10 +77,18 @@ class Recognizer(Protocol):
     async def start(self) -> None: ...
 
     def begin(
-        self, report: Report, *, grammar: Grammar | None, language: str | None
+        self,
+        report: Report,
+        *,
+        grammar: Grammar | None,
+        language: str | None,
+        live: bool = False,
     ) -> Recognition:
         """Begin a turn.  A recogniser that fails reports a final, empty transcript
         after logging why; it never raises here.
+
+        ``live``: somebody reads the words while they are spoken.  Otherwise a recogniser
+        need not look for them before there is a pause.
         """
         ...
 

@@ -89,6 +89,10 @@ class WorkerEnd(Generic[Message]):
         """Blocks while the pipe is full.  Our parent always reads."""
         self._write(frame(job, message))
 
+    def post(self, job: int, message: Message) -> None:
+        """From any thread of the worker: as if ``message`` had come in."""
+        self._inbox.put((job, message))
+
     def receive(self, timeout_s: float | None = None) -> tuple[int, Message] | None:
         """Wait for the next command; None when none came in ``timeout_s``."""
         try:

@@ -36,6 +36,13 @@ _STEADY_S = 10.0
 _LONGEST_PAUSE_S = 10.0
 _STOP_S = 1.0
 _STDERR_TAIL_BYTES = 4096
+_ENVIRONMENT = {
+    # One thread a computation: the pool is what uses the cores.
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    # glibc's heaps of its own for each thread keep what another could use.
+    "MALLOC_ARENA_MAX": "1",
+}
 
 
 class Job(Generic[News]):
@@ -276,8 +283,7 @@ class WorkerPool(Generic[News]):
             *self._command,
             # A session of its own: the terminal's Ctrl-C and hang-up reach us alone.
             start_new_session=True,
-            # One thread each: the pool is what uses the cores.
-            env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+            env={**os.environ, **_ENVIRONMENT},
         )
 
     async def _keep(self, place: _Place[News]) -> None:

@@ -15,10 +15,11 @@ from antiphon.errors import AntiphonError
 from antiphon.protocol.dialect import GA, Dialect
 from antiphon.protocol.session import SessionPatch
 from antiphon.runtime.hub import Hub, SessionKind
+from antiphon.transports.rtp.clock import PacingClock
 from antiphon.transports.webrtc.call import Call
 from antiphon.transports.webrtc.candidates import NoPortFree
-from antiphon.transports.webrtc.clock import PacingClock
-from antiphon.transports.webrtc.offer import OfferError
+from antiphon.transports.webrtc.offer import OfferError, read_offer
+from antiphon.transports.webrtc.peer import Peer
 from antiphon.transports.webrtc.settings import WebRtcSettings
 
 __all__ = ["Answer", "Call", "Calls", "NoPortFree", "OfferError", "TooManyCalls"]
@@ -47,10 +48,12 @@ class Calls:
         self._settings = settings or WebRtcSettings()
         self._clock = PacingClock()
         self._calls: dict[str, Call] = {}
+        self._offered = 0
+        """Offers that are being looked at: calls to be."""
 
     @property
     def calls(self) -> Collection[Call]:
-        """Those that hold anything, from the offer to the last byte freed."""
+        """Those that hold anything, until the last byte is freed."""
         return self._calls.values()
 
     def get(self, call_id: str) -> Call | None:
@@ -68,7 +71,7 @@ class Calls:
         dialect: Dialect = GA,
         past: Past | None = None,
     ) -> Answer:
-        """Open a session and begin a call to it; ``may_send`` as in `LiveSession.attach`.
+        """Open a session and begin a call to it; ``may_send`` as in `SessionDoor.attach`.
 
         ``dialect`` is that of the data channel; ``past`` as in `Hub.open`.
 
@@ -77,13 +80,10 @@ class Calls:
             TooManyCalls, NoPortFree: try again later.
             EngineUnavailable, Fault: as `Hub.open`.
         """
-        if len(self._calls) >= self._settings.max_calls:
+        if len(self._calls) + self._offered >= self._settings.max_calls:
             raise TooManyCalls(f"All {self._settings.max_calls} calls are taken.")
-        call_id = "rtc_" + "".join(secrets.choice(_ALPHABET) for _ in range(24))
-        call = Call(call_id, self._clock, self._settings, dialect, self._on_end)
-        self._calls[call_id] = call
+        call = await self._offered_by(offer_sdp, dialect)
         try:
-            await call.take_offer(offer_sdp)
             session = self._hub.open(
                 kind=kind,
                 model=model,
@@ -97,7 +97,22 @@ class Calls:
         except BaseException:  # Also where whoever asked is gone (cancelled).
             call.hang_up("it could not be answered")
             raise
-        return Answer(call_id, sdp)
+        return Answer(call.id, sdp)
+
+    async def _offered_by(self, offer_sdp: str, dialect: Dialect) -> Call:
+        self._offered += 1
+        try:
+            peer = await Peer.offered(read_offer(offer_sdp), self._settings)
+        finally:
+            self._offered -= 1
+        call_id = "rtc_" + "".join(secrets.choice(_ALPHABET) for _ in range(24))
+        try:
+            call = Call(call_id, peer, self._clock, self._settings, dialect, self._on_end)
+        except BaseException:
+            await peer.close()
+            raise
+        self._calls[call_id] = call
+        return call
 
     def hang_up(self, call_id: str) -> bool:
         """Whether there was such a call, still up."""

@@ -89,12 +89,28 @@ async def _open(
     opened = _bind(address, settings)
     if opened is None:
         return None
-    _, protocol = await asyncio.get_running_loop().create_datagram_endpoint(
-        lambda: StunProtocol(connection), sock=opened
+    loop = asyncio.get_running_loop()
+    opening = loop.create_task(
+        loop.create_datagram_endpoint(lambda: StunProtocol(connection), sock=opened)
     )
+    try:
+        # Whoever asked may leave in the middle: uvloop would then forget the socket, open.
+        _, protocol = await asyncio.shield(opening)
+    except BaseException:
+        opening.add_done_callback(lambda _: _close(opening, opened))
+        raise
     host, port = opened.getsockname()[:2]
     protocol.local_candidate = _candidate("host", host, port)
     return protocol
+
+
+def _close(
+    opening: asyncio.Task[tuple[asyncio.DatagramTransport, StunProtocol]], opened: socket.socket
+) -> None:
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result()[0].close()
+    else:
+        opened.close()
 
 
 def _bind(address: str, settings: WebRtcSettings) -> socket.socket | None:

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import logging
-from collections import deque
+import secrets
 from collections.abc import Callable
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
-import msgspec
-
+from antiphon.errors import ProtocolError
+from antiphon.protocol.client import ClientEvent
+from antiphon.protocol.codec import encode_server_event
 from antiphon.protocol.dialect import GA, Dialect
-from antiphon.protocol.server import ServerEvent
+from antiphon.protocol.server import Error, ErrorDetail, ServerEvent
+from antiphon.transports.webrtc.fitting import fitting
 
 log = logging.getLogger(__name__)
 
+MAX_MESSAGE_BYTES: Final = 262_144
+"""Of an event from the client: what our answers announce."""
 MAX_QUEUED_BYTES: Final = 8 * 1024 * 1024
 """Not yet taken by SCTP.  Above, the slow reader's call is ended."""
+MAX_KEPT_BYTES: Final = 1024 * 1024
+"""Of events that wait for a channel."""
 TRY_AGAIN_LATER: Final = 1013
 
 
@@ -31,11 +37,14 @@ class Wire(Protocol):
 
 
 class EventsChannel:
-    """Keeps events until the client's channel is open; then they leave in order.
+    """Keeps events until it is certain where the client wants them; then they leave in order.
+
+    A channel that is open may turn out to be another one than that of the events (`Channels`);
+    what was sent there leaves again by the next that opens.
 
     Args:
         max_message_bytes: what the peer takes at once; None: anything.  More would make the
-            stack refuse it, or close the channel, so longer events are trimmed or left out.
+            stack refuse it, or close the channel, so longer events are shortened.
         expected: whether a channel was offered; without one, events go nowhere.
         on_close: the session wants the call ended, with a WebSocket close code and why.
     """
@@ -56,9 +65,9 @@ class EventsChannel:
         self._max_message_bytes = max_message_bytes
         self._on_close = on_close
         self.is_expected = expected
-        self._early: deque[str] = deque()
-        self._early_bytes = 0
+        self._kept = _Kept()
         self._open = False
+        self._settled = False
         self._closed = False
 
     @property
@@ -71,34 +80,52 @@ class EventsChannel:
 
     @property
     def queued_bytes(self) -> int:
-        return self._early_bytes + self._wire.queued_bytes
+        return self._wire.queued_bytes if self._open else self._kept.size_bytes
 
     def send(self, event: ServerEvent) -> None:
         if self.is_expected:
-            for message in self._dialect.encode(event):
-                self._send_message(message)
+            for whole in self._dialect.encode(event):
+                for message in fitting(whole, self._max_message_bytes):
+                    self._send_message(message)
 
     def _send_message(self, message: bytes) -> None:
         if self._closed:
             return
-        data: bytes | None = message
-        if self._max_message_bytes is not None and len(message) > self._max_message_bytes:
-            data = self._shortened(message)
-        if data is None:
-            return
-        if self.queued_bytes + len(data) > MAX_QUEUED_BYTES:
+        if self._open and self.queued_bytes + len(message) > MAX_QUEUED_BYTES:
             self.close(TRY_AGAIN_LATER, "The client reads too slowly.")
-        elif self._open:
-            self._wire.send_text(data.decode())
-        else:
-            self._early.append(data.decode())
-            self._early_bytes += len(data)
+            return
+        if not self._settled:
+            self._kept.add(message)
+        if self._open:
+            self._wire.send_text(message.decode())
+
+    def read(self, data: str | bytes) -> ClientEvent:
+        """Raises ProtocolError."""
+        if len(data) > MAX_MESSAGE_BYTES:
+            raise ProtocolError(
+                "invalid_event",
+                f"The message is longer than {MAX_MESSAGE_BYTES} bytes, which is what the"
+                " answer's max-message-size allows.",
+            )
+        return self._dialect.decode(data)
 
     def opened(self) -> None:
+        """A channel has opened that nothing was sent on yet."""
         self._open = True
-        while self._early:
-            self._wire.send_text(self._early.popleft())
-        self._early_bytes = 0
+        for message in self._kept.messages:
+            self._wire.send_text(message.decode())
+        if self._kept.left_out:
+            log.warning("connection %s: %d events did not wait", self._id, self._kept.left_out)
+            self._wire.send_text(_left_out(self._kept.left_out).decode())
+
+    def settled(self) -> None:
+        """It is the one that the client uses."""
+        self._settled = True
+        self._kept = _Kept()
+
+    def lost(self) -> None:
+        """It has closed, and was not the one."""
+        self._open = False
 
     def close(self, code: int, reason: str) -> None:
         if not self._closed:
@@ -109,28 +136,29 @@ class EventsChannel:
         if self._open:
             await self._wire.writable()
 
-    def _shortened(self, message: bytes) -> bytes | None:
-        assert self._max_message_bytes is not None
-        event: dict[str, Any] = msgspec.json.decode(message)
-        kind = event["type"]
-        for shorten in (_without_audio, _without_descriptions):
-            data = msgspec.json.encode(shorten(event))
-            if len(data) <= self._max_message_bytes:
-                log.info("connection %s: %s was sent in short", self._id, kind)
-                return data
-        log.warning("connection %s: %s is too long for the peer: left out", self._id, kind)
-        return None
+
+class _Kept:
+    """Events for a channel that may still open.  Overflow: the newest are left out, and counted;
+    the client is told.
+    """
+
+    def __init__(self) -> None:
+        self.messages: list[bytes] = []
+        self.size_bytes = 0
+        self.left_out = 0
+
+    def add(self, message: bytes) -> None:
+        if self.left_out or self.size_bytes + len(message) > MAX_KEPT_BYTES:
+            self.left_out += 1
+        else:
+            self.messages.append(message)
+            self.size_bytes += len(message)
 
 
-def _without_audio(event: dict[str, Any]) -> dict[str, Any]:
-    item = event.get("item")
-    for part in item.get("content", ()) if isinstance(item, dict) else ():
-        part.pop("audio", None)
-    return event
-
-
-def _without_descriptions(event: dict[str, Any]) -> dict[str, Any]:
-    _without_audio(event)
-    for tool in (event.get("session") or {}).get("tools") or ():
-        tool.pop("description", None)
-    return event
+def _left_out(count: int) -> bytes:
+    error = ErrorDetail(
+        type="server_error",
+        code="events_left_out",
+        message=f"The data channel opened late: the last {count} events before were not kept.",
+    )
+    return encode_server_event(Error(event_id=f"event_{secrets.token_hex(8)}", error=error))

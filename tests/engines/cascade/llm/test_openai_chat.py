@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
 import socket
 from collections.abc import AsyncIterator
@@ -11,10 +12,11 @@ import msgspec
 import pytest
 
 from antiphon.core.effects import Generate
-from antiphon.engines.cascade.llm.openai_chat import ChatSettings, OpenAIChatBrain
+from antiphon.engines.cascade.llm.chat_client import ChatSettings, proxy_of
+from antiphon.engines.cascade.llm.openai_chat import OpenAIChatBrain
 from antiphon.engines.cascade.parts import CallTool, SayText, Thinking, Thought
 from antiphon.errors import ConfigurationError, EngineUnavailable
-from antiphon.protocol.items import InputText, Message
+from antiphon.protocol.items import InputText, Message, OutputText
 from antiphon.protocol.session import FunctionTool
 from antiphon.testing.chat_server import (
     ChatAnswer,
@@ -31,11 +33,24 @@ REQUEST = Generate(
 )
 
 
+class WaitingServer(ChatServer):
+    """Keeps how long its client waits between requests; the client does not really."""
+
+    def __init__(self, *answers: ChatAnswer) -> None:
+        super().__init__(*answers)
+        self.waits: list[float] = []
+
+    async def sleep(self, seconds: float) -> None:
+        self.waits.append(seconds)
+
+
 @contextlib.asynccontextmanager
-async def talking(*answers: ChatAnswer, **settings: Any) -> AsyncIterator[tuple[ChatServer, Any]]:
-    async with ChatServer(*answers) as server:
+async def talking(
+    *answers: ChatAnswer, **settings: Any
+) -> AsyncIterator[tuple[WaitingServer, Any]]:
+    async with WaitingServer(*answers) as server:
         options = {"base_url": server.base_url, "model": "m", "api_key": SECRET, **settings}
-        brain = OpenAIChatBrain(ChatSettings(**options))
+        brain = OpenAIChatBrain(ChatSettings(**options), sleep=server.sleep, random=lambda: 1.0)
         await brain.start()
         try:
             yield server, brain.open("sess")
@@ -149,28 +164,6 @@ async def test_a_connection_is_kept_for_the_next_answer() -> None:
         assert len(server.connections) == 1
 
 
-@pytest.mark.parametrize(
-    ("field", "words"),
-    [
-        ("stream_options", "unknown field: stream_options"),
-        ("max_tokens", "Unsupported parameter: 'max_tokens'"),
-    ],
-)
-async def test_a_field_that_the_server_does_not_take_is_left_out_from_then_on(
-    field: str, words: str
-) -> None:
-    refusal = ChatAnswer(status=400, body=words.encode(), content_type="application/json")
-    answer = ChatAnswer(body=events(text_chunks("Fine.")))
-    request = Generate(response_id="r", items=REQUEST.items, max_output_tokens=50)
-    async with talking(refusal, answer) as (server, mind):
-        assert said(await thoughts(mind, request)) == "Fine."
-        assert said(await thoughts(mind, request)) == "Fine."
-    assert [field in body for body in server.requests] == [True, False, False]
-    assert server.requests[1].get("max_completion_tokens") == (
-        50 if field == "max_tokens" else None
-    )
-
-
 async def test_a_server_that_does_not_stream_is_understood() -> None:
     whole = b'{"choices":[{"message":{"content":"At once."},"finish_reason":"stop"}]}'
     answer = ChatAnswer(body=whole, cuts=(20,), content_type="application/json")
@@ -185,26 +178,30 @@ async def test_an_answer_that_never_says_done_is_whole_after_its_reason() -> Non
 
 
 PART = events(text_chunks("Begun", finish_reason=None), done=False)
+PAGE = ChatAnswer(body=b"<!doctype html><p>Open WebUI</p>", content_type="text/html")
 FAILURES = {
-    "no key": (ChatAnswer(status=401, body=SECRET.encode()), "refused our key (HTTP 401)"),
-    "no model": (ChatAnswer(status=404), "check llm.model and llm.base_url"),
-    "busy": (ChatAnswer(status=429, headers={"Retry-After": "7"}), "busy (HTTP 429)"),
+    "no key": (ChatAnswer(status=401, body=SECRET.encode()), "refused our key"),
+    "no address": (ChatAnswer(status=404), "check llm.base_url"),
+    "busy": (ChatAnswer(status=429, headers={"Retry-After": "7"}), "is busy"),
     "broken": (ChatAnswer(status=503), "failed (HTTP 503)"),
-    "too long": (
-        ChatAnswer(status=400, body=b'{"error":{"code":"context_length_exceeded"}}'),
-        "too long for the model",
-    ),
     "bad request": (ChatAnswer(status=400, body=PROMPT.encode()), "refused the request"),
     "redirect": (ChatAnswer(status=307, headers={"Location": "http://x/"}), "sent us elsewhere"),
     "no json": (ChatAnswer(body=b"data: <html>\n\n"), "no chat-completions stream"),
-    "html": (ChatAnswer(body=b"<html></html>", content_type="text/html"), "broke the answer off"),
+    "html": (PAGE, "is not an API at this address; check llm.base_url"),
+    "text": (ChatAnswer(body=b"It works!"), "is not an API at this address"),
     "error inside": (
-        ChatAnswer(body=PART + events([{"error": {"message": PROMPT}}])),
-        "reported an error",
+        ChatAnswer(body=PART + events([{"error": {"message": f"bad: {PROMPT}"}}])),
+        "failed: bad: …",
+    ),
+    "error as json": (
+        ChatAnswer(body=b'{"error": "overloaded"}', content_type="application/json"),
+        "failed: overloaded",
     ),
     "broken off": (ChatAnswer(body=PART), "broke the answer off"),
+    "cut": (ChatAnswer(body=PART, drops=True), "broke the answer off"),
+    "empty": (ChatAnswer(), "broke the answer off"),
     "endless": (ChatAnswer(body=b"data: " + b"x" * (2 << 20)), "more than 1 MiB"),
-    "silent": (ChatAnswer(silent=True), "did not begin to answer in time"),
+    "silent": (ChatAnswer(silent=True), "did not answer in time"),
     "no first token": (ChatAnswer(waits=True), "did not answer in time"),
     "stopped": (ChatAnswer(body=PART, waits=True), "stopped in the middle"),
 }
@@ -224,14 +221,223 @@ async def test_failures_are_told_without_the_key_or_the_prompt(
     for told in (str(caught.value), caplog.text):
         assert SECRET not in told
         assert PROMPT not in told
+    assert words in caplog.text
     assert caught.value.retry_after_s == (7 if kind == "busy" else None)
+
+
+# --- Asking again --------------------------------------------------------------
+
+FINE = ChatAnswer(body=events(text_chunks("Fine.")))
+BUSY = ChatAnswer(status=429)
+
+
+@pytest.mark.parametrize(
+    ("first", "waits"),
+    [
+        ([BUSY], [0.3]),
+        ([ChatAnswer(status=503), ChatAnswer(status=500)], [0.3, 0.9]),
+        ([ChatAnswer(status=429, headers={"Retry-After": "2"})], [2.0]),
+        ([ChatAnswer(body=events([{"error": {"code": 502, "message": "x"}}]))], [0.3]),
+        ([ChatAnswer()], [0.3]),
+        ([ChatAnswer(drops=True)], []),  # A kept connection that was closed: at once.
+        ([ChatAnswer(drops=True), ChatAnswer(drops=True)], [0.3]),
+    ],
+)
+async def test_what_failed_for_the_moment_is_asked_again_after_a_while(
+    first: list[ChatAnswer], waits: list[float]
+) -> None:
+    async with talking(*first, FINE) as (server, mind):
+        assert said(await thoughts(mind)) == "Fine."
+    assert server.waits == pytest.approx(waits)
+    assert all(body == server.requests[0] for body in server.requests)
+
+
+@pytest.mark.parametrize(
+    ("answer", "requests"),
+    [
+        (BUSY, 3),
+        (ChatAnswer(status=429, headers={"Retry-After": "60"}), 1),
+        (ChatAnswer(status=429, body=b'{"error":{"code":"insufficient_quota"}}'), 1),
+        (ChatAnswer(status=401), 1),
+        (ChatAnswer(body=PART), 1),
+    ],
+)
+async def test_there_is_an_end_to_it_and_nothing_is_said_twice(
+    answer: ChatAnswer, requests: int
+) -> None:
+    async with talking(answer) as (server, mind):
+        with pytest.raises(EngineUnavailable):
+            await thoughts(mind)
+    assert len(server.requests) == requests
+
+
+async def test_nothing_is_asked_again_where_the_operator_does_not_want_it() -> None:
+    async with talking(BUSY, FINE, retries=0) as (server, mind):
+        with pytest.raises(EngineUnavailable):
+            await thoughts(mind)
+    assert len(server.requests) == 1
+
+
+async def test_a_good_answer_waits_for_nothing() -> None:
+    async with talking(FINE) as (server, mind):
+        await thoughts(mind)
+    assert (server.waits, len(server.requests)) == ([], 1)
+
+
+# --- What servers refuse --------------------------------------------------------
+
+LIMITED = Generate(response_id="r", items=REQUEST.items, max_output_tokens=50)
+
+
+def refusing(message: str, status: int = 400, **error: Any) -> ChatAnswer:
+    body = json.dumps({"error": {"message": message, **error}}).encode()
+    return ChatAnswer(status=status, body=body, content_type="application/json")
+
+
+async def test_a_quirk_is_learned_once_for_this_server_and_logged_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    refusal = refusing("Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead.")
+    async with talking(refusal, FINE) as (server, mind):
+        for _ in range(3):
+            assert said(await thoughts(mind, LIMITED)) == "Fine."
+    names = [next(key for key in body if key.startswith("max")) for body in server.requests]
+    assert names == ["max_tokens", *["max_completion_tokens"] * 3]
+    assert caplog.text.count("takes max_completion_tokens in place of max_tokens") == 1
+    async with talking(FINE) as (other, mind):
+        await thoughts(mind, LIMITED)
+    assert other.requests[0]["max_tokens"] == 50
+
+
+async def test_a_value_that_is_too_large_says_nothing_about_the_field() -> None:
+    refusal = refusing("max_tokens is too large: 50. This model supports at most 40.")
+    async with talking(refusal, FINE) as (server, mind):
+        await thoughts(mind, LIMITED)
+        await thoughts(mind, LIMITED)
+    assert [body.get("max_tokens") for body in server.requests] == [50, None, 50]
+
+
+async def test_a_refusal_that_says_nothing_clear_is_tried_in_the_strictest_writing_once() -> None:
+    items = (
+        Message(role="user", content=(InputText("a"),)),
+        Message(role="system", content=(InputText("b"),)),
+    )
+    request = Generate(response_id="r", items=items, modality="text")
+    async with talking(refusing("Ungültige Anfrage."), FINE) as (server, mind):
+        assert said(await thoughts(mind, request)) == "Fine."
+    assert [[m["role"] for m in body["messages"]] for body in server.requests] == [
+        ["user", "system"],
+        ["user"],
+    ]
+    async with talking(refusing("Ungültige Anfrage.")) as (server, mind):
+        with pytest.raises(EngineUnavailable, match="Ungültige Anfrage"):
+            await thoughts(mind, request)
+    assert len(server.requests) == 2
+
+
+def talk(turns: int) -> tuple[Message, ...]:
+    return tuple(
+        Message(
+            id=f"i{n}",
+            role="assistant" if n % 2 else "user",
+            content=(OutputText(f"{n}") if n % 2 else InputText(f"{n}"),),
+        )
+        for n in range(turns)
+    )
+
+
+FULL = refusing(
+    "'max_tokens' or 'max_completion_tokens' is too large: 50. This model's maximum context "
+    "length is 4096 tokens and your request has 5000 input tokens."
+)
+
+
+async def test_a_full_context_loses_its_oldest_half_and_keeps_its_beginning_from_then_on() -> None:
+    async with talking(FULL, FINE) as (server, mind):
+        for turns in (9, 11, 13):
+            await thoughts(mind, Generate(response_id="r", items=talk(turns), modality="text"))
+    sent = [[m["content"] for m in body["messages"]] for body in server.requests]
+    assert sent[0][0] == "0"
+    assert [words[0] for words in sent[1:]] == [
+        "(The conversation has just begun. Speak first.)"
+    ] * 3
+    assert [(words[1], words[-1]) for words in sent[1:]] == [("5", "8"), ("5", "10"), ("5", "12")]
+
+
+async def test_where_nothing_may_be_left_out_a_full_context_is_said() -> None:
+    request = Generate(response_id="r", items=talk(9), may_truncate=False)
+    async with talking(FULL) as (server, mind):
+        with pytest.raises(EngineUnavailable, match="too long for the model's context"):
+            await thoughts(mind, request)
+    assert len(server.requests) == 1
+
+
+async def test_a_context_that_stays_full_is_said_in_the_end() -> None:
+    async with talking(FULL) as (server, mind):
+        with pytest.raises(EngineUnavailable, match="maximum context length is 4096 tokens"):
+            await thoughts(mind, Generate(response_id="r", items=talk(40)))
+    assert len(server.requests) == 4
+
+
+async def test_tools_that_are_refused_are_said_to_be() -> None:
+    async with talking(refusing("gemma:2b does not support tools")) as (server, mind):
+        with pytest.raises(EngineUnavailable, match=r"does not take function calls.*gemma:2b"):
+            await thoughts(mind)
+    assert len(server.requests) == 1
+
+
+# --- Time ---------------------------------------------------------------------
+
+HM = events([delta_chunk({"reasoning_content": "hm "})], done=False)
+
+
+@pytest.mark.parametrize("sign", [HM, b": keep-alive\n\n"])
+async def test_a_stream_that_is_alive_is_not_called_dead(sign: bytes) -> None:
+    body = sign * 8 + events(text_chunks("Now."))
+    cuts = tuple(len(sign) * n for n in range(1, 9))
+    answer = ChatAnswer(body=body, cuts=cuts, pause_s=0.05)
+    limits = {"first_token_timeout_s": 0.2, "idle_timeout_s": 0.2}
+    async with talking(answer, **limits) as (_, mind):
+        assert said(await thoughts(mind)) == "Now."
+
+
+async def test_a_pause_after_an_empty_reason_is_no_end() -> None:
+    body = events([delta_chunk({"content": "One "}, "stop")], done=False)
+    rest = events([delta_chunk({"content": "two."}, "stop")])
+    answer = ChatAnswer(body=body + rest, cuts=(len(body),), pause_s=0.1)
+    async with talking(answer) as (_, mind):
+        assert said(await thoughts(mind)) == "One two."
+
+
+# --- Where the server is --------------------------------------------------------
+
+
+async def test_the_proxy_of_the_environment_is_obeyed(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    async with ChatServer(FINE) as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy.base_url.removesuffix("/v1"))
+        monkeypatch.setenv("NO_PROXY", "other.example")
+        brain = OpenAIChatBrain(ChatSettings(base_url="http://llm.example/v1", model="m"))
+        await brain.start()
+        assert said(await thoughts(brain.open("s"))) == "Fine."
+        await brain.aclose()
+    assert proxy.hosts == ["llm.example"]
+    assert proxy_of("http://other.example/v1") is None
+    assert proxy_of("http://127.0.0.1:8000/v1") is None
+    assert proxy_of("http://localhost:8000/v1") is None
+    assert proxy_of("https://llm.example/v1") is None
+    monkeypatch.setenv("ALL_PROXY", "socks5://10.0.0.1:1080")
+    assert proxy_of("https://llm.example/v1") is None
 
 
 async def test_a_server_that_is_not_there() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    brain = OpenAIChatBrain(ChatSettings(base_url=f"http://127.0.0.1:{port}/v1", model="m"))
+    settings = ChatSettings(base_url=f"http://127.0.0.1:{port}/v1", model="m", retries=0)
+    brain = OpenAIChatBrain(settings)
     await brain.start()
     with pytest.raises(EngineUnavailable, match="cannot be reached"):
         await thoughts(brain.open("s"))

@@ -252,3 +252,27 @@ async def test_a_turn_whose_worker_dies_ends_empty_and_the_next_is_heard() -> No
 async def test_before_the_start_nothing_is_understood() -> None:
     turn = Turn(PocketSphinxRecognizer(workers=1)).feed(bytes(960))
     assert await turn.finish() == Transcript("", final=True)
+
+
+async def test_with_grammars_alone_who_has_ended_waits_for_nobody_who_speaks() -> None:
+    recognizer = PocketSphinxRecognizer(workers=1, turns_per_worker=2, grammars_only=True)
+    await recognizer.start()
+    try:
+        grammar, pcm = GRAMMARS["booking"], command_turn(CLIPS, COMMAND["cmd_today"])
+        speaking = [Turn(recognizer, grammar).feed(pcm) for _ in range(4)]
+        for turn in [Turn(recognizer, grammar).feed(pcm) for _ in range(3)]:
+            heard = await asyncio.wait_for(turn.finish(), 20)
+            assert (heard.text, heard.in_grammar) == ("today", True)
+        for turn in speaking:
+            turn.recognition.cancel()
+    finally:
+        await recognizer.aclose()
+
+
+async def test_with_grammars_alone_nothing_else_is_understood() -> None:
+    recognizer = PocketSphinxRecognizer(workers=1, grammars_only=True)
+    await recognizer.start()
+    try:
+        assert (await Turn(recognizer).feed(at_24khz("laptop_yes")).finish()).text == ""
+    finally:
+        await recognizer.aclose()

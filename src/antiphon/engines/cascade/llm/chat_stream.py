@@ -1,103 +1,101 @@
-"""Bytes of a chat-completions stream, as thoughts.  No I/O.
-
-Server-sent events: https://html.spec.whatwg.org/multipage/server-sent-events.html
-"""
+"""Events of a chat-completions stream, as thoughts.  No I/O."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Collection
-from typing import Any
+import json
+import logging
+from collections import deque
+from collections.abc import Callable, Collection, Iterator
+from re import compile as pattern
+from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
 
+from antiphon.engines.cascade.llm.characters import Characters
+from antiphon.engines.cascade.llm.sse import MalformedStream
+from antiphon.engines.cascade.llm.tool_calls import StreamedCall, ToolCalls
 from antiphon.engines.cascade.parts import CallTool, SayText, Thinking, Thought
 
-_MAX_EVENT_BYTES = 1 << 20
-_CALL_ID = re.compile(r"[A-Za-z0-9_-]{1,32}")
+log = logging.getLogger(__name__)
 
+_CALL_ID = pattern(r"[A-Za-z0-9_-]{1,32}")
+_REASONING = ("reasoning_content", "reasoning", "reasoning_details", "thinking", "reasoning_text")
 
-class MalformedStream(Exception):
-    """The server sent what is no chat-completions stream."""
+Reason = Literal["max_output_tokens", "content_filter"]
+_CUT_SHORT: dict[str, Reason] = {
+    "length": "max_output_tokens",
+    "max_tokens": "max_output_tokens",
+    "model_length": "max_output_tokens",
+    "content_filter": "content_filter",
+    "safety": "content_filter",
+    "sensitive": "content_filter",
+}
+_NO_REASON = ("", "null", "none")
+"""What some servers write in every chunk, where others write null."""
+_BROKEN = ("error", "abort", "network_error", "insufficient_system_resource")
+"""The server gave up; as OpenRouter, vLLM, Zhipu and DeepSeek write it."""
 
 
 class UpstreamError(Exception):
-    """The server reported an error within the stream; its text may hold the prompt."""
+    """The server reported an error within the stream; ``body`` may hold the prompt."""
+
+    def __init__(self, body: bytes) -> None:
+        super().__init__("the server reported an error within the stream")
+        self.body = body
 
 
-class SseReader:
-    """Cuts bytes, however they arrive, into the data of events."""
-
-    def __init__(self) -> None:
-        self._rest = b""
-        self._data: list[bytes] = []
-
-    def feed(self, chunk: bytes) -> list[bytes]:
-        """The data of each event that is now complete.
-
-        Raises:
-            MalformedStream: an event is longer than 1 MiB.
-        """
-        # "a line is ended by CRLF, LF or CR": a CR at the very end may be half of a CRLF.
-        text = self._rest + chunk
-        held = b"\r" if text.endswith(b"\r") else b""
-        lines = re.split(rb"\r\n|\n|\r", text[: len(text) - len(held)])
-        self._rest = lines.pop() + held
-        events = []
-        for line in lines:
-            if line.startswith(b"data:"):
-                self._data.append(line[5:].removeprefix(b" "))
-            elif not line and self._data:
-                events.append(b"\n".join(self._data))
-                self._data = []
-        if len(self._rest) + sum(map(len, self._data)) > _MAX_EVENT_BYTES:
-            raise MalformedStream("an event of more than 1 MiB")
-        return events
-
-    def end(self) -> list[bytes]:
-        """The last event, where the server left out the empty line after it."""
-        found = self.feed(b"\n\n") if self._rest or self._data else []
-        self._rest, self._data = b"", []
-        return found
+class _Said(Struct):
+    text: str
 
 
-class _Call(Struct):
-    index: int
-    call_id: str
-    upstream_id: str = ""
-    name: str = ""
-    pending: str = ""
-    """Arguments not passed on yet."""
-    whole: str = ""
-    """All arguments so far."""
+class _CallIds:
+    """Gives each call an id that the Realtime API allows and the conversation does not know."""
 
-    def is_whole(self) -> bool:
-        try:
-            msgspec.json.decode(self.whole)
-        except (msgspec.DecodeError, RecursionError):
-            return False
-        return True
+    def __init__(self, new: Callable[[], str], taken: Collection[str]) -> None:
+        self._new = new
+        self._taken = set(taken)
+
+    def choose(self, upstream_ids: list[str]) -> str:
+        """The server's own one, where it fits."""
+        fit = (i for i in upstream_ids if _CALL_ID.fullmatch(i) and i not in self._taken)
+        chosen = next(fit, "") or self._new()
+        self._taken.add(chosen)
+        return chosen
 
 
 class ChatStream:
     """Turns the events of one stream into thoughts.
 
-    Calls are passed on one after another, in the order in which they began: pieces of a
-    later one wait until the earlier one has ended.
+    Text and calls are passed on in the order in which they began, each call in one go: what
+    comes in between waits until the call is whole.
     """
 
-    def __init__(self, *, new_call_id: Callable[[], str], taken: Collection[str] = ()) -> None:
-        self._new_call_id = new_call_id
-        self._taken = set(taken)
-        self._calls: list[_Call] = []
-        self._open: dict[int, _Call] = {}
+    def __init__(
+        self,
+        *,
+        new_call_id: Callable[[], str],
+        taken: Collection[str] = (),
+        tool_names: Collection[str] = (),
+    ) -> None:
+        """``taken``: call ids of the conversation; ``tool_names``: what may be called."""
+        self._call_ids = _CallIds(new_call_id, taken)
+        self._calls = ToolCalls(tool_names)
+        self._characters = Characters()
+        self._queue: deque[_Said | StreamedCall] = deque()
+        self._message_is_open = False
         self._usage: dict[str, Any] = {}
         self.finish_reason: str | None = None
+        self.is_settled = False
+        """The answer is over: at most its usage is still to come."""
         self.done = False
         """``[DONE]`` has come."""
+        self.thinks = False
+        """The model has begun, be it only to reason."""
         self.began = False
         """Something was said or called."""
+        self.broke_a_call = False
+        """Arguments of a call ended and are no whole JSON, and no limit says why."""
 
     def take(self, data: bytes) -> list[Thinking]:
         """What one event adds.
@@ -109,116 +107,160 @@ class ChatStream:
         if data.strip() == b"[DONE]":
             self.done = True
             return []
-        try:
-            chunk = msgspec.json.decode(data)
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-            raise MalformedStream("an event is no JSON") from error
+        chunk = _decoded(data)
         if not isinstance(chunk, dict):
             raise MalformedStream("an event is no object")
-        if chunk.get("error"):
-            raise UpstreamError
+        choices = chunk.get("choices")
+        if chunk.get("error") or (chunk.get("object") == "error" and not choices):
+            raise UpstreamError(data)
         if isinstance(chunk.get("usage"), dict):
             self._usage = chunk["usage"]
-        thoughts: list[Thinking] = []
-        choices = chunk.get("choices")
         for choice in choices[:1] if isinstance(choices, list) else ():
             if not isinstance(choice, dict):
                 raise MalformedStream("a choice is no object")
-            thoughts += self._choice(choice)
+            self._choice(choice)
+        thoughts = list(self._ready())
         self.began = self.began or bool(thoughts)
         return thoughts
 
-    def _choice(self, choice: dict[str, Any]) -> list[Thinking]:
+    def _choice(self, choice: dict[str, Any]) -> None:
         # A server that does not stream sends a whole message in the delta's place.
-        delta = choice.get("delta") or choice.get("message") or {}
+        delta = choice.get("delta") or (None if self.thinks else choice.get("message")) or {}
         if not isinstance(delta, dict):
             raise MalformedStream("a delta is no object")
-        texts = [delta.get(key) for key in ("content", "refusal")]
-        thoughts: list[Thinking] = [SayText(t) for t in texts if isinstance(t, str) and t]
-        tool_calls = delta.get("tool_calls")
-        for piece in tool_calls if isinstance(tool_calls, list) else ():
-            if not isinstance(piece, dict):
-                raise MalformedStream("a tool call is no object")
-            self._piece(piece)
-        if isinstance(choice.get("finish_reason"), str):
-            self.finish_reason = choice["finish_reason"]
-        return thoughts + self._passed_on()
+        texts = [text for key in ("content", "refusal") for text in _texts(delta.get(key))]
+        for text in texts:
+            self._content(text)
+        pieces = list(_pieces(delta))
+        for piece in pieces:
+            begun = self._calls.take(piece)
+            if begun is not None:
+                self._queue.append(begun)
+        self.thinks = self.thinks or bool(texts or pieces) or any(map(delta.get, _REASONING))
+        reason = choice.get("finish_reason")
+        if isinstance(reason, str) and reason.lower() not in _NO_REASON:
+            if reason.lower() in _BROKEN:
+                raise UpstreamError(b"{}")
+            self.finish_reason = reason.lower()
+            # Some servers write "stop" in every chunk: one that brings more is not the last.
+            self.is_settled = not texts and not pieces
 
-    def _piece(self, piece: dict[str, Any]) -> None:
-        written, upstream_id = piece.get("index"), piece.get("id") or ""
-        index = written if isinstance(written, int) else self._index_without(upstream_id)
-        call = self._open.get(index)
-        # Some servers number every call 0 and tell them apart by id alone.
-        if call is None or (upstream_id and call.upstream_id and upstream_id != call.upstream_id):
-            call = _Call(index, self._call_id(upstream_id), upstream_id)
-            self._open[index] = call
-            self._calls.append(call)
-        function = piece.get("function")
-        if not isinstance(function, dict):
-            return
-        if isinstance(function.get("name"), str) and function["name"] != call.name:
-            call.name += function["name"]
-        arguments = function.get("arguments")
-        if isinstance(arguments, dict):
-            arguments = msgspec.json.encode(arguments).decode()
-        if isinstance(arguments, str):
-            call.pending += arguments
-            call.whole += arguments
+    def _content(self, text: str) -> None:
+        """All text of the answer passes through here, as it was written."""
+        text = self._characters.whole(text)
+        if self._queue and isinstance(self._queue[-1], _Said):
+            self._queue[-1].text += text
+        elif text:
+            self._queue.append(_Said(text))
 
-    def _index_without(self, upstream_id: str) -> int:
-        """The index of a piece that has none: a new call if it has an id of its own."""
-        known = next((c.index for c in self._calls if c.upstream_id == upstream_id), None)
-        if upstream_id and known is None:
-            return max(self._open, default=-1) + 1
-        return known if known is not None and upstream_id else max(self._open, default=0)
+    # --- Passing on ----------------------------------------------------------
 
-    def _call_id(self, upstream_id: Any) -> str:
-        """The server's own id, where the Realtime API allows it and it is new here."""
-        fit = isinstance(upstream_id, str) and _CALL_ID.fullmatch(upstream_id)
-        chosen = upstream_id if fit and upstream_id not in self._taken else self._new_call_id()
-        self._taken.add(chosen)
-        return str(chosen)
+    def _ready(self) -> Iterator[Thinking]:
+        """What need not wait for more."""
+        while self._queue:
+            head = self._queue[0]
+            if isinstance(head, _Said):
+                # Blank text before a message, or around calls, is no message.
+                text = head.text if self._message_is_open else head.text.lstrip()
+                self._message_is_open = self._message_is_open or text != ""
+                if text:
+                    yield SayText(text)
+            elif not self._is_over(head):
+                if head.name and (grown := head.grown()):
+                    yield self._called(head, grown, ended=False)
+                return
+            else:
+                yield from self._end_of(head)
+            self._queue.popleft()
 
-    def _passed_on(self) -> list[Thinking]:
-        thoughts: list[Thinking] = []
-        while self._calls:
-            call = self._calls[0]
-            # A later call has begun, but more of this one may still come.
-            passed = len(self._calls) > 1 and call.is_whole()
-            ended = passed or self.finish_reason is not None
-            if not call.name:
-                if not ended:
-                    break
-                self._calls.pop(0)  # A call of nothing.
-                continue
-            if ended:
-                if not call.whole.strip():
-                    call.pending = "{}"
-                thoughts.append(CallTool(call.call_id, call.name, call.pending, ended=True))
-                self._calls.pop(0)
-                continue
-            if call.pending:
-                thoughts.append(CallTool(call.call_id, call.name, call.pending, ended=False))
-                call.pending = ""
-            break
-        return thoughts
+    def _is_over(self, call: StreamedCall) -> bool:
+        """Nothing more of the call can come."""
+        if call.is_whole:
+            return len(self._queue) > 1 or self.finish_reason is not None
+        # One without arguments may still get some.
+        return self.is_settled and self.finish_reason not in _CUT_SHORT
+
+    def _end_of(self, call: StreamedCall) -> Iterator[Thinking]:
+        cut = self.finish_reason in _CUT_SHORT and not call.is_closed
+        rest = None if cut else call.rest()
+        if call.is_nothing:
+            log.info("llm: a piece of a function call without a name was left out")
+        elif rest is not None:
+            yield self._called(call, rest, ended=True)
+        else:
+            # Half a call is never announced as a whole one.
+            self.broke_a_call |= self.finish_reason not in _CUT_SHORT
+            if grown := call.grown():
+                yield self._called(call, grown, ended=False)
+
+    def _called(self, call: StreamedCall, arguments: str, *, ended: bool) -> CallTool:
+        self._message_is_open = False
+        call.call_id = call.call_id or self._call_ids.choose(call.ids)
+        return CallTool(call.call_id, call.name, arguments, ended=ended)
 
     def end(self) -> list[Thinking]:
-        """What is still open, and the end; call it once."""
+        """What is still open, and the end; call it once.
+
+        There is no `Thought` where the stream `broke_a_call`.
+        """
         self.finish_reason = self.finish_reason or "stop"
-        reason = {"length": "max_output_tokens", "content_filter": "content_filter"}
+        self.is_settled = True
+        thoughts = list(self._ready())
+        for left in self._queue:  # The first one is half a call, the others waited for it.
+            if isinstance(left, StreamedCall):
+                thoughts += self._end_of(left)
+            elif text := left.text.strip():
+                thoughts.append(SayText(text))
+        self._queue.clear()
+        if self.broke_a_call:
+            return thoughts
         details = self._usage.get("prompt_tokens_details")
+        cached = details.get("cached_tokens") if isinstance(details, dict) else None
         return [
-            *self._passed_on(),
+            *thoughts,
             Thought(
-                reason=reason.get(self.finish_reason),  # type: ignore[arg-type]
+                reason=_CUT_SHORT.get(self.finish_reason),
                 input_tokens=_count(self._usage.get("prompt_tokens")),
                 output_tokens=_count(self._usage.get("completion_tokens")),
-                cached_tokens=_count(
-                    details.get("cached_tokens") if isinstance(details, dict) else None
-                ),
+                cached_tokens=_count(cached),
             ),
         ]
+
+
+def _decoded(data: bytes) -> Any:
+    text = data.decode(errors="replace")
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError):
+        pass
+    try:
+        return json.loads(text)  # It takes half a character, which msgspec does not.
+    except (ValueError, RecursionError) as error:
+        raise MalformedStream("an event is no JSON") from error
+
+
+def _texts(content: Any) -> Iterator[str]:
+    """The text of a ``content``, which some servers send as a list of parts."""
+    if isinstance(content, str):
+        if content:
+            yield content
+    elif isinstance(content, list):
+        for part in content:
+            if isinstance(part, str):
+                yield from _texts(part)
+            elif isinstance(part, dict) and part.get("type") in ("text", "output_text", None):
+                yield from _texts(part.get("text"))
+
+
+def _pieces(delta: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The pieces of calls; also of the single ``function_call`` of before 2023-11."""
+    tool_calls = delta.get("tool_calls")
+    for piece in tool_calls if isinstance(tool_calls, list) else ():
+        if not isinstance(piece, dict):
+            raise MalformedStream("a tool call is no object")
+        yield piece
+    if isinstance(delta.get("function_call"), dict) and not tool_calls:
+        yield {"function": delta["function_call"]}
 
 
 def _count(value: Any) -> int | None:

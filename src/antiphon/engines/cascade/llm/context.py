@@ -8,7 +8,6 @@ from typing import TypeGuard
 from antiphon.protocol.items import (
     BetaAudio,
     BetaText,
-    FunctionCall,
     FunctionCallOutput,
     InputAudio,
     InputText,
@@ -29,18 +28,6 @@ def text_of(message: Message) -> str:
             case InputAudio() | OutputAudio() | BetaAudio():
                 texts.append(part.transcript or "")
     return " ".join(text for text in texts if text)
-
-
-def answered_calls(items: Sequence[Item]) -> set[str]:
-    """``call_id`` of each function call that stands in ``items`` with its output after it."""
-    called: set[str] = set()
-    answered: set[str] = set()
-    for item in items:
-        if isinstance(item, FunctionCall) and isinstance(item.call_id, str):
-            called.add(item.call_id)
-        elif isinstance(item, FunctionCallOutput) and item.call_id in called:
-            answered.add(item.call_id)
-    return answered
 
 
 def is_input(item: Item) -> TypeGuard[Message | FunctionCallOutput]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from msgspec import Struct
@@ -65,3 +66,62 @@ class StablePrefix:
 
 def _same(a: TimedWord, b: TimedWord) -> bool:
     return a.word == b.word and abs(a.begin_frame - b.begin_frame) <= 5
+
+
+class AgreedPrefix:
+    """What a user of partial results may rely on, where each looks at all the audio afresh.
+
+    Words are promised once two results in a row begin with them (local agreement: Liu et
+    al., "Low-Latency Sequence-to-Sequence Speech Recognition", 2020).  Capitals and
+    punctuation do not count, and the mark after the last promised word is not promised.
+    """
+
+    def __init__(self) -> None:
+        self._before: list[str] = []
+        self._promised: list[str] = []
+        self._promised_text = ""
+
+    def update(self, text: str) -> tuple[str, int]:
+        """(text, stable_chars) for the present result, which begins with what was promised."""
+        words = text.split()
+        compared = [bare(word) for word in words]
+        agreed = 0
+        while agreed < min(len(words), len(self._before)) and (
+            compared[agreed] == self._before[agreed]
+        ):
+            agreed += 1
+        self._before = compared
+        shown = self._continued(words)
+        if agreed > len(self._promised) and compared[: len(self._promised)] == self._promised:
+            self._promised = compared[:agreed]
+            self._promised_text = _END.sub("", _first(shown, agreed))
+        return shown, len(self._promised_text)
+
+    def final(self, text: str) -> str:
+        """The last result as it is, but with the promised words spelled as they were, if it
+        has them.
+        """
+        words = text.split()
+        if [bare(word) for word in words[: len(self._promised)]] != self._promised:
+            return text
+        return self._continued(words)
+
+    def _continued(self, words: list[str]) -> str:
+        count = len(self._promised)
+        if not count:
+            return " ".join(words)
+        mark = _END.search(words[count - 1]) if len(words) >= count else None
+        return " ".join([self._promised_text + (mark[0] if mark else ""), *words[count:]])
+
+
+_END = re.compile(r"[^\w]*$")
+_EDGES = re.compile(r"^\W+|\W+$")
+
+
+def bare(word: str) -> str:
+    """Without the marks at its ends, in lower case."""
+    return _EDGES.sub("", word).lower()
+
+
+def _first(text: str, words: int) -> str:
+    return " ".join(text.split()[:words])

@@ -18,27 +18,31 @@ from antiphon.audio.resample import Resampler
 from antiphon.engines.cascade.stt.agreement import StablePrefix, TimedWord, agreement
 from antiphon.engines.cascade.stt.jsgf import words
 from antiphon.engines.cascade.stt.pocketsphinx_wire import (
-    Audio,
+    GRAMMARS,
     Begin,
-    Cancel,
     Command,
-    Finish,
-    Heard,
     Pronunciations,
-    Trouble,
     Unknown,
 )
 from antiphon.engines.cascade.stt.priming import priming_part
+from antiphon.engines.cascade.stt.wire import (
+    MEDIA_RATE_HZ,
+    Audio,
+    Cancel,
+    Finish,
+    Heard,
+    Trouble,
+)
 from antiphon.engines.cascade.worker_wire import WorkerEnd
 
-MEDIA_RATE_HZ, RATE_HZ = 24_000, 16_000
+RATE_HZ = 16_000
 STEP = RATE_HZ // 10
 BACKLOG_MAX_S = 30
 """More audio than that not yet decoded: the oldest is dropped."""
 ACCEPT_AGREEMENT = 0.52
 """Of the phones of grammar and open model; below it the grammar was not meant.
 
-In bench/stt.py the best that was not meant has 0.50 (a cough), the worst right one
+In bench/recognition.py the best that was not meant has 0.50 (a cough), the worst right one
 that is kept 0.55.
 """
 STABLE_FRAMES = 100
@@ -52,23 +56,27 @@ JSGF's <VOID> would say so, but pocketsphinx 5.1 then drops what stands before i
 """
 
 
-class Decoders:
-    """What one turn needs: an open search and one for grammars."""
+def _open_decoder() -> Decoder:
+    return Decoder(
+        samprate=RATE_HZ,
+        loglevel="FATAL",
+        # A second and a third pass at the end of an utterance, which may take seconds.
+        fwdflat=False,
+        bestpath=False,
+        # No worse in word error rate than without, and noise, where all hypotheses are
+        # equally bad, costs no more than speech: a quarter of the time.
+        maxhmmpf=3000,
+        maxwpf=10,
+    )
 
-    def __init__(self) -> None:
-        self.open = Decoder(
-            samprate=RATE_HZ,
-            loglevel="FATAL",
-            # A second and a third pass at the end of an utterance, which may take seconds.
-            fwdflat=False,
-            bestpath=False,
-            # No worse in word error rate than without, and noise, where all hypotheses are
-            # equally bad, costs no more than speech: a quarter of the time.
-            maxhmmpf=3000,
-            maxwpf=10,
-        )
+
+class Decoders:
+    """What one turn needs: a search for grammars, and an open one if anything may be said."""
+
+    def __init__(self, *, grammars_only: bool) -> None:
+        self.open = None if grammars_only else _open_decoder()
         self.grammar = Decoder(samprate=RATE_HZ, loglevel="FATAL", lm=None, bestpath=False)
-        self._first_mean: str = self.open.get_cmn(False)
+        self._first_mean: str = self.grammar.get_cmn(False)
         self._grammars: OrderedDict[str, None] = OrderedDict()
         self._added: set[str] = set()
         self.load_grammar(Begin("any", "#JSGF V1.0;\ngrammar any;\npublic <any> = yes;\n", {}), {})
@@ -114,11 +122,15 @@ class Decoders:
             self._grammars.move_to_end(grammar_key)
         self.grammar.activate_search(grammar_key or "any")
         mean = self._mean(head)
-        for decoder in (self.open, *([self.grammar] if grammar_key is not None else [])):
+        for decoder in self.searching(grammar_key):
             # Else the noise tracker still hears the turn before, maybe someone else's.
             decoder.reinit_feat()
             decoder.set_cmn(mean)
             decoder.start_utt()
+
+    def searching(self, grammar_key: str | None) -> list[Decoder]:
+        grammar = [self.grammar] if grammar_key is not None else []
+        return grammar if self.open is None else [*grammar, self.open]
 
     def _mean(self, head: NDArray[np.int16]) -> str:
         decoder = self.grammar
@@ -208,25 +220,28 @@ class Turn:
     def _process(self, data: NDArray[np.int16]) -> None:
         assert self.decoders
         if len(data):
-            if self.grammar_key is not None:
-                self.decoders.grammar.process_raw(data.tobytes(), False, False)
-            self.decoders.open.process_raw(data.tobytes(), False, False)
+            for decoder in self.decoders.searching(self.grammar_key):
+                decoder.process_raw(data.tobytes(), False, False)
 
     def _partial(self) -> Heard:
         assert self.decoders
         if (sentence := self._sentence()) is not None:
             return Heard(sentence, final=False, in_grammar=True)
+        if self.decoders.open is None:
+            return Heard("", final=False)
         text, stable_chars = self._stable.update(_timed_words(self.decoders.open), self._frames)
         # With a grammar, the end may still turn all of it into one of its sentences.
         return Heard(text, False, 0 if self.grammar_key is not None else stable_chars)
 
     def _final(self) -> Heard:
         assert self.decoders
-        self.decoders.open.end_utt()
-        if self.grammar_key is not None:
-            self.decoders.grammar.end_utt()
-            if (sentence := self._sentence()) is not None:
-                return Heard(sentence, True, len(sentence), in_grammar=True)
+        for decoder in self.decoders.searching(self.grammar_key):
+            decoder.end_utt()
+        if (sentence := self._sentence()) is not None:
+            return Heard(sentence, True, len(sentence), in_grammar=True)
+        if self.decoders.open is None:
+            text = ""
+        elif self.grammar_key is not None:
             text = _text(self.decoders.open)
         else:
             text = self._stable.final(_timed_words(self.decoders.open))
@@ -235,9 +250,8 @@ class Turn:
     def stop(self) -> None:
         """Leave the decoders as another turn needs them."""
         if self.decoders and self._started and not (self._said and self._said.final):
-            self.decoders.open.end_utt()
-            if self.grammar_key is not None:
-                self.decoders.grammar.end_utt()
+            for decoder in self.decoders.searching(self.grammar_key):
+                decoder.end_utt()
 
     def _sentence(self) -> str | None:
         """The whole sentence of the grammar that was said, if one was."""
@@ -247,6 +261,8 @@ class Turn:
             return None
         if not decoders.grammar.get_fsg(self.grammar_key).accept(text):
             return None
+        if decoders.open is None:
+            return text  # Whether it was meant is for others to judge.
         agreed = agreement(decoders.phones(decoders.grammar), decoders.phones(decoders.open))
         return text if agreed >= ACCEPT_AGREEMENT else None
 
@@ -273,13 +289,15 @@ def _timed_words(decoder: Decoder) -> list[TimedWord]:
 
 
 class Worker:
-    def __init__(self, decoders_max: int, wait_s: float) -> None:
+    def __init__(self, decoders_max: int, wait_s: float, *, grammars_only: bool) -> None:
         """``wait_s``: so long may a turn that is over wait for decoders or words; then
         nothing was understood.
         """
+        self._grammars_only = grammars_only
+        self._decoders_max = decoders_max
         self._wait_s = wait_s
         self._wire: WorkerEnd[Command] = WorkerEnd(Command)
-        self._free = [Decoders()]
+        self._free = [Decoders(grammars_only=grammars_only)]
         self._may_make = decoders_max - 1
         self._turns: dict[int, Turn] = {}
         self._steps = 0
@@ -360,15 +378,21 @@ class Worker:
                     self._load_grammar(job, turn, arpabet)
 
     def _lend_decoders(self) -> None:
-        for job, turn in self._turns.items():
-            if turn.decoders is None:
-                if not self._free and self._may_make > 0:
-                    self._may_make -= 1
-                    self._free.append(Decoders())
-                if not self._free:
-                    return
-                turn.decoders = self._free.pop()
-                self._prepare_grammar(job, turn)
+        for job, turn in sorted(self._turns.items(), key=lambda jt: jt[1].finished_s is None):
+            if turn.decoders is not None:
+                continue
+            spare = len(self._free) + self._may_make
+            # A grammar takes a fortieth of the time of speech: who has finished is served by
+            # the last decoders at once, while those who speak would hold them for seconds.
+            if self._grammars_only and self._decoders_max > 1 and turn.finished_s is None:
+                spare -= 1
+            if spare <= 0:
+                return
+            if not self._free:
+                self._may_make -= 1
+                self._free.append(Decoders(grammars_only=self._grammars_only))
+            turn.decoders = self._free.pop()
+            self._prepare_grammar(job, turn)
 
     def _prepare_grammar(self, job: int, turn: Turn) -> None:
         begin, decoders = turn.begin, turn.decoders
@@ -398,4 +422,4 @@ class Worker:
 
 
 if __name__ == "__main__":
-    Worker(int(sys.argv[1]), float(sys.argv[2])).run()
+    Worker(int(sys.argv[1]), float(sys.argv[2]), grammars_only=sys.argv[3] == GRAMMARS).run()

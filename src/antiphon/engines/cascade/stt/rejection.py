@@ -1,0 +1,53 @@
+"""What of Whisper's text was said by anybody.
+
+It was trained to write something for every sound: on noise it invents a short sentence,
+or one word again and again.  It knows better: both numbers that it gives with a text are
+then poor.  And of words that were said it sometimes cannot stop.  The thresholds were set
+on some recordings; what they do on others stands in docs/reference/engines.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from antiphon.engines.cascade.stt.agreement import bare
+from antiphon.engines.cascade.stt.whisper_model import Hypothesis
+
+NO_SPEECH_SURE, NO_SPEECH_LIKELY = 0.6, 0.45
+"""Alone; and where the words are doubtful too."""
+LOGPROB_POOR, LOGPROB_DOUBTFUL = -1.9, -1.0
+"""Short words that were said score -0.6 to -1.4."""
+HURRIED_WORDS_PER_S = 4.5
+"""Nobody repeats anything so fast, over a turn with the silence around it."""
+WORDS_PER_S_MAX = 8
+
+
+def believed(hypothesis: Hypothesis, heard_s: float) -> str:
+    """The text, once where it repeats itself; "" where nobody said it."""
+    words = hypothesis.text.split()
+    if len(words) > HURRIED_WORDS_PER_S * heard_s:
+        words = words[: said_once([bare(word) for word in words])]
+    if is_invented(hypothesis) or len(words) > 2 + WORDS_PER_S_MAX * heard_s:
+        return ""
+    return " ".join(words)
+
+
+def is_invented(hypothesis: Hypothesis) -> bool:
+    if not bare(hypothesis.text) or hypothesis.no_speech >= NO_SPEECH_SURE:
+        return True
+    doubtful = hypothesis.mean_logprob < LOGPROB_DOUBTFUL
+    return hypothesis.mean_logprob < LOGPROB_POOR or (
+        doubtful and hypothesis.no_speech >= NO_SPEECH_LIKELY
+    )
+
+
+def said_once(words: Sequence[str]) -> int:
+    """How many of ``words`` are left when what is said three times at their end, or twice
+    where it is all of them, is said but once.  The last time may be cut short.
+    """
+    count = len(words)
+    for begin in range(count):
+        for length in range(1, (count - begin) // (2 if begin == 0 else 3) + 1):
+            if all(words[at] == words[at - length] for at in range(begin + length, count)):
+                return begin + length
+    return count

@@ -1,0 +1,116 @@
+"""Whisper on CTranslate2: from a spectrogram to text, with what it thinks of it.
+
+Greedy, with timestamps: without them, or on windows of a few seconds, the small models
+repeat themselves.  Silence is added up to ten seconds, which costs a quarter of the thirty
+that the model was trained with and understands as well.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+from antiphon.engines.cascade.stt.log_mel import FRAMES_PER_S, Frames
+
+WINDOW_MAX_S = 30
+_WINDOW_MIN_S, _SILENCE_S = 10, 2
+_END_S = 0.6
+"""A timestamp so near to the end of the audio is the end of what was said; what the model
+writes after it is invented."""
+_TOKENS_PER_S, _TOKENS_MIN = 8, 20
+"""Nobody talks faster; a model that repeats itself for ever is stopped there."""
+
+_START, _TRANSCRIBE = "<|startoftranscript|>", "<|transcribe|>"
+_TIMESTAMP = re.compile(r"<\|(\d+\.\d+)\|>")
+_SPECIAL = re.compile(r"<\|.*\|>")
+
+
+class Hypothesis(Struct, frozen=True):
+    """What may have been said."""
+
+    text: str
+    """With capitals and punctuation, as the model writes."""
+    mean_logprob: float = 0.0
+    """Of its tokens: how sure the model is."""
+    no_speech: float = 0.0
+    """Probability that there is no speech at all."""
+
+
+class WhisperModel:
+    """Any number of threads may ask at the same time; ``threads`` of them are served at once.
+
+    The weights are in memory once.
+    """
+
+    def __init__(self, folder: Path, *, threads: int = 1) -> None:
+        """Load the model in ``folder``.
+
+        Raises:
+            RuntimeError: it holds none that CTranslate2 can read.
+            ImportError: CTranslate2 is not installed.
+        """
+        import ctranslate2
+
+        self._storage = ctranslate2.StorageView.from_array
+        self._model = ctranslate2.models.Whisper(
+            str(folder), compute_type="int8", intra_threads=1, inter_threads=threads
+        )
+
+    def understand(self, features: Frames, heard_s: float, language: str = "") -> Hypothesis:
+        """``features`` of `window_frames` frames, of which ``heard_s`` seconds are audio.
+
+        ``language``: as "de"; "" is found out.  An English model asks for none.
+        """
+        heard = self._model.encode(self._storage(features[None]))
+        [result] = self._model.generate(
+            heard,
+            [self._prompt(heard, language)],
+            beam_size=1,
+            return_scores=True,
+            return_no_speech_prob=True,
+            max_length=_TOKENS_MIN + round(_TOKENS_PER_S * heard_s),
+        )
+        return Hypothesis(
+            text_of(result.sequences[0], heard_s), result.scores[0], result.no_speech_prob
+        )
+
+    def _prompt(self, heard: Any, language: str) -> list[str]:
+        if not self._model.is_multilingual:
+            return [_START]
+        if language:
+            return [_START, f"<|{language}|>", _TRANSCRIBE]
+        [found] = self._model.detect_language(heard)
+        return [_START, found[0][0], _TRANSCRIBE]
+
+
+def window_frames(frames: int) -> int:
+    """How many frames the model wants for ``frames`` of audio."""
+    wanted = max(_WINDOW_MIN_S * FRAMES_PER_S, frames + _SILENCE_S * FRAMES_PER_S)
+    return min(wanted + wanted % 2, WINDOW_MAX_S * FRAMES_PER_S)
+
+
+def text_of(tokens: list[str], heard_s: float) -> str:
+    """What ``tokens`` say, up to the first timestamp near the end of the audio."""
+    kept: list[str] = []
+    for token in tokens:
+        if at := _TIMESTAMP.fullmatch(token):
+            if kept and float(at[1]) >= heard_s - _END_S:
+                break
+        elif not _SPECIAL.fullmatch(token):
+            kept.append(token)
+    letters = _bytes_of_letters()
+    data = b"".join(letters.get(letter, letter.encode()) for letter in "".join(kept))
+    return " ".join(data.decode(errors="ignore").split())
+
+
+@cache
+def _bytes_of_letters() -> dict[str, bytes]:
+    """GPT-2's vocabulary writes each byte as a letter that can be printed."""
+    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    others = [byte for byte in range(0x100) if byte not in printable]
+    letters = {chr(byte): bytes([byte]) for byte in printable}
+    return letters | {chr(0x100 + n): bytes([byte]) for n, byte in enumerate(others)}

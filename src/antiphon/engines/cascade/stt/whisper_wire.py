@@ -1,0 +1,18 @@
+"""What is said between us and the process that runs Whisper, beside `wire`."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from antiphon.engines.cascade.stt.wire import Audio, Cancel, Finish, Heard, Trouble
+
+
+class Begin(Struct, frozen=True, tag="begin", array_like=True):
+    language: str
+    """As "en"; empty: to be found out."""
+    live: bool
+    """Words are wanted while they are spoken."""
+
+
+Command = Begin | Audio | Finish | Cancel
+News = Heard | Trouble

@@ -1,0 +1,156 @@
+"""The assistant's voice, from the engine's bursts to one payload every 20 ms."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from antiphon.core.causes import MEDIA_RATE_HZ
+from antiphon.transports.rtp.codec import FRAME_SAMPLES, Encoder
+
+log = logging.getLogger(__name__)
+
+AHEAD_FRAMES: Final = 10
+"""Encoded before they are due.  More would be work in vain where the user interrupts, and
+would hold up other calls while a long answer arrives at once."""
+FRAMES_PER_TICK: Final = 2
+HANGOVER_FRAMES: Final = 5
+"""Silence that is sent after speech, so that the far side does not guess how it went on."""
+KEEPALIVE_FRAMES: Final = 20
+"""While there is nothing to say, one silent frame in 400 ms, as Opus' own DTX does."""
+MAX_QUEUED_S: Final = 600
+"""Speech beyond this is not kept; it counts as played when what is before it has left."""
+RECENT_FRAMES: Final = 63
+"""What has left within 1.25 s may still come back as an echo."""
+_FRAME_BYTES: Final = 2 * FRAME_SAMPLES
+_SILENT_FRAME: Final = bytes(_FRAME_BYTES)
+
+
+class Outgoing(NamedTuple):
+    payload: bytes
+    begins: bool
+    """The first after a pause: RTP's marker."""
+
+
+class _Encoded(NamedTuple):
+    payload: bytes
+    pcm: bytes
+    """What is in it; less than a frame at an end."""
+
+
+class PacedPlayback:
+    """A `Playback`.  Someone with a clock calls `next_frame` once for each 20 ms.
+
+    Args:
+        on_drained: called once each time all that was given has left, 20 ms after the last
+            frame was fetched: when its sound is over.
+    """
+
+    def __init__(self, encoder: Encoder, on_drained: Callable[[], None]) -> None:
+        self._encoder = encoder
+        self._on_drained = on_drained
+        self._pcm = bytearray()
+        self._ready: deque[_Encoded] = deque()
+        self._beyond = 0
+        """Samples that were not kept, behind those that were."""
+        self._undrained = False
+        self._quiet_frames = KEEPALIVE_FRAMES
+        self._paused = True
+        self._left: deque[bytes] = deque(maxlen=RECENT_FRAMES)
+        self._left_quiet = RECENT_FRAMES
+        """How many frames of silence have left in a row."""
+        self.played_samples = 0
+
+    @property
+    def queued_samples(self) -> int:
+        ready = sum(len(frame.pcm) for frame in self._ready)
+        return (ready + len(self._pcm)) // 2 + self._beyond
+
+    def recently_played(self) -> bytes:
+        return b"".join(self._left)
+
+    def play(self, pcm: bytes) -> None:
+        if not pcm:
+            return
+        room = 2 * MAX_QUEUED_S * MEDIA_RATE_HZ - len(self._pcm)
+        if self._beyond or len(pcm) > room:
+            room = 0 if self._beyond else room
+            log.warning("playback is full: %d ms of speech are not kept", (len(pcm) - room) // 48)
+            self._beyond += (len(pcm) - room) // 2
+        self._pcm += pcm[:room] if len(pcm) > room else pcm
+        self._undrained = True
+        self._encode_ahead(AHEAD_FRAMES)
+
+    def clear(self) -> None:
+        if not self._undrained:
+            return
+        if self._ready:
+            # The far side will not hear what the encoder now builds upon.
+            self._encoder.reset()
+        self._ready.clear()
+        self._pcm.clear()
+        self._beyond = 0
+        self._undrained = False
+        self._quiet_frames = 0
+
+    def next_frame(self) -> Outgoing | None:
+        """What to send now, if anything; never waits and, in the middle of speech, hardly works."""
+        if not self._ready:
+            self._finish_frame()
+        if self._ready:
+            payload, pcm = self._ready.popleft()
+            self.played_samples += len(pcm) // 2
+            self._quiet_frames = 0
+            self._left_quiet = 0
+            self._left.append(pcm.ljust(_FRAME_BYTES, b"\0"))
+            return self._outgoing(payload)
+        if self._undrained:
+            self._undrained = False
+            self.played_samples += self._beyond
+            self._beyond = 0
+            self._on_drained()
+        return self._quiet_frame()
+
+    def encode_ahead(self) -> None:
+        """Work for when this tick's frames have left."""
+        if self._pcm:
+            self._encode_ahead(FRAMES_PER_TICK)
+
+    def _quiet_frame(self) -> Outgoing | None:
+        self._quiet_frames += 1
+        if self._left_quiet < RECENT_FRAMES:
+            self._left_quiet += 1
+            self._left.append(_SILENT_FRAME)
+        elif self._left:
+            self._left.clear()
+        if (
+            not self._encoder.pauses
+            or self._quiet_frames <= HANGOVER_FRAMES
+            or self._quiet_frames % KEEPALIVE_FRAMES == 1
+        ):
+            return self._outgoing(self._encoder.silence)
+        self._paused = True
+        return None
+
+    def _outgoing(self, payload: bytes) -> Outgoing:
+        begins, self._paused = self._paused, False
+        return Outgoing(payload, begins)
+
+    def _encode_ahead(self, most: int) -> None:
+        pcm, ready = self._pcm, self._ready
+        count = min(most, AHEAD_FRAMES - len(ready), len(pcm) // _FRAME_BYTES)
+        for _ in range(count):
+            frame = bytes(pcm[:_FRAME_BYTES])
+            ready.append(_Encoded(self._encoder.encode(frame), frame))
+            del pcm[:_FRAME_BYTES]
+
+    def _finish_frame(self) -> None:
+        """Nothing is ready: take what there is, filled up with silence."""
+        if not self._pcm:
+            return
+        rest = bytes(self._pcm[:_FRAME_BYTES])
+        del self._pcm[:_FRAME_BYTES]
+        payload = self._encoder.encode(rest.ljust(_FRAME_BYTES, b"\0"))
+        self._ready.append(_Encoded(payload, rest))

@@ -1,0 +1,161 @@
+"""One ICE and DTLS transport, and the private parts of aiortc and aioice that media need.
+
+What is done for each packet aiortc does at a cost of tasks and threads, so datagrams that
+RFC 7983 tells to be SRTP or SRTCP are picked out where they come from the socket and never reach
+aioice; all others go on as before.  Outgoing packets go straight to the socket of the candidate
+pair that ICE has nominated.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from typing import Any, Final
+
+import pylibsrtp
+from aioice.ice import CandidatePair
+from aiortc.rtcdtlstransport import RTCDtlsTransport
+
+from antiphon.transports.rtp.packets import is_rtcp
+from antiphon.transports.webrtc.candidates import gather
+from antiphon.transports.webrtc.settings import WebRtcSettings
+
+MAX_DATAGRAM_BYTES: Final = 1500
+"""pylibsrtp's limit; no larger one crosses the internet whole."""
+MAX_UNSENT_BYTES: Final = 64 * 1024
+"""In a socket's own queue; media beyond is dropped: it would be late anyway."""
+
+
+class RefusedPacket(Exception):
+    """It is not authentic, or too long."""
+
+
+class MediaTransport:
+    """Sends and receives the media of one `RTCDtlsTransport`."""
+
+    def __init__(self, dtls: RTCDtlsTransport, settings: WebRtcSettings) -> None:
+        self._dtls = dtls
+        self._ice: Any = dtls.transport._connection
+        self._pair: Any = None
+        self._address: tuple[str, int] = ("", 0)
+        """Where we send to."""
+        self._gather_by(settings)
+
+    @property
+    def is_connected(self) -> bool:
+        return self._dtls.state == "connected"
+
+    def on_state(self, tell: Callable[[], None]) -> None:
+        self._dtls.on("statechange", tell)
+
+    def _gather_by(self, settings: WebRtcSettings) -> None:
+        ice = self._ice
+
+        async def gather_candidates() -> None:
+            if ice._local_candidates_start:
+                return
+            ice._local_candidates_start = True
+            await gather(ice, settings)
+            ice._local_candidates_end = True
+
+        ice.gather_candidates = gather_candidates
+
+    def pick_out_media(self, on_media: Callable[[bytes, tuple[Any, ...]], None]) -> None:
+        """For all sockets that were opened for our candidates."""
+        for protocol in self._ice._protocols:
+            control: Callable[[bytes, tuple[Any, ...]], None] = protocol.datagram_received
+
+            def datagram_received(
+                data: bytes,
+                address: tuple[Any, ...],
+                control: Callable[[bytes, tuple[Any, ...]], None] = control,
+            ) -> None:
+                # RFC 7983, 7.  An empty datagram would end aiortc's receiving task.
+                if data:
+                    if 127 < data[0] < 192:
+                        on_media(data, address)
+                    else:
+                        control(data, address)
+
+            protocol.datagram_received = datagram_received
+
+    def follow(self, address: tuple[Any, ...]) -> None:
+        """Media has come, authentic, from there: it may be another address than we send to.
+
+        The client's network has changed, or the port that its NAT lends it.  Not every client
+        nominates the new way: so we do, once ICE has checked that the answer goes there too.
+        """
+        if address[1] == self._address[1] and address[0] == self._address[0]:
+            return
+        current = self._ice._nominated.get(1)
+        if current is None or current.remote_addr == address[:2]:
+            return
+        for pair in self._ice._check_list:
+            if pair.remote_addr == address[:2] and pair.state is CandidatePair.State.SUCCEEDED:
+                pair.nominated = True
+                self._ice._nominated[1] = pair
+                return
+
+    @property
+    def ice_username(self) -> str:
+        """The client's."""
+        return str(self._ice.remote_username)
+
+    def restart(self, username: str, password: str) -> tuple[str, str]:
+        """Take the client's new ICE credentials; returns ours (RFC 8445, 9).  The sockets stay,
+        and so does the way that is in use until the client has nominated another.
+        """
+        ice = self._ice
+        ice.remote_username, ice.remote_password = username, password
+        ice._local_username = secrets.token_hex(4)
+        ice._local_password = secrets.token_hex(16)
+        return ice._local_username, ice._local_password
+
+    def ask_no_consent(self) -> None:
+        """Where ICE completes while it is closed, its `connect` may only notice once all is
+        closed, and would then begin to ask for consent for ever.
+        """
+
+        async def ask_nobody() -> None: ...
+
+        self._ice.query_consent = ask_nobody
+
+    # --- Packets, in the clear -----------------------------------------------
+
+    def open(self, datagram: bytes) -> tuple[bytes, bool] | None:
+        """The packet in an SRTP or SRTCP datagram, and whether it is RTCP; None before there are
+        keys.
+
+        Raises:
+            RefusedPacket
+        """
+        srtp = self._dtls._rx_srtp
+        if srtp is None:
+            return None
+        if len(datagram) > MAX_DATAGRAM_BYTES:
+            raise RefusedPacket
+        rtcp = is_rtcp(datagram)
+        try:
+            return (srtp.unprotect_rtcp(datagram) if rtcp else srtp.unprotect(datagram)), rtcp
+        except pylibsrtp.Error:
+            raise RefusedPacket from None
+
+    def send_rtp(self, packet: bytes) -> None:
+        if self._dtls._tx_srtp is not None:
+            self._send(self._dtls._tx_srtp.protect(packet))
+
+    def send_rtcp(self, packet: bytes) -> None:
+        if self._dtls._tx_srtp is not None:
+            self._send(self._dtls._tx_srtp.protect_rtcp(packet))
+
+    def _send(self, datagram: bytes) -> None:
+        pair = self._ice._nominated.get(1)
+        if pair is None:
+            return  # consent was lost
+        if pair is not self._pair:
+            self._pair, self._address = pair, pair.remote_addr
+        transport = pair.protocol.transport
+        # A relay's has no such count: aioice hands each packet to a task of its own.
+        queued = getattr(transport, "get_write_buffer_size", None)
+        if queued is None or queued() <= MAX_UNSENT_BYTES:
+            transport.sendto(datagram, self._address)
