@@ -197,11 +197,12 @@ async def test_a_wrong_key_is_one_line_before_anything_starts(tmp_path: Path) ->
 async def test_serve_says_who_is_relayed_where(tmp_path: Path) -> None:
     process = await start("serve", "--port", "0", cwd=tmp_path, OPENAI_API_KEY="sk-hush")
     assert process.stdout is not None
-    lines = [(await process.stdout.readline()).decode() for _ in range(5)]
+    lines = [(await process.stdout.readline()).decode() for _ in range(6)]
     process.kill()
     _, logged = await process.communicate()
-    assert lines[4].startswith("  relay    gpt-realtime, ")
-    assert "answered by api.openai.com, at its price" in lines[4]
+    [relay] = [line for line in lines if line.startswith("  relay ")]
+    assert relay.startswith("  relay    gpt-realtime, ")
+    assert "answered by api.openai.com, at its price" in relay
     assert "sk-hush" not in "".join(lines) + logged.decode()
 
 

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
 from antiphon.core.causes import Word
 from antiphon.core.items import CallEntry, Entry, HeardPart, MessageEntry, SpokenPart, TextPart
 from antiphon.core.records import (
@@ -46,6 +51,12 @@ def changed(change: Change, ids_used: int = 1, at_s: float = NOW_S) -> Changed:
 def said(item_id: str, text: str = WORDS, after: str | None = None) -> Changed:
     entry = MessageEntry(item_id, "user", parts=[TextPart("input_text", text)])
     return changed(ItemChanged(entry, after))
+
+
+def in_file(path: Path, query: str) -> list[Any]:
+    """What another program would do to a journal's file."""
+    with closing(sqlite3.connect(path)) as database, database:
+        return database.execute(query).fetchall()
 
 
 def closed(at_s: float = NOW_S) -> Closed:

@@ -14,7 +14,7 @@ from antiphon.journal.journal import Fate, Journal, Ticket, Wanted
 from antiphon.journal.memory import MemoryJournal
 from antiphon.journal.sqlite import SqliteJournal
 from antiphon.journal.sqlite_file import JournalFile
-from tests.journal.logs import CONVERSATION, NOW_S, WORDS, closed, opened, said, whole_log
+from tests.journal.logs import CONVERSATION, NOW_S, WORDS, closed, in_file, opened, said, whole_log
 
 TIMEOUT_S = 30
 
@@ -154,10 +154,11 @@ async def test_words_are_sealed_and_after_erasure_every_trace_is_gone(tmp_path: 
         await keep(journal, name, opened(end_user_id=f"user-{at:02}"), said("1"), said("2"))
     assert traces(tmp_path, b"swordfish") == []
     assert traces(tmp_path, b"conv_07", b"user-07") != [], "the list is plain"
-    [(key,)] = sqlite3.connect(path).execute("SELECT key FROM conversations WHERE id = 'conv_07'")
+    [(key,)] = in_file(path, "SELECT key FROM conversations WHERE id = 'conv_07'")
     assert traces(tmp_path, key) != []
-    [[sealed], *_] = sqlite3.connect(path).execute(
-        "SELECT sealed FROM entries JOIN conversations ON number = conversation WHERE id='conv_07'"
+    [[sealed], *_] = in_file(
+        path,
+        "SELECT sealed FROM entries JOIN conversations ON number = conversation WHERE id='conv_07'",
     )
     assert await journal.erase("conv_07")
     needles = (b"swordfish", b"conv_07", b"user-07", key, sealed[:24])
@@ -167,14 +168,30 @@ async def test_words_are_sealed_and_after_erasure_every_trace_is_gone(tmp_path: 
     assert traces(tmp_path, *needles) == []
 
 
+async def test_who_reads_meanwhile_is_told_of_and_what_is_left_goes_later(tmp_path: Path) -> None:
+    path = tmp_path / "conversations.sqlite3"
+    journal = SqliteJournal(path)
+    await journal.start()
+    await keep(journal, "conv_1", opened(), said("1"))
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN")
+    other.execute("SELECT * FROM entries").fetchall()
+    with pytest.raises(JournalError, match="another program reads"):
+        await journal.erase("conv_1")
+    assert await journal.read("conv_1") == []
+    other.close()
+    await journal.sweep(0)
+    assert traces(tmp_path, b"conv_1", b"user-7") == []
+    await journal.aclose()
+
+
 async def test_an_entry_that_was_moved_or_changed_is_not_believed(tmp_path: Path) -> None:
     path = tmp_path / "conversations.sqlite3"
     journal = SqliteJournal(path)
     await journal.start()
     await keep(journal, "a", opened(), said("1"), said("2", after="1"))
     await journal.aclose()
-    with sqlite3.connect(path) as database:
-        database.execute("UPDATE entries SET place = 9 WHERE place = 2")
+    in_file(path, "UPDATE entries SET place = 9 WHERE place = 2")
     file = JournalFile(path)
     with pytest.raises(JournalError, match=r"conversations\.sqlite3: conversation a: its seal"):
         file.read("a")
@@ -220,14 +237,12 @@ def test_its_file_is_for_its_owner_alone(tmp_path: Path) -> None:
 
 
 def _other_database(path: Path) -> None:
-    with sqlite3.connect(path) as database:
-        database.execute("CREATE TABLE other (x)")
+    in_file(path, "CREATE TABLE other (x)")
 
 
 def _later_version(path: Path) -> None:
     JournalFile(path).close()
-    with sqlite3.connect(path) as database:
-        database.execute("PRAGMA user_version = 2")
+    in_file(path, "PRAGMA user_version = 2")
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,10 @@ import pytest
 from aiohttp import FormData
 
 from antiphon.engines.scripted import Script, Speak
+from antiphon.journal.memory import MemoryJournal
+from antiphon.journal.recall import Recalled
 from antiphon.transports.webrtc.calls import Answer
+from tests.journal.logs import CONVERSATION, opened, said
 from tests.server.place import KEY, Place, Told, places
 from tests.transports.webrtc.client import Client, restarted
 
@@ -92,6 +95,27 @@ async def test_a_backend_opens_a_call_by_form_and_hangs_it_up(place: Place) -> N
     again = await place.ask("POST", f"{CALLS}/{client.call_id}/hangup")
     assert (again.status, again.code) == (404, "call_id_not_found")
     await client.hang_up()
+
+
+@pytest.mark.usefixtures("local_calls")
+async def test_a_call_goes_on_with_the_conversation_that_its_secret_names() -> None:
+    journal = MemoryJournal()
+    entries = (opened(), said("a", "Where were we?"), said("b", "Here.", after="a"))
+    for entry in entries:
+        journal.append(CONVERSATION, entry)
+    script = Script(replies=((Speak(ms=200, text="Hm."),),))
+    async with places(script, journal=journal) as place:
+        secret = await place.mint(session=HUM, conversation_id=CONVERSATION)
+        page = Client(WithSecret(place, secret["value"]))
+        await page.call()
+        await page.event("session.created")
+        shown = [(await page.event("conversation.item.done"))["item"] for _ in range(2)]
+        assert [item["id"] for item in shown] == ["a", "b"]
+        page.send("response.create")
+        done = await page.event("response.done")
+        assert done["response"]["conversation_id"] == CONVERSATION
+        await page.hang_up()
+    assert len(Recalled(journal.durable(CONVERSATION)).items) == 3
 
 
 @pytest.mark.parametrize(

@@ -181,6 +181,7 @@ NEEDS = {
     "host": ("127.0.0.1", ""),
     "api_key_env": ("MY_KEY", ""),
     "base_url": ("http://127.0.0.1:9/v1", ""),
+    "url": ("wss://realtime.example/v1", ""),
     "allowed_origins": (["https://a.example"], ""),
     "host_addresses": (["10.0.0.1"], ""),
     "public_addresses": (["10.0.0.1"], ""),

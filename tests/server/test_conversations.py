@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientWebSocketResponse
 from msgspec.structs import replace
+from openai import AsyncOpenAI
 
 from antiphon.engines.scripted import ScriptedEngine
 from antiphon.journal.journal import Wanted
@@ -19,8 +20,8 @@ from antiphon.journal.memory import MemoryJournal
 from antiphon.journal.sqlite import SqliteJournal
 from antiphon.server.config import Config, JournalSettings
 from antiphon.testing import serving
-from tests.journal.logs import closed, opened, said
-from tests.server.place import CONFIG, EVENT_TIMEOUT_S, HELLO, Place, places, until
+from tests.journal.logs import closed, in_file, opened, said
+from tests.server.place import CONFIG, EVENT_TIMEOUT_S, HELLO, KEY, Place, places, until
 
 PATH = "/v1/antiphon/conversations"
 TEXT = {"type": "realtime", "output_modalities": ["text"]}
@@ -86,6 +87,21 @@ async def test_a_conversation_goes_on_by_its_id(place: Place) -> None:
     whole = (await place.ask("GET", f"{PATH}/{conversation_id}")).body
     assert len(whole["items"]) == 4
     assert len(whole["sessions"]) == 2
+
+
+async def test_a_stock_client_goes_on_as_the_guide_says(place: Place) -> None:
+    conversation_id = await talk(place)
+    openai = AsyncOpenAI(api_key=KEY, base_url=f"{place.url}/v1")
+    query = {"conversation_id": conversation_id}
+    shown: list[Any] = []
+    async with openai.realtime.connect(model="test", extra_query=query) as connection:
+        async for event in connection:
+            if event.type == "conversation.item.done":
+                shown.append(event.item)
+            if len(shown) == 2:
+                break
+    assert [item.role for item in shown] == ["user", "assistant"]
+    await openai.close()
 
 
 async def test_a_client_of_the_beta_is_shown_it_in_its_words(place: Place) -> None:
@@ -257,6 +273,24 @@ async def test_what_is_too_old_is_erased_at_start(tmp_path: Path) -> None:
         assert server.hub.keeping is not None
         page = await server.hub.keeping.journal.listed(Wanted(), after=None, limit=9)
         assert [kept.id for kept in page.conversations] == ["young"]
+
+
+async def test_a_journal_that_cannot_be_read_is_told_without_its_secrets(tmp_path: Path) -> None:
+    path = tmp_path / "conversations.sqlite3"
+    config = replace(CONFIG, journal=JournalSettings(path=str(path)))
+    async with places(config=config) as place:
+        conversation_id = await talk(place)
+        in_file(path, "UPDATE entries SET sealed = zeroblob(40)")
+        upgrade = {"Upgrade": "websocket"}
+        for asked in (
+            place.ask("GET", f"{PATH}/{conversation_id}"),
+            place.ask("GET", f"/v1/realtime?conversation_id={conversation_id}", headers=upgrade),
+        ):
+            told = await asked
+            assert (told.status, told.code) == (500, "journal_unavailable")
+            assert str(path) not in str(told.body)
+        ws = await place.join()  # Others begin anew.
+        await ws.close()
 
 
 async def test_nothing_is_kept_where_nothing_shall_be(tmp_path: Path) -> None:

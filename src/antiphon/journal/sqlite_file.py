@@ -68,9 +68,12 @@ class JournalFile:
             _create(path)
         elif not path.is_file():
             raise JournalError(f"{path}: there is no such file.")
+        # Commits are ours to make; each is on disk when it returns.
         try:
-            # Commits are ours to make; each is on disk when it returns.
             self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        except sqlite3.Error as error:
+            raise self._unreadable(error) from None
+        try:
             for pragma in (
                 f"busy_timeout = {BUSY_TIMEOUT_MS}",
                 "journal_mode = WAL",
@@ -80,8 +83,11 @@ class JournalFile:
             ):
                 self._database.execute(f"PRAGMA {pragma}")
             self._check_schema()
-        except sqlite3.Error as error:
-            raise self._unreadable(error) from None
+        except BaseException as error:
+            self._database.close()
+            if isinstance(error, sqlite3.Error):
+                raise self._unreadable(error) from None
+            raise
 
     def close(self) -> None:
         self._database.close()
@@ -136,8 +142,8 @@ class JournalFile:
             raise self._unreadable(error) from None
         if busy:
             raise JournalError(
-                f"{self.path}: erased, but another process reads the file and keeps older pages "
-                "of it alive; erase again when it has ended."
+                f"{self.path}: erased, but another program reads the file and keeps older pages "
+                "of it alive; they go with the next erasure or hourly sweep after it has ended."
             )
         return done.rowcount
 

@@ -14,6 +14,7 @@ from functools import partial
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from antiphon.core.causes import Ms
 from antiphon.core.ids import Ids
@@ -190,7 +191,8 @@ class Hub:
                     f"There is no conversation '{conversation_id[:100]}'; nothing was said in it, "
                     "or it was erased."
                 )
-            yield Recalled(entries).past
+            # Also where the entry that names it was lost.
+            yield replace(Recalled(entries).past, conversation_id=conversation_id)
 
     def open(
         self,

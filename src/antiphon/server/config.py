@@ -357,7 +357,7 @@ class JournalSettings(Struct, frozen=True, kw_only=True):
     ] = None
     retention_days: Annotated[
         float,
-        Meta(gt=0, description="A conversation is erased this long after it changed last."),
+        Meta(ge=1, description="A conversation is erased this long after it changed last."),
     ] = 30
     on_trouble: Annotated[
         Literal["hold", "go_on", "refuse"],

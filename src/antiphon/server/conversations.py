@@ -214,7 +214,7 @@ def _problems_told() -> Iterator[None]:
         raise ApiError(
             500,
             "journal_unavailable",
-            "The server cannot read its journal of conversations now; its log tells why.",
+            "The server's journal of conversations failed; its log tells why.",
             type="server_error",
         ) from None
 

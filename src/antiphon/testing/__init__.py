@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from antiphon.journal.memory import MemoryJournal
 from antiphon.testing.check_engine import CHECKS, PromiseBroken, check_engine, check_promise
 from antiphon.testing.memory_connection import MemoryConnection
 from antiphon.testing.virtual_call import VirtualCall
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CHECKS",
     "MemoryConnection",
+    "MemoryJournal",
     "PromiseBroken",
     "VirtualCall",
     "VirtualTimeLoop",
