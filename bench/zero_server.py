@@ -16,7 +16,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # As the command line does.
 from zero_engine import ZeroEngine
 
 from antiphon.server import logs, wiring
-from antiphon.server.config import (
+from antiphon.server.settings import (
     Config,
     EngineSettings,
     JournalSettings,

@@ -11,14 +11,15 @@ from typing import Any, get_args, get_origin
 
 import msgspec
 
-from antiphon.server.config import SECTIONS, Secret, variable_name
+from antiphon.server.config import variable_name
+from antiphon.server.settings import SECTIONS, Secret
 
 PAGE = Path(__file__).parent.parent / "docs" / "reference" / "configuration.md"
 
 HEAD = """\
 # Configuration
 
-<!-- Written by scripts/configuration_reference.py from antiphon.server.config; do not edit. -->
+<!-- Written by scripts/configuration_reference.py from antiphon.server.settings; do not edit. -->
 
 Antiphon runs without any configuration. Settings come from one file, `antiphon.toml` in the
 working directory (or `--config FILE`, or `$ANTIPHON_CONFIG`), and from environment variables.

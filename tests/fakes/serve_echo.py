@@ -13,7 +13,7 @@ from antiphon.engines.engine import Engine
 from antiphon.engines.registry import EngineRegistry
 from antiphon.runtime.hub import Hub
 from antiphon.server import wiring
-from antiphon.server.config import Config
+from antiphon.server.settings import Config
 from tests.fakes.echo import EchoHub
 from tests.fakes.engines import NamedEngine
 

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from aiohttp import ClientSession
 
 from antiphon.server.app import Api
-from antiphon.server.config import Config, LimitSettings, ServerSettings
+from antiphon.server.settings import Config, LimitSettings, ServerSettings
 from antiphon.server.wiring import Parts
 from antiphon.testing import serving
 from tests.fakes.echo import EchoHub

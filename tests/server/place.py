@@ -11,8 +11,8 @@ from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType
 from antiphon.engines.scripted import Script, ScriptedEngine, Write
 from antiphon.journal.journal import Journal
 from antiphon.runtime.hub import Hub
-from antiphon.server.config import Config, OfflineSettings, ServerSettings, WebRtcOptions
 from antiphon.server.secret_store import MemorySecretStore
+from antiphon.server.settings import Config, OfflineSettings, ServerSettings, WebRtcOptions
 from antiphon.server.wiring import Parts
 from antiphon.testing import serving
 

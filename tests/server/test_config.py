@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from antiphon.errors import ConfigurationError
-from antiphon.server.config import SECTIONS, Config, Loaded, Secret, load, variable_name
+from antiphon.server.config import Loaded, load, variable_name
+from antiphon.server.settings import SECTIONS, Config, Secret
 
 ROOT = Path(__file__).parent.parent.parent
 

@@ -18,7 +18,7 @@ from antiphon.engines.scripted import ScriptedEngine
 from antiphon.journal.journal import Wanted
 from antiphon.journal.memory import MemoryJournal
 from antiphon.journal.sqlite import SqliteJournal
-from antiphon.server.config import Config, JournalSettings
+from antiphon.server.settings import Config, JournalSettings
 from antiphon.testing import serving
 from tests.journal.logs import closed, in_file, opened, said
 from tests.server.place import CONFIG, EVENT_TIMEOUT_S, HELLO, KEY, Place, places, until

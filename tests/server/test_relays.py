@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from antiphon.engines.relay.engine import url_for
 from antiphon.protocol.session import Session, TranscriptionSession
-from antiphon.server.config import Config, RelaySettings, Secret
 from antiphon.server.relays import make_relay, with_relayed
+from antiphon.server.settings import Config, RelaySettings, Secret
 from antiphon.server.wiring import listed_models, wire
 
 KEY = Secret("sk-secret")

@@ -4,7 +4,7 @@ from typing import Any
 
 from antiphon.engines.cascade.llm.chat_client import ChatSettings
 from antiphon.engines.cascade.llm.chat_messages import VOICE_HINT
-from antiphon.server.config import Config, LlmSettings, Secret
+from antiphon.server.settings import Config, LlmSettings, Secret
 from antiphon.server.wiring import chat_settings
 
 MODEL: dict[str, Any] = {"base_url": "http://127.0.0.1:9/v1", "model": "m"}

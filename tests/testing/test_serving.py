@@ -14,7 +14,7 @@ from aiohttp import ClientError, ClientSession, WSMsgType
 from antiphon.engines.scripted import Script, ScriptedEngine, Speak, Wait, Write
 from antiphon.protocol.closes import CloseCode
 from antiphon.runtime.hub import SessionRules
-from antiphon.server.config import Config, ServerSettings
+from antiphon.server.settings import Config, ServerSettings
 from antiphon.server.wiring import Parts
 from antiphon.testing import run_in_virtual_time, serving
 from tests.server.place import until

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from antiphon.engines.registry import EngineRegistry
-    from antiphon.server.config import Loaded, RelaySettings
+    from antiphon.server.config import Loaded
+    from antiphon.server.settings import RelaySettings
     from antiphon.server.wiring import Wired
 
 EPILOG = """\
@@ -91,7 +92,7 @@ def _relay(settings: RelaySettings) -> bool:
 
 
 def _settings(loaded: Loaded) -> Iterator[str]:
-    from antiphon.server.config import SECTIONS
+    from antiphon.server.settings import SECTIONS
 
     yield f"Configuration: {loaded.path or 'no file; defaults and environment'}"
     for section in SECTIONS:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from antiphon.engines.relay.engine import RelayEngine
 from antiphon.engines.relay.session import RelayRules
-from antiphon.server.config import RelaySettings
+from antiphon.server.settings import RelaySettings
 
 RELAY = "relay"
 

@@ -31,12 +31,12 @@ from antiphon.runtime.hub import Hub, Keeping, SessionRules
 from antiphon.server.admission import LoadLimits
 from antiphon.server.app import Api, Model
 from antiphon.server.auth import Gate
-from antiphon.server.config import Config
 from antiphon.server.directory import Directory
 from antiphon.server.grant import DEFAULT_MODEL
 from antiphon.server.relays import RELAY, make_relay, with_relayed
 from antiphon.server.secret_store import SecretStore
 from antiphon.server.serve import StopSignals, serve
+from antiphon.server.settings import Config
 from antiphon.transports.webrtc.settings import IceServer, WebRtcSettings
 from antiphon.transports.websocket import WebSocketLimits
 

@@ -13,8 +13,8 @@ from aiohttp import BaseConnector, ClientSession, TCPConnector
 from antiphon.engines.engine import Engine
 from antiphon.runtime.hub import Hub
 from antiphon.server.app import Api
-from antiphon.server.config import Config, EngineSettings, Secret
 from antiphon.server.serve import listening, running
+from antiphon.server.settings import Config, EngineSettings, Secret
 from antiphon.server.wiring import Parts, Wired, started, wire
 from antiphon.testing.memory_network import MemoryConnector
 from antiphon.testing.virtual_loop import VirtualTimeLoop

@@ -14,7 +14,7 @@ test('only what is said is sent', () => {
 });
 
 test('anything else may be said as the protocol spells it', () => {
-  const wire = { tracing: 'auto', audio: { output: { voice: 'ash' } } };
+  const wire = { tracing: 'auto' as const, audio: { output: { voice: 'ash' } } };
   expect(sessionOf({ speed: 1.1, wire })).toEqual({
     tracing: 'auto',
     audio: { output: { speed: 1.1, voice: 'ash' } },

