@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientSession, web
 
-from antiphon.server.console import Console
+from antiphon.server.console import BUILT, Console
 from antiphon.server.serve import listening
 
 Open = Callable[[Path], Awaitable[str]]
@@ -49,3 +50,11 @@ async def test_a_page_that_was_not_built_says_what_to_do(tmp_path: Path, opened:
     async with ClientSession() as client, client.get(await opened(tmp_path)) as page:
         assert page.status == 200
         assert "npm run build --prefix web" in await page.text()
+
+
+@pytest.mark.skipif(not Console().is_built, reason="the console is not built: make run")
+def test_the_page_can_be_served_under_a_path() -> None:
+    page = (BUILT / "index.html").read_text()
+    addresses = re.findall(r'(?:src|href)="([^"]+)"', page)
+    assert addresses
+    assert all(address.startswith("./") for address in addresses), addresses

@@ -5,6 +5,8 @@ export default defineConfig({
   plugins: [react()],
   // The packages as they are written, so that nothing need be built first.
   resolve: { conditions: ['@antiphon/source', 'module', 'browser', 'development|production'] },
+  // Addresses beside the page: a proxy may serve it under a path.
+  base: './',
   // Where the server serves it from, and the wheel takes it.
   build: { outDir: '../../src/antiphon/console', emptyOutDir: true, target: 'es2022' },
   // `npm run dev -w console` beside a running server.

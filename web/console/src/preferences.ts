@@ -78,11 +78,16 @@ export function save(storage: Pick<Storage, 'setItem'>, preferences: Preferences
   } catch {}
 }
 
+/** The API of the server that served a page: beside it, also where a proxy serves both under a path. */
+export function apiBeside(page: string): string {
+  return page.startsWith('http') ? new URL('v1', page).pathname : '/v1';
+}
+
 /** What the client is told. `key`: of a server that wants one. */
 export function optionsOf(preferences: Preferences, key: string): VoiceSessionOptions {
   const { url, model, transport, codec, instructions, voice, speed } = preferences;
   return {
-    url: url || '/v1',
+    url: url || apiBeside(document.baseURI),
     transport,
     codec,
     session: {

@@ -1,5 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { DEFAULTS, load, optionsOf, readTools, save, TOOLS_EXAMPLE } from '../src/preferences';
+import {
+  apiBeside,
+  DEFAULTS,
+  load,
+  optionsOf,
+  readTools,
+  save,
+  TOOLS_EXAMPLE,
+} from '../src/preferences';
 
 class Kept {
   text: string | null = null;
@@ -85,5 +93,16 @@ describe('tools', () => {
 
   it('may be none', () => {
     expect(readTools('  ')).toEqual({ tools: [], problem: null });
+  });
+});
+
+describe('the API of the server that served the page', () => {
+  it.each([
+    ['http://127.0.0.1:8080/', '/v1'],
+    ['https://example.com/voice/', '/voice/v1'],
+    ['https://example.com/a/voice/index.html', '/a/voice/v1'],
+    ['about:blank', '/v1'],
+  ])('beside %s it is %s', (page, api) => {
+    expect(apiBeside(page)).toBe(api);
   });
 });

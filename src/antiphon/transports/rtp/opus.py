@@ -67,8 +67,8 @@ def _library() -> Any:
         if path is not None:
             return _ffi.dlopen(str(path))
     raise ConfigurationError(
-        "WebRTC needs libopus, and found none: install PyAV from its wheel (pip install"
-        " 'antiphon[webrtc]') or the system's libopus."
+        "WebRTC needs libopus, and found none: install the extra webrtc"
+        " (make setup) or the system's libopus."
     )
 
 

@@ -1,4 +1,5 @@
 import { useEffect, useState } from 'react';
+import { apiBeside } from '../preferences';
 import { Draft } from './draft';
 import { type Chosen, Select } from './fields';
 
@@ -21,7 +22,7 @@ interface ServerSettingsProps extends Chosen {
 
 export function ServerSettings(props: ServerSettingsProps) {
   const { preferences, change, apiKey, setApiKey, wantsKey } = props;
-  const models = useModels(preferences.url || '/v1', apiKey);
+  const models = useModels(preferences.url || apiBeside(document.baseURI), apiKey);
   return (
     <fieldset>
       <legend>Server</legend>

@@ -72,7 +72,9 @@ def find_ears(
 
 def _folder_of(model: str, packaged: Mapping[str, Packaged], cache: Path) -> Path:
     if find_spec("ctranslate2") is None:
-        raise ConfigurationError("CTranslate2 is not installed: install antiphon[speech].")
+        raise ConfigurationError(
+            "CTranslate2 is not installed: install the extra speech (make setup)."
+        )
     if model in packaged:
         return find_model(model, packaged[model], cache)
     check_folder(Path(model))

