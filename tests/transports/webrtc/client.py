@@ -37,10 +37,11 @@ class SayingEngine:
 
     name = "saying"
     description = "Says one thing."
-    abilities = Abilities(transcribes=False)
 
-    def __init__(self, speech: bytes = b"") -> None:
+    def __init__(self, speech: bytes = b"", *, finds_turns: bool = False) -> None:
+        """One that finds turns itself hears all, also outside of turns."""
         self.speech = speech
+        self.abilities = Abilities(transcribes=False, finds_turns=finds_turns)
         self.sessions: list[SayingSession] = []
 
     async def start(self) -> None: ...

@@ -21,7 +21,7 @@ def _without_a_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def engine(speech: bytes) -> SayingEngine:
-    return SayingEngine(speech)
+    return SayingEngine(speech, finds_turns=True)
 
 
 @pytest.fixture

@@ -117,10 +117,8 @@ async def test_clearing_silences_within_two_frames_and_cuts_at_what_was_heard(
     assert loud[-1] / 48 <= played / 24 + 2 * 20 + 60  # 60 ms: silence sent before the speech
 
 
-async def test_speaking_over_the_assistant_cuts_it_at_what_was_heard(
-    engine: SayingEngine,
-) -> None:
-    engine.speech = at_24khz("harvard_s2_4") * 2
+async def test_speaking_over_the_assistant_cuts_it_at_what_was_heard() -> None:
+    engine = SayingEngine(at_24khz("harvard_s2_4") * 2)
     calls = Calls(
         Hub(lambda _: engine, detector=EnergyDetector()), WebRtcSettings(host_addresses=LOCALHOST)
     )

@@ -87,3 +87,19 @@ def test_any_text_is_refused_or_read(text: str) -> None:
             read_offer(candidate)
         except OfferError as error:
             assert "offer" in str(error)
+
+
+def test_a_group_that_travels_by_a_second_data_section_is_refused() -> None:
+    """One association goes by one transport, and that of the tagged section is used for all."""
+    travels = (
+        "a=ice-ufrag:abcd\r\na=ice-pwd:abcdefghijklmnopqrstuv\r\na=setup:actpass\r\n"
+        "a=fingerprint:sha-256 " + ":".join(["AB"] * 32) + "\r\n"
+    )
+    data = "m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\na=sctp-port:5000\r\n"
+    sdp = (
+        "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 2 1 0\r\n"
+        "m=audio 9 UDP/TLS/RTP/SAVPF 0\r\na=rtcp-mux\r\na=mid:0\r\na=bundle-only\r\n"
+        f"{travels}{data}a=mid:1\r\na=bundle-only\r\n{travels}{data}a=mid:2\r\n{travels}"
+    )
+    with pytest.raises(OfferError, match="two data sections"):
+        read_offer(sdp)

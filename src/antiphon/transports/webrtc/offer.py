@@ -151,7 +151,7 @@ def read_offer(sdp: str) -> Offer:
     if not usable:
         raise OfferError(str(_complaint(audio[0], sections, groups)))
     data = _data(sections, groups)
-    return Offer(
+    offer = Offer(
         sections,
         incoming=_audio(sections, usable, _CLIENT_SENDS),
         outgoing=_audio(sections, usable, _CLIENT_LISTENS),
@@ -161,6 +161,15 @@ def read_offer(sdp: str) -> Offer:
         ice_lite="ice-lite" in description.attributes,
         is_by_aiortc=_is_by_aiortc(description),
     )
+    accepted = offer.accepted
+    for carrier in map(offer.carrier, accepted):
+        if carrier not in accepted and sections[carrier].kind == "application":
+            # RFC 8841, 10.2: one association at most goes by one transport.
+            raise OfferError(
+                "The SDP offer has two data sections in one group, and its transport in the one "
+                "that is not used: offer one m=application section."
+            )
+    return offer
 
 
 def read_sections(sdp: str) -> Description:
