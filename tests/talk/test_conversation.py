@@ -246,17 +246,31 @@ def test_a_written_reply_is_heard_when_it_is_read() -> None:
     assert notices.AgentSaid(item_id="a1", text="Hello.") in story.shown()
 
 
+def test_what_is_typed_has_an_id_that_no_earlier_run_gave() -> None:
+    """In a conversation that goes on, those items are there."""
+
+    def typed() -> object:
+        story = Story()
+        story.take()
+        story.does(story.conversation.type_text("again", story.now_ms))
+        [created] = [e for e in story.sent() if isinstance(e, ConversationItemCreate)]
+        return created.item.id
+
+    assert typed() != typed()
+
+
 def test_typing_into_a_reply_cancels_cuts_and_asks_when_it_is_over() -> None:
     story = Story().user_speaks().reply_begins().agent_says("one two", 1000).time_passes(300)
     story.take()
     story.does(story.conversation.type_text("wait", story.now_ms))
-    assert story.sent() == [
+    *before, created = story.sent()
+    assert before == [
         ResponseCancel(response_id="r1"),
         ConversationItemTruncate(item_id="a1", content_index=0, audio_end_ms=300),
-        ConversationItemCreate(
-            item=Message(id="typed_1", role="user", content=(InputText("wait"),))
-        ),
     ]
+    assert isinstance(created, ConversationItemCreate)
+    assert isinstance(created.item, Message)
+    assert created.item.content == (InputText("wait"),)
     story.reply_ends("cancelled")
     assert story.sent() == [ASK]
 

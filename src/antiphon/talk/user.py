@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+
 from antiphon.audio.formats import Encoder, Format
 from antiphon.protocol.client import InputAudioBufferAppend
 from antiphon.protocol.items import InputText, Message
@@ -20,6 +22,8 @@ class User:
         self._encoder = Encoder(audio_format)
         self._captions: dict[str, str] = {}
         self._typed = 0
+        self._run = secrets.token_hex(4)
+        """In a conversation that goes on, what was typed before has an id as well."""
 
     def sound(self, pcm: bytes) -> InputAudioBufferAppend | None:
         """24 kHz 16-bit mono as it is sent; None where it only begins a sample."""
@@ -29,7 +33,9 @@ class User:
 
     def typed(self, text: str) -> Message:
         self._typed += 1
-        return Message(id=f"typed_{self._typed}", role="user", content=(InputText(text),))
+        return Message(
+            id=f"typed_{self._run}_{self._typed}", role="user", content=(InputText(text),)
+        )
 
     def caption_grew(self, item_id: str, delta: str) -> str:
         """The words so far."""
