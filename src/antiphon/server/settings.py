@@ -59,8 +59,8 @@ class ServerSettings(Struct, frozen=True, kw_only=True):
     trusted_proxies: Annotated[
         tuple[str, ...],
         Meta(
-            description="Proxies in front, as addresses or networks (`10.0.0.0/8`): the client's "
-            "address in limits and logs is what they say in `X-Forwarded-For`."
+            description="Each proxy in front, as its address or network (`10.0.0.0/8`): the client's "
+            "address in limits and logs is what it says in `X-Forwarded-For`."
         ),
     ] = ()
     tls_cert: Annotated[
