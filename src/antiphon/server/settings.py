@@ -59,7 +59,7 @@ class ServerSettings(Struct, frozen=True, kw_only=True):
     trusted_proxies: Annotated[
         tuple[str, ...],
         Meta(
-            description="Each proxy in front, as its address or network (`10.0.0.0/8`): the client's "
+            description="Each proxy in front, as address or network (`10.0.0.0/8`): the client's "
             "address in limits and logs is what it says in `X-Forwarded-For`."
         ),
     ] = ()
