@@ -36,9 +36,21 @@ class ProtocolError(AntiphonError):
 
 
 class EngineUnavailable(AntiphonError):
-    """An engine, or a part of one, cannot serve."""
+    """An engine, or a part of one, cannot serve.
 
-    def __init__(self, engine: str, message: str, *, retry_after_s: float | None = None) -> None:
+    Attributes:
+        code: what a client is told beside the message.
+    """
+
+    def __init__(
+        self,
+        engine: str,
+        message: str,
+        *,
+        code: str = "engine_unavailable",
+        retry_after_s: float | None = None,
+    ) -> None:
         super().__init__(f"engine '{engine}': {message}")
         self.engine = engine
+        self.code = code
         self.retry_after_s = retry_after_s

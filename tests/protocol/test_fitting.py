@@ -139,6 +139,14 @@ def test_a_message_as_long_as_clients_may_send_is_shortened() -> None:
     assert len(event["session"]["tools"]) == 10_000
 
 
+def test_tools_without_end_lose_at_once_what_would_take_long_to_shorten() -> None:
+    tools = tuple(tool(number, description=9, properties=20) for number in range(300))
+    [event] = fitted(created(tools=tools), 1_000_000)
+    assert len(event["session"]["tools"]) == 300
+    assert all(one["parameters"] == {} for one in event["session"]["tools"])
+    assert not any("description" in one for one in event["session"]["tools"])
+
+
 def test_what_cannot_be_shortened_is_told_of() -> None:
     content = tuple(InputAudio(transcript="hello") for _ in range(100))
     item = Message(id="item_1", role="user", content=content)

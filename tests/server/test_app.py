@@ -92,7 +92,7 @@ async def test_a_sideband_joins_the_session_it_names(make_site: MakeSite) -> Non
 
 @pytest.mark.parametrize("headers", [{"Authorization": "Bearer k"}, {}, {"api-key": "ek_1"}])
 async def test_a_sideband_without_a_session_or_a_key_is_not_found(
-    make_site: MakeSite, headers: dict[str, str]
+    make_site: MakeSite, headers: dict[str, str], caplog: pytest.LogCaptureFixture
 ) -> None:
     site = await make_site(keys=("k",))
     path = "/v1/realtime?call_id=rtc_absent"
@@ -101,6 +101,8 @@ async def test_a_sideband_without_a_session_or_a_key_is_not_found(
     _, body, _ = await get(site, path, Upgrade="websocket", **headers)
     assert body["error"]["code"] == "call_id_not_found"
     assert body["error"]["param"] == ""
+    told = [message for message in caplog.messages if message.startswith("refused: ")]
+    assert len(told) == (0 if headers.get("Authorization") == "Bearer k" else 2)
 
 
 async def test_a_plain_get_is_told_what_to_do(make_site: MakeSite) -> None:

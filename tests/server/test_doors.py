@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import logging
+import socket
+import struct
 from collections.abc import AsyncIterator
 
 import msgspec
 import pytest
 from aiohttp import FormData
 
+from antiphon.engines.scripted import ScriptedEngine
 from antiphon.protocol.closes import CloseCode
 from antiphon.server.app import PREFIXES
+from antiphon.testing import serving
 from antiphon.transports.webrtc.calls import Answer
-from tests.server.place import CONFIG, KEY, Place, places, turned_away, until
+from tests.server.place import CONFIG, HELLO, KEY, Place, places, turned_away, until
 from tests.transports.webrtc.client import Client
 
 HEADERS = [{"Authorization": f"Bearer {KEY}"}, {"api-key": KEY}]
@@ -189,3 +195,34 @@ async def test_who_shows_no_key_is_told_so_before_the_body_is_read(place: Place)
     headers = {"Content-Type": FORM}
     told = await place.ask("POST", "/v1/realtime/calls", key="x", headers=headers, data=b"broken")
     assert told.status == 401
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"POST /v1/realtime/client_secrets HTTP/1.1\r\nContent-Length: 1000\r\n",
+        b"POST /v1/realtime/calls HTTP/1.1\r\nContent-Type: multipart/form-data; boundary=b\r\n"
+        b"Transfer-Encoding: chunked\r\n",
+        b"GET /v1/realtime?model=test HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: MTIzNDU2Nzg5MDEyMzQ1Ng==\r\n",
+    ],
+    ids=["in its body", "in a form", "after its upgrade"],
+)
+async def test_a_client_that_vanishes_is_no_error_in_the_log(
+    sent: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    async with serving(ScriptedEngine(HELLO), config=CONFIG, keys=[KEY], in_memory=False) as server:
+        host, port = server.url.removeprefix("http://").split(":")
+        for body in (b"", b"5\r\n--b\r\n"):
+            _, writer = await asyncio.open_connection(host, int(port))
+            headers = f"Host: {host}\r\nAuthorization: Bearer {KEY}\r\n\r\n".encode()
+            writer.write(sent + headers + body)
+            await writer.drain()
+            # It is reset, as by a phone whose network went.
+            kernel = writer.get_extra_info("socket")
+            kernel.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            writer.transport.abort()
+        async with server.client() as client, client.get("/healthz") as answer:
+            assert answer.status == 200
+    assert [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING] == []

@@ -19,6 +19,8 @@ MIN_TEXT_LENGTH: Final = 64
 """Texts that are not longer stay as they are: ids, names, kinds."""
 ELLIPSIS: Final = "…"
 _AUDIO_DELTAS: Final = frozenset({"response.output_audio.delta", "response.audio.delta"})
+MAX_TOOLS_BYTES: Final = 1_048_576
+"""Of tools that are longer, parameters and descriptions are not tried: each look takes seconds."""
 _BASE64_CHARACTERS: Final = 4
 """Together they are whole bytes."""
 
@@ -32,6 +34,8 @@ def fitting(message: bytes, limit_bytes: int | None) -> list[bytes]:
     event: Event = msgspec.json.decode(message)
     if isinstance(event.get("delta"), str):
         return list(_split(event, limit_bytes))
+    if len(msgspec.json.encode(_tools(event))) > MAX_TOOLS_BYTES:
+        event = _without_descriptions(_without_parameters(event))
     event = _cut(event, limit_bytes)  # Nothing longer fits, and a copy of it costs.
     for attempt in _ATTEMPTS:
         if (shorter := attempt(_cut(event, limit_bytes), limit_bytes)) is not None:

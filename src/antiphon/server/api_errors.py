@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
 
 import msgspec
 from aiohttp import web
@@ -14,6 +15,10 @@ from antiphon.errors import AntiphonError
 from antiphon.server.logs import shown
 
 log = logging.getLogger(__name__)
+
+
+CLIENT_GONE: Final = 499
+"""As nginx has it in its logs."""
 
 
 class ApiError(AntiphonError):
@@ -88,7 +93,8 @@ async def errors_as_json(
             raise
         return _of_http(request, error).response()
     except ConnectionError:
-        raise  # The client has gone; nobody is left to tell.
+        log.info("%s: the client has gone", shown(request))
+        return web.Response(status=CLIENT_GONE)  # Nobody reads it.
     except (web.RequestPayloadError, HttpProcessingError) as error:
         log.info("%s: the body could not be read (%s)", shown(request), type(error).__name__)
         message = "The body could not be read: it ended early, or is not encoded as it says."

@@ -89,7 +89,10 @@ class Realtime:
 
     async def _session_of(self, call_id: str, request: web.Request) -> SessionDoor:
         """A sideband's session; only a server key may join one."""
-        session = await self._directory.find(call_id) if self._gate.admits(request) else None
+        admitted = self._gate.admits(request)
+        if not admitted:
+            self._gate.note_refused(request)  # It learns no more than one who asks for no session.
+        session = await self._directory.find(call_id) if admitted else None
         if session is None:
             message = "No session found for the provided call_id"
             raise ApiError(404, "call_id_not_found", message, param="")

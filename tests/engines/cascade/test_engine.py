@@ -264,7 +264,7 @@ async def test_an_answer_waits_while_nobody_reads_the_news() -> None:
 
 async def test_a_part_that_cannot_serve_fails_the_response_and_says_why() -> None:
     def unable(_: object) -> Iterable[Thinking]:
-        raise EngineUnavailable("llm", "the model is not loaded")
+        raise EngineUnavailable("llm", "the model is not loaded", code="not_loaded")
         yield
 
     cascade = Cascade(PlannedBrain(unable))
@@ -272,6 +272,7 @@ async def test_a_part_that_cannot_serve_fails_the_response_and_says_why() -> Non
     (failed,) = await cascade.news(EngineFailed)
     assert isinstance(failed, EngineFailed)
     assert "the model is not loaded" in failed.message
+    assert failed.code == "not_loaded"
 
 
 async def test_a_bug_in_a_part_fails_the_response_without_its_details() -> None:

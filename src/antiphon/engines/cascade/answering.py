@@ -70,8 +70,9 @@ class Answer:
                 tasks.create_task(self._think())
                 tasks.create_task(self._utter())
         except* EngineUnavailable as errors:
-            message = str(errors.exceptions[0])
-            await self._news.answer(EngineFailed(self._id, message, code="engine_unavailable"))
+            error = errors.exceptions[0]
+            assert isinstance(error, EngineUnavailable)
+            await self._news.answer(EngineFailed(self._id, str(error), code=error.code))
 
     async def _think(self) -> None:
         plan = SentencePlan()

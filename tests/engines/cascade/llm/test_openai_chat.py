@@ -367,9 +367,10 @@ async def test_a_full_context_loses_its_oldest_half_and_keeps_its_beginning_from
 async def test_where_nothing_may_be_left_out_a_full_context_is_said() -> None:
     request = Generate(response_id="r", items=talk(9), may_truncate=False)
     async with talking(FULL) as (server, mind):
-        with pytest.raises(EngineUnavailable, match="too long for the model's context"):
+        with pytest.raises(EngineUnavailable, match="too long for the model's context") as full:
             await thoughts(mind, request)
     assert len(server.requests) == 1
+    assert full.value.code == "context_length_exceeded"
 
 
 async def test_a_context_that_stays_full_is_said_in_the_end() -> None:

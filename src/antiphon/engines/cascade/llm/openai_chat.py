@@ -174,8 +174,12 @@ class OpenAIChatMind:
         )
         log.warning("llm: %s", told)
         busy = refusal.why in (Why.RATE_LIMITED, Why.FAILED)
+        full = refusal.why is Why.CONTEXT_FULL
         return EngineUnavailable(
-            self._settings.model, told, retry_after_s=refusal.retry_after_s if busy else None
+            self._settings.model,
+            told,
+            code="context_length_exceeded" if full else "engine_unavailable",
+            retry_after_s=refusal.retry_after_s if busy else None,
         )
 
 

@@ -5,6 +5,7 @@ Source: docs/reference/protocol.md, "Beta (flat) mapping".
 
 from __future__ import annotations
 
+import logging
 import re
 
 import msgspec
@@ -21,6 +22,9 @@ from antiphon.protocol.session import (
     Session,
     Voice,
 )
+from antiphon.protocol.unknown_names import UnknownNames
+
+_told_of = UnknownNames(logging.getLogger(__name__), "'%s' has no effect: %s")
 
 DEFAULT_TEMPERATURE = 0.8
 MIN_TEMPERATURE = 0.6
@@ -150,6 +154,7 @@ def take_temperature(settings: object, root: str) -> float | None:
             f"Invalid '{param}': expected a number from {MIN_TEMPERATURE} to {MAX_TEMPERATURE}.",
             param=param,
         )
+    _told_of.tell("temperature", "it is checked and echoed, but no engine is told")
     return float(value)
 
 
