@@ -32,9 +32,9 @@ def add_parser(subparsers: Any) -> None:
         action="append",
         default=[],
         metavar="HOST",
-        help="one more host name or address (again for more)",
+        help="one more host name or address (repeatable)",
     )
-    parser.add_argument("--force", action="store_true", help="replace files that are there")
+    parser.add_argument("--force", action="store_true", help="overwrite existing files")
     parser.set_defaults(run=run)
 
 

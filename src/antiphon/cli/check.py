@@ -41,7 +41,7 @@ def add_parser(subparsers: Any) -> None:
         "check",
         help="show what would run, and what is wrong",
         description="Check the configuration and print what would run, without running it. A "
-        "language model is asked a word or two.",
+        "language model, if there is one, is asked for a few words.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -40,10 +40,10 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--config", metavar="FILE", help="default: antiphon.toml, if it is there")
     parser.add_argument("--path", type=Path, help="the file (default: that of the configuration)")
     what = parser.add_subparsers(metavar="WHAT", dest="what", required=True)
-    listing = what.add_parser("list", help="one conversation a line, the newest first")
+    listing = what.add_parser("list", help="one conversation per line, newest first")
     listing.add_argument("--end-user", metavar="ID", help="of one user only")
-    listing.add_argument("--model", help="with one model only")
-    listing.add_argument("--limit", type=int, default=50, help="at most so many (%(default)s)")
+    listing.add_argument("--model", help="only with this model")
+    listing.add_argument("--limit", type=int, default=50, help="at most this many (%(default)s)")
     listing.set_defaults(act=_list)
     for name, act, purpose in (
         ("show", _show, "print who said what"),
@@ -82,7 +82,7 @@ def _list(file: JournalFile, args: argparse.Namespace) -> Iterator[str]:
         user = f"  {kept.end_user_id}" if kept.end_user_id else ""
         yield f"{kept.id}  {_time(kept.began_at_s)}  {kept.model or kept.engine}{user}"
     if page.has_more:
-        print(f"There are more than {args.limit}: see --limit.", file=sys.stderr)
+        print(f"There are more than {args.limit}; raise --limit to see them.", file=sys.stderr)
 
 
 def _show(file: JournalFile, args: argparse.Namespace) -> Iterator[str]:

@@ -22,14 +22,14 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = subparsers.add_parser(
         "replay",
         help="show what happened in a recorded session, and whether it would again",
-        description="Print a recorded session, one line a turn, and the first effect that is "
-        "different now. Exit code: 0 the same, 1 different, 2 no tape.",
+        description="Print a recorded session, one line per turn, and the first effect that would "
+        "differ today. Exit code: 0 same, 1 different, 2 not a tape.",
     )
-    parser.add_argument("file", type=Path, help="a tape: serve --tape DIR writes one a session")
+    parser.add_argument("file", type=Path, help="a tape; serve --tape DIR writes one per session")
     parser.add_argument(
-        "--full", action="store_true", help="every cause and effect instead, with what was said"
+        "--full", action="store_true", help="every cause and effect, including what was said"
     )
-    parser.add_argument("--json", action="store_true", help="one JSON object a step")
+    parser.add_argument("--json", action="store_true", help="one JSON object per step")
     parser.set_defaults(run=run)
 
 

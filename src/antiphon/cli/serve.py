@@ -48,7 +48,9 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--log-level", choices=["debug", "info", "warning", "error"], help="default: info"
     )
-    parser.add_argument("--tape", metavar="DIR", help="record a tape of every session there")
+    parser.add_argument(
+        "--tape", metavar="DIR", help="record a tape of every session in this folder"
+    )
     parser.set_defaults(run=run)
 
 

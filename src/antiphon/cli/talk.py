@@ -42,7 +42,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.set_defaults(run=run)
     _add_connection(parser.add_argument_group("connection"))
     _add_session(parser.add_argument_group("session"))
-    _add_speech(parser.add_argument_group("what is said (default: microphone and keyboard)"))
+    _add_speech(parser.add_argument_group("what to say (default: microphone and keyboard)"))
     _add_output(parser.add_argument_group("output"))
 
 
@@ -54,7 +54,7 @@ def _add_connection(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument("--model", help="the model, as in ?model=")
     group.add_argument(
-        "--resume", metavar="CONVERSATION_ID", help="go on with what the server kept"
+        "--resume", metavar="CONVERSATION_ID", help="continue a conversation that the server kept"
     )
     group.add_argument(
         "--key", help="API key (environment: ANTIPHON_API_KEY, or else OPENAI_API_KEY)"
@@ -68,7 +68,7 @@ def _add_connection(group: argparse._ArgumentGroup) -> None:
         action="append",
         default=[],
         metavar="URL",
-        help="a STUN or TURN server to ask, with --webrtc (again for more; default: none)",
+        help="a STUN or TURN server to ask, with --webrtc (repeatable; default: none)",
     )
     group.add_argument(
         "--ice-username",
@@ -93,7 +93,7 @@ def _add_session(group: argparse._ArgumentGroup) -> None:
         "--turns",
         choices=("server_vad", "semantic_vad", "manual"),
         default="server_vad",
-        help="who finds the end of your turn; manual: Enter, or the end of the file",
+        help="how the end of your turn is found; manual: Enter, or the end of the file",
     )
     group.add_argument(
         "--transcribe",
@@ -124,7 +124,7 @@ def _add_speech(group: argparse._ArgumentGroup) -> None:
         action="append",
         type=named("file"),
         metavar="SPEECH.wav",
-        help="speak this file (again for more; each after the reply to the one before)",
+        help="speak this file (repeat for more: each follows the reply to the one before)",
     )
     group.add_argument(
         "--text",
@@ -138,7 +138,7 @@ def _add_speech(group: argparse._ArgumentGroup) -> None:
         "--barge-in",
         type=float,
         metavar="SECONDS",
-        help="send the next file so long after a reply began, not after its end",
+        help="send the next file this long after a reply begins, instead of after its end",
     )
     group.add_argument(
         "--timeout",
@@ -157,7 +157,9 @@ def _add_output(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--save-both", type=Path, metavar="BOTH.wav", help="stereo: left you, right the agent"
     )
-    group.add_argument("--json", action="store_true", help="one JSON line for each thing of note")
+    group.add_argument(
+        "--json", action="store_true", help="one JSON line for each event worth noting"
+    )
     group.add_argument(
         "--events",
         nargs="?",
