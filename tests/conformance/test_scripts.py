@@ -23,18 +23,26 @@ from antiphon.testing.conformance import (
     read_script,
 )
 from antiphon.testing.duplex_engine import DuplexEngine
+from tests.conformance.described import mistakes
 
 PATHS = sorted((Path(__file__).parent / "scripts").glob("*.script"))
 
 
 async def over_the_core(script: Script) -> Played:
     async with VirtualLine(script) as line:
-        return await play(script, line)
+        return as_described(await play(script, line))
 
 
 async def over_a_session(script: Script) -> Played:
     async with LiveLine(script) as line:
-        return await play(script, line)
+        return as_described(await play(script, line))
+
+
+def as_described(played: Played) -> Played:
+    """Whatever a script asks for, each event is one of the API's, in all its fields."""
+    events = [event for event in played.events if event["type"] != "(closed)"]
+    assert [mistake for event in events for mistake in mistakes(event)] == []
+    return played
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
