@@ -32,8 +32,8 @@ HEAD = """\
 <!-- Written by scripts/compatibility_matrix.py; do not edit. -->
 
 Event by event and field by field: what OpenAI's own description of the API has ({source}),
-and what Antiphon serves. {green} served, {yellow} taken and shown again, but without effect, {red} not
-there.
+and what Antiphon serves. {green} served, {yellow} taken and shown again, but without effect,
+{red} not there.
 
 The description is stricter than the API in one thing: fields that are null on the wire
 (`response.status_details`, `transcript`) it knows only as absent. With that, each event of all
