@@ -17,27 +17,23 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from antiphon.journal.entries import JournalError, LogEntry, encode
+from antiphon.journal.backlog import (
+    ASKING_TIMEOUT_S,
+    MAX_BATCH,
+    MAX_QUEUED_BYTES,
+    RETRY_S,
+    SLOW_S,
+    Append,
+    Backlog,
+)
+from antiphon.journal.entries import JournalError, LogEntry
 from antiphon.journal.journal import Fate, Page, Ticket, Wanted
-from antiphon.journal.sqlite_file import Append, JournalFile
+from antiphon.journal.sqlite_file import JournalFile
 
 log = logging.getLogger(__name__)
 
 WINDOW_S = 0.005
-MAX_BATCH = 2_000
-MAX_QUEUED_BYTES = 64 * 1024 * 1024
-"""Encoded entries that are not on disk yet.  Overflow policy: more of them are lost, and told."""
-RETRY_S = 0.25
-"""How long to wait after a commit that failed; nothing is given up until the journal is closed."""
-SLOW_S = 1.0
-"""A commit that takes longer is trouble."""
-ASKING_TIMEOUT_S = 20.0
 _R = TypeVar("_R")
-
-
-class _Appended(NamedTuple):
-    append: Append
-    ticket: Ticket
 
 
 class _Asked(NamedTuple):
@@ -49,16 +45,17 @@ class _Asked(NamedTuple):
 
 class SqliteJournal:
     """Args:
-    path: The file; it is made, with its folder, where it is not there.
+    path: The file.
+    create: It is made, with its folder, where it is not there.
     max_queued_bytes: See `MAX_QUEUED_BYTES`.
     """
 
-    def __init__(self, path: Path, *, max_queued_bytes: int = MAX_QUEUED_BYTES) -> None:
+    def __init__(
+        self, path: Path, *, create: bool = True, max_queued_bytes: int = MAX_QUEUED_BYTES
+    ) -> None:
         self.path = path
-        self._max_queued_bytes = max_queued_bytes
-        self._queued_bytes = 0
-        self._lost = 0
-        self._writer = _Writer(path)
+        self._writer = _Writer(path, create=create)
+        self._backlog = Backlog(str(path), max_queued_bytes, lambda: self._writer.trouble)
 
     @property
     def place(self) -> str:
@@ -69,18 +66,15 @@ class SqliteJournal:
         return self._writer.trouble
 
     async def start(self) -> None:
-        await asyncio.to_thread(self._writer.start, asyncio.get_running_loop(), self._settle)
+        await asyncio.to_thread(
+            self._writer.start, asyncio.get_running_loop(), self._backlog.settle
+        )
 
     def append(self, conversation_id: str, entry: LogEntry) -> Ticket:
-        ticket = Ticket()
-        data = encode(entry)
-        if self._queued_bytes + len(data) > self._max_queued_bytes or not self._writer.works:
-            self._lose(1)
-            ticket.settle(Fate.LOST)
-            return ticket
-        self._queued_bytes += len(data)
-        self._writer.put(_Appended(Append(conversation_id, entry, data), ticket))
-        return ticket
+        append = self._backlog.take(conversation_id, entry, may_wait=self._writer.works)
+        if append.ticket.waits:
+            self._writer.put(append)
+        return append.ticket
 
     async def read(self, conversation_id: str) -> Sequence[LogEntry]:
         return await self._ask(lambda file: file.read(conversation_id))
@@ -119,27 +113,15 @@ class SqliteJournal:
             problem = self.trouble or "it is busy"
             raise JournalError(f"{self.path}: no answer in time: {problem}.") from None
 
-    def _settle(self, batch: Sequence[_Appended], fate: Fate) -> None:
-        """Called on the event loop for each batch, in order."""
-        self._queued_bytes -= sum(len(appended.append.data) for appended in batch)
-        if fate is Fate.LOST:
-            self._lose(len(batch))
-        for appended in batch:
-            appended.ticket.settle(fate)
-
-    def _lose(self, count: int) -> None:
-        if not self._lost:
-            log.error("journal %s: entries are lost: %s", self.path, self.trouble or "no room")
-        self._lost += count
-
 
 class _Writer:
     """The thread that has the file."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, create: bool) -> None:
         self.works = False
         self._path = path
-        self._queue: queue.SimpleQueue[_Appended | _Asked | None] = queue.SimpleQueue()
+        self._create = create
+        self._queue: queue.SimpleQueue[Append | _Asked | None] = queue.SimpleQueue()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._problem: str | None = None
@@ -155,19 +137,19 @@ class _Writer:
     def start(
         self,
         loop: asyncio.AbstractEventLoop,
-        settle: Callable[[Sequence[_Appended], Fate], None],
+        settle: Callable[[Sequence[Append], Fate], None],
     ) -> None:
         """Raises:
         JournalError: the file cannot be opened.
         """
-        self._file = JournalFile(self._path)
+        self._file = JournalFile(self._path, create=self._create)
         self._loop = loop
         self._settle = settle
         self.works = True
         self._thread = threading.Thread(target=self._run, name="antiphon-journal", daemon=True)
         self._thread.start()
 
-    def put(self, item: _Appended | _Asked) -> None:
+    def put(self, item: Append | _Asked) -> None:
         self._queue.put(item)
 
     def stop(self) -> None:
@@ -199,26 +181,25 @@ class _Writer:
             elif other == "stop":
                 return
 
-    def _gather(self, first: _Appended) -> tuple[list[_Appended], _Asked | str | None]:
+    def _gather(self, first: Append) -> tuple[list[Append], _Asked | str | None]:
         """All that lie ready, up to something else."""
         batch = [first]
         with contextlib.suppress(queue.Empty):
             while len(batch) < MAX_BATCH:
                 item = self._queue.get_nowait()
-                if not isinstance(item, _Appended):
+                if not isinstance(item, Append):
                     return batch, item or "stop"
                 batch.append(item)
         return batch, None
 
-    def _commit(self, batch: Sequence[_Appended]) -> Fate:
+    def _commit(self, batch: Sequence[Append]) -> Fate:
         """Until it succeeds; where the journal is being closed, one last time."""
-        appends = [appended.append for appended in batch]
         self._commits_since_s = time.monotonic()
         try:
             while True:
                 last_try = self._stopping.is_set()
                 try:
-                    self._file.commit(appends)
+                    self._file.commit(batch)
                 except sqlite3.Error as error:
                     self._on_failure(str(error))
                     if last_try:

@@ -1,7 +1,7 @@
 """The SQLite file that conversations are kept in.  Synchronous; for one thread.
 
-What was said is sealed with AES-256-GCM under a data key of its conversation's own, so that it
-is gone with its key.  That stands in the same file: it hides nothing from who may read that.
+What was said is sealed (`seal.py`).  The keys stand in the same file: seals hide nothing from who
+may read that, but what was said is gone with its key.
 Plain are the conversations' ids, models and times, and what the application calls its users.
 """
 
@@ -12,19 +12,16 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
+from antiphon.journal.backlog import Append
 from antiphon.journal.entries import Closed, JournalError, LogEntry, Opened, decode
 from antiphon.journal.journal import Kept, Page, Wanted
+from antiphon.journal.seal import Seal, new_key
 
 APPLICATION_ID = 0x416E7470  # "Antp"
 SCHEMA_VERSION = 1
 BUSY_TIMEOUT_MS = 500
-NONCE_BYTES = 12
-"""Random ones: a key seals some thousand entries, and 2³² are safe (NIST SP 800-38D, 8.3)."""
 
 SCHEMA = """
 CREATE TABLE conversations (
@@ -47,15 +44,6 @@ CREATE TABLE entries (
     PRIMARY KEY (conversation, place)
 ) WITHOUT ROWID;
 """
-
-
-class Append(NamedTuple):
-    """An entry that is to be written."""
-
-    conversation_id: str
-    entry: LogEntry
-    data: bytes
-    """The entry, encoded."""
 
 
 class JournalFile:
@@ -116,7 +104,7 @@ class JournalFile:
                     )
                 log = logs[name]
                 if log is not None:  # Else it was erased.
-                    rows.append(log.seal(append.data))
+                    rows.append(log.row(append.data))
             self._database.executemany("INSERT INTO entries VALUES (?, ?, ?)", rows)
 
     def erase(self, *, name: str | None = None, unchanged_since_s: float | None = None) -> int:
@@ -161,8 +149,8 @@ class JournalFile:
                 "SELECT place, sealed FROM entries WHERE conversation = ? ORDER BY place",
                 (log.number,),
             ).fetchall()
-            return [decode(log.unseal(place, sealed)) for place, sealed in rows]
-        except (sqlite3.Error, InvalidTag, JournalError) as error:
+            return [decode(log.seal.open(sealed, place)) for place, sealed in rows]
+        except (sqlite3.Error, JournalError) as error:
             raise self._unreadable(error, f"conversation {conversation_id}: ") from None
 
     def listed(self, wanted: Wanted, *, after: str | None, limit: int) -> Page:
@@ -220,7 +208,7 @@ class JournalFile:
                 (*found, opened.at_s, log.number),
             )
             return log
-        key = AESGCM.generate_key(bit_length=256)
+        key = new_key()
         done = self._database.execute(
             "INSERT INTO conversations (id, key, model, engine, transport, end_user_id, "
             "began_at_s, changed_at_s) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -253,8 +241,7 @@ class JournalFile:
         return row
 
     def _unreadable(self, error: Exception, where: str = "") -> JournalError:
-        reason = "its seal is broken" if isinstance(error, InvalidTag) else str(error)
-        return JournalError(f"{self.path}: {where}{reason}.")
+        return JournalError(f"{self.path}: {where}{error}.")
 
 
 class _Log:
@@ -262,27 +249,13 @@ class _Log:
 
     def __init__(self, conversation_id: str, number: int, key: bytes, last: int | None) -> None:
         self.number = number
-        self._id = conversation_id.encode()
+        self.seal = Seal(conversation_id, key)
         self._last = last or 0
-        self._cipher = AESGCM(key)
 
-    def seal(self, data: bytes) -> tuple[int, int, bytes]:
-        """The row of the next entry."""
+    def row(self, data: bytes) -> tuple[int, int, bytes]:
+        """Of the next entry."""
         self._last += 1
-        nonce = os.urandom(NONCE_BYTES)
-        sealed = nonce + self._cipher.encrypt(nonce, data, self._bound(self._last))
-        return self.number, self._last, sealed
-
-    def unseal(self, place: int, sealed: bytes) -> bytes:
-        """Raises:
-        InvalidTag: it was changed, or moved.
-        """
-        nonce, rest = sealed[:NONCE_BYTES], sealed[NONCE_BYTES:]
-        return self._cipher.decrypt(nonce, rest, self._bound(place))
-
-    def _bound(self, place: int) -> bytes:
-        """What a sealed entry is bound to: nobody can move it elsewhere."""
-        return self._id + place.to_bytes(8, "little")
+        return self.number, self._last, self.seal.close(data, self._last)
 
 
 def _create(path: Path) -> None:
