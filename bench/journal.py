@@ -22,7 +22,7 @@ from sessions import ROUND_S, Measuring
 from antiphon.core.items import MessageEntry, TextPart
 from antiphon.core.records import ItemChanged
 from antiphon.journal.entries import Changed, Opened
-from antiphon.journal.journal import Ticket
+from antiphon.journal.journal import Journal, Ticket
 from antiphon.journal.sqlite import SqliteJournal
 
 WORDS = "Some words that were said, as long as a sentence is. " * 8
@@ -68,9 +68,8 @@ def entry(name: str) -> Changed:
     return Changed(at_s=time.time(), session_id="sess_1", change=change, ids_used=1)
 
 
-async def delays(folder: Path, per_second: int, seconds: float) -> None:
+async def delays(journal: Journal, per_second: int, seconds: float) -> None:
     """How long an entry takes to be durable, where so many come."""
-    journal = SqliteJournal(folder / f"delays_{per_second}.sqlite3")
     await journal.start()
     for at in range(100):
         journal.append(f"conv_{at}", opened())
@@ -84,12 +83,12 @@ async def delays(folder: Path, per_second: int, seconds: float) -> None:
         await asyncio.sleep(0.001)
     await journal.aclose()
     print(
-        f"{per_second}/s: durable after p50 {statistics.median(took_ms):.2f}, "
+        f"{type(journal).__name__} {per_second}/s: durable after p50 {statistics.median(took_ms):.2f}, "
         f"p99 {percentile(took_ms, 99):.2f} ms"
     )
 
 
-def append_timed(journal: SqliteJournal, name: str, item: str, took_ms: list[float]) -> None:
+def append_timed(journal: Journal, name: str, item: str, took_ms: list[float]) -> None:
     asked_s = time.monotonic()
 
     def settled(_: Ticket) -> None:
@@ -133,13 +132,18 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--alone", action="store_true", help="only the journal alone")
+    parser.add_argument("--url", help="of an empty PostgreSQL database, to measure beside it")
     parser.add_argument("--folder", type=Path, help="on the disk to measure; default: here")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=args.folder or Path.cwd()) as name:
         folder = Path(name)
         print(f"Python {sys.version.split()[0]}")
         for per_second in (10, 100, 300, 1_000):
-            asyncio.run(delays(folder, per_second, 5))
+            asyncio.run(delays(SqliteJournal(folder / f"{per_second}.sqlite3"), per_second, 5))
+            if args.url:
+                from antiphon.journal.postgres import PostgresJournal
+
+                asyncio.run(delays(PostgresJournal(args.url), per_second, 5))
         asyncio.run(rate(folder, 20_000))
         if not args.alone:
             compare(args.sessions, args.seconds, args.rounds, folder)

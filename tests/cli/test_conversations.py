@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from antiphon.cli import main
+from antiphon.journal.backlog import Append
 from antiphon.journal.entries import LogEntry, encode
-from antiphon.journal.sqlite_file import Append, JournalFile
+from antiphon.journal.journal import Ticket
+from antiphon.journal.sqlite_file import JournalFile
 from tests.journal.logs import CONVERSATION, NOW_S, WORDS, opened, said, whole_log
 
 OTHER = "conv_other"
@@ -21,7 +23,7 @@ def path(tmp_path: Path) -> Path:
     file = JournalFile(path)
     other: list[LogEntry] = [opened(NOW_S + 1, end_user_id="user-8"), said("a")]
     logs: dict[str, list[LogEntry]] = {CONVERSATION: whole_log(), OTHER: other}
-    file.commit([Append(name, e, encode(e)) for name, log in logs.items() for e in log])
+    file.commit([Append(name, e, encode(e), Ticket()) for name, log in logs.items() for e in log])
     file.close()
     return path
 

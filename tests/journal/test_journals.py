@@ -12,20 +12,25 @@ import pytest
 from antiphon.journal.entries import JournalError, LogEntry
 from antiphon.journal.journal import Fate, Journal, Ticket, Wanted
 from antiphon.journal.memory import MemoryJournal
+from antiphon.journal.postgres import PostgresJournal
 from antiphon.journal.sqlite import SqliteJournal
 from antiphon.journal.sqlite_file import JournalFile
 from tests.journal.logs import CONVERSATION, NOW_S, WORDS, closed, in_file, opened, said, whole_log
+from tests.journal.postgres import new_database
 
 TIMEOUT_S = 30
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
 async def journal(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Journal]:
-    made: Journal = (
-        MemoryJournal(delay_s=0.001)
-        if request.param == "memory"
-        else SqliteJournal(tmp_path / "state" / "conversations.sqlite3")
-    )
+    made: Journal
+    match request.param:
+        case "memory":
+            made = MemoryJournal(delay_s=0.001)
+        case "sqlite":
+            made = SqliteJournal(tmp_path / "state" / "conversations.sqlite3")
+        case _:
+            made = PostgresJournal(new_database(request.getfixturevalue("postgres")))
     await made.start()
     yield made
     await made.aclose()

@@ -1,10 +1,11 @@
-"""``antiphon conversations``: what is kept, from the file itself; the server may run or not."""
+"""``antiphon conversations``: what is kept, from the store itself; the server may run or not."""
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,8 @@ from antiphon.errors import AntiphonError
 from antiphon.protocol.items import FunctionCall, FunctionCallOutput, Item, Message
 
 if TYPE_CHECKING:
-    from antiphon.journal.sqlite_file import JournalFile
+    from antiphon.journal.entries import LogEntry
+    from antiphon.journal.journal import Journal
 
 EPILOG = """\
 examples:
@@ -38,7 +40,7 @@ def add_parser(subparsers: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--config", metavar="FILE", help="default: antiphon.toml, if it is there")
-    parser.add_argument("--path", type=Path, help="the file (default: that of the configuration)")
+    parser.add_argument("--path", type=Path, help="an SQLite file (default: as configured)")
     what = parser.add_subparsers(metavar="WHAT", dest="what", required=True)
     listing = what.add_parser("list", help="one conversation per line, newest first")
     listing.add_argument("--end-user", metavar="ID", help="of one user only")
@@ -57,27 +59,36 @@ def add_parser(subparsers: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from antiphon.journal.sqlite_file import JournalFile
     from antiphon.server import config
+    from antiphon.server.wiring import make_journal
 
-    path = args.path
-    if path is None:
+    if args.path is not None:
+        from antiphon.journal.sqlite import SqliteJournal
+
+        journal: Journal | None = SqliteJournal(args.path, create=False)
+    else:
         loaded = config.kept_by_default(config.load(args.config).config)
-        path = Path(loaded.journal.path or "").expanduser()
-    file = JournalFile(path, create=False)
-    try:
-        for line in args.act(file, args):
-            print(line)
-    finally:
-        file.close()
+        journal = make_journal(loaded, create=False)
+    if journal is None:
+        raise AntiphonError('Nothing is kept: [journal] has retention = "none".')
+    asyncio.run(_print(journal, args))
     return 0
 
 
-def _list(file: JournalFile, args: argparse.Namespace) -> Iterator[str]:
+async def _print(journal: Journal, args: argparse.Namespace) -> None:
+    await journal.start()
+    try:
+        async for line in args.act(journal, args):
+            print(line)
+    finally:
+        await journal.aclose()
+
+
+async def _list(journal: Journal, args: argparse.Namespace) -> AsyncIterator[str]:
     from antiphon.journal.journal import Wanted
 
     wanted = Wanted(end_user_id=args.end_user, model=args.model)
-    page = file.listed(wanted, after=None, limit=args.limit)
+    page = await journal.listed(wanted, after=None, limit=args.limit)
     for kept in page.conversations:
         user = f"  {kept.end_user_id}" if kept.end_user_id else ""
         yield f"{kept.id}  {_time(kept.began_at_s)}  {kept.model or kept.engine}{user}"
@@ -85,10 +96,10 @@ def _list(file: JournalFile, args: argparse.Namespace) -> Iterator[str]:
         print(f"There are more than {args.limit}; raise --limit to see them.", file=sys.stderr)
 
 
-def _show(file: JournalFile, args: argparse.Namespace) -> Iterator[str]:
+async def _show(journal: Journal, args: argparse.Namespace) -> AsyncIterator[str]:
     from antiphon.journal.recall import Recalled
 
-    recalled = Recalled(_log(file, args.id))
+    recalled = Recalled(await _log(journal, args.id))
     for opened in recalled.sessions:
         yield f"{_time(opened.at_s)}  {opened.model or opened.kind} on {opened.engine}"
     yield ""
@@ -98,26 +109,26 @@ def _show(file: JournalFile, args: argparse.Namespace) -> Iterator[str]:
         print("Entries are missing: this is not all that was said.", file=sys.stderr)
 
 
-def _export(file: JournalFile, args: argparse.Namespace) -> Iterator[str]:
-    for entry in _log(file, args.id):
+async def _export(journal: Journal, args: argparse.Namespace) -> AsyncIterator[str]:
+    for entry in await _log(journal, args.id):
         yield msgspec.json.encode(entry).decode()
 
 
-def _erase(file: JournalFile, args: argparse.Namespace) -> Iterator[str]:
-    if not file.erase(name=args.id):
-        raise _not_found(file, args.id)
+async def _erase(journal: Journal, args: argparse.Namespace) -> AsyncIterator[str]:
+    if not await journal.erase(args.id):
+        raise _not_found(journal, args.id)
     yield f"{args.id}: erased"
 
 
-def _log(file: JournalFile, conversation_id: str) -> list[Any]:
-    entries = file.read(conversation_id)
+async def _log(journal: Journal, conversation_id: str) -> Sequence[LogEntry]:
+    entries = await journal.read(conversation_id)
     if not entries:
-        raise _not_found(file, conversation_id)
+        raise _not_found(journal, conversation_id)
     return entries
 
 
-def _not_found(file: JournalFile, conversation_id: str) -> AntiphonError:
-    return AntiphonError(f"{file.path}: there is no conversation '{conversation_id}'.")
+def _not_found(journal: Journal, conversation_id: str) -> AntiphonError:
+    return AntiphonError(f"{journal.place}: there is no conversation '{conversation_id}'.")
 
 
 def _time(at_s: float) -> str:

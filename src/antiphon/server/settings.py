@@ -338,6 +338,13 @@ class JournalSettings(Struct, frozen=True, kw_only=True):
             "`$XDG_STATE_HOME`, or else in `~/.local/state`."
         ),
     ] = None
+    url: Annotated[
+        Secret | None,
+        Meta(
+            description="A PostgreSQL database instead of the file: "
+            "`postgresql://user:password@host/database`. Needs the extra `postgres`."
+        ),
+    ] = None
     retention_days: Annotated[
         float,
         Meta(ge=1, description="A conversation is erased this long after it changed last."),

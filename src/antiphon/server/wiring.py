@@ -24,6 +24,7 @@ from antiphon.engines.cascade.stt.ears import Ears, find_ears
 from antiphon.engines.engine import Engine, VoiceDetector
 from antiphon.engines.registry import EngineRegistry
 from antiphon.engines.vad.silero import SileroDetector
+from antiphon.errors import ConfigurationError
 from antiphon.journal.journal import Journal
 from antiphon.journal.tape import tapes_in
 from antiphon.protocol.unknown_names import UnknownNames
@@ -122,14 +123,32 @@ class Parts(Struct, frozen=True, kw_only=True):
     journal: Journal | None = None
 
 
-def make_journal(config: Config) -> Journal | None:
-    """Where conversations are kept; None: nowhere, for want of a path or by the operator's wish."""
-    settings = config.journal
-    if settings.path is None or settings.retention == "none":
-        return None
-    from antiphon.journal.sqlite import SqliteJournal  # Who keeps nothing need not wait for it.
+def make_journal(config: Config, *, create: bool = True) -> Journal | None:
+    """Where conversations are kept; None: nowhere, for want of a place or by the operator's wish.
 
-    return SqliteJournal(Path(settings.path).expanduser())
+    A file that is not there is made if it may be (``create``).
+
+    Raises:
+        ConfigurationError: it needs an extra that is not installed.
+    """
+    settings = config.journal
+    if settings.retention == "none":
+        return None
+    # Who keeps nothing need not wait for either.
+    if settings.url is not None:
+        try:
+            from antiphon.journal.postgres import PostgresJournal
+        except ModuleNotFoundError as missing:
+            raise ConfigurationError(
+                f"[journal] url: the Python package {missing.name} is missing; install the extra "
+                "'postgres' (pip install 'antiphon[postgres]')."
+            ) from None
+        return PostgresJournal(settings.url.reveal())
+    if settings.path is None:
+        return None
+    from antiphon.journal.sqlite import SqliteJournal
+
+    return SqliteJournal(Path(settings.path).expanduser(), create=create)
 
 
 def make_keeping(config: Config, parts: Parts) -> Keeping | None:

@@ -1,0 +1,409 @@
+"""The journal in PostgreSQL, written by one task with one transaction for all that has come.
+
+The server says that a commit is durable when it is (`synchronous_commit`).  The keys stand in a
+table of the same database: see docs/guides/retention.md for what that means for erasure.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from urllib.parse import urlsplit
+
+import asyncpg
+
+from antiphon.journal.backlog import (
+    ASKING_TIMEOUT_S,
+    MAX_BATCH,
+    MAX_QUEUED_BYTES,
+    RETRY_S,
+    SLOW_S,
+    Append,
+    Backlog,
+)
+from antiphon.journal.entries import Closed, JournalError, LogEntry, Opened, decode
+from antiphon.journal.journal import Fate, Kept, Page, Ticket, Wanted
+from antiphon.journal.seal import Seal, new_key
+
+if TYPE_CHECKING:
+    from asyncpg.pool import PoolConnectionProxy
+
+    Connection: TypeAlias = PoolConnectionProxy[asyncpg.Record]
+
+log = logging.getLogger(__name__)
+
+SCHEMA_VERSION: Final = 1
+MAX_CONNECTIONS: Final = 4
+TIMEOUT_S: Final = 10.0
+"""For a connection, and for each statement."""
+_LOCK: Final = 0x416E7470
+"""Of two servers that start at once, one makes the tables."""
+
+SCHEMA = f"""
+CREATE TABLE IF NOT EXISTS antiphon_format (version integer NOT NULL);
+INSERT INTO antiphon_format SELECT {SCHEMA_VERSION} WHERE NOT EXISTS (SELECT FROM antiphon_format);
+CREATE TABLE IF NOT EXISTS antiphon_conversations (
+    number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    id text NOT NULL UNIQUE,
+    key bytea NOT NULL,
+    model text,
+    engine text NOT NULL,
+    transport text NOT NULL,
+    end_user_id text,
+    began_at_s double precision NOT NULL,
+    changed_at_s double precision NOT NULL
+);
+CREATE INDEX IF NOT EXISTS antiphon_conversations_by_end_user
+    ON antiphon_conversations (end_user_id, number);
+CREATE INDEX IF NOT EXISTS antiphon_conversations_by_age
+    ON antiphon_conversations (changed_at_s);
+CREATE TABLE IF NOT EXISTS antiphon_entries (
+    conversation bigint NOT NULL REFERENCES antiphon_conversations (number),
+    place bigint NOT NULL,
+    sealed bytea NOT NULL,
+    PRIMARY KEY (conversation, place)
+);
+"""  # noqa: S608  All text is ours.
+
+OPEN = """
+INSERT INTO antiphon_conversations
+    (id, key, model, engine, transport, end_user_id, began_at_s, changed_at_s)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $7)
+ON CONFLICT (id) DO UPDATE SET
+    model = excluded.model, engine = excluded.engine, transport = excluded.transport,
+    end_user_id = coalesce(excluded.end_user_id, antiphon_conversations.end_user_id),
+    changed_at_s = excluded.changed_at_s
+RETURNING number, key
+"""
+
+UNREACHABLE = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
+"""What a database that is away, restarts or refuses raises."""
+
+
+class PostgresJournal:
+    """Args:
+    url: `postgresql://user:password@host:port/database`, as libpq takes it.
+    max_queued_bytes: See `MAX_QUEUED_BYTES`.
+    """
+
+    def __init__(self, url: str, *, max_queued_bytes: int = MAX_QUEUED_BYTES) -> None:
+        self.place = _without_password(url)
+        self._url = url
+        self._backlog = Backlog(self.place, max_queued_bytes, lambda: self.trouble)
+        self._queue: deque[Append | asyncio.Future[None]] = deque()
+        """Entries to write, and marks: those who wait for what is before them."""
+        self._came = asyncio.Event()
+        self._closing = asyncio.Event()
+        self._writing: asyncio.Task[None] | None = None
+        self._transaction = _Transaction()
+        self._problem: str | None = None
+        self._commits_since_s: float | None = None
+
+    @property
+    def trouble(self) -> str | None:
+        since_s = self._commits_since_s
+        if self._problem is None and since_s is not None:
+            slow = asyncio.get_running_loop().time() - since_s > SLOW_S
+            return "the database is slow" if slow else None
+        return self._problem
+
+    async def start(self) -> None:
+        try:
+            self._pool = await asyncpg.create_pool(
+                self._url,
+                min_size=1,
+                max_size=MAX_CONNECTIONS,
+                timeout=TIMEOUT_S,
+                command_timeout=TIMEOUT_S,
+                server_settings={"application_name": "antiphon", "synchronous_commit": "on"},
+            )
+        except (*UNREACHABLE, ValueError) as error:
+            raise JournalError(
+                f"{self.place}: the journal's database cannot be reached ({_reason(error)}). "
+                'Correct url in [journal], or set retention = "none".'
+            ) from None
+        try:
+            await self._prepare()
+        except BaseException:
+            await self._pool.close()
+            raise
+        self._writing = asyncio.create_task(self._write(), name="journal")
+
+    def append(self, conversation_id: str, entry: LogEntry) -> Ticket:
+        may_wait = self._writing is not None and not self._closing.is_set()
+        append = self._backlog.take(conversation_id, entry, may_wait=may_wait)
+        if append.ticket.waits:
+            self._queue.append(append)
+            self._came.set()
+        return append.ticket
+
+    async def read(self, conversation_id: str) -> Sequence[LogEntry]:
+        async with self._asking() as connection:
+            rows = await connection.fetch(
+                "SELECT key, place, sealed FROM antiphon_conversations JOIN antiphon_entries "
+                "ON conversation = number WHERE id = $1 ORDER BY place",
+                conversation_id,
+            )
+        try:
+            return _unsealed(conversation_id, rows)
+        except JournalError as error:
+            message = f"{self.place}: conversation {conversation_id}: {error}."
+            raise JournalError(message) from None
+
+    async def listed(self, wanted: Wanted, *, after: str | None, limit: int) -> Page:
+        filters = {
+            "end_user_id = $": wanted.end_user_id,
+            "model = $": wanted.model,
+            "began_at_s > $": wanted.began_after_s,
+            "began_at_s < $": wanted.began_before_s,
+            "number < (SELECT number FROM antiphon_conversations WHERE id = $": after,
+        }
+        asked = {text: value for text, value in filters.items() if value is not None}
+        where = " AND ".join(
+            f"{text}{at}{')' if '(' in text else ''}" for at, text in enumerate(asked, 1)
+        )
+        names = Kept.__struct_fields__
+        query = (
+            f"SELECT {', '.join(names)} FROM antiphon_conversations "  # noqa: S608  As above.
+            f"WHERE {where or 'true'} ORDER BY number DESC LIMIT {limit + 1}"
+        )
+        async with self._asking() as connection:
+            rows = await connection.fetch(query, *asked.values())
+        return Page(tuple(Kept(**row) for row in rows[:limit]), has_more=len(rows) > limit)
+
+    async def erase(self, conversation_id: str) -> bool:
+        return await self._erase("id = $1", conversation_id) > 0
+
+    async def sweep(self, before_s: float) -> int:
+        return await self._erase("changed_at_s < $1", before_s)
+
+    async def aclose(self) -> None:
+        if self._writing is None:
+            return
+        self._closing.set()
+        self._came.set()
+        await self._writing
+        self._writing = None
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._pool.close(), TIMEOUT_S)
+
+    # --- Asking --------------------------------------------------------------
+
+    @contextlib.asynccontextmanager
+    async def _asking(self) -> AsyncIterator[Connection]:
+        """A connection, once all that was appended before is written.
+
+        Raises:
+            JournalError: that takes too long, or the database does not answer.
+        """
+        if self._writing is None or self._closing.is_set():
+            raise JournalError(f"{self.place}: the journal is closed.")
+        mark: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._queue.append(mark)
+        self._came.set()
+        try:
+            await asyncio.wait_for(mark, ASKING_TIMEOUT_S)
+            async with self._pool.acquire(timeout=TIMEOUT_S) as connection:
+                yield connection
+        except UNREACHABLE as error:
+            problem = self.trouble or _reason(error)
+            raise JournalError(f"{self.place}: no answer: {problem}.") from None
+
+    async def _erase(self, which: str, value: object) -> int:
+        async with self._asking() as connection:
+            async with connection.transaction():
+                found = await connection.fetch(
+                    f"SELECT number FROM antiphon_conversations WHERE {which} FOR UPDATE",  # noqa: S608
+                    value,
+                )
+                numbers = [row["number"] for row in found]
+                for table, column in (
+                    ("antiphon_entries", "conversation"),
+                    ("antiphon_conversations", "number"),
+                ):
+                    await connection.execute(
+                        f"DELETE FROM {table} WHERE {column} = ANY($1)",  # noqa: S608
+                        numbers,
+                    )
+            if numbers:
+                # What is deleted lies in the table until then, its key too.
+                await connection.execute("VACUUM antiphon_conversations")
+        return len(numbers)
+
+    async def _prepare(self) -> None:
+        """Raises:
+        JournalError: the tables cannot be made, or are of another version.
+        """
+        try:
+            async with self._pool.acquire() as connection, connection.transaction():
+                await connection.execute(f"SELECT pg_advisory_xact_lock({_LOCK})")
+                await connection.execute(SCHEMA)
+                version = await connection.fetchval("SELECT version FROM antiphon_format")
+        except UNREACHABLE as error:
+            raise JournalError(
+                f"{self.place}: the journal's tables cannot be made ({_reason(error)})."
+            ) from None
+        if version != SCHEMA_VERSION:
+            raise JournalError(
+                f"{self.place}: its format is {version}; this version reads {SCHEMA_VERSION}. "
+                "Use the version of Antiphon that wrote it, or another database."
+            )
+
+    # --- Writing -------------------------------------------------------------
+
+    async def _write(self) -> None:
+        while self._queue or not self._closing.is_set():
+            if not self._queue:
+                self._came.clear()
+                await self._came.wait()
+                continue
+            if batch := self._gather():
+                self._backlog.settle(batch, await self._commit(batch))
+            while self._queue and not isinstance(mark := self._queue[0], Append):
+                self._queue.popleft()
+                if not mark.done():
+                    mark.set_result(None)
+
+    def _gather(self) -> list[Append]:
+        """All that is there, up to the next mark."""
+        batch: list[Append] = []
+        while self._queue and len(batch) < MAX_BATCH and isinstance(self._queue[0], Append):
+            append = self._queue.popleft()
+            assert isinstance(append, Append)
+            batch.append(append)
+        return batch
+
+    async def _commit(self, batch: Sequence[Append]) -> Fate:
+        """Until it succeeds; where the journal is being closed, one last time."""
+        self._commits_since_s = asyncio.get_running_loop().time()
+        self._transaction.begin()
+        try:
+            while True:
+                last_try = self._closing.is_set()
+                try:
+                    async with self._pool.acquire(timeout=TIMEOUT_S) as connection:
+                        await self._transaction.write(connection, batch)
+                except UNREACHABLE as error:
+                    self._on_failure(_reason(error))
+                    if last_try:
+                        return Fate.LOST
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(self._closing.wait(), RETRY_S)
+                else:
+                    self._on_success()
+                    return Fate.DURABLE
+        finally:
+            self._commits_since_s = None
+
+    def _on_failure(self, problem: str) -> None:
+        if self._problem is None:
+            log.error("journal %s: cannot be written: %s", self.place, problem)
+        self._problem = problem
+
+    def _on_success(self) -> None:
+        if self._problem is not None:
+            log.warning("journal %s: is written again", self.place)
+        self._problem = None
+
+
+class _Transaction:
+    """Writes a batch once, even where the answer to a commit was lost.
+
+    A connection that breaks at its end leaves unknown whether the batch was written.  It was if
+    a conversation of it has as many entries as it was to have then.
+    """
+
+    def __init__(self) -> None:
+        self._ends: dict[str, int] = {}
+        """Of the batch that was tried: where each conversation was to end."""
+
+    def begin(self) -> None:
+        self._ends = {}
+
+    async def write(self, connection: Connection, batch: Sequence[Append]) -> None:
+        async with connection.transaction():
+            logs = await self._logs(connection, batch)
+            if any(log.last == self._ends.get(name) for name, log in logs.items()):
+                return
+            rows = []
+            for append in batch:
+                name, entry = append.conversation_id, append.entry
+                if isinstance(entry, Opened):
+                    logs[name] = await _opened(connection, name, entry, logs.get(name))
+                elif isinstance(entry, Closed):
+                    await connection.execute(
+                        "UPDATE antiphon_conversations SET changed_at_s = $2 WHERE id = $1",
+                        name,
+                        entry.at_s,
+                    )
+                if name in logs:  # Else it was erased.
+                    rows.append(logs[name].row(append.data))
+            await connection.executemany("INSERT INTO antiphon_entries VALUES ($1, $2, $3)", rows)
+            self._ends = {name: log.last for name, log in logs.items()}
+
+    async def _logs(self, connection: Connection, batch: Sequence[Append]) -> dict[str, _Log]:
+        names = {append.conversation_id for append in batch}
+        rows = await connection.fetch(
+            "SELECT id, number, key, (SELECT coalesce(max(place), 0) FROM antiphon_entries "
+            "WHERE conversation = number) AS last "
+            "FROM antiphon_conversations WHERE id = ANY($1) ORDER BY number FOR UPDATE",
+            sorted(names),
+        )
+        return {
+            row["id"]: _Log(row["number"], Seal(row["id"], row["key"]), row["last"]) for row in rows
+        }
+
+
+class _Log:
+    """One conversation's place in the database, and its seal."""
+
+    def __init__(self, number: int, seal: Seal, last: int) -> None:
+        self.number = number
+        self.last = last
+        self._seal = seal
+
+    def row(self, data: bytes) -> tuple[int, int, bytes]:
+        """Of the next entry."""
+        self.last += 1
+        return self.number, self.last, self._seal.close(data, self.last)
+
+
+async def _opened(
+    connection: Connection, conversation_id: str, opened: Opened, log: _Log | None
+) -> _Log:
+    row = await connection.fetchrow(
+        OPEN,
+        conversation_id,
+        new_key(),
+        opened.model,
+        opened.engine,
+        opened.transport,
+        opened.end_user_id,
+        opened.at_s,
+    )
+    assert row is not None, "it returns one"
+    return log or _Log(row["number"], Seal(conversation_id, row["key"]), 0)
+
+
+def _unsealed(conversation_id: str, rows: Sequence[Any]) -> list[LogEntry]:
+    """Raises:
+    JournalError: a seal is broken, or an entry is none.
+    """
+    if not rows:
+        return []
+    seal = Seal(conversation_id, rows[0]["key"])
+    return [decode(seal.open(row["sealed"], row["place"])) for row in rows]
+
+
+def _without_password(url: str) -> str:
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    return f"{parts.scheme}://{host}{parts.path}"
+
+
+def _reason(error: Exception) -> str:
+    return str(error) or type(error).__name__
