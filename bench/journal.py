@@ -83,8 +83,8 @@ async def delays(journal: Journal, per_second: int, seconds: float) -> None:
         await asyncio.sleep(0.001)
     await journal.aclose()
     print(
-        f"{type(journal).__name__} {per_second}/s: durable after p50 {statistics.median(took_ms):.2f}, "
-        f"p99 {percentile(took_ms, 99):.2f} ms"
+        f"{type(journal).__name__} {per_second}/s: durable after "
+        f"p50 {statistics.median(took_ms):.2f}, p99 {percentile(took_ms, 99):.2f} ms"
     )
 
 

@@ -140,8 +140,8 @@ def make_journal(config: Config, *, create: bool = True) -> Journal | None:
             from antiphon.journal.postgres import PostgresJournal
         except ModuleNotFoundError as missing:
             raise ConfigurationError(
-                f"[journal] url: the Python package {missing.name} is missing; install the extra "
-                "'postgres' (pip install 'antiphon[postgres]')."
+                f"[journal] url: the Python package {missing.name} is missing; install it with "
+                "pip install asyncpg (the extra 'postgres')."
             ) from None
         return PostgresJournal(settings.url.reveal())
     if settings.path is None:
