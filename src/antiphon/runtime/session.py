@@ -21,11 +21,12 @@ from antiphon.core.causes import (
     MessageRefused,
     PlayoutDrained,
     ShuttingDown,
+    TakenOver,
     Tick,
     TurnFound,
     VoiceScored,
 )
-from antiphon.core.conversation import Conversation
+from antiphon.core.conversation import TAKEN_OVER_TEXT, Conversation
 from antiphon.core.effects import (
     ClearPlayout,
     Close,
@@ -49,7 +50,7 @@ from antiphon.engines.engine import Engine, VoiceDetector
 from antiphon.errors import ProtocolError
 from antiphon.protocol.client import ClientEvent
 from antiphon.protocol.closes import CloseCode
-from antiphon.protocol.server import ErrorDetail, ResponseOutputAudioDelta
+from antiphon.protocol.server import ErrorDetail, ResponseOutputAudioDelta, SessionCreated
 from antiphon.protocol.session import AnySession, Session
 from antiphon.protocol.unknown_names import UnknownNames
 from antiphon.protocol.voices import answering_voice
@@ -87,14 +88,15 @@ class LiveSession:
         end_user_id: str | None = None,
         on_end: Callable[[LiveSession], None] = lambda _: None,
     ) -> None:
+        self._conversation = Conversation(terms)
         self.about = About(
             session_id=terms.session.id,
             engine_name=engine.name,
             transport="websocket" if playback is None else "webrtc",
             began_at=int(time.time()),
+            conversation_id=self._conversation.id,
             end_user_id=end_user_id,
         )
-        self._conversation = Conversation(terms)
         self._voices = terms.engine_voices
         self._clock = SessionClock()
         self._attendance = attendance(self.about)
@@ -119,16 +121,36 @@ class LiveSession:
         *,
         owns: bool = True,
         may_send: Collection[str] | None = None,
+        after: str | None = None,
     ) -> None:
         if self._ended:
             connection.close(CloseCode.NORMAL, SESSION_ENDED)
             return
-        self._attendance.join(connection, may_send, owns=owns)
-        self._give(Attached(connection.id, owns))
+        is_told_all = self._attendance.join(connection, may_send, owns=owns, after=after)
+        self._give(Attached(connection.id, owns, wants_items=not is_told_all))
 
-    def detach(self, connection: Connection) -> None:
-        if self._attendance.leave(connection):
-            self._give(Detached(connection.id))
+    def resume(
+        self,
+        connection: Connection,
+        *,
+        token: str,
+        may_send: Collection[str] | None = None,
+        after: str | None = None,
+    ) -> None:
+        if self._ended:
+            connection.close(CloseCode.TRY_AGAIN_LATER, SESSION_ENDED)
+            return
+        former, is_told_all = self._attendance.take_seat(
+            connection, may_send, token=token, after=after
+        )
+        self._give(Attached(connection.id, wants_items=not is_told_all))
+        if former is not None:
+            self._give(Detached(former.id))
+            former.close(CloseCode.TAKEN_OVER, TAKEN_OVER_TEXT)
+
+    def detach(self, connection: Connection, *, for_good: bool = False) -> None:
+        if self._attendance.leave(connection, for_good=for_good):
+            self._give(Detached(connection.id, for_good))
 
     def receive(self, connection: Connection, event: ClientEvent) -> None:
         if connection not in self._attendance:
@@ -149,10 +171,6 @@ class LiveSession:
     # --- For those who look on -----------------------------------------------
 
     @property
-    def conversation_id(self) -> str:
-        return self._conversation.id
-
-    @property
     def settings(self) -> AnySession:
         return self._conversation.session
 
@@ -164,6 +182,10 @@ class LiveSession:
     def connection_roles(self) -> Mapping[str, Literal["owner", "sideband"]]:
         owners = self._conversation.owners
         return {name: "owner" if name in owners else "sideband" for name in self._attendance}
+
+    @property
+    def keeps_a_seat(self) -> bool:
+        return not self._ended and self._attendance.keeps_a_seat
 
     # --- For transports that own playout -------------------------------------
 
@@ -191,6 +213,9 @@ class LiveSession:
     def shut_down(self) -> None:
         """Close once the running response is done."""
         self._give(ShuttingDown())
+
+    def be_taken_over(self) -> None:
+        self._give(TakenOver())
 
     def close(self, code: int, reason: str) -> None:
         self._attendance.close(code, reason)
@@ -256,6 +281,8 @@ class LiveSession:
                 self._ear.hear(effect.pcm, effect.at_sample)
             case ResponseOutputAudioDelta():  # The most frequent event need not pass all below.
                 self._attendance.send(effect)
+            case SendTo(connection, SessionCreated() as created):
+                self._attendance.welcome(connection, created)
             case SendTo():
                 self._attendance.send_to(effect.connection, effect.event)
             case Configure():

@@ -32,6 +32,7 @@ from antiphon.server.auth import Gate, presented_key
 from antiphon.server.conversations import asked_conversation, going_on
 from antiphon.server.dialects import dialect_of
 from antiphon.server.grant import DEFAULT_MODEL, Grant
+from antiphon.server.returning import Returning
 from antiphon.server.secret_store import digest
 from antiphon.transports.webrtc.settings import WebRtcSettings
 
@@ -58,12 +59,14 @@ class CallRoutes:
         *,
         gate: Gate,
         admission: Admission,
+        returning: Returning,
         settings: WebRtcSettings | None = None,
         strict: bool = False,
     ) -> None:
         self._hub = hub
         self._gate = gate
         self._admission = admission
+        self._returning = returning
         self._settings = settings
         self._strict = strict
         self._calls: Calls | None = None
@@ -110,16 +113,20 @@ class CallRoutes:
         visitor = self._gate.visitor(request)
         await self._admission.check_key(visitor)  # Of others not even the offer is read.
         offer, settings = await _read_offer(request)
+        comeback = await self._returning.comeback(request, transport="webrtc")
         async with (
             self._admission.admit(visitor, _asked_for(request, settings)) as admitted,
-            going_on(self._hub, request, admitted.grant) as past,
+            going_on(self._hub, request, admitted, comeback) as past,
         ):
             grant = admitted.grant
             if always_beta:
                 grant = msgspec.structs.replace(grant, dialect=beta.DIALECT.name)
             dialect = dialect_of(request.headers, grant, strict=self._strict)
             answer = await self._call(calls, offer, grant, dialect, past)
-        if admitted.secret_digest is not None and (call := calls.get(answer.call_id)) is not None:
+        call = calls.get(answer.call_id)
+        if call is not None and call.session is not None:
+            self._returning.note(call.session, admitted)
+        if call is not None and admitted.secret_digest is not None:
             self._opened_with[call] = admitted.secret_digest
         return web.Response(
             status=201,
