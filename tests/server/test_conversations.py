@@ -114,6 +114,21 @@ async def test_a_client_of_the_beta_is_shown_it_in_its_words(place: Place) -> No
     await ws.close()
 
 
+async def test_a_client_of_the_beta_learns_a_name_to_go_on_by(place: Place) -> None:
+    ws = await place.join(headers={"OpenAI-Beta": "realtime=v1"})
+    conversation_id = (await until(ws, "conversation.created"))["conversation"]["id"]
+    content = [{"type": "input_text", "text": "Hello there."}]
+    item = {"type": "message", "role": "user", "content": content}
+    await ws.send_json({"type": "conversation.item.create", "item": item})
+    await ws.send_json({"type": "response.create", "response": {"modalities": ["text"]}})
+    done = (await until(ws, "response.done"))["response"]
+    assert done["conversation_id"] == conversation_id
+    await ws.close()
+    ws = await place.join(f"model=test&conversation_id={conversation_id}")
+    await shown(ws, 2)
+    await ws.close()
+
+
 async def test_one_that_is_not_there_is_404(place: Place) -> None:
     upgrade = {"Upgrade": "websocket"}
     path = "/v1/realtime?model=test&conversation_id=conv_nobodys"
