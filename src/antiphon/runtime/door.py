@@ -12,6 +12,7 @@ from antiphon.errors import ProtocolError
 from antiphon.protocol.client import ClientEvent
 from antiphon.protocol.session import AnySession
 from antiphon.runtime.connection import Connection
+from antiphon.runtime.media import Playback
 
 
 class About(Struct, frozen=True, kw_only=True):
@@ -66,8 +67,9 @@ class SessionDoor(Protocol):
         token: str,
         may_send: Collection[str] | None = None,
         after: str | None = None,
+        playback: Playback | None = None,
     ) -> None:
-        """The owner is back, by ``token``; arguments as for `attach`.
+        """The owner is back, by ``token``; other arguments as for `attach`, and `Hub.open`.
 
         It is told what it missed, and the connection that it had is closed.
         """

@@ -61,6 +61,7 @@ from antiphon.runtime.ear import Ear
 from antiphon.runtime.engine_line import EngineLine
 from antiphon.runtime.media import NO_PLAYBACK, Playback
 from antiphon.runtime.observer import Observer
+from antiphon.runtime.playback_line import PlaybackLine
 from antiphon.runtime.session_clock import SessionClock
 
 log = logging.getLogger(__name__)
@@ -100,8 +101,9 @@ class LiveSession:
         self._voices = terms.engine_voices
         self._clock = SessionClock()
         self._attendance = attendance(self.about)
-        self._playback = NO_PLAYBACK if playback is None else playback
-        self._ear = Ear(detector, playback)
+        self._line = None if playback is None else PlaybackLine(playback)
+        self._playback: Playback = self._line or NO_PLAYBACK
+        self._ear = Ear(detector, self._line)
         self._observers = observers
         self._on_end = on_end
         self._waiting: deque[Cause] = deque()
@@ -136,7 +138,9 @@ class LiveSession:
         token: str,
         may_send: Collection[str] | None = None,
         after: str | None = None,
+        playback: Playback | None = None,
     ) -> None:
+        assert (playback is None) == (self._line is None), "it comes as its session came"
         if self._ended:
             connection.close(CloseCode.TRY_AGAIN_LATER, SESSION_ENDED)
             return
@@ -147,6 +151,8 @@ class LiveSession:
         if former is not None:
             self._give(Detached(former.id))
             former.close(CloseCode.TAKEN_OVER, TAKEN_OVER_TEXT)
+        if self._line is not None and playback is not None:
+            self._line.go_on(playback)
 
     def detach(self, connection: Connection, *, for_good: bool = False) -> None:
         if self._attendance.leave(connection, for_good=for_good):

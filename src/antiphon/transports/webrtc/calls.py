@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import secrets
 import string
-from collections.abc import Collection
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
 from typing import Final
 
 from msgspec import Struct
@@ -14,6 +15,7 @@ from antiphon.core.records import Past
 from antiphon.errors import AntiphonError
 from antiphon.protocol.dialect import GA, Dialect
 from antiphon.protocol.session import SessionPatch
+from antiphon.runtime.door import SessionDoor
 from antiphon.runtime.hub import Hub, SessionKind
 from antiphon.transports.rtp.clock import PacingClock
 from antiphon.transports.webrtc.call import Call
@@ -80,10 +82,7 @@ class Calls:
             TooManyCalls, NoPortFree: try again later.
             EngineUnavailable, Fault: as `Hub.open`.
         """
-        if len(self._calls) + self._offered >= self._settings.max_calls:
-            raise TooManyCalls(f"All {self._settings.max_calls} calls are taken.")
-        call = await self._offered_by(offer_sdp, dialect)
-        try:
+        async with self._begun(offer_sdp, dialect) as call:
             session = self._hub.open(
                 kind=kind,
                 model=model,
@@ -94,10 +93,38 @@ class Calls:
             )
             call.begin(session, may_send)
             sdp = await call.answer()
-        except BaseException:  # Also where whoever asked is gone (cancelled).
-            call.hang_up("it could not be answered")
-            raise
         return Answer(call.id, sdp)
+
+    async def go_on(
+        self,
+        offer_sdp: str,
+        session: SessionDoor,
+        *,
+        token: str,
+        after: str = "",
+        may_send: Collection[str] | None = None,
+        dialect: Dialect = GA,
+    ) -> Answer:
+        """Another call to a session whose owner is back; arguments as of `SessionDoor.resume`.
+
+        Raises:
+            OfferError, TooManyCalls, NoPortFree: as `answer`.
+        """
+        async with self._begun(offer_sdp, dialect) as call:
+            call.go_on(session, may_send, token=token, after=after)
+            sdp = await call.answer()
+        return Answer(call.id, sdp)
+
+    @asynccontextmanager
+    async def _begun(self, offer_sdp: str, dialect: Dialect) -> AsyncIterator[Call]:
+        if len(self._calls) + self._offered >= self._settings.max_calls:
+            raise TooManyCalls(f"All {self._settings.max_calls} calls are taken.")
+        call = await self._offered_by(offer_sdp, dialect)
+        try:
+            yield call
+        except BaseException:  # Also where whoever asked is gone (cancelled).
+            call.hang_up("it could not be answered", for_good=not call.came_back)
+            raise
 
     async def _offered_by(self, offer_sdp: str, dialect: Dialect) -> Call:
         self._offered += 1
