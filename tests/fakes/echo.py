@@ -100,6 +100,7 @@ class EchoSession:
         token: str,
         may_send: Collection[str] | None = None,
         after: str | None = None,
+        shows_items: bool = False,
         playback: Playback | None = None,
     ) -> None:
         raise AssertionError(f"nobody was given a token ({connection.id}, {after})")

@@ -159,6 +159,26 @@ def test_nobody_is_waited_for_without_a_journal() -> None:
     run_in_virtual_time(main())
 
 
+def test_a_page_that_forgot_the_items_is_shown_them_after_what_it_missed() -> None:
+    async def story(_: Served, http: ClientSession) -> None:
+        phone = await talking(http)
+        await asyncio.sleep(1)
+        await phone.close(1001)
+        await asyncio.sleep(0.5)
+        headers = {"Antiphon-Resume": phone.token}
+        await phone.dial(f"after={phone.cursor}&show_items=true", headers)
+        kinds = phone.since_created()
+        shown = ["conversation.item.added", "conversation.item.done"] * 2
+        assert kinds[-4:] == shown
+        assert kinds.count("response.output_audio.delta") == 5
+        item = phone.told[-1]["item"]
+        assert (item["role"], item["status"]) == ("assistant", "in_progress")
+        await asyncio.sleep(3)
+        assert phone.types().count("response.output_audio.delta") == 30
+
+    told(story)
+
+
 # --- Two at once -------------------------------------------------------------
 
 

@@ -67,11 +67,13 @@ class SessionDoor(Protocol):
         token: str,
         may_send: Collection[str] | None = None,
         after: str | None = None,
+        shows_items: bool = False,
         playback: Playback | None = None,
     ) -> None:
         """The owner is back, by ``token``; other arguments as for `attach`, and `Hub.open`.
 
-        It is told what it missed, and the connection that it had is closed.
+        It is told what it missed, and the connection that it had is closed.  With ``shows_items``
+        all items follow: the client has forgotten them, as a page that was loaded anew.
         """
         ...
 

@@ -138,6 +138,7 @@ class LiveSession:
         token: str,
         may_send: Collection[str] | None = None,
         after: str | None = None,
+        shows_items: bool = False,
         playback: Playback | None = None,
     ) -> None:
         assert (playback is None) == (self._line is None), "it comes as its session came"
@@ -147,7 +148,7 @@ class LiveSession:
         former, is_told_all = self._attendance.take_seat(
             connection, may_send, token=token, after=after
         )
-        self._give(Attached(connection.id, wants_items=not is_told_all))
+        self._give(Attached(connection.id, wants_items=shows_items or not is_told_all))
         if former is not None:
             self._give(Detached(former.id))
             former.close(CloseCode.TAKEN_OVER, TAKEN_OVER_TEXT)

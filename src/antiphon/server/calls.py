@@ -33,7 +33,7 @@ from antiphon.server.auth import Gate, presented_key
 from antiphon.server.conversations import asked_conversation, going_on
 from antiphon.server.dialects import dialect_of
 from antiphon.server.grant import DEFAULT_MODEL, Grant
-from antiphon.server.returning import Returning, asked_cursor
+from antiphon.server.returning import Returning, asked_cursor, asks_for_items
 from antiphon.server.secret_store import PREFIX, digest
 from antiphon.transports.webrtc.settings import WebRtcSettings
 
@@ -126,6 +126,7 @@ class CallRoutes:
                     comeback.session,
                     token=comeback.token,
                     after=asked_cursor(request) or "",
+                    shows_items=asks_for_items(request),
                     may_send=grant.client_events,
                     dialect=dialect,
                 )

@@ -24,7 +24,13 @@ from antiphon.server.conversations import asked_conversation, going_on
 from antiphon.server.dialects import dialect_of
 from antiphon.server.directory import Directory
 from antiphon.server.grant import DEFAULT_MODEL, Grant
-from antiphon.server.returning import Comeback, Returning, TokenUnknown, asked_cursor
+from antiphon.server.returning import (
+    Comeback,
+    Returning,
+    TokenUnknown,
+    asked_cursor,
+    asks_for_items,
+)
 from antiphon.transports.websocket import (
     Joining,
     WebSocketConnection,
@@ -171,6 +177,7 @@ class Realtime:
             may_send=comeback.grant.client_events,
             after=asked_cursor(request),
             token=comeback.token,
+            shows_items=asks_for_items(request),
         )
         return connection.response
 

@@ -64,6 +64,11 @@ def asked_cursor(request: web.Request) -> str | None:
     return request.query.get("after")
 
 
+def asks_for_items(request: web.Request) -> bool:
+    """The client has forgotten them, as a page that was loaded anew."""
+    return request.query.get("show_items") == "true"
+
+
 class Returning:
     """Knows who opened which session."""
 

@@ -60,6 +60,7 @@ class Joining(TypedDict, total=False):
     may_send: Collection[str] | None
     after: str | None
     token: str
+    shows_items: bool
 
 
 class WebSocketLimits(Struct, frozen=True, kw_only=True):
@@ -365,7 +366,10 @@ class WebSocketConnection:
         """
         may_send, after = how.get("may_send"), how.get("after")
         if (token := how.get("token")) is not None:
-            session.resume(self, token=token, may_send=may_send, after=after)
+            shows_items = how.get("shows_items", False)
+            session.resume(
+                self, token=token, may_send=may_send, after=after, shows_items=shows_items
+            )
         else:
             session.attach(self, owns=how.get("owns", True), may_send=may_send, after=after)
         talking = asyncio.get_running_loop().create_task(self._keep_talking())

@@ -102,13 +102,24 @@ class Call:
         session.attach(self._channel, may_send=may_send)
 
     def go_on(
-        self, session: SessionDoor, may_send: Collection[str] | None, *, token: str, after: str
+        self,
+        session: SessionDoor,
+        may_send: Collection[str] | None,
+        *,
+        token: str,
+        after: str,
+        shows_items: bool,
     ) -> None:
         """Belong to a session that another call had (`SessionDoor.resume`)."""
         self.session = session
         self.came_back = True
         session.resume(
-            self._channel, token=token, may_send=may_send, after=after, playback=self.playback
+            self._channel,
+            token=token,
+            may_send=may_send,
+            after=after,
+            shows_items=shows_items,
+            playback=self.playback,
         )
 
     async def answer(self) -> str:

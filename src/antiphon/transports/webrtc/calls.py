@@ -102,6 +102,7 @@ class Calls:
         *,
         token: str,
         after: str = "",
+        shows_items: bool = False,
         may_send: Collection[str] | None = None,
         dialect: Dialect = GA,
     ) -> Answer:
@@ -111,7 +112,7 @@ class Calls:
             OfferError, TooManyCalls, NoPortFree: as `answer`.
         """
         async with self._begun(offer_sdp, dialect) as call:
-            call.go_on(session, may_send, token=token, after=after)
+            call.go_on(session, may_send, token=token, after=after, shows_items=shows_items)
             sdp = await call.answer()
         return Answer(call.id, sdp)
 
