@@ -179,6 +179,23 @@ def test_a_page_that_forgot_the_items_is_shown_them_after_what_it_missed() -> No
     told(story)
 
 
+def test_one_may_want_another_session_for_the_same_conversation() -> None:
+    async def story(server: Served, http: ClientSession) -> None:
+        phone = await talking(http)
+        before = phone.created
+        headers = {"Antiphon-Resume": phone.token}
+        await phone.dial(f"model=test&after={phone.cursor}&session=new", headers)
+        assert phone.created["id"] != before["id"]
+        assert phone.resume["continues"] == "conversation"
+        assert phone.resume["conversation_id"] == before["antiphon"]["resume"]["conversation_id"]
+        [session] = server.hub.sessions
+        assert session.id == phone.created["id"]
+        answer = phone.told[-1]["item"]
+        assert (answer["role"], answer["status"]) == ("assistant", "incomplete")
+
+    told(story)
+
+
 # --- Two at once -------------------------------------------------------------
 
 

@@ -104,7 +104,8 @@ class Returning:
         grant = await self._grant(visitor, opener)
         session = self._hub.get(place.session_id)
         waits = session is not None and session.keeps_a_seat
-        if session is not None and (not waits or session.about.transport != transport):
+        wants_new = request.query.get("session") == "new"
+        if session is not None and (wants_new or not waits or session.about.transport != transport):
             session = None
         return Comeback(
             token=token, conversation_id=place.conversation_id, grant=grant, session=session
