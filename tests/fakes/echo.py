@@ -168,6 +168,7 @@ class EchoHub(Hub):
         playback: Playback | None = None,
         end_user_id: str | None = None,
         past: Past | None = None,
+        sideband_wait_ms: int = 0,
     ) -> SessionDoor:
         if self.unavailable:
             raise EngineUnavailable("echo", "out of breath", retry_after_s=2)

@@ -308,11 +308,83 @@ def test_it_is_bound_to_the_principal() -> None:
     told(story)
 
 
+# --- Sidebands ---------------------------------------------------------------
+
+
+def test_a_sideband_that_comes_late_reads_what_it_missed() -> None:
+    async def story(_: Served, http: ClientSession) -> None:
+        phone = await Phone(http).dial()
+        call = f"call_id={phone.created['id']}"
+        early = await Phone(http).dial(call)
+        await phone.say("conversation.item.retrieve", item_id="item_nobodys")
+        await phone.say("session.update", session=QUIET)
+        await phone.says("Count, please.")
+        await phone.say("response.create")
+        await asyncio.sleep(1)
+        cursor = early.cursor
+        late = await Phone(http).dial(f"{call}&after=")
+        assert late.ids() == early.ids(), "and nothing that was for the owner alone"
+        await asyncio.sleep(1)
+        again = await Phone(http).dial(f"{call}&after={cursor}")
+        assert early.ids() == [*early.ids()[: early.ids().index(str(cursor)) + 1], *again.ids()]
+        assert "token" not in again.resume
+        lost = await Phone(http).dial(f"{call}&after=event_nobodys")
+        assert lost.resume["gap"] is True
+        shown = ["conversation.item.added", "conversation.item.done"] * 2
+        assert lost.since_created()[:4] == shown
+
+    told(story)
+
+
+def test_a_sideband_is_told_of_a_gap_where_nothing_is_kept_too() -> None:
+    async def main() -> None:
+        engine = ScriptedEngine(Script(replies=(LONG,)))
+        async with serving(engine, keys=[KEY]) as server, server.client() as http:
+            phone = await talking(http)
+            late = await Phone(http).dial(f"call_id={phone.created['id']}&after=")
+            assert late.resume["gap"] is True
+            assert late.since_created()[0] == "conversation.item.added"
+
+    run_in_virtual_time(main())
+
+
+@pytest.mark.parametrize(
+    ("comes_s", "speaks", "begins_s"), [(2, True, 2), (2, False, 2.5), (None, False, 5)]
+)
+def test_the_first_answer_waits_for_the_sideband_but_not_for_ever(
+    comes_s: float | None, speaks: bool, begins_s: float
+) -> None:
+    async def story(server: Served, http: ClientSession) -> None:
+        secret = await minted(server, http, wait_for_sideband_s=5)
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        phone = await talking(http, key=secret)
+        assert phone.types() == ["session.created"]
+        if comes_s is not None:
+            await asyncio.sleep(began + comes_s - loop.time())
+            sideband = await Phone(http).dial(f"call_id={phone.created['id']}")
+            if speaks:
+                settings = {"type": "realtime", "instructions": "Be kind."}
+                await sideband.say("session.update", session=settings)
+        await asyncio.sleep(max(0, began + begins_s - 0.01 - loop.time()))
+        if not speaks:
+            assert "response.created" not in phone.types()
+        await asyncio.sleep(0.05)
+        kinds = phone.types()
+        assert "response.created" in kinds
+        if speaks:
+            updated = next(e for e in phone.told if e["type"] == "session.updated")
+            assert updated["session"]["instructions"] == "Be kind."
+            assert kinds.index("session.updated") < kinds.index("conversation.item.added")
+
+    told(story)
+
+
 # --- The law -----------------------------------------------------------------
 
 MOVES = st.lists(
     st.tuples(
-        st.sampled_from(["drop", "drop", "fence", "text", "answer", "cancel", "look"]),
+        st.sampled_from(["drop", "drop", "fence", "sideband", "text", "answer", "cancel", "look"]),
         st.sampled_from([0, 1, 30, 170, 900, 4_000]),
     ),
     max_size=14,
@@ -346,6 +418,7 @@ def test_no_event_is_lost_or_doubled_whenever_it_drops(
         phone = await Phone(http).dial()
         witness = await Phone(http).dial(f"call_id={phone.created['id']}")
         await phone.say("session.update", session=QUIET)
+        late: list[Phone] = []
         for move, wait_ms in moves:
             match move:
                 case "drop":
@@ -356,6 +429,9 @@ def test_no_event_is_lost_or_doubled_whenever_it_drops(
                     await phone.hush()
                     await asyncio.sleep(wait_ms / 1000)
                     await phone.return_()
+                case "sideband":
+                    call = f"call_id={phone.created['id']}&after="
+                    late.append(await Phone(http).dial(call))
                 case "text":
                     await phone.says("Hello.")
                 case "answer":
@@ -370,6 +446,8 @@ def test_no_event_is_lost_or_doubled_whenever_it_drops(
         shared = [event_id for event_id in phone.ids() if event_id in set(witness.ids())]
         assert shared == witness.ids()
         assert len(set(phone.ids())) == len(phone.ids())
+        for sideband in late:
+            assert sideband.ids() == witness.ids()
         alone = [e["type"] for e in phone.told if e["event_id"] not in set(witness.ids())]
         assert set(alone) <= {"session.created", "error"}
         looks = sum(move == "look" for move, _ in moves)

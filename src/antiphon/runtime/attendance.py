@@ -126,6 +126,7 @@ class Attendance:
         if arrival is None:
             return
         answering = created.session.antiphon
+        resume = None
         if self._resumption is not None and answering is not UNSET:
             resume = self._resumption.told(
                 owns=arrival.owns,
@@ -133,6 +134,7 @@ class Attendance:
                 is_back=arrival.is_back,
                 gap=arrival.missed is None,
             )
+        if resume is not None and answering is not UNSET:
             answering = replace(answering, resume=resume)
             created = replace(created, session=replace(created.session, antiphon=answering))
         arrival.seat.welcome(created, arrival.missed or ())

@@ -223,11 +223,13 @@ class Hub:
         playback: Playback | None = None,
         end_user_id: str | None = None,
         past: Past | None = None,
+        sideband_wait_ms: Ms = 0,
     ) -> SessionDoor:
         """Begin a session; ``playback`` is given where the transport owns playout.
 
         ``end_user_id`` is what the application calls its user: an opaque id, for its operator.
-        ``past`` is the conversation that it goes on with (`recalled`).
+        ``past`` is the conversation that it goes on with (`recalled`).  With ``sideband_wait_ms``
+        it listens to nobody for so long, or until a sideband has come.
 
         Raises:
             EngineUnavailable: the model's engine cannot serve now.
@@ -246,6 +248,7 @@ class Hub:
                 self._attendance, model if kind == "realtime" else None, goes_on=past is not None
             ),
             end_user_id=end_user_id,
+            sideband_wait_ms=sideband_wait_ms,
             on_end=self._on_session_end,
         )
         self._sessions[session.id] = session
@@ -314,14 +317,13 @@ class Hub:
         )
 
     def _attendance(self, model: str | None, about: About, *, goes_on: bool) -> Attendance:
-        resumption = None
-        if self.keeping is not None or self.rules.linger_ms:
-            resumption = Resumption(
-                Place(session_id=about.session_id, conversation_id=about.conversation_id),
-                self.resume_tokens if self.rules.linger_ms else None,
-                linger_ms=self.rules.linger_ms,
-                goes_on=goes_on,
-            )
+        resumption = Resumption(
+            Place(session_id=about.session_id, conversation_id=about.conversation_id),
+            self.resume_tokens if self.rules.linger_ms else None,
+            linger_ms=self.rules.linger_ms,
+            is_kept=self.keeping is not None,
+            goes_on=goes_on,
+        )
         if self.keeping is None:
             return Attendance(resumption)
         session_log = SessionLog(self.keeping.journal, about, model=model)

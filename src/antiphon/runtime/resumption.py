@@ -79,6 +79,7 @@ class Resumption:
 
     Args:
         tokens: None: one comes back to its conversation alone.
+        is_kept: One may come back to the conversation once the session is over.
         goes_on: The conversation is older than the session.
     """
 
@@ -88,11 +89,13 @@ class Resumption:
         tokens: ResumeTokens | None,
         *,
         linger_ms: Ms = 0,
+        is_kept: bool = False,
         goes_on: bool = False,
     ) -> None:
         self._place = place
         self._tokens = tokens
         self._linger_ms = linger_ms
+        self._is_kept = is_kept
         self._goes_on = goes_on
         self._is_confirmed = True
 
@@ -100,8 +103,13 @@ class Resumption:
     def keeps_seats(self) -> bool:
         return self._tokens is not None
 
-    def told(self, *, owns: bool, used: str | None, is_back: bool, gap: bool) -> Resume:
-        """What a connection that comes is told; ``used`` is the token that brought it."""
+    def told(self, *, owns: bool, used: str | None, is_back: bool, gap: bool) -> Resume | None:
+        """What a connection that comes is told; ``used`` is the token that brought it.
+
+        None: where nobody can come back, stock clients are told nothing that they do not know.
+        """
+        if self._tokens is None and not self._is_kept and not gap:
+            return None
         token = None
         if owns and self._tokens is not None:
             token = self._tokens.issue(self._place, used=used)

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Literal
 
 from msgspec.structs import replace
@@ -19,6 +19,7 @@ from antiphon.core.causes import (
     EngineNews,
     Heard,
     MessageRefused,
+    Ms,
     PlayoutDrained,
     ShuttingDown,
     TakenOver,
@@ -63,6 +64,7 @@ from antiphon.runtime.media import NO_PLAYBACK, Playback
 from antiphon.runtime.observer import Observer
 from antiphon.runtime.playback_line import PlaybackLine
 from antiphon.runtime.session_clock import SessionClock
+from antiphon.runtime.sideband_wait import SidebandWait
 
 log = logging.getLogger(__name__)
 _unknown_voices = UnknownNames(log, "voice '%s' is not there: '%s' answers")
@@ -87,6 +89,7 @@ class LiveSession:
         observers: Sequence[Observer] = (),
         attendance: Callable[[About], Attendance] = lambda _: Attendance(),
         end_user_id: str | None = None,
+        sideband_wait_ms: Ms = 0,
         on_end: Callable[[LiveSession], None] = lambda _: None,
     ) -> None:
         self._conversation = Conversation(terms)
@@ -110,6 +113,11 @@ class LiveSession:
         self._busy = False
         self._closing: asyncio.Task[None] | None = None
         self._engine = EngineLine(engine, self.id, self)
+        self._sideband_wait: SidebandWait | None = None
+        if sideband_wait_ms:
+            self._sideband_wait = SidebandWait(
+                sideband_wait_ms, self._give_all, self._tell_no_sideband
+            )
 
     # --- The door (documented at `SessionDoor`) ---------------------------------------------------
 
@@ -234,6 +242,8 @@ class LiveSession:
             return
         self._engine.hang_up()
         self._clock.stop()
+        if self._sideband_wait is not None:
+            self._sideband_wait.close()
         self._ear.close()
         for observer in self._observers:
             observer.close()
@@ -254,6 +264,8 @@ class LiveSession:
     def _give(self, cause: Cause) -> None:
         if self._closing is not None:
             return
+        if self._sideband_wait is not None and self._sideband_wait.keeps(cause):
+            return
         if self._busy:
             self._waiting.append(cause)
             return
@@ -270,6 +282,13 @@ class LiveSession:
             self._busy = False
         if self._closing is None:
             self._clock.wake(self._conversation.deadline_ms, self._tick)
+
+    def _give_all(self, causes: Iterable[Cause]) -> None:
+        for cause in causes:
+            self._give(cause)
+
+    def _tell_no_sideband(self) -> None:
+        log.warning("session %s: goes on, but no sideband came in time", self.id)
 
     def _handle(self, cause: Cause) -> None:
         now_ms = self._clock.now_ms

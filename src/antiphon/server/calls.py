@@ -223,6 +223,7 @@ class CallRoutes:
                 end_user_id=grant.end_user_id,
                 dialect=dialect,
                 past=past,
+                sideband_wait_ms=round(grant.wait_for_sideband_s * 1000),
             )
 
 

@@ -144,6 +144,7 @@ class Realtime:
                 patch=grant.patch,
                 end_user_id=grant.end_user_id,
                 past=past,
+                sideband_wait_ms=round(grant.wait_for_sideband_s * 1000),
             )
         except Fault as fault:
             detail = ErrorDetail(code=fault.code, message=fault.message, param=fault.param)

@@ -11,6 +11,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from antiphon.core.causes import Ms
 from antiphon.core.records import Past
 from antiphon.errors import AntiphonError
 from antiphon.protocol.dialect import GA, Dialect
@@ -72,10 +73,11 @@ class Calls:
         end_user_id: str | None = None,
         dialect: Dialect = GA,
         past: Past | None = None,
+        sideband_wait_ms: Ms = 0,
     ) -> Answer:
         """Open a session and begin a call to it; ``may_send`` as in `SessionDoor.attach`.
 
-        ``dialect`` is that of the data channel; ``past`` as in `Hub.open`.
+        ``dialect`` is that of the data channel; ``past`` and ``sideband_wait_ms`` as in `Hub.open`.
 
         Raises:
             OfferError: the client's SDP is at fault; the message says how.
@@ -90,6 +92,7 @@ class Calls:
                 playback=call.playback,
                 end_user_id=end_user_id,
                 past=past,
+                sideband_wait_ms=sideband_wait_ms,
             )
             call.begin(session, may_send)
             sdp = await call.answer()
