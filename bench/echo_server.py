@@ -40,10 +40,11 @@ class Echo(EchoSession):
         *,
         owns: bool = True,
         may_send: Collection[str] | None = None,
+        after: str | None = None,
     ) -> None:
         pass
 
-    def detach(self, connection: Connection) -> None:
+    def detach(self, connection: Connection, *, for_good: bool = False) -> None:
         pass
 
     def receive(self, connection: Connection, event: ClientEvent) -> None:

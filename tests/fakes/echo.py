@@ -50,14 +50,19 @@ class EchoSession:
         self, session_id: str = "sess_echo", ended: Callable[[SessionDoor], None] | None = None
     ) -> None:
         self.about = About(
-            session_id=session_id, engine_name="echo", transport="websocket", began_at=0
+            session_id=session_id,
+            engine_name="echo",
+            transport="websocket",
+            began_at=0,
+            conversation_id="conv_echo",
         )
-        self.conversation_id = "conv_echo"
+        self.keeps_a_seat = False
         self.connections: list[Connection] = []
         self.received: list[ClientEvent] = []
         self.attached = asyncio.Event()
         self.detached = asyncio.Event()
         self.detachments = 0
+        self.goodbyes = 0
         self._tell_ended = ended
 
     @property
@@ -82,12 +87,26 @@ class EchoSession:
         *,
         owns: bool = True,
         may_send: Collection[str] | None = None,
+        after: str | None = None,
     ) -> None:
         self.connections.append(connection)
         connection.send(SessionCreated(event_id=new_event_id(), session=self.settings))
         self.attached.set()
 
-    def detach(self, connection: Connection) -> None:
+    def resume(
+        self,
+        connection: Connection,
+        *,
+        token: str,
+        may_send: Collection[str] | None = None,
+        after: str | None = None,
+        shows_items: bool = False,
+        playback: Playback | None = None,
+    ) -> None:
+        raise AssertionError(f"nobody was given a token ({connection.id}, {after})")
+
+    def detach(self, connection: Connection, *, for_good: bool = False) -> None:
+        self.goodbyes += for_good
         self.connections.remove(connection)
         self.detachments += 1
         self.detached.set()
@@ -121,6 +140,9 @@ class EchoSession:
         for connection in list(self.connections):
             connection.close(code, reason)
 
+    def be_taken_over(self) -> None:
+        raise AssertionError("there is one session, and nobody takes it over")
+
     async def ended(self) -> None:
         await self.detached.wait()
 
@@ -146,6 +168,7 @@ class EchoHub(Hub):
         playback: Playback | None = None,
         end_user_id: str | None = None,
         past: Past | None = None,
+        sideband_wait_ms: int = 0,
     ) -> SessionDoor:
         if self.unavailable:
             raise EngineUnavailable("echo", "out of breath", retry_after_s=2)

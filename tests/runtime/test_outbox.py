@@ -314,7 +314,7 @@ def test_a_conversation_goes_on_in_another_session_and_another_process() -> None
         first.says("Hello.")
         first.say("response.create")
         await asyncio.sleep(1)
-        conversation_id = first.session.conversation_id
+        conversation_id = first.session.about.conversation_id
         with pytest.raises(ConversationInUse):
             async with first_hub.recalled(conversation_id):
                 raise AssertionError
@@ -325,7 +325,7 @@ def test_a_conversation_goes_on_in_another_session_and_another_process() -> None
             with pytest.raises(ConversationInUse), second_hub.claimed(conversation_id):
                 raise AssertionError
             session = second_hub.open(kind="realtime", model="m", patch=TEXT_ONLY, past=past)
-        assert session.conversation_id == conversation_id
+        assert session.about.conversation_id == conversation_id
         assert session.id != first.session.id
         second = Client(session).join()
         kinds = ["conversation.item.added", "conversation.item.done"] * 2
@@ -432,7 +432,7 @@ async def played(
 def assert_durable(event: ServerEvent, session: SessionDoor, journal: MemoryJournal) -> None:
     if not isinstance(event, ConversationItemDone | ResponseDone):
         return
-    recalled = Recalled(journal.durable(session.conversation_id))
+    recalled = Recalled(journal.durable(session.about.conversation_id))
     if isinstance(event, ResponseDone):
         assert event.response in recalled.responses
     else:

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import ClientWebSocketResponse
+from aiohttp import ClientWebSocketResponse, WSMsgType
 from msgspec.structs import replace
 from openai import AsyncOpenAI
 
+from antiphon.core.conversation import TAKEN_OVER_TEXT
 from antiphon.engines.scripted import ScriptedEngine
 from antiphon.journal.journal import Wanted
 from antiphon.journal.memory import MemoryJournal
@@ -113,19 +114,66 @@ async def test_a_client_of_the_beta_is_shown_it_in_its_words(place: Place) -> No
     await ws.close()
 
 
-async def test_one_that_is_not_there_is_404_and_one_in_use_409(place: Place) -> None:
+async def test_a_client_of_the_beta_learns_a_name_to_go_on_by(place: Place) -> None:
+    ws = await place.join(headers={"OpenAI-Beta": "realtime=v1"})
+    conversation_id = (await until(ws, "conversation.created"))["conversation"]["id"]
+    content = [{"type": "input_text", "text": "Hello there."}]
+    item = {"type": "message", "role": "user", "content": content}
+    await ws.send_json({"type": "conversation.item.create", "item": item})
+    await ws.send_json({"type": "response.create", "response": {"modalities": ["text"]}})
+    done = (await until(ws, "response.done"))["response"]
+    assert done["conversation_id"] == conversation_id
+    await ws.close()
+    ws = await place.join(f"model=test&conversation_id={conversation_id}")
+    await shown(ws, 2)
+    await ws.close()
+
+
+async def test_one_that_is_not_there_is_404(place: Place) -> None:
     upgrade = {"Upgrade": "websocket"}
-    path = "/v1/realtime?model=test&conversation_id="
-    told = await place.ask("GET", path + "conv_nobodys", headers=upgrade)
+    path = "/v1/realtime?model=test&conversation_id=conv_nobodys"
+    told = await place.ask("GET", path, headers=upgrade)
     assert (told.status, told.code) == (404, "conversation_not_found")
+
+
+async def test_one_that_is_live_is_not_erased(place: Place) -> None:
     ws = await place.join()
     conversation_id = (await says(ws, "Hello."))["conversation_id"]
-    told = await place.ask("GET", path + conversation_id, headers=upgrade)
-    assert (told.status, told.code) == (409, "conversation_in_use")
-    assert "end that first" in told.body["error"]["message"]
     told = await place.ask("DELETE", f"{PATH}/{conversation_id}")
     assert (told.status, told.code) == (409, "conversation_in_use")
+    assert "end that first" in told.body["error"]["message"]
     await ws.close()
+
+
+async def test_one_that_is_live_is_taken_over(place: Place) -> None:
+    first = await place.join()
+    conversation_id = (await says(first, "Hello there."))["conversation_id"]
+    second = await place.join(f"model=test&conversation_id={conversation_id}")
+    events = await shown(second, 2)
+    assert events[0]["item"]["content"][0]["text"] == "Hello there."
+    closed = await first.receive(timeout=EVENT_TIMEOUT_S)
+    while closed.type is WSMsgType.TEXT:
+        closed = await first.receive(timeout=EVENT_TIMEOUT_S)
+    assert (closed.data, closed.extra) == (4001, TAKEN_OVER_TEXT)
+    assert (await says(second, "And on."))["conversation_id"] == conversation_id
+    await second.close()
+
+
+async def test_a_secret_takes_over_what_is_its_users_or_deserted(place: Place) -> None:
+    bob = (await place.mint(end_user_id="bob"))["value"]
+    first = await place.join("", key=bob)
+    conversation_id = (await says(first, "Hello there."))["conversation_id"]
+    upgrade = {"Upgrade": "websocket"}
+    other = (await place.mint(conversation_id=conversation_id, end_user_id="eve"))["value"]
+    told = await place.ask("GET", "/v1/realtime", key=other, headers=upgrade)
+    assert (told.status, told.code) == (409, "conversation_in_use")
+    bound = (await place.mint(conversation_id=conversation_id, end_user_id="bob"))["value"]
+    second = await place.join("", key=bound)
+    await shown(second, 2)
+    await second.close(code=1001)  # As a page that is left: its session waits.
+    third = await place.join("", key=other)
+    await shown(third, 2)
+    await third.close()
 
 
 async def test_a_call_goes_on_with_one_too(place: Place) -> None:

@@ -45,7 +45,7 @@ async def test_the_operator_sees_who_is_live_and_others_do_not() -> None:
             "id": talk.id,
             "object": "antiphon.session",
             "type": "realtime",
-            "conversation_id": talk.conversation_id,
+            "conversation_id": talk.about.conversation_id,
             "model": "gpt-realtime",
             "engine": "echo",
             "transport": "websocket",

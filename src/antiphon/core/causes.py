@@ -34,10 +34,14 @@ class Attached(_Cause, frozen=True, tag="attached"):
     connection: str
     owns: bool = True
     """False: a sideband, which may come and go."""
+    wants_items: bool = False
+    """It is shown the items that there are: what it missed of them cannot be told any more."""
 
 
 class Detached(_Cause, frozen=True, tag="detached"):
     connection: str
+    for_good: bool = False
+    """It said goodbye: it is not waited for."""
 
 
 class ClientSent(_Cause, frozen=True, tag="client_sent"):
@@ -56,6 +60,10 @@ class MessageRefused(_Cause, frozen=True, tag="message_refused"):
 
 class ShuttingDown(_Cause, frozen=True, tag="shutting_down"):
     pass
+
+
+class TakenOver(_Cause, frozen=True, tag="taken_over"):
+    """Another session goes on with the conversation."""
 
 
 # --- Media and time ----------------------------------------------------------
@@ -239,5 +247,5 @@ EngineNews = (
     | EngineLost
 )
 
-ConnectionCause = Attached | Detached | MessageRefused | ShuttingDown
+ConnectionCause = Attached | Detached | MessageRefused | ShuttingDown | TakenOver
 Cause = ConnectionCause | ClientSent | Heard | VoiceScored | PlayoutDrained | Tick | EngineNews

@@ -29,6 +29,8 @@ from antiphon.protocol.session import AnySession, Session
 
 SESSION_MAX_MINUTES_TEXT = "Your session hit the maximum duration of {minutes} minutes."
 
+TAKEN_OVER_TEXT = "Another connection goes on with the conversation."
+
 
 class Conversation:
     """One realtime conversation, with no I/O in it.
@@ -84,6 +86,7 @@ class Conversation:
                 | causes.Detached()
                 | causes.MessageRefused()
                 | causes.ShuttingDown()
+                | causes.TakenOver()
             ):
                 self._on_connections(cause, now_ms, out)
             case _:
@@ -148,17 +151,22 @@ class Conversation:
                 session = self._stage.shown_session
                 created = server.SessionCreated(event_id=self._event_id(), session=session)
                 out.append(SendTo(cause.connection, created))
-                if first:
-                    # Only a conversation that goes on has any items yet.
+                if first or cause.wants_items:
+                    # At first only a conversation that goes on has any items yet.
                     self._stage.history.show(cause.connection, out)
+                if first:
                     self._begin(out)
             case causes.Detached():
-                if self._stage.life.detach(cause.connection, now_ms):
+                gone = self._stage.life.detach(cause.connection, now_ms, for_good=cause.for_good)
+                if gone:
                     self._end_alone(out)
             case causes.MessageRefused():
                 out.append(SendTo(cause.connection, self._error(cause.detail)))
             case causes.ShuttingDown():
                 self._stage.life.drain()
+            case causes.TakenOver():
+                self._responses.cancel_all(out)
+                self._close(CloseCode.TAKEN_OVER, TAKEN_OVER_TEXT, out)
 
     def _begin(self, out: list[Effect]) -> None:
         stage = self._stage

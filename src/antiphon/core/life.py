@@ -70,13 +70,13 @@ class SessionLife:
             self._deadlines.clear(Deadline.OWNER_STAYS_AWAY)
         return False
 
-    def detach(self, connection: str, now_ms: Ms) -> bool:
+    def detach(self, connection: str, now_ms: Ms, *, for_good: bool = False) -> bool:
         """Returns whether the session is over with that: its last owner left, for good."""
         owned = connection in self.owners
         self.owners -= {connection}
         if not owned or self.owners:
             return False
-        if self._phase is Life.OPEN and self._linger_ms:
+        if self._phase is Life.OPEN and self._linger_ms and not for_good:
             self._move(LifeMove.LEAVE)
             self._deadlines.set(Deadline.OWNER_STAYS_AWAY, now_ms + self._linger_ms)
             return False

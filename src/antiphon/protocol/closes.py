@@ -19,6 +19,7 @@ class CloseCode(IntEnum):
     RESTART = 1012
     TRY_AGAIN_LATER = 1013
     UNAUTHORIZED = 3000
+    TAKEN_OVER = 4001
 
     @property
     def meaning(self) -> str:
@@ -36,4 +37,5 @@ _MEANINGS = {
     CloseCode.RESTART: "the server is restarting",
     CloseCode.TRY_AGAIN_LATER: "the server is busy, or the client reads too slowly",
     CloseCode.UNAUTHORIZED: "the key was not accepted",
+    CloseCode.TAKEN_OVER: "another connection goes on with the session, or its conversation",
 }

@@ -243,11 +243,27 @@ DEFAULT_INSTRUCTIONS = (
 )
 
 
+class Resume(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How to come back, and what this connection came back to."""
+
+    conversation_id: str
+    token: str | None = None
+    """Brings its bearer back to this session, once; None: one cannot come back to it."""
+    linger_s: float | None = None
+    """How long the session waits for one whose connection was lost."""
+    continues: Literal["session", "conversation"] | None = None
+    """Which of both is older than this connection; None: neither."""
+    gap: bool = False
+    """Events between the cursor and now are gone; the items that follow show what came of them."""
+
+
 class Answering(Struct, frozen=True, omit_defaults=True):
     """Who really answers, whatever names were asked for (beyond OpenAI's API)."""
 
     engine: str
     voice: str | None = None
+    resume: Resume | None = None
+    """In `session.created` alone, of servers that keep conversations."""
 
 
 class Session(Struct, frozen=True, kw_only=True, tag="realtime", tag_field="type"):

@@ -12,6 +12,7 @@ from antiphon.errors import ProtocolError
 from antiphon.protocol.client import ClientEvent
 from antiphon.protocol.session import AnySession
 from antiphon.runtime.connection import Connection
+from antiphon.runtime.media import Playback
 
 
 class About(Struct, frozen=True, kw_only=True):
@@ -23,6 +24,8 @@ class About(Struct, frozen=True, kw_only=True):
     """How the media come."""
     began_at: int
     """Unix time."""
+    conversation_id: str
+    """Of the conversation, which may outlive the session where they are kept."""
     end_user_id: str | None = None
     """What the application calls its user: an opaque id, for its operator."""
 
@@ -41,6 +44,7 @@ class SessionDoor(Protocol):
         *,
         owns: bool = True,
         may_send: Collection[str] | None = None,
+        after: str | None = None,
     ) -> None:
         """Join; `session.created` is the first event the connection is sent.
 
@@ -51,11 +55,33 @@ class SessionDoor(Protocol):
             connection: Closed at once where the session has ended already.
             owns: False for a sideband, which may come and go.
             may_send: Types of client events it may send; None: all.
+            after: The last event that it knows of, "" for none: it is told what came since.
+                Where that is gone, it is told so, and shown the items.
         """
         ...
 
-    def detach(self, connection: Connection) -> None:
-        """The connection is gone; nothing is sent to it any more."""
+    def resume(
+        self,
+        connection: Connection,
+        *,
+        token: str,
+        may_send: Collection[str] | None = None,
+        after: str | None = None,
+        shows_items: bool = False,
+        playback: Playback | None = None,
+    ) -> None:
+        """The owner is back, by ``token``; other arguments as for `attach`, and `Hub.open`.
+
+        It is told what it missed, and the connection that it had is closed.  With ``shows_items``
+        all items follow: the client has forgotten them, as a page that was loaded anew.
+        """
+        ...
+
+    def detach(self, connection: Connection, *, for_good: bool = False) -> None:
+        """The connection is gone; nothing is sent to it any more.
+
+        With ``for_good`` the client said goodbye: the session does not wait for it.
+        """
         ...
 
     def receive(self, connection: Connection, event: ClientEvent) -> None:
@@ -82,11 +108,6 @@ class SessionDoor(Protocol):
     def about(self) -> About: ...
 
     @property
-    def conversation_id(self) -> str:
-        """Of the conversation, which may outlive the session where they are kept."""
-        ...
-
-    @property
     def settings(self) -> AnySession: ...
 
     @property
@@ -97,8 +118,17 @@ class SessionDoor(Protocol):
         """Ids of those that are attached, in the order in which they came."""
         ...
 
+    @property
+    def keeps_a_seat(self) -> bool:
+        """Its owner can come back to it (`resume`)."""
+        ...
+
     def close(self, code: int, reason: str) -> None:
         """Hang up on everyone, now."""
+        ...
+
+    def be_taken_over(self) -> None:
+        """End, truthfully, because another session goes on with the conversation."""
         ...
 
     async def ended(self) -> None:

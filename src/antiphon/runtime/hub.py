@@ -39,6 +39,7 @@ from antiphon.runtime.door import About, SessionDoor
 from antiphon.runtime.media import Playback
 from antiphon.runtime.observer import Observer
 from antiphon.runtime.outbox import HOLD_MS, Outbox
+from antiphon.runtime.resumption import Place, ResumeTokens, Resumption
 from antiphon.runtime.session import LiveSession
 from antiphon.runtime.session_log import SessionLog
 
@@ -62,7 +63,8 @@ class SessionRules(Struct, frozen=True, kw_only=True):
     """Of sessions that name none."""
     image_urls: bool = False
     strict: bool = False
-    """Both as in `Terms`."""
+    linger_ms: Ms = 0
+    """All three as in `Terms`."""
 
     def first_settings(
         self,
@@ -131,6 +133,7 @@ class Hub:
         self.keeping = keeping
         self._claimed: set[str] = set()
         """Conversations that somebody is about to open, or to erase."""
+        self.resume_tokens = ResumeTokens()
         self._sessions: dict[str, LiveSession] = {}
         self._ending: weakref.WeakSet[LiveSession] = weakref.WeakSet()
         """Until they are closed: what closes one holds it."""
@@ -153,6 +156,11 @@ class Hub:
     def get(self, session_id: str) -> SessionDoor | None:
         return self._sessions.get(session_id)
 
+    def live_in(self, conversation_id: str) -> SessionDoor | None:
+        """The session that has the conversation now."""
+        found = (s for s in self._sessions.values() if s.about.conversation_id == conversation_id)
+        return next(found, None)
+
     @contextmanager
     def claimed(self, conversation_id: str) -> Iterator[None]:
         """Nobody else opens or erases the conversation in the body.
@@ -160,8 +168,7 @@ class Hub:
         Raises:
             ConversationInUse: somebody has it.
         """
-        live = any(s.conversation_id == conversation_id for s in self._sessions.values())
-        if live or conversation_id in self._claimed:
+        if self.live_in(conversation_id) is not None or conversation_id in self._claimed:
             raise ConversationInUse(
                 f"Conversation '{conversation_id}' is in use by a live session; end that first."
             )
@@ -172,8 +179,17 @@ class Hub:
             self._claimed.discard(conversation_id)
 
     @asynccontextmanager
-    async def recalled(self, conversation_id: str | None) -> AsyncIterator[Past | None]:
+    async def recalled(
+        self,
+        conversation_id: str | None,
+        *,
+        may_take_over: Callable[[SessionDoor], bool] = lambda _: False,
+    ) -> AsyncIterator[Past | None]:
         """What the session that is opened in the body goes on with; None: it begins anew.
+
+        Args:
+            conversation_id: The conversation; None: none.
+            may_take_over: Whether a live session that has it shall end.
 
         Raises:
             ConversationNotFound, ConversationInUse: it cannot go on with that.
@@ -184,6 +200,10 @@ class Hub:
             return
         if self.keeping is None:
             raise ConversationNotFound("This server keeps no conversations: its journal is off.")
+        live = self.live_in(conversation_id)
+        if live is not None and may_take_over(live):
+            log.info("session %s: another goes on with its conversation", live.id)
+            live.be_taken_over()
         with self.claimed(conversation_id):
             entries = await self.keeping.journal.read(conversation_id)
             if not entries:
@@ -203,11 +223,13 @@ class Hub:
         playback: Playback | None = None,
         end_user_id: str | None = None,
         past: Past | None = None,
+        sideband_wait_ms: Ms = 0,
     ) -> SessionDoor:
         """Begin a session; ``playback`` is given where the transport owns playout.
 
         ``end_user_id`` is what the application calls its user: an opaque id, for its operator.
-        ``past`` is the conversation that it goes on with (`recalled`).
+        ``past`` is the conversation that it goes on with (`recalled`).  With ``sideband_wait_ms``
+        it listens to nobody for so long, or until a sideband has come.
 
         Raises:
             EngineUnavailable: the model's engine cannot serve now.
@@ -222,8 +244,11 @@ class Hub:
             detector=detector,
             playback=playback,
             observers=[observer(terms) for observer in self._observers],
-            attendance=partial(self._attendance, model if kind == "realtime" else None),
+            attendance=partial(
+                self._attendance, model if kind == "realtime" else None, goes_on=past is not None
+            ),
             end_user_id=end_user_id,
+            sideband_wait_ms=sideband_wait_ms,
             on_end=self._on_session_end,
         )
         self._sessions[session.id] = session
@@ -284,17 +309,25 @@ class Hub:
             engine_takes_images=engine.abilities.takes_images,
             image_urls=self.rules.image_urls,
             session_max_ms=self.rules.session_max_ms,
+            linger_ms=self.rules.linger_ms,
             context_tokens=self.rules.context_tokens,
             announce_rate_limits=self.rules.announce_rate_limits,
             recorded=self.keeping is not None,
             past=past,
         )
 
-    def _attendance(self, model: str | None, about: About) -> Attendance:
+    def _attendance(self, model: str | None, about: About, *, goes_on: bool) -> Attendance:
+        resumption = Resumption(
+            Place(session_id=about.session_id, conversation_id=about.conversation_id),
+            self.resume_tokens if self.rules.linger_ms else None,
+            linger_ms=self.rules.linger_ms,
+            is_kept=self.keeping is not None,
+            goes_on=goes_on,
+        )
         if self.keeping is None:
-            return Attendance()
+            return Attendance(resumption)
         session_log = SessionLog(self.keeping.journal, about, model=model)
-        return Outbox(session_log, hold_ms=self.keeping.hold_ms)
+        return Outbox(session_log, resumption, hold_ms=self.keeping.hold_ms)
 
     def _on_session_end(self, session: LiveSession) -> None:
         self._sessions.pop(session.id, None)

@@ -16,6 +16,8 @@ from antiphon.protocol import server
 from antiphon.protocol.server import ServerEvent
 from antiphon.runtime.attendance import Attendance
 from antiphon.runtime.connection import Connection
+from antiphon.runtime.resumption import Resumption
+from antiphon.runtime.seat import Seat
 from antiphon.runtime.session_log import SessionLog
 
 log = logging.getLogger(__name__)
@@ -45,8 +47,9 @@ NOT_KEPT = (
 
 class _Held(NamedTuple):
     event: ServerEvent
-    to: Collection[Connection]
-    """Those who were there when it happened."""
+    to: list[Seat]
+    """Of those who were there when it happened."""
+    is_shared: bool
     ticket: Ticket | None
     """What must be durable first; None: nothing more than for those before it."""
     until_s: float
@@ -63,8 +66,14 @@ class Outbox(Attendance):
     `error` says so (once in a session).  Nothing waits again until the journal has caught up.
     """
 
-    def __init__(self, session_log: SessionLog, *, hold_ms: Ms = HOLD_MS) -> None:
-        super().__init__()
+    def __init__(
+        self,
+        session_log: SessionLog,
+        resumption: Resumption | None = None,
+        *,
+        hold_ms: Ms = HOLD_MS,
+    ) -> None:
+        super().__init__(resumption)
         self._log = session_log
         self._hold_s = hold_ms / 1000
         self._loop = asyncio.get_running_loop()
@@ -84,13 +93,38 @@ class Outbox(Attendance):
     # --- As the session asks -------------------------------------------------
 
     def join(
-        self, connection: Connection, may_send: Collection[str] | None, *, owns: bool = True
-    ) -> None:
-        super().join(connection, may_send, owns=owns)
+        self,
+        connection: Connection,
+        may_send: Collection[str] | None,
+        *,
+        owns: bool = True,
+        after: str | None = None,
+    ) -> bool:
+        is_told_all = super().join(connection, may_send, owns=owns, after=after)
+        if after is not None:  # It wants to be told what others still wait for, too.
+            seat = self._seats[connection.id]
+            for held in self._queue:
+                if held.is_shared:
+                    held.to.append(seat)
         self._log.joined(connection.id, owns=owns)
+        return is_told_all
 
-    def leave(self, connection: Connection) -> bool:
-        was_there = super().leave(connection)
+    def take_seat(
+        self,
+        connection: Connection,
+        may_send: Collection[str] | None,
+        *,
+        token: str,
+        after: str | None,
+    ) -> tuple[Connection | None, bool]:
+        former, is_told_all = super().take_seat(connection, may_send, token=token, after=after)
+        if former is not None:
+            self._log.left(former.id)
+        self._log.joined(connection.id, owns=True)
+        return former, is_told_all
+
+    def leave(self, connection: Connection, *, for_good: bool = False) -> bool:
+        was_there = super().leave(connection, for_good=for_good)
         if was_there:
             self._log.left(connection.id)
         return was_there
@@ -105,15 +139,16 @@ class Outbox(Attendance):
             if isinstance(event, _DELTAS) and event.item_id not in self._items:
                 super().send(event)
             else:
-                self._hold(event, self.present)
+                self._hold(event, list(self.seats))
         elif isinstance(event, _ACKNOWLEDGES) and self._awaited() is not None:
-            self._hold(event, self.present)
+            self._hold(event, list(self.seats))
         else:
             super().send(event)
 
     def send_to(self, connection_id: str, event: ServerEvent) -> None:
         if self._queue:
-            self._hold(event, [c for c in self.present if c.id == connection_id])
+            seat = self._seats.get(connection_id)
+            self._hold(event, [] if seat is None else [seat], shared=False)
         else:
             super().send_to(connection_id, event)
 
@@ -138,9 +173,9 @@ class Outbox(Attendance):
             self._tell_trouble()
         return ticket if ticket.waits else None
 
-    def _hold(self, event: ServerEvent, to: Collection[Connection]) -> None:
+    def _hold(self, event: ServerEvent, to: list[Seat], *, shared: bool = True) -> None:
         ticket = self._awaited() if isinstance(event, _ACKNOWLEDGES) else None
-        self._queue.append(_Held(event, to, ticket, self._loop.time() + self._hold_s))
+        self._queue.append(_Held(event, to, shared, ticket, self._loop.time() + self._hold_s))
         self._items[_item_id(event)] += 1
         if len(self._queue) == 1:
             self._emptied.clear()
@@ -178,9 +213,10 @@ class Outbox(Attendance):
         self._items[item_id] -= 1
         if not self._items[item_id]:
             del self._items[item_id]
-        for connection in held.to:
-            if connection in self:
-                connection.send(held.event)
+        seats = self.seats
+        for seat in held.to:
+            if seat in seats:
+                seat.send(held.event, shared=held.is_shared)
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

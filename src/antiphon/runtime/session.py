@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Literal
 
 from msgspec.structs import replace
@@ -19,13 +19,15 @@ from antiphon.core.causes import (
     EngineNews,
     Heard,
     MessageRefused,
+    Ms,
     PlayoutDrained,
     ShuttingDown,
+    TakenOver,
     Tick,
     TurnFound,
     VoiceScored,
 )
-from antiphon.core.conversation import Conversation
+from antiphon.core.conversation import TAKEN_OVER_TEXT, Conversation
 from antiphon.core.effects import (
     ClearPlayout,
     Close,
@@ -49,7 +51,7 @@ from antiphon.engines.engine import Engine, VoiceDetector
 from antiphon.errors import ProtocolError
 from antiphon.protocol.client import ClientEvent
 from antiphon.protocol.closes import CloseCode
-from antiphon.protocol.server import ErrorDetail, ResponseOutputAudioDelta
+from antiphon.protocol.server import ErrorDetail, ResponseOutputAudioDelta, SessionCreated
 from antiphon.protocol.session import AnySession, Session
 from antiphon.protocol.unknown_names import UnknownNames
 from antiphon.protocol.voices import answering_voice
@@ -60,7 +62,9 @@ from antiphon.runtime.ear import Ear
 from antiphon.runtime.engine_line import EngineLine
 from antiphon.runtime.media import NO_PLAYBACK, Playback
 from antiphon.runtime.observer import Observer
+from antiphon.runtime.playback_line import PlaybackLine
 from antiphon.runtime.session_clock import SessionClock
+from antiphon.runtime.sideband_wait import SidebandWait
 
 log = logging.getLogger(__name__)
 _unknown_voices = UnknownNames(log, "voice '%s' is not there: '%s' answers")
@@ -85,27 +89,35 @@ class LiveSession:
         observers: Sequence[Observer] = (),
         attendance: Callable[[About], Attendance] = lambda _: Attendance(),
         end_user_id: str | None = None,
+        sideband_wait_ms: Ms = 0,
         on_end: Callable[[LiveSession], None] = lambda _: None,
     ) -> None:
+        self._conversation = Conversation(terms)
         self.about = About(
             session_id=terms.session.id,
             engine_name=engine.name,
             transport="websocket" if playback is None else "webrtc",
             began_at=int(time.time()),
+            conversation_id=self._conversation.id,
             end_user_id=end_user_id,
         )
-        self._conversation = Conversation(terms)
         self._voices = terms.engine_voices
         self._clock = SessionClock()
         self._attendance = attendance(self.about)
-        self._playback = NO_PLAYBACK if playback is None else playback
-        self._ear = Ear(detector, playback)
+        self._line = None if playback is None else PlaybackLine(playback)
+        self._playback: Playback = self._line or NO_PLAYBACK
+        self._ear = Ear(detector, self._line)
         self._observers = observers
         self._on_end = on_end
         self._waiting: deque[Cause] = deque()
         self._busy = False
         self._closing: asyncio.Task[None] | None = None
         self._engine = EngineLine(engine, self.id, self)
+        self._sideband_wait: SidebandWait | None = None
+        if sideband_wait_ms:
+            self._sideband_wait = SidebandWait(
+                sideband_wait_ms, self._give_all, self._tell_no_sideband
+            )
 
     # --- The door (documented at `SessionDoor`) ---------------------------------------------------
 
@@ -119,16 +131,41 @@ class LiveSession:
         *,
         owns: bool = True,
         may_send: Collection[str] | None = None,
+        after: str | None = None,
     ) -> None:
         if self._ended:
             connection.close(CloseCode.NORMAL, SESSION_ENDED)
             return
-        self._attendance.join(connection, may_send, owns=owns)
-        self._give(Attached(connection.id, owns))
+        is_told_all = self._attendance.join(connection, may_send, owns=owns, after=after)
+        self._give(Attached(connection.id, owns, wants_items=not is_told_all))
 
-    def detach(self, connection: Connection) -> None:
-        if self._attendance.leave(connection):
-            self._give(Detached(connection.id))
+    def resume(
+        self,
+        connection: Connection,
+        *,
+        token: str,
+        may_send: Collection[str] | None = None,
+        after: str | None = None,
+        shows_items: bool = False,
+        playback: Playback | None = None,
+    ) -> None:
+        assert (playback is None) == (self._line is None), "it comes as its session came"
+        if self._ended:
+            connection.close(CloseCode.TRY_AGAIN_LATER, SESSION_ENDED)
+            return
+        former, is_told_all = self._attendance.take_seat(
+            connection, may_send, token=token, after=after
+        )
+        self._give(Attached(connection.id, wants_items=shows_items or not is_told_all))
+        if former is not None:
+            self._give(Detached(former.id))
+            former.close(CloseCode.TAKEN_OVER, TAKEN_OVER_TEXT)
+        if self._line is not None and playback is not None:
+            self._line.go_on(playback)
+
+    def detach(self, connection: Connection, *, for_good: bool = False) -> None:
+        if self._attendance.leave(connection, for_good=for_good):
+            self._give(Detached(connection.id, for_good))
 
     def receive(self, connection: Connection, event: ClientEvent) -> None:
         if connection not in self._attendance:
@@ -149,10 +186,6 @@ class LiveSession:
     # --- For those who look on -----------------------------------------------
 
     @property
-    def conversation_id(self) -> str:
-        return self._conversation.id
-
-    @property
     def settings(self) -> AnySession:
         return self._conversation.session
 
@@ -164,6 +197,10 @@ class LiveSession:
     def connection_roles(self) -> Mapping[str, Literal["owner", "sideband"]]:
         owners = self._conversation.owners
         return {name: "owner" if name in owners else "sideband" for name in self._attendance}
+
+    @property
+    def keeps_a_seat(self) -> bool:
+        return not self._ended and self._attendance.keeps_a_seat
 
     # --- For transports that own playout -------------------------------------
 
@@ -192,6 +229,9 @@ class LiveSession:
         """Close once the running response is done."""
         self._give(ShuttingDown())
 
+    def be_taken_over(self) -> None:
+        self._give(TakenOver())
+
     def close(self, code: int, reason: str) -> None:
         self._attendance.close(code, reason)
         self.end()
@@ -202,6 +242,8 @@ class LiveSession:
             return
         self._engine.hang_up()
         self._clock.stop()
+        if self._sideband_wait is not None:
+            self._sideband_wait.close()
         self._ear.close()
         for observer in self._observers:
             observer.close()
@@ -222,6 +264,8 @@ class LiveSession:
     def _give(self, cause: Cause) -> None:
         if self._closing is not None:
             return
+        if self._sideband_wait is not None and self._sideband_wait.keeps(cause):
+            return
         if self._busy:
             self._waiting.append(cause)
             return
@@ -238,6 +282,13 @@ class LiveSession:
             self._busy = False
         if self._closing is None:
             self._clock.wake(self._conversation.deadline_ms, self._tick)
+
+    def _give_all(self, causes: Iterable[Cause]) -> None:
+        for cause in causes:
+            self._give(cause)
+
+    def _tell_no_sideband(self) -> None:
+        log.warning("session %s: goes on, but no sideband came in time", self.id)
 
     def _handle(self, cause: Cause) -> None:
         now_ms = self._clock.now_ms
@@ -256,6 +307,8 @@ class LiveSession:
                 self._ear.hear(effect.pcm, effect.at_sample)
             case ResponseOutputAudioDelta():  # The most frequent event need not pass all below.
                 self._attendance.send(effect)
+            case SendTo(connection, SessionCreated() as created):
+                self._attendance.welcome(connection, created)
             case SendTo():
                 self._attendance.send_to(effect.connection, effect.event)
             case Configure():

@@ -91,10 +91,18 @@ class Admission:
         """
         key = visitor.key.reveal()
         if key.startswith(PREFIX):
-            with _refusals_told():
-                await self._secrets.check(key, origin=visitor.origin)
+            await self.grant_of(visitor)
         elif not self._is_server_key(key):
             raise Unauthorized
+
+    async def grant_of(self, visitor: Visitor) -> Grant:
+        """What the visitor's client secret allows.
+
+        Raises:
+            Unauthorized, ApiError: as `admit`.
+        """
+        with _refusals_told():
+            return await self._secrets.check(visitor.key.reveal(), origin=visitor.origin)
 
     @contextmanager
     def _place(self, address: str) -> Iterator[None]:

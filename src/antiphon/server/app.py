@@ -22,6 +22,8 @@ from antiphon.server.conversations import Conversations
 from antiphon.server.directory import Directory, LocalDirectory
 from antiphon.server.logs import keep_peer_data_out
 from antiphon.server.realtime import Realtime
+from antiphon.server.returning import HEADER as RESUME_HEADER
+from antiphon.server.returning import Returning
 from antiphon.server.secret_store import MemorySecretStore, SecretStore
 from antiphon.server.session_list import SessionList
 from antiphon.transports.webrtc.settings import WebRtcSettings
@@ -32,7 +34,7 @@ PREFIXES = ("/v1", "/openai/v1", "/openai")
 
 ALLOWED_HEADERS = (
     "Authorization, Content-Type, OpenAI-Beta, OpenAI-Safety-Identifier, "
-    "X-OpenAI-Agents-SDK, User-Agent, api-key"
+    f"X-OpenAI-Agents-SDK, User-Agent, api-key, {RESUME_HEADER}"
 )
 
 _SDK_HEADER = re.compile(r"(?:x-)?(?:openai|stainless)-[a-z0-9-]{1,60}", re.IGNORECASE)
@@ -79,8 +81,14 @@ class Api:
         self._gate = gate
         self._models = models
         self._max_sessions = load.max_sessions
+        returning = Returning(hub, gate=gate, admission=self.admission)
         self._calls = CallRoutes(
-            hub, gate=gate, admission=self.admission, settings=webrtc, strict=strict
+            hub,
+            gate=gate,
+            admission=self.admission,
+            returning=returning,
+            settings=webrtc,
+            strict=strict,
         )
         if directory is None:
             directory = LocalDirectory(hub, of_call=self._calls.session_of)
@@ -89,6 +97,7 @@ class Api:
             gate=gate,
             admission=self.admission,
             directory=directory,
+            returning=returning,
             limits=limits,
             strict=strict,
         )

@@ -5,11 +5,12 @@ WebRTC comes with the optional extra ``webrtc``; without it offers are answered 
 
 from __future__ import annotations
 
+import contextlib
 import hmac
 import logging
 import time
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
@@ -32,7 +33,8 @@ from antiphon.server.auth import Gate, presented_key
 from antiphon.server.conversations import asked_conversation, going_on
 from antiphon.server.dialects import dialect_of
 from antiphon.server.grant import DEFAULT_MODEL, Grant
-from antiphon.server.secret_store import digest
+from antiphon.server.returning import Returning, asked_cursor, asks_for_items
+from antiphon.server.secret_store import PREFIX, digest
 from antiphon.transports.webrtc.settings import WebRtcSettings
 
 if TYPE_CHECKING:
@@ -58,12 +60,14 @@ class CallRoutes:
         *,
         gate: Gate,
         admission: Admission,
+        returning: Returning,
         settings: WebRtcSettings | None = None,
         strict: bool = False,
     ) -> None:
         self._hub = hub
         self._gate = gate
         self._admission = admission
+        self._returning = returning
         self._settings = settings
         self._strict = strict
         self._calls: Calls | None = None
@@ -110,17 +114,36 @@ class CallRoutes:
         visitor = self._gate.visitor(request)
         await self._admission.check_key(visitor)  # Of others not even the offer is read.
         offer, settings = await _read_offer(request)
-        async with (
-            self._admission.admit(visitor, _asked_for(request, settings)) as admitted,
-            going_on(self._hub, request, admitted.grant) as past,
-        ):
-            grant = admitted.grant
-            if always_beta:
-                grant = msgspec.structs.replace(grant, dialect=beta.DIALECT.name)
+        comeback = await self._returning.comeback(request, transport="webrtc")
+        if comeback is not None and comeback.session is not None:
+            key = visitor.key.reveal()
+            opened_with = digest(key) if key.startswith(PREFIX) else None
+            grant = _spoken(comeback.grant, always_beta=always_beta)
             dialect = dialect_of(request.headers, grant, strict=self._strict)
-            answer = await self._call(calls, offer, grant, dialect, past)
-        if admitted.secret_digest is not None and (call := calls.get(answer.call_id)) is not None:
-            self._opened_with[call] = admitted.secret_digest
+            with _refusals_told():
+                answer = await calls.go_on(
+                    offer,
+                    comeback.session,
+                    token=comeback.token,
+                    after=asked_cursor(request) or "",
+                    shows_items=asks_for_items(request),
+                    may_send=grant.client_events,
+                    dialect=dialect,
+                )
+        else:
+            async with (
+                self._admission.admit(visitor, _asked_for(request, settings)) as admitted,
+                going_on(self._hub, request, admitted, comeback) as past,
+            ):
+                opened_with = admitted.secret_digest
+                grant = _spoken(admitted.grant, always_beta=always_beta)
+                dialect = dialect_of(request.headers, grant, strict=self._strict)
+                answer = await self._call(calls, offer, grant, dialect, past)
+                call = calls.get(answer.call_id)
+                if call is not None and call.session is not None:
+                    self._returning.note(call.session, admitted)
+        if opened_with is not None and (call := calls.get(answer.call_id)) is not None:
+            self._opened_with[call] = opened_with
         return web.Response(
             status=201,
             body=answer.sdp.encode(),
@@ -190,9 +213,7 @@ class CallRoutes:
     async def _call(
         self, calls: Calls, offer: str, grant: Grant, dialect: Dialect, past: Past | None
     ) -> Answer:
-        from antiphon.transports.webrtc.calls import NoPortFree, OfferError, TooManyCalls
-
-        try:
+        with _refusals_told():
             return await calls.answer(
                 offer,
                 model=grant.model,
@@ -202,13 +223,28 @@ class CallRoutes:
                 end_user_id=grant.end_user_id,
                 dialect=dialect,
                 past=past,
+                sideband_wait_ms=round(grant.wait_for_sideband_s * 1000),
             )
-        except OfferError as error:
-            raise ApiError(400, "invalid_offer", str(error), param="sdp") from None
-        except Fault as fault:
-            raise ApiError(400, fault.code, fault.message, param=fault.param) from None
-        except (TooManyCalls, NoPortFree, EngineUnavailable) as error:
-            raise overloaded(str(error)) from None
+
+
+def _spoken(grant: Grant, *, always_beta: bool) -> Grant:
+    if always_beta:
+        return msgspec.structs.replace(grant, dialect=beta.DIALECT.name)
+    return grant
+
+
+@contextlib.contextmanager
+def _refusals_told() -> Iterator[None]:
+    from antiphon.transports.webrtc.calls import NoPortFree, OfferError, TooManyCalls
+
+    try:
+        yield
+    except OfferError as error:
+        raise ApiError(400, "invalid_offer", str(error), param="sdp") from None
+    except Fault as fault:
+        raise ApiError(400, fault.code, fault.message, param=fault.param) from None
+    except (TooManyCalls, NoPortFree, EngineUnavailable) as error:
+        raise overloaded(str(error)) from None
 
 
 def _no_such_call() -> ApiError:

@@ -41,6 +41,7 @@ log = logging.getLogger(__name__)
 
 BETA_TTL_S = 60
 MAX_ORIGINS = 50
+MAX_SIDEBAND_WAIT_S = 30
 RETRY_AFTER_S = 60
 END_USER_HEADER = "OpenAI-Safety-Identifier"
 
@@ -61,6 +62,7 @@ class SecretLimits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     hides: tuple[Hidden, ...] = ()
     end_user_id: Annotated[str, Meta(min_length=1, max_length=512)] | None = None
     conversation_id: Annotated[str, Meta(min_length=1, max_length=100)] | None = None
+    wait_for_sideband_s: Annotated[float, Meta(ge=0, le=MAX_SIDEBAND_WAIT_S)] = 0
 
 
 class _MintRequest(Struct, frozen=True, kw_only=True):
@@ -217,6 +219,7 @@ class ClientSecrets:
             hides=frozenset(limits.hides),
             end_user_id=limits.end_user_id or end_user_id,
             conversation_id=limits.conversation_id,
+            wait_for_sideband_s=limits.wait_for_sideband_s,
         )
 
     def _effective(self, grant: Grant) -> AnySession:

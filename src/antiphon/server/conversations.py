@@ -21,10 +21,12 @@ from antiphon.core.records import Past
 from antiphon.journal.entries import JournalError
 from antiphon.journal.journal import Journal, Kept, Wanted
 from antiphon.journal.recall import Recalled
+from antiphon.runtime.door import SessionDoor
 from antiphon.runtime.hub import ConversationInUse, ConversationNotFound, Hub
+from antiphon.server.admission import Admitted
 from antiphon.server.api_errors import ApiError
 from antiphon.server.auth import Gate
-from antiphon.server.grant import Grant
+from antiphon.server.returning import Comeback
 
 log = logging.getLogger(__name__)
 
@@ -39,15 +41,20 @@ def asked_conversation(request: web.Request) -> str | None:
 
 
 @asynccontextmanager
-async def going_on(hub: Hub, request: web.Request, grant: Grant) -> AsyncIterator[Past | None]:
+async def going_on(
+    hub: Hub, request: web.Request, admitted: Admitted, comeback: Comeback | None = None
+) -> AsyncIterator[Past | None]:
     """What the session that is opened in the body goes on with; None: it begins anew.
+
+    A live session that has the conversation ends, where that may be.
 
     Raises:
         ApiError: 403, the bearer's secret is not for that conversation; 404, there is none;
-            409, a live session has it; 500, it cannot be read.
+            409, another user's live session has it; 500, it cannot be read.
     """
+    grant = admitted.grant
     asked = asked_conversation(request)
-    if asked not in (None, grant.conversation_id):
+    if comeback is None and asked not in (None, grant.conversation_id):
         raise ApiError(
             403,
             "conversation_not_allowed",
@@ -55,9 +62,25 @@ async def going_on(hub: Hub, request: web.Request, grant: Grant) -> AsyncIterato
             "'antiphon': {'conversation_id': …}, or connect with a server key.",
             param="conversation_id",
         )
-    with _problems_told():
-        async with hub.recalled(grant.conversation_id) as past:
-            yield past
+
+    def may_take_over(session: SessionDoor) -> bool:
+        if comeback is not None or admitted.secret_digest is None:
+            return True
+        is_deserted = "owner" not in session.connection_roles.values()
+        return is_deserted or session.about.end_user_id == grant.end_user_id
+
+    conversation_id = grant.conversation_id if comeback is None else comeback.conversation_id
+    async with contextlib.AsyncExitStack() as stack:
+        with _problems_told():
+            try:
+                past = await stack.enter_async_context(
+                    hub.recalled(conversation_id, may_take_over=may_take_over)
+                )
+            except ConversationNotFound:
+                if comeback is None:
+                    raise
+                past = None  # Nothing was said in it.
+        yield past
 
 
 class Conversations:

@@ -69,7 +69,7 @@ def _entry(session: SessionDoor) -> ListedSession:
     return ListedSession(
         id=session.id,
         type="realtime" if isinstance(settings, Session) else "transcription",
-        conversation_id=session.conversation_id,
+        conversation_id=session.about.conversation_id,
         model=settings.model if isinstance(settings, Session) else None,
         engine=session.about.engine_name,
         transport=session.about.transport,

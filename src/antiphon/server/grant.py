@@ -34,3 +34,5 @@ class Grant(Struct, frozen=True, kw_only=True):
     end_user_id: str | None = None
     conversation_id: str | None = None
     """An earlier conversation that its sessions go on with; None: they begin anew."""
+    wait_for_sideband_s: float = 0
+    """How long its sessions listen to nobody, until a sideband has come."""

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import secrets
 import time
+from typing import Unpack
 
 from aiohttp import web
 
@@ -23,7 +24,15 @@ from antiphon.server.conversations import asked_conversation, going_on
 from antiphon.server.dialects import dialect_of
 from antiphon.server.directory import Directory
 from antiphon.server.grant import DEFAULT_MODEL, Grant
+from antiphon.server.returning import (
+    Comeback,
+    Returning,
+    TokenUnknown,
+    asked_cursor,
+    asks_for_items,
+)
 from antiphon.transports.websocket import (
+    Joining,
     WebSocketConnection,
     WebSocketCounters,
     WebSocketLimits,
@@ -50,6 +59,7 @@ class Realtime:
         gate: Gate,
         admission: Admission,
         directory: Directory,
+        returning: Returning,
         limits: WebSocketLimits | None = None,
         strict: bool = False,
     ) -> None:
@@ -58,6 +68,7 @@ class Realtime:
         self._gate = gate
         self._admission = admission
         self._directory = directory
+        self._returning = returning
         self._limits = limits
         self._strict = strict
 
@@ -72,17 +83,23 @@ class Realtime:
         if call_id := request.query.get("call_id"):
             return await self._join(request, await self._session_of(call_id, request))
         try:
+            comeback = await self._returning.comeback(request, transport="websocket")
+            if comeback is not None and comeback.session is not None:
+                return await self._come_back(request, comeback, comeback.session)
             visitor = self._gate.visitor(request)
             async with (
                 self._admission.admit(visitor, _asked_for(request)) as admitted,
-                going_on(self._hub, request, admitted.grant) as past,
+                going_on(self._hub, request, admitted, comeback) as past,
             ):
                 connection, session = await self._open(request, admitted.grant, past)
         except Unauthorized as refused:
             return await self._turn_away(request, refused)
+        except TokenUnknown as unknown:
+            return await self._tell(request, unknown, CloseCode.NOT_SERVED)
         except NotOpened as failure:
             return failure.response
-        await self._converse(connection, session, admitted.grant)
+        self._returning.note(session, admitted)
+        await self._converse(connection, session, may_send=admitted.grant.client_events)
         return connection.response
 
     # --- Who may -------------------------------------------------------------
@@ -100,13 +117,16 @@ class Realtime:
 
     async def _turn_away(self, request: web.Request, refused: Unauthorized) -> web.StreamResponse:
         self._gate.note_refused(request)
+        return await self._tell(request, refused, CloseCode.UNAUTHORIZED)
+
+    async def _tell(
+        self, request: web.Request, refusal: ApiError, code: CloseCode
+    ) -> web.StreamResponse:
         # A browser shows a page nothing of a refused upgrade; so tell it on the socket.
-        detail = ErrorDetail(code=refused.code, message=str(refused))
+        detail = ErrorDetail(code=refusal.code, message=str(refusal))
         connection = self._connection(request, None)
         await connection.accept()
-        await connection.refuse(
-            _error(detail), CloseCode.UNAUTHORIZED, f"{detail.type}.{detail.code}"
-        )
+        await connection.refuse(_error(detail), code, f"{detail.type}.{detail.code}")
         return connection.response
 
     # --- In ------------------------------------------------------------------
@@ -127,6 +147,7 @@ class Realtime:
                 patch=grant.patch,
                 end_user_id=grant.end_user_id,
                 past=past,
+                sideband_wait_ms=round(grant.wait_for_sideband_s * 1000),
             )
         except Fault as fault:
             detail = ErrorDetail(code=fault.code, message=fault.message, param=fault.param)
@@ -146,18 +167,32 @@ class Realtime:
     async def _join(self, request: web.Request, session: SessionDoor) -> web.StreamResponse:
         connection = self._connection(request, None)
         await connection.accept()
-        await self._converse(connection, session, None)
+        await self._converse(connection, session, owns=False, after=asked_cursor(request))
+        return connection.response
+
+    async def _come_back(
+        self, request: web.Request, comeback: Comeback, session: SessionDoor
+    ) -> web.StreamResponse:
+        connection = self._connection(request, comeback.grant)
+        await connection.accept()
+        await self._converse(
+            connection,
+            session,
+            may_send=comeback.grant.client_events,
+            after=asked_cursor(request),
+            token=comeback.token,
+            shows_items=asks_for_items(request),
+        )
         return connection.response
 
     async def _converse(
-        self, connection: WebSocketConnection, session: SessionDoor, grant: Grant | None
+        self, connection: WebSocketConnection, session: SessionDoor, **how: Unpack[Joining]
     ) -> None:
-        """Until the connection is gone; a sideband comes without a grant."""
+        """Until the connection is gone."""
         began = time.monotonic()
         log.info("%s: joined %s", connection.id, session.id)
-        may_send = None if grant is None else grant.client_events
         try:
-            await connection.converse(session, owns=grant is not None, may_send=may_send)
+            await connection.converse(session, **how)
         except asyncio.CancelledError:
             raise
         except Exception:

@@ -356,6 +356,14 @@ class JournalSettings(Struct, frozen=True, kw_only=True):
             "`hold_seconds`, then go on; go on at once; or hold, and refuse new sessions with 503."
         ),
     ] = "hold"
+    linger_s: Annotated[
+        float,
+        Meta(
+            ge=0,
+            description="How long a session whose client was lost waits for it to come back. "
+            "0: it ends at once; its conversation can still be resumed.",
+        ),
+    ] = 30
     hold_seconds: Annotated[
         float, Meta(ge=0, description="How long an acknowledgement waits to be on disk.")
     ] = 2

@@ -200,18 +200,20 @@ def make_hub(config: Config, registry: EngineRegistry, parts: Parts) -> Hub:
     if parts.hub is not None:
         return parts.hub
     server = config.server
+    keeping = make_keeping(config, parts)
     rules = SessionRules(
         session_max_ms=round(server.session_max_minutes * 60_000),
         voice=config.offline.voice,
         image_urls=server.image_urls,
         strict=server.strict,
+        linger_ms=0 if keeping is None else round(config.journal.linger_s * 1000),
     )
     return Hub(
         partial(_engine_for, registry, strict=server.strict),
         detector=parts.detector or SileroDetector(),
         rules=parts.rules or rules,
         observers=[tapes_in(Path(server.tape_dir))] if server.tape_dir else [],
-        keeping=make_keeping(config, parts),
+        keeping=keeping,
     )
 
 

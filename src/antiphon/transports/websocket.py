@@ -21,7 +21,7 @@ import socket
 import struct
 from collections import deque
 from collections.abc import Callable, Collection
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypedDict, Unpack
 
 from aiohttp import WebSocketError, WSMsgType, web
 from aiohttp.abc import AbstractStreamWriter
@@ -45,7 +45,22 @@ MAX_UNFLUSHED_BYTES: Final = 256 * 1024
 MAX_REASON_BYTES: Final = 123
 """RFC 6455, 5.5: control frames carry at most 125 bytes, two of which are the code."""
 
+NO_CODE: Final = 0
+"""What aiohttp calls the code of a close frame that has none."""
+GOODBYES: Final = frozenset({CloseCode.NORMAL, NO_CODE})
+"""Closes of a client that does not mean to come back."""
+
 SLOW_READER: Final = "The connection reads too slowly: its queue of events is full."
+
+
+class Joining(TypedDict, total=False):
+    """How a connection comes to its session (`WebSocketConnection.converse`)."""
+
+    owns: bool
+    may_send: Collection[str] | None
+    after: str | None
+    token: str
+    shows_items: bool
 
 
 class WebSocketLimits(Struct, frozen=True, kw_only=True):
@@ -233,6 +248,7 @@ class WebSocketConnection:
         self._request = request
         self._close_code: int | None = None
         self._closing: asyncio.Task[None] | None = None
+        self._said_goodbye = False
         self._writer: FrameWriter
         self.received = 0
         self.sent = 0
@@ -343,21 +359,25 @@ class WebSocketConnection:
 
     # --- Receiving -----------------------------------------------------------
 
-    async def converse(
-        self,
-        session: SessionDoor,
-        *,
-        owns: bool = True,
-        may_send: Collection[str] | None = None,
-    ) -> None:
-        """Carry messages to ``session`` until the connection is gone; as `SessionDoor.attach`."""
-        session.attach(self, owns=owns, may_send=may_send)
+    async def converse(self, session: SessionDoor, **how: Unpack[Joining]) -> None:
+        """Carry messages to ``session`` until the connection is gone.
+
+        Arguments as of `SessionDoor.resume`, with a token, or else of `SessionDoor.attach`.
+        """
+        may_send, after = how.get("may_send"), how.get("after")
+        if (token := how.get("token")) is not None:
+            shows_items = how.get("shows_items", False)
+            session.resume(
+                self, token=token, may_send=may_send, after=after, shows_items=shows_items
+            )
+        else:
+            session.attach(self, owns=how.get("owns", True), may_send=may_send, after=after)
         talking = asyncio.get_running_loop().create_task(self._keep_talking())
         try:
             await self._read(session)
         finally:
             talking.cancel()
-            session.detach(self)
+            session.detach(self, for_good=self._said_goodbye)
             if self._closing is None:
                 self._closing = asyncio.get_running_loop().create_task(self._part())
             await self._closing
@@ -394,6 +414,8 @@ class WebSocketConnection:
                 self._on_broken(message.data)
                 return
             elif message.type in (WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED):
+                # A page that is left or loaded anew says 1001, and may be back in a moment.
+                self._said_goodbye |= message.type is WSMsgType.CLOSE and message.data in GOODBYES
                 return
 
     def _handle(self, session: SessionDoor, data: bytes) -> None:
@@ -410,6 +432,7 @@ class WebSocketConnection:
         except Exception:
             # Ours, not the client's: the session cannot be trusted any more.
             log.exception("%s: session %s failed", self._id, session.id)
+            self._said_goodbye = True
             self.close(CloseCode.INTERNAL_ERROR, "The server had an error.")
 
     def _on_broken(self, error: object) -> None:

@@ -59,6 +59,10 @@ class Call:
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._ended = asyncio.Event()
+        self.came_back = False
+        """To a session that another call had."""
+        self._is_over = False
+        """The session is done with us; it may go on with another call."""
         self._media = self._rtp_session()
         self._channel = EventsChannel(
             call_id,
@@ -97,6 +101,27 @@ class Call:
         self.session = session
         session.attach(self._channel, may_send=may_send)
 
+    def go_on(
+        self,
+        session: SessionDoor,
+        may_send: Collection[str] | None,
+        *,
+        token: str,
+        after: str,
+        shows_items: bool,
+    ) -> None:
+        """Belong to a session that another call had (`SessionDoor.resume`)."""
+        self.session = session
+        self.came_back = True
+        session.resume(
+            self._channel,
+            token=token,
+            may_send=may_send,
+            after=after,
+            shows_items=shows_items,
+            playback=self.playback,
+        )
+
     async def answer(self) -> str:
         sdp = await self._peer.answer(self)
         loop = asyncio.get_running_loop()
@@ -130,8 +155,11 @@ class Call:
         assert way is not None
         return way.codec
 
-    def hang_up(self, reason: str = "hung up") -> None:
-        """End the call now; `ended` waits until all is freed."""
+    def hang_up(self, reason: str = "hung up", *, for_good: bool = True) -> None:
+        """End the call now; `ended` waits until all is freed.
+
+        ``for_good``: the session need not wait for another call.
+        """
         if self.state == "ended":
             return
         if self.state == "connected":
@@ -141,7 +169,7 @@ class Call:
         if self._timer is not None:
             self._timer.cancel()
         if self.session is not None:
-            self.session.detach(self._channel)
+            self.session.detach(self._channel, for_good=for_good)
         log.info("call %s: ended: %s", self.id, reason)
         self._spawn(self._close())
 
@@ -157,6 +185,7 @@ class Call:
 
     def _on_session_close(self, code: int, reason: str) -> None:
         """The last events (the reason among them) may still be on their way."""
+        self._is_over = True
         self._spawn(self._close_after_delivery(code, reason))
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:
@@ -174,7 +203,9 @@ class Call:
 
     def _on_timeout(self) -> None:
         if self.state == "connecting":
-            self.hang_up("no media connection within the set-up time")
+            # Of one who comes back the next try may succeed.
+            reason = "no media connection within the set-up time"
+            self.hang_up(reason, for_good=not self.came_back)
         else:
             log.info("call %s: media is up, but no data channel so far", self.id)
 
@@ -206,8 +237,11 @@ class Call:
     def on_channel_closed(self) -> None:
         self.hang_up("the client closed the data channel")
 
+    def on_left(self) -> None:
+        self.hang_up("the peer left")
+
     def on_lost(self, reason: str) -> None:
-        self.hang_up(reason)
+        self.hang_up(reason, for_good=False)
 
     def on_refused(self) -> None:
         self._media.refuse()
@@ -236,11 +270,11 @@ class Call:
             self._media.tick(slot)
 
     def _hear(self, pcm: bytes) -> None:
-        if self.session is not None:
+        if self.session is not None and not self._is_over:
             self.session.hear(pcm)
 
     def _on_drained(self) -> None:
-        if self.session is not None:
+        if self.session is not None and not self._is_over:
             self.session.drained()
 
     @property

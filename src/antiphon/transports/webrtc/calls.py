@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import secrets
 import string
-from collections.abc import Collection
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
 from typing import Final
 
 from msgspec import Struct
 
+from antiphon.core.causes import Ms
 from antiphon.core.records import Past
 from antiphon.errors import AntiphonError
 from antiphon.protocol.dialect import GA, Dialect
 from antiphon.protocol.session import SessionPatch
+from antiphon.runtime.door import SessionDoor
 from antiphon.runtime.hub import Hub, SessionKind
 from antiphon.transports.rtp.clock import PacingClock
 from antiphon.transports.webrtc.call import Call
@@ -70,20 +73,18 @@ class Calls:
         end_user_id: str | None = None,
         dialect: Dialect = GA,
         past: Past | None = None,
+        sideband_wait_ms: Ms = 0,
     ) -> Answer:
         """Open a session and begin a call to it; ``may_send`` as in `SessionDoor.attach`.
 
-        ``dialect`` is that of the data channel; ``past`` as in `Hub.open`.
+        ``dialect`` is that of the data channel; ``past`` and ``sideband_wait_ms`` as in `Hub.open`.
 
         Raises:
             OfferError: the client's SDP is at fault; the message says how.
             TooManyCalls, NoPortFree: try again later.
             EngineUnavailable, Fault: as `Hub.open`.
         """
-        if len(self._calls) + self._offered >= self._settings.max_calls:
-            raise TooManyCalls(f"All {self._settings.max_calls} calls are taken.")
-        call = await self._offered_by(offer_sdp, dialect)
-        try:
+        async with self._begun(offer_sdp, dialect) as call:
             session = self._hub.open(
                 kind=kind,
                 model=model,
@@ -91,13 +92,43 @@ class Calls:
                 playback=call.playback,
                 end_user_id=end_user_id,
                 past=past,
+                sideband_wait_ms=sideband_wait_ms,
             )
             call.begin(session, may_send)
             sdp = await call.answer()
-        except BaseException:  # Also where whoever asked is gone (cancelled).
-            call.hang_up("it could not be answered")
-            raise
         return Answer(call.id, sdp)
+
+    async def go_on(
+        self,
+        offer_sdp: str,
+        session: SessionDoor,
+        *,
+        token: str,
+        after: str = "",
+        shows_items: bool = False,
+        may_send: Collection[str] | None = None,
+        dialect: Dialect = GA,
+    ) -> Answer:
+        """Another call to a session whose owner is back; arguments as of `SessionDoor.resume`.
+
+        Raises:
+            OfferError, TooManyCalls, NoPortFree: as `answer`.
+        """
+        async with self._begun(offer_sdp, dialect) as call:
+            call.go_on(session, may_send, token=token, after=after, shows_items=shows_items)
+            sdp = await call.answer()
+        return Answer(call.id, sdp)
+
+    @asynccontextmanager
+    async def _begun(self, offer_sdp: str, dialect: Dialect) -> AsyncIterator[Call]:
+        if len(self._calls) + self._offered >= self._settings.max_calls:
+            raise TooManyCalls(f"All {self._settings.max_calls} calls are taken.")
+        call = await self._offered_by(offer_sdp, dialect)
+        try:
+            yield call
+        except BaseException:  # Also where whoever asked is gone (cancelled).
+            call.hang_up("it could not be answered", for_good=not call.came_back)
+            raise
 
     async def _offered_by(self, offer_sdp: str, dialect: Dialect) -> Call:
         self._offered += 1

@@ -64,6 +64,10 @@ class PeerEvents(ChannelEvents, Protocol):
         """A media packet was not authentic, or too long."""
         ...
 
+    def on_left(self) -> None:
+        """The peer has said goodbye."""
+        ...
+
     def on_lost(self, reason: str) -> None:
         """The connection has failed, or the peer has closed it."""
         ...
@@ -198,8 +202,12 @@ class Peer:
 
     def _on_connection_state(self, events: PeerEvents) -> None:
         state = self._connection.connectionState
-        if state in ("failed", "closed") and not self._closed:
-            events.on_lost("ICE or DTLS failed" if state == "failed" else "the peer left")
+        if self._closed:
+            return
+        if state == "failed":
+            events.on_lost("ICE or DTLS failed")
+        elif state == "closed":
+            events.on_left()
 
     def _on_setup_failure(self, events: PeerEvents, error: Exception) -> None:
         if not self._closed:

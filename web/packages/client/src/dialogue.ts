@@ -45,6 +45,8 @@ export class Dialogue {
   session: WireSession | null = null;
   /** The agent's sound has stopped coming in mid-answer. */
   isStalled = false;
+  /** Ids of items that the server has told of. */
+  readonly announced = new Set<string>();
   readonly #limits: Pick<Limits, 'items' | 'turns' | 'images'>;
   /** How much of an item's sound is here to be played; null where the server plays. */
   readonly #pushedMs: (itemId: string) => number | null;
@@ -179,6 +181,7 @@ export class Dialogue {
     this.items = [];
     this.turns = [];
     this.usage = NO_USAGE;
+    this.announced.clear();
   }
 
   #also(event: ServerEvent, atMs: number): void {
@@ -186,6 +189,9 @@ export class Dialogue {
       case 'session.created':
       case 'session.updated':
         this.session = event.session;
+        break;
+      case 'conversation.item.added':
+        if (event.item.id) this.announced.add(event.item.id);
         break;
       case 'input_audio_buffer.speech_started':
         this.#speechStartMs = event.audio_start_ms;

@@ -10,6 +10,7 @@ export type VoiceErrorKind =
   | 'connection-unsure'
   | 'server-away'
   | 'server-busy'
+  | 'taken-over'
   | 'no-calls'
   | 'media-failed'
   | 'engine-failed'
@@ -51,6 +52,10 @@ const WORDS: Record<VoiceErrorKind, { message: string; hint: string }> = {
   'server-busy': {
     message: 'The server cannot take another conversation now.',
     hint: 'Try again in a moment.',
+  },
+  'taken-over': {
+    message: 'The conversation goes on elsewhere.',
+    hint: 'Another page or device has taken it over. Start again to have it back here.',
   },
   'no-calls': {
     message: 'This server takes no WebRTC calls.',
@@ -108,8 +113,18 @@ export function microphoneError(cause: unknown): VoiceError {
   return new VoiceError('media-failed', { cause });
 }
 
+/** The session to come back to is not known to the server any more, or not this user's. */
+export const UNKNOWN_TOKEN = 'resume_token_unknown';
+const NO_WAY_BACK = new Set([UNKNOWN_TOKEN, 'resume_not_allowed']);
+
+/** Where the server has nothing to come back to: begin anew. */
+export function isNoWayBack(error: VoiceError): boolean {
+  return NO_WAY_BACK.has(error.code ?? '');
+}
+
 /** What an HTTP answer that is not 2xx means, to a call's offer. */
 export function callError(status: number, detail: string, code: string | null): VoiceError {
+  if (NO_WAY_BACK.has(code ?? '')) return new VoiceError('server-away', { detail, code });
   // A server without WebRTC may still have a WebSocket.
   if ([404, 405, 501].includes(status)) return new VoiceError('no-calls', { detail, code });
   return httpError(status, detail, code);

@@ -6,6 +6,7 @@ import type { Interruption } from './interruption';
 import type { Line } from './line';
 import type { Outbox } from './outbox';
 import type { WireContent, WireError } from './protocol';
+import { outputId } from './reconnect';
 import type { SnapshotStore } from './store';
 import type { ToolOutput } from './tools';
 
@@ -46,7 +47,10 @@ export class Exchange {
   answerTool(output: ToolOutput): void {
     this.#dialogue.answeredTool(output);
     const { callId, output: text } = output;
-    const item = { type: 'function_call_output', call_id: callId, output: text };
+    const call = this.#dialogue.items.find((i) => i.type === 'tool_call' && i.callId === callId);
+    // By an id of ours, so that one that is sent again is known.
+    const id = call ? { id: outputId(call.id) } : {};
+    const item = { ...id, type: 'function_call_output', call_id: callId, output: text };
     this.#outbox.send({ type: 'conversation.item.create', item });
     this.#store.update();
   }
@@ -62,6 +66,14 @@ export class Exchange {
   settle(): void {
     const isFree = this.#store.own.phase === 'open' && !this.#dialogue.activity.responseId;
     if (this.owesAnswer && isFree) this.respond({});
+  }
+
+  /** An answer that was asked for just before the connection was lost may never have been. */
+  askAgain(): void {
+    const { awaitedSinceMs, responseId, userSpeaking } = this.#dialogue.activity;
+    if (awaitedSinceMs === null || responseId || userSpeaking) return;
+    this.owesAnswer = true;
+    this.settle();
   }
 
   respond(response: Record<string, unknown>): void {

@@ -1,16 +1,18 @@
 /** The connection over time: opened, lost, opened again. */
 
+import type { Player } from './audio/player';
 import type { Configuration } from './configuration';
 import type { Connection, ConnectionListener } from './connection/connection';
 import { openConnection } from './connection/connector';
-import { asVoiceError, VoiceError } from './errors';
+import { asVoiceError, isNoWayBack, VoiceError } from './errors';
 import { type QualitySample, qualityBetween } from './quality';
 import { delayMs, RECONNECT } from './reconnect';
+import { Resumption } from './resumption';
 import type { SnapshotStore } from './store';
 
 const QUALITY_MS = 2000;
 /** What trying again does not put right. */
-const FINAL = new Set(['secret-expired', 'key-refused', 'protocol']);
+const FINAL = new Set(['secret-expired', 'key-refused', 'taken-over', 'protocol']);
 
 /** The one who is called back: whose line it is. */
 export interface LineOwner extends Omit<ConnectionListener, 'lost'> {
@@ -33,9 +35,13 @@ export class Line {
   #life = new AbortController();
   #timer: ReturnType<typeof setInterval> | undefined;
   #sample: QualitySample | null = null;
+  readonly #resumption: Resumption;
+  /** Plays on what came before the connection was lost. */
+  #player: Player | null = null;
 
   constructor(configuration: Configuration, store: SnapshotStore, owner: LineOwner) {
     this.#configuration = configuration;
+    this.#resumption = new Resumption(configuration.options.rememberAs);
     this.#store = store;
     this.#owner = owner;
   }
@@ -61,15 +67,28 @@ export class Line {
     }
   }
 
-  /** Another connection in place of this one, for the same conversation. Throws: VoiceError. */
+  /** The server may still have the session when a connection is lost. */
+  get canComeBack(): boolean {
+    return this.#resumption.wanted !== null && this.#configuration.options.reconnect !== false;
+  }
+
+  /** Another session in place of this one, for the same conversation. Throws: VoiceError. */
   async renew(): Promise<void> {
+    this.#resumption.leaveSession();
     this.drop();
     await this.#reconnect(null);
   }
 
   close(): void {
     this.#life.abort();
+    this.#resumption.leave();
     this.drop();
+    this.#silence();
+  }
+
+  /** The next connection begins a conversation of its own. */
+  forget(): void {
+    this.#resumption.forget();
   }
 
   drop(): void {
@@ -95,12 +114,12 @@ export class Line {
   }
 
   async #establish(signal: AbortSignal): Promise<void> {
-    const { connection, hasAudio } = await openConnection(
-      this.#configuration.options,
-      this.#listener(signal),
-      signal,
-      (error) => this.#store.report(error),
-    );
+    const { connection, hasAudio } = await this.#openConnection(signal).catch((reason) => {
+      if (!(reason instanceof VoiceError) || !isNoWayBack(reason)) throw reason;
+      this.#resumption.forget();
+      return this.#openConnection(signal);
+    });
+    this.#player = null;
     if (signal.aborted) {
       connection.close();
       throw new VoiceError('server-away');
@@ -115,13 +134,32 @@ export class Line {
     this.#owner.opened(connection);
   }
 
+  #openConnection(signal: AbortSignal) {
+    return openConnection(
+      this.#configuration.options,
+      { back: this.#resumption.wanted, player: this.#player },
+      this.#listener(signal),
+      signal,
+      (error) => this.#store.report(error),
+    );
+  }
+
+  #silence(): void {
+    this.#player?.close();
+    this.#player = null;
+  }
+
   #listener(signal: AbortSignal): ConnectionListener {
     const owner = this.#owner;
     const unlessClosed = (act: () => void) => {
       if (!signal.aborted) act();
     };
     return {
-      received: (event) => unlessClosed(() => owner.received(event)),
+      received: (event) =>
+        unlessClosed(() => {
+          this.#resumption.received(event);
+          owner.received(event);
+        }),
       lost: (error, canRetry) => unlessClosed(() => this.#lost(error, canRetry)),
       silent: (error) => unlessClosed(() => owner.silent(error)),
       playbackStarted: (itemId) => unlessClosed(() => owner.playbackStarted(itemId)),
@@ -131,6 +169,7 @@ export class Line {
   }
 
   #lost(error: VoiceError, canRetry: boolean): void {
+    this.#player = this.connection?.releasePlayer() ?? null;
     this.drop();
     if (canRetry && this.#configuration.options.reconnect !== false) {
       // How it ends is told to the owner.
@@ -148,7 +187,9 @@ export class Line {
     if (error) this.#store.report(error);
     let failure = error ?? new VoiceError('server-away');
     for (let attempt = 0; attempt < options.maxAttempts; attempt++) {
-      if (error || attempt) await this.pause(delayMs(attempt, options, Math.random()));
+      // A session that waits is come back to at once.
+      const isUrgent = attempt === 0 && (!error || this.canComeBack);
+      if (!isUrgent) await this.pause(delayMs(attempt, options, Math.random()));
       if (signal.aborted) return;
       try {
         await this.#establish(signal);

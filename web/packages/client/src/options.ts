@@ -32,6 +32,11 @@ export interface VoiceSessionOptions {
   fallback?: boolean;
   /** `false`: a lost connection ends the session. */
   reconnect?: Partial<ReconnectOptions> | false;
+  /**
+   * The tab keeps the way back to the session under this name (`sessionStorage`), so that the same
+   * page, loaded anew, goes on with it. Absent: a page loaded anew begins anew.
+   */
+  rememberAs?: string;
   /** How long a connection may take to be up. Default: 15,000. */
   connectTimeoutMs?: number;
   limits?: Partial<Limits>;

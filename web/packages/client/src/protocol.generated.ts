@@ -131,10 +131,25 @@ export interface Reasoning {
   effort?: 'high' | 'low' | 'medium' | 'minimal' | 'none' | 'xhigh';
 }
 
+/** How to come back, and what this connection came back to. */
+export interface Resume {
+  conversation_id: string;
+  /** Brings its bearer back to this session, once; None: one cannot come back to it. */
+  token?: string;
+  /** How long the session waits for one whose connection was lost. */
+  linger_s?: number;
+  /** Which of both is older than this connection; None: neither. */
+  continues?: 'conversation' | 'session';
+  /** Events between the cursor and now are gone; the items that follow show what came of them. */
+  gap?: boolean;
+}
+
 /** Who really answers, whatever names were asked for (beyond OpenAI's API). */
 export interface Answering {
   engine: string;
   voice?: string;
+  /** In `session.created` alone, of servers that keep conversations. */
+  resume?: Resume;
 }
 
 /** The session as `session.created` and `session.updated` show it, or a part. */

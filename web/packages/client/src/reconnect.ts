@@ -33,6 +33,21 @@ export function restoring(items: readonly ConversationItem[], maxLength: number)
   return events;
 }
 
+/** What was said here and the server has not told of yet, as events that may be refused. */
+export function unsent(
+  items: readonly ConversationItem[],
+  announced: ReadonlySet<string>,
+  maxLength: number,
+): WireEvent[] {
+  return items
+    .filter(
+      (item) => item.type === 'tool_call' || (item.role === 'user' && item.source === 'typed'),
+    )
+    .flatMap((item) => wireItems(item, maxLength))
+    .filter((wire) => wire.type !== 'function_call' && !announced.has(wire.id))
+    .map((item) => ({ type: 'conversation.item.create', item }));
+}
+
 interface CreatedItem {
   id: string;
   type: string;
@@ -59,7 +74,7 @@ function wireItems(item: ConversationItem, maxLength = Number.POSITIVE_INFINITY)
 }
 
 /** Ids may have 32 characters. */
-function outputId(callItemId: string): string {
+export function outputId(callItemId: string): string {
   return `out_${callItemId}`.slice(0, 32);
 }
 

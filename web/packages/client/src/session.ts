@@ -22,8 +22,9 @@ import type {
 } from './options';
 import { Outbox } from './outbox';
 import type { WireEvent } from './protocol';
-import { restoring } from './reconnect';
+import { restoring, unsent } from './reconnect';
 import { Recorder } from './recorder';
+import { resumeOf } from './resumption';
 import type { SessionEvents } from './session-events';
 import { wireTools } from './settings';
 import type { Snapshot } from './snapshot';
@@ -42,6 +43,8 @@ const LIMITS: Limits = {
   recordingSeconds: 3600,
 };
 const TICK_MS = 100;
+/** An answer begins sooner, where it was asked for. */
+const ASK_AGAIN_MS = 1500;
 
 export class RealtimeVoiceSession {
   readonly log: EventLog;
@@ -59,6 +62,7 @@ export class RealtimeVoiceSession {
   readonly #button: TalkButton;
   #isUnsure = false;
   #ticker: ReturnType<typeof setInterval> | undefined;
+  #asking: ReturnType<typeof setTimeout> | undefined;
 
   constructor(options: VoiceSessionOptions = {}) {
     const limits = { ...LIMITS, ...options.limits };
@@ -159,6 +163,7 @@ export class RealtimeVoiceSession {
 
   /** Forgets what was said. A server that is connected goes on knowing it. */
   clearConversation(): void {
+    if (!this.#line.connection) this.#line.forget();
     this.#dialogue.clear();
     this.#store.update();
   }
@@ -294,16 +299,29 @@ export class RealtimeVoiceSession {
     };
   }
 
-  /** Tells a new connection the settings and the conversation so far. */
+  /** Tells a new connection what its server does not know: settings, and what was said. */
   async #introduce(connection: Connection): Promise<void> {
+    const continues = resumeOf(this.#dialogue.session)?.continues;
+    if (continues !== 'session') this.#breakOff();
     const introduction = this.#configuration.introduction(connection.kind);
-    if (introduction) this.#outbox.send(introduction);
-    for (const event of restoring(this.#dialogue.items, connection.maxMessageBytes / 2)) {
-      this.#outbox.send(event);
+    if (introduction && continues !== 'session') this.#outbox.send(introduction);
+    const { items, announced } = this.#dialogue;
+    const longest = connection.maxMessageBytes / 2;
+    if (continues) {
+      for (const event of unsent(items, announced, longest)) this.#outbox.sendOwn(event);
+    } else {
+      announced.clear();
+      for (const event of restoring(items, longest)) this.#outbox.send(event);
     }
     // Only now: what is said must come after what was said.
     await this.#input.attach();
     this.#recorder.follow();
+  }
+
+  /** What was under way does not go on. */
+  #breakOff(): void {
+    if (this.#dialogue.lost()) this.#exchange.owesAnswer = true;
+    this.#tools.release();
   }
 
   #opened(connection: Connection): void {
@@ -318,6 +336,9 @@ export class RealtimeVoiceSession {
       callId: connection.callId,
     });
     this.#exchange.settle();
+    if (resumeOf(this.#dialogue.session)?.continues === 'session') {
+      this.#asking = setTimeout(() => this.#exchange.askAgain(), ASK_AGAIN_MS);
+    }
   }
 
   #tick(connection: Connection, atMs: number): void {
@@ -336,16 +357,18 @@ export class RealtimeVoiceSession {
   /** The microphone and the conversation stay. */
   #dropped(): void {
     clearInterval(this.#ticker);
+    clearTimeout(this.#asking);
     this.#isUnsure = false;
     this.#button.drop();
-    if (this.#dialogue.lost()) this.#exchange.owesAnswer = true;
-    this.#tools.release();
+    // Where the server may have the session still, its next word tells.
+    if (!this.#line.canComeBack) this.#breakOff();
     this.#store.update({ transport: null, callId: null, quality: null, pressed: false });
   }
 
   #end(error: VoiceError | null): void {
     const isNew = error !== null && error !== this.#store.own.error;
     this.#line.close();
+    this.#dialogue.lost();
     this.#exchange.owesAnswer = false;
     this.#tools.stop();
     this.#input.close();

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
 from antiphon.errors import ProtocolError
 from antiphon.protocol import client, server
@@ -28,7 +28,7 @@ from antiphon.protocol.dialects.beta.settings import (
 )
 from antiphon.protocol.dialects.dialect import Json
 from antiphon.protocol.server import ServerEvent
-from antiphon.protocol.session import TranscriptionSession
+from antiphon.protocol.session import AnySession, TranscriptionSession
 
 # --- What becomes of each server event -----------------------------------------
 
@@ -207,9 +207,7 @@ class BetaCodec:
             return [raw]
         if isinstance(event, server.SessionUpdated):
             return [raw]
-        # GA events name the conversation only in responses; made of the session's id, the
-        # name is the same on every beta connection, and `_response` uses it too.
-        self._conversation_id = event.session.id.replace("sess_", "conv_", 1)
+        self._conversation_id = _conversation_id(event.session)
         conversation = {"id": self._conversation_id, "object": "realtime.conversation"}
         created = {
             "type": "conversation.created",
@@ -237,6 +235,15 @@ class BetaCodec:
             "output_audio_format": format_to_beta(response.audio.output.format),
             "temperature": temperature,
         }
+
+
+def _conversation_id(session: AnySession) -> str:
+    """Its own, where it can be resumed by that.  Else GA events name it only in responses; made of
+    the session's id, the name is the same on every beta connection.
+    """
+    if session.antiphon is not UNSET and session.antiphon.resume is not None:
+        return session.antiphon.resume.conversation_id
+    return session.id.replace("sess_", "conv_", 1)
 
 
 def _item(item: Json) -> Json:

@@ -1,11 +1,12 @@
 /** What carries one conversation, whichever way. */
 
 import type { Microphone } from '../audio/microphone';
-import type { Heard } from '../audio/player';
+import type { Heard, Player } from '../audio/player';
 import type { VoiceError } from '../errors';
 import type { Codec, TransportKind } from '../options';
 import type { WireEvent } from '../protocol';
 import type { QualitySample } from '../quality';
+import type { Return } from '../resumption';
 
 export interface Connection {
   readonly kind: TransportKind;
@@ -31,6 +32,8 @@ export interface Connection {
   resumeAudio(): Promise<void>;
   sample(atMs: number): Promise<QualitySample>;
   close(): void;
+  /** What plays here plays on, and is the caller's now; null: nothing does. */
+  releasePlayer(): Player | null;
 }
 
 export interface ConnectionListener {
@@ -54,8 +57,22 @@ export interface ConnectionOptions {
   iceServers: RTCIceServer[];
   /** `false`: nothing will be played here. */
   audio: boolean;
+  /** The session to come back to; null: a new one. */
+  back: Return | null;
+  /** Plays what came by the connection before. */
+  player: Player | null;
   timeoutMs: number;
   signal: AbortSignal;
+}
+
+/** The query of one who comes back. */
+export function returnQuery(back: Return | null): Record<string, string | undefined> {
+  if (!back) return {};
+  return {
+    after: back.after,
+    show_items: back.showItems ? 'true' : undefined,
+    session: back.newSession ? 'new' : undefined,
+  };
 }
 
 /** A server event, or null where the text is none. */

@@ -29,6 +29,7 @@ function attempts(options: VoiceSessionOptions): Attempt[] {
  */
 export async function openConnection(
   options: VoiceSessionOptions,
+  { back, player }: Pick<ConnectionOptions, 'back' | 'player'>,
   listener: ConnectionListener,
   signal: AbortSignal,
   onFallback: (error: VoiceError) => void,
@@ -44,6 +45,8 @@ export async function openConnection(
       codec: options.codec ?? 'opus',
       iceServers: options.iceServers ?? [],
       audio,
+      back,
+      player,
       timeoutMs: options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
       signal,
     };

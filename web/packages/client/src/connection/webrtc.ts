@@ -5,18 +5,22 @@ import type { Heard } from '../audio/player';
 import { RemoteAudio } from '../audio/remote';
 import { asVoiceError, callError, VoiceError } from '../errors';
 import type { Codec } from '../options';
-import type { WireEvent } from '../protocol';
+import type { WireEvent, WireSession } from '../protocol';
 import { type QualitySample, webRtcSample } from '../quality';
+import { resumeOf } from '../resumption';
 import { endpoint } from './address';
 import {
   type Connection,
   type ConnectionListener,
   type ConnectionOptions,
   parsed,
+  returnQuery,
 } from './connection';
 
 /** A path that was lost for a moment often comes back. */
 const DISCONNECTED_MS = 5000;
+/** Where another call may go on with the session, waiting costs more than dialling. */
+const RESUMABLE_MS = 1000;
 
 /** Resolves with the first `session.created`. Throws: VoiceError. */
 export async function openWebRtc(
@@ -51,6 +55,7 @@ class WebRtcConnection implements Connection {
   #disconnected: ReturnType<typeof setTimeout> | undefined;
   #played: { rtpTimestamp: number; atMs: number } | null = null;
   #isUp = false;
+  #canComeBack = false;
   #isClosed = false;
   #isAnswered = false;
   #settle: { resolve: () => void; reject: (error: VoiceError) => void } | null = null;
@@ -146,6 +151,10 @@ class WebRtcConnection implements Connection {
     return webRtcSample([...report.values()], atMs);
   }
 
+  releasePlayer(): null {
+    return null;
+  }
+
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
@@ -160,12 +169,13 @@ class WebRtcConnection implements Connection {
 
   async #negotiate(): Promise<void> {
     await this.#peer.setLocalDescription(await this.#peer.createOffer());
-    const { url, model, secret, signal } = this.#options;
+    const { url, model, secret, signal, back } = this.#options;
     const headers: Record<string, string> = { 'Content-Type': 'application/sdp' };
     if (secret) headers.Authorization = `Bearer ${secret}`;
+    if (back) headers['Antiphon-Resume'] = back.token;
     let response: Response;
     try {
-      response = await fetch(endpoint(url, 'realtime/calls', { model }), {
+      response = await fetch(endpoint(url, 'realtime/calls', { model, ...returnQuery(back) }), {
         method: 'POST',
         headers,
         body: this.#peer.localDescription?.sdp ?? '',
@@ -195,6 +205,7 @@ class WebRtcConnection implements Connection {
     if (!event) return;
     this.#listener.received(event);
     if (event.type === 'session.created' && !this.#isUp) {
+      this.#canComeBack = !!resumeOf(event.session as WireSession | undefined)?.token;
       this.#isUp = true;
       this.#settle?.resolve();
     }
@@ -207,7 +218,8 @@ class WebRtcConnection implements Connection {
     if (state === 'closed') this.#over(new VoiceError('server-away'));
     if (state !== 'disconnected') return;
     const error = new VoiceError('server-away', { detail: 'The path was lost.' });
-    this.#disconnected = setTimeout(() => this.#over(error), DISCONNECTED_MS);
+    const waitMs = this.#canComeBack ? RESUMABLE_MS : DISCONNECTED_MS;
+    this.#disconnected = setTimeout(() => this.#over(error), waitMs);
   }
 
   #over(error: VoiceError): void {

@@ -3,7 +3,7 @@
 import type { Microphone } from '../audio/microphone';
 import { encode, Resampler, rateOf, toBase64 } from '../audio/pcm';
 import { type Heard, Player } from '../audio/player';
-import { VoiceError } from '../errors';
+import { UNKNOWN_TOKEN, VoiceError } from '../errors';
 import type { AudioFormat, WireEvent, WireSession } from '../protocol';
 import { type QualitySample, webSocketSample } from '../quality';
 import { webSocketEndpoint } from './address';
@@ -12,6 +12,7 @@ import {
   type ConnectionListener,
   type ConnectionOptions,
   parsed,
+  returnQuery,
 } from './connection';
 
 const PCM: AudioFormat = { type: 'audio/pcm', rate: 24_000 };
@@ -20,6 +21,9 @@ const APPEND_MS = 60;
 const MAX_BUFFERED_BYTES = 16 << 20;
 /** Servers take more, but nobody wants to wait for it. */
 const MAX_MESSAGE_BYTES = 4 << 20;
+
+/** How a server closes the connection whose session another has now. */
+const TAKEN_OVER = 4001;
 
 /** Which event answers which, for the time between them. */
 const ANSWERS: Record<string, string> = {
@@ -151,7 +155,17 @@ class WebSocketConnection implements Connection {
     socket.close(1000);
   }
 
+  releasePlayer(): Player | null {
+    const player = this.#player;
+    this.#player = null;
+    return player;
+  }
+
   async #openPlayer(): Promise<void> {
+    if (this.#options.player) {
+      this.#player = this.#options.player;
+      return;
+    }
     const player = await Player.open({
       started: (itemId) => this.#listener.playbackStarted(itemId),
       playing: (heard) => this.#listener.playbackAt(heard),
@@ -168,10 +182,11 @@ class WebSocketConnection implements Connection {
   }
 
   #openSocket(): Promise<void> {
-    const { url, model, secret, timeoutMs, signal } = this.#options;
+    const { url, model, secret, timeoutMs, signal, back } = this.#options;
     const protocols = ['realtime'];
     // A browser can show a key nowhere else.
     if (secret) protocols.push(`openai-insecure-api-key.${secret}`);
+    if (back) protocols.push(`antiphon-resume.${back.token}`);
     return new Promise((resolve, reject) => {
       const fail = (error: VoiceError) => {
         settle();
@@ -190,7 +205,10 @@ class WebSocketConnection implements Connection {
       if (signal.aborted) return abort();
       let socket: WebSocket;
       try {
-        socket = new WebSocket(webSocketEndpoint(url, 'realtime', { model }), protocols);
+        socket = new WebSocket(
+          webSocketEndpoint(url, 'realtime', { model, ...returnQuery(back) }),
+          protocols,
+        );
       } catch (cause) {
         return fail(new VoiceError('server-away', { cause }));
       }
@@ -283,6 +301,10 @@ class WebSocketConnection implements Connection {
   #closeError(code: number, reason: string): VoiceError {
     const detail = reason || this.#lastError?.detail || `The connection closed with code ${code}.`;
     if (code === 3000) return new VoiceError('secret-expired', { detail });
+    if (code === TAKEN_OVER) return new VoiceError('taken-over', { detail });
+    if (this.#lastError?.code === UNKNOWN_TOKEN) {
+      return new VoiceError('server-away', { detail, code: UNKNOWN_TOKEN });
+    }
     if (code >= 4000) {
       return new VoiceError('protocol', { detail, code: this.#lastError?.code ?? null });
     }
@@ -292,7 +314,10 @@ class WebSocketConnection implements Connection {
   #lost(code: number, reason: string): void {
     if (this.#isClosed) return;
     const error = this.#closeError(code, reason);
+    const player = this.#player;
+    this.#player = null;
     this.close();
+    this.#player = player; // For `releasePlayer`: what is here plays on.
     // 1000: the server ended it on purpose.
     this.#listener.lost(error, code !== 1000 && error.kind === 'server-away');
   }

@@ -1,0 +1,134 @@
+"""Who comes back to a session, and by which right (docs/guides/resuming.md).
+
+A client shows its resume token as the header ``Antiphon-Resume``, or, from a browser's
+WebSocket, as a subprotocol; never in the URL, which proxies write down.  With it comes the key
+or secret that any session needs.
+"""
+
+from __future__ import annotations
+
+import hmac
+
+from aiohttp import web
+from msgspec import Struct
+from msgspec.structs import replace
+from multidict import CIMultiDictProxy
+
+from antiphon.runtime.door import SessionDoor
+from antiphon.runtime.hub import Hub
+from antiphon.runtime.resumption import MAX_PLACES
+from antiphon.server.admission import Admission, Admitted
+from antiphon.server.api_errors import ApiError
+from antiphon.server.auth import Gate, Visitor, offered_subprotocols
+from antiphon.server.grant import Grant
+from antiphon.server.secret_store import PREFIX, digest
+
+HEADER = "Antiphon-Resume"
+SUBPROTOCOL_HEAD = "antiphon-resume."
+
+
+class Comeback(Struct, frozen=True, kw_only=True):
+    """One who may come back."""
+
+    token: str
+    conversation_id: str
+    grant: Grant
+    """What its connection may."""
+    session: SessionDoor | None
+    """Live, and waiting; None: there is the conversation alone."""
+
+
+class TokenUnknown(ApiError):
+    """The token leads nowhere; the client begins anew, or asks for its conversation by name."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            404,
+            "resume_token_unknown",
+            "The resume token was used before, or is too old. Connect without it; name the "
+            "conversation ('conversation_id') to go on with that.",
+        )
+
+
+def shown_token(headers: CIMultiDictProxy[str]) -> str | None:
+    if token := headers.get(HEADER, "").strip():
+        return token
+    for name in offered_subprotocols(headers):
+        if name.startswith(SUBPROTOCOL_HEAD):
+            return name.removeprefix(SUBPROTOCOL_HEAD)
+    return None
+
+
+def asked_cursor(request: web.Request) -> str | None:
+    """The last event that the client knows of; "": it knows of none, and wants all."""
+    return request.query.get("after")
+
+
+def asks_for_items(request: web.Request) -> bool:
+    """The client has forgotten them, as a page that was loaded anew."""
+    return request.query.get("show_items") == "true"
+
+
+class Returning:
+    """Knows who opened which session."""
+
+    def __init__(self, hub: Hub, *, gate: Gate, admission: Admission) -> None:
+        self._hub = hub
+        self._gate = gate
+        self._admission = admission
+        self._opened_by: dict[str, Admitted] = {}
+        """Overflow policy: the oldest are forgotten, with their tokens."""
+
+    def note(self, session: SessionDoor, admitted: Admitted) -> None:
+        """The session was opened."""
+        self._opened_by[session.id] = admitted
+        while len(self._opened_by) > MAX_PLACES:
+            del self._opened_by[next(iter(self._opened_by))]
+
+    async def comeback(self, request: web.Request, *, transport: str) -> Comeback | None:
+        """None: the request is none of one who comes back.
+
+        Raises:
+            TokenUnknown, Unauthorized: it may not.
+            ApiError: 403, the bearer of another user's secret.
+        """
+        token = shown_token(request.headers)
+        if token is None:
+            return None
+        visitor = self._gate.visitor(request)
+        place = self._hub.resume_tokens.find(token)
+        opener = None if place is None else self._opened_by.get(place.session_id)
+        if place is None or opener is None:
+            await self._admission.check_key(visitor)
+            raise TokenUnknown
+        grant = await self._grant(visitor, opener)
+        session = self._hub.get(place.session_id)
+        waits = session is not None and session.keeps_a_seat
+        wants_new = request.query.get("session") == "new"
+        if session is not None and (wants_new or not waits or session.about.transport != transport):
+            session = None
+        return Comeback(
+            token=token, conversation_id=place.conversation_id, grant=grant, session=session
+        )
+
+    async def _grant(self, visitor: Visitor, opener: Admitted) -> Grant:
+        """The principal must be the one who opened the session: whoever has a server key, or the
+        end user whom the secret was minted for.
+        """
+        key = visitor.key.reveal()
+        if not key.startswith(PREFIX):
+            await self._admission.check_key(visitor)
+            return replace(opener.grant, client_events=None, hides=frozenset())
+        theirs = opener.secret_digest
+        if theirs is not None and hmac.compare_digest(digest(key), theirs):
+            # It may have expired or be spent by now: what it opened goes on.
+            return opener.grant
+        grant = await self._admission.grant_of(visitor)
+        if theirs is None or grant.end_user_id != opener.grant.end_user_id:
+            raise ApiError(
+                403,
+                "resume_not_allowed",
+                "This client secret is not for the user whose session that is. Show the secret "
+                "that opened it, or mint one with the same 'end_user_id'.",
+            )
+        return grant

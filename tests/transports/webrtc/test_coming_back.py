@@ -1,0 +1,107 @@
+"""Another call to the same session, where the first one was lost."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from antiphon.audio.resample import Resampler
+from antiphon.protocol.session import AudioInputPatch, AudioPatch, SessionPatch
+from antiphon.runtime.hub import Hub, SessionRules
+from antiphon.transports.webrtc.calls import Answer, Calls
+from antiphon.transports.webrtc.settings import WebRtcSettings
+from tests.transports.webrtc.client import LOCALHOST, Client, SayingEngine, likeness, until
+
+BY_HAND = SessionPatch(
+    type="realtime", audio=AudioPatch(input=AudioInputPatch(turn_detection=None))
+)
+
+
+class Again:
+    """Answers an offer with a call to a session that there is."""
+
+    def __init__(self, calls: Calls, hub: Hub, token: str, after: str) -> None:
+        self._calls, self._hub, self._token, self._after = calls, hub, token, after
+
+    async def answer(self, offer_sdp: str, *, model: str) -> Answer:
+        [session] = self._hub.sessions
+        return await self._calls.go_on(offer_sdp, session, token=self._token, after=self._after)
+
+
+@pytest.fixture
+def hub(engine: SayingEngine) -> Hub:
+    return Hub(lambda _: engine, rules=SessionRules(linger_ms=30_000))
+
+
+@pytest.fixture
+async def calls(hub: Hub) -> AsyncIterator[Calls]:
+    calls = Calls(hub, WebRtcSettings(host_addresses=LOCALHOST))
+    yield calls
+    await calls.aclose()
+    await hub.aclose()
+
+
+def token_of(created: dict[str, Any]) -> str:
+    token: str = created["session"]["antiphon"]["resume"]["token"]
+    return token
+
+
+async def test_what_one_call_did_not_play_the_next_one_does(
+    calls: Calls, hub: Hub, speech: bytes
+) -> None:
+    first = Client(calls)
+    await first.call(patch=BY_HAND)
+    created = await first.event("session.created")
+    first.send("response.create")
+    started = await first.event("output_audio_buffer.started")
+    done = await first.event("response.done")
+    await first.listen(int(0.6 * 48_000))
+    [session] = hub.sessions
+
+    second = Client(Again(calls, hub, token_of(created), done["event_id"]))
+    lost_at = asyncio.get_running_loop().time()
+    await second.call()
+    back = await second.event("session.created")
+    assert back["session"]["id"] == created["session"]["id"]
+    assert back["session"]["antiphon"]["resume"]["continues"] == "session"
+    await second.listen(4_800)
+    assert asyncio.get_running_loop().time() - lost_at < 3
+    stopped = await second.event("output_audio_buffer.stopped")
+    assert stopped["response_id"] == started["response_id"]
+    await first.until_closed()
+    assert [session] == list(hub.sessions)
+    rest = at_48khz(speech)[int(1.1 * 48_000) : int(1.7 * 48_000)]
+    assert likeness(rest, second.heard, 48_000) > 0.9
+    await second.hang_up()
+    await until(lambda: not hub.sessions)
+    await first.hang_up()
+
+
+async def test_a_call_that_is_lost_is_waited_for_and_one_that_is_hung_up_is_not(
+    calls: Calls, hub: Hub
+) -> None:
+    caller = Client(calls)
+    await caller.call(patch=BY_HAND)
+    created = await caller.event("session.created")
+    call = calls.get(caller.call_id)
+    assert call is not None
+    call.on_lost("ICE or DTLS failed")
+    await until(lambda: not calls.calls)
+    [session] = hub.sessions
+    assert session.connection_roles == {}
+    again = Client(Again(calls, hub, token_of(created), created["event_id"]))
+    await again.call()
+    await again.event("session.created")
+    await again.hang_up()
+    await until(lambda: not hub.sessions)
+    await caller.hang_up()
+
+
+def at_48khz(pcm: bytes) -> NDArray[np.int16]:
+    resampler = Resampler(24_000, 48_000)
+    return np.frombuffer(resampler.process(pcm) + resampler.flush(), "<i2")
