@@ -73,7 +73,7 @@ HEAVY = {
     "onnxruntime",
     "av",
 }
-ADAPTERS = {"talk/webrtc.py"}
+ADAPTERS = {"talk/webrtc.py", "audio/ogg_opus.py"}
 """Beside worker processes: modules that are imported only where their library is wanted."""
 
 

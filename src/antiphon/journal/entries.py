@@ -59,7 +59,14 @@ class Closed(_LogEntry, frozen=True, kw_only=True, tag="closed"):
     """The session is over; where this is missing, its process ended before it."""
 
 
-LogEntry = Opened | Changed | ConnectionJoined | ConnectionLeft | Closed
+class Sounded(_LogEntry, frozen=True, kw_only=True, tag="sounded"):
+    """A piece of the session's recording.  Such entries are kept and read apart from the others."""
+
+    data: bytes
+    """Ogg, to be joined with that of the pieces around it."""
+
+
+LogEntry = Opened | Changed | ConnectionJoined | ConnectionLeft | Closed | Sounded
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[LogEntry] = msgspec.msgpack.Decoder(LogEntry)

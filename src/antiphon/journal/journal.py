@@ -8,7 +8,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from antiphon.journal.entries import LogEntry
+from antiphon.journal.entries import LogEntry, Sounded
 
 
 class Fate(Enum):
@@ -113,10 +113,18 @@ class Journal(Protocol):
         ...
 
     async def read(self, conversation_id: str) -> Sequence[LogEntry]:
-        """All that was appended until now; empty: there is no such conversation.
+        """All that was appended until now, but for sound; empty: there is no such conversation.
 
         Raises:
             JournalError: what was kept cannot be read.
+        """
+        ...
+
+    async def read_sound(self, conversation_id: str) -> Sequence[Sounded]:
+        """All of its recordings.
+
+        Raises:
+            JournalError: as `read`.
         """
         ...
 

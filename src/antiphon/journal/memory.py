@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
 
-from antiphon.journal.entries import Closed, LogEntry, Opened, decode, encode
+from antiphon.journal.entries import Closed, LogEntry, Opened, Sounded, decode, encode
 from antiphon.journal.journal import Fate, Kept, Page, Ticket, Wanted
 
 
@@ -48,11 +48,17 @@ class MemoryJournal:
 
     def durable(self, conversation_id: str) -> list[LogEntry]:
         """What `read` would give after a crash now."""
-        return [decode(data) for data in self._logs.get(conversation_id, ())]
+        found = [decode(data) for data in self._logs.get(conversation_id, ())]
+        return [entry for entry in found if not isinstance(entry, Sounded)]
 
     async def read(self, conversation_id: str) -> Sequence[LogEntry]:
         await self._written()
         return self.durable(conversation_id)
+
+    async def read_sound(self, conversation_id: str) -> Sequence[Sounded]:
+        await self._written()
+        found = [decode(data) for data in self._logs.get(conversation_id, ())]
+        return [entry for entry in found if isinstance(entry, Sounded)]
 
     async def listed(self, wanted: Wanted, *, after: str | None, limit: int) -> Page:
         await self._written()

@@ -25,9 +25,9 @@ from antiphon.journal.backlog import (
     Append,
     Backlog,
 )
-from antiphon.journal.entries import Closed, JournalError, LogEntry, Opened, decode
+from antiphon.journal.entries import Closed, JournalError, LogEntry, Opened, Sounded, decode
 from antiphon.journal.journal import Fate, Kept, Page, Ticket, Wanted
-from antiphon.journal.seal import Seal, new_key
+from antiphon.journal.seal import SOUND_PLACES, Places, Seal, new_key
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
@@ -69,6 +69,7 @@ CREATE TABLE IF NOT EXISTS antiphon_entries (
 );
 """  # noqa: S608  All text is ours.
 
+LAST = "SELECT coalesce(max(place), 0) FROM antiphon_entries WHERE conversation = number"
 OPEN = """
 INSERT INTO antiphon_conversations
     (id, key, model, engine, transport, end_user_id, began_at_s, changed_at_s)
@@ -142,17 +143,11 @@ class PostgresJournal:
         return append.ticket
 
     async def read(self, conversation_id: str) -> Sequence[LogEntry]:
-        async with self._asking() as connection:
-            rows = await connection.fetch(
-                "SELECT key, place, sealed FROM antiphon_conversations JOIN antiphon_entries "
-                "ON conversation = number WHERE id = $1 ORDER BY place",
-                conversation_id,
-            )
-        try:
-            return _unsealed(conversation_id, rows)
-        except JournalError as error:
-            message = f"{self.place}: conversation {conversation_id}: {error}."
-            raise JournalError(message) from None
+        return await self._read(conversation_id, f"place < {SOUND_PLACES}")
+
+    async def read_sound(self, conversation_id: str) -> Sequence[Sounded]:
+        entries = await self._read(conversation_id, f"place > {SOUND_PLACES}")
+        return [entry for entry in entries if isinstance(entry, Sounded)]
 
     async def listed(self, wanted: Wanted, *, after: str | None, limit: int) -> Page:
         filters = {
@@ -212,6 +207,19 @@ class PostgresJournal:
         except UNREACHABLE as error:
             problem = self.trouble or _reason(error)
             raise JournalError(f"{self.place}: no answer: {problem}.") from None
+
+    async def _read(self, conversation_id: str, which: str) -> list[LogEntry]:
+        async with self._asking() as connection:
+            rows = await connection.fetch(
+                "SELECT key, place, sealed FROM antiphon_conversations JOIN antiphon_entries "  # noqa: S608
+                f"ON conversation = number WHERE id = $1 AND {which} ORDER BY place",
+                conversation_id,
+            )
+        try:
+            return _unsealed(conversation_id, rows)
+        except JournalError as error:
+            message = f"{self.place}: conversation {conversation_id}: {error}."
+            raise JournalError(message) from None
 
     async def _erase(self, which: str, value: object) -> int:
         async with self._asking() as connection:
@@ -318,7 +326,7 @@ class _Transaction:
     """
 
     def __init__(self) -> None:
-        self._ends: dict[str, int] = {}
+        self._ends: dict[str, Places] = {}
         """Of the batch that was tried: where each conversation was to end."""
 
     def begin(self) -> None:
@@ -327,7 +335,7 @@ class _Transaction:
     async def write(self, connection: Connection, batch: Sequence[Append]) -> None:
         async with connection.transaction():
             logs = await self._logs(connection, batch)
-            if any(log.last == self._ends.get(name) for name, log in logs.items()):
+            if any(log.places == self._ends.get(name) for name, log in logs.items()):
                 return
             rows = []
             for append in batch:
@@ -341,35 +349,38 @@ class _Transaction:
                         entry.at_s,
                     )
                 if name in logs:  # Else it was erased.
-                    rows.append(logs[name].row(append.data))
+                    rows.append(logs[name].row(append))
             await connection.executemany("INSERT INTO antiphon_entries VALUES ($1, $2, $3)", rows)
-            self._ends = {name: log.last for name, log in logs.items()}
+            self._ends = {name: log.places for name, log in logs.items()}
 
     async def _logs(self, connection: Connection, batch: Sequence[Append]) -> dict[str, _Log]:
         names = {append.conversation_id for append in batch}
         rows = await connection.fetch(
-            "SELECT id, number, key, (SELECT coalesce(max(place), 0) FROM antiphon_entries "
-            "WHERE conversation = number) AS last "
+            f"SELECT id, number, key, ({LAST} AND place < {SOUND_PLACES}) AS last, "  # noqa: S608
+            f"({LAST}) AS last_of_all "
             "FROM antiphon_conversations WHERE id = ANY($1) ORDER BY number FOR UPDATE",
             sorted(names),
         )
-        return {
-            row["id"]: _Log(row["number"], Seal(row["id"], row["key"]), row["last"]) for row in rows
-        }
+        return {row["id"]: _Log.of(row) for row in rows}
 
 
 class _Log:
     """One conversation's place in the database, and its seal."""
 
-    def __init__(self, number: int, seal: Seal, last: int) -> None:
+    def __init__(self, number: int, seal: Seal, places: Places) -> None:
         self.number = number
-        self.last = last
+        self.places = places
         self._seal = seal
 
-    def row(self, data: bytes) -> tuple[int, int, bytes]:
+    @classmethod
+    def of(cls, row: asyncpg.Record) -> _Log:
+        places = Places(row["last"], row["last_of_all"])
+        return cls(row["number"], Seal(row["id"], row["key"]), places)
+
+    def row(self, append: Append) -> tuple[int, int, bytes]:
         """Of the next entry."""
-        self.last += 1
-        return self.number, self.last, self._seal.close(data, self.last)
+        place = self.places.next(sound=isinstance(append.entry, Sounded))
+        return self.number, place, self._seal.close(append.data, place)
 
 
 async def _opened(
@@ -386,7 +397,7 @@ async def _opened(
         opened.at_s,
     )
     assert row is not None, "it returns one"
-    return log or _Log(row["number"], Seal(conversation_id, row["key"]), 0)
+    return log or _Log(row["number"], Seal(conversation_id, row["key"]), Places(0, 0))
 
 
 def _unsealed(conversation_id: str, rows: Sequence[Any]) -> list[LogEntry]:

@@ -7,6 +7,7 @@ moved is not believed.
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
@@ -45,3 +46,23 @@ class Seal:
 
     def _bound(self, place: int) -> bytes:
         return self._id + place.to_bytes(8, "little")
+
+
+SOUND_PLACES: Final = 1 << 40
+"""Sound is counted from here on, beside the other entries of its conversation."""
+
+
+@dataclass
+class Places:
+    """Where the last entries of a conversation are; 0: there is none."""
+
+    last: int
+    last_of_all: int
+
+    def next(self, *, sound: bool) -> int:
+        if sound:
+            self.last_of_all = max(self.last_of_all, SOUND_PLACES) + 1
+            return self.last_of_all
+        self.last += 1
+        self.last_of_all = max(self.last_of_all, self.last)
+        return self.last

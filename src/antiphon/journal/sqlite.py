@@ -26,7 +26,7 @@ from antiphon.journal.backlog import (
     Append,
     Backlog,
 )
-from antiphon.journal.entries import JournalError, LogEntry
+from antiphon.journal.entries import JournalError, LogEntry, Sounded
 from antiphon.journal.journal import Fate, Page, Ticket, Wanted
 from antiphon.journal.sqlite_file import JournalFile
 
@@ -78,6 +78,9 @@ class SqliteJournal:
 
     async def read(self, conversation_id: str) -> Sequence[LogEntry]:
         return await self._ask(lambda file: file.read(conversation_id))
+
+    async def read_sound(self, conversation_id: str) -> Sequence[Sounded]:
+        return await self._ask(lambda file: file.read_sound(conversation_id))
 
     async def listed(self, wanted: Wanted, *, after: str | None, limit: int) -> Page:
         return await self._ask(lambda file: file.listed(wanted, after=after, limit=limit))

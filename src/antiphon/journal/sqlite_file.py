@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from antiphon.journal.backlog import Append
-from antiphon.journal.entries import Closed, JournalError, LogEntry, Opened, decode
+from antiphon.journal.entries import Closed, JournalError, LogEntry, Opened, Sounded, decode
 from antiphon.journal.journal import Kept, Page, Wanted
-from antiphon.journal.seal import Seal, new_key
+from antiphon.journal.seal import SOUND_PLACES, Places, Seal, new_key
 
 APPLICATION_ID = 0x416E7470  # "Antp"
 SCHEMA_VERSION = 1
@@ -44,6 +44,9 @@ CREATE TABLE entries (
     PRIMARY KEY (conversation, place)
 ) WITHOUT ROWID;
 """
+
+
+LAST = "SELECT coalesce(max(place), 0) FROM entries WHERE conversation = number"
 
 
 class JournalFile:
@@ -104,7 +107,7 @@ class JournalFile:
                     )
                 log = logs[name]
                 if log is not None:  # Else it was erased.
-                    rows.append(log.row(append.data))
+                    rows.append(log.row(append))
             self._database.executemany("INSERT INTO entries VALUES (?, ?, ?)", rows)
 
     def erase(self, *, name: str | None = None, unchanged_since_s: float | None = None) -> int:
@@ -141,12 +144,23 @@ class JournalFile:
         """Raises:
         JournalError: what was kept cannot be read.
         """
+        return self._read(conversation_id, f"place < {SOUND_PLACES}")
+
+    def read_sound(self, conversation_id: str) -> list[Sounded]:
+        """Raises:
+        JournalError: as `read`.
+        """
+        entries = self._read(conversation_id, f"place > {SOUND_PLACES}")
+        return [entry for entry in entries if isinstance(entry, Sounded)]
+
+    def _read(self, conversation_id: str, which: str) -> list[LogEntry]:
         try:
             log = self._log(conversation_id)
             if log is None:
                 return []
             rows = self._database.execute(
-                "SELECT place, sealed FROM entries WHERE conversation = ? ORDER BY place",
+                f"SELECT place, sealed FROM entries WHERE conversation = ? AND {which} "  # noqa: S608
+                "ORDER BY place",
                 (log.number,),
             ).fetchall()
             return [decode(log.seal.open(sealed, place)) for place, sealed in rows]
@@ -193,11 +207,14 @@ class JournalFile:
 
     def _log(self, conversation_id: str) -> _Log | None:
         row = self._database.execute(
-            "SELECT number, key, (SELECT max(place) FROM entries WHERE conversation = number) "
+            f"SELECT number, key, ({LAST} AND place < {SOUND_PLACES}), ({LAST}) "  # noqa: S608
             "FROM conversations WHERE id = ?",
             (conversation_id,),
         ).fetchone()
-        return None if row is None else _Log(conversation_id, *row)
+        if row is None:
+            return None
+        number, key, last, last_of_all = row
+        return _Log(number, Seal(conversation_id, key), Places(last, last_of_all))
 
     def _open(self, conversation_id: str, opened: Opened, log: _Log | None) -> _Log:
         found = (opened.model, opened.engine, opened.transport, opened.end_user_id)
@@ -215,7 +232,7 @@ class JournalFile:
             (conversation_id, key, *found, opened.at_s, opened.at_s),
         )
         assert done.lastrowid is not None, "it was inserted"
-        return _Log(conversation_id, done.lastrowid, key, None)
+        return _Log(done.lastrowid, Seal(conversation_id, key), Places(0, 0))
 
     def _check_schema(self) -> None:
         (application_id,) = self._one("PRAGMA application_id")
@@ -247,15 +264,15 @@ class JournalFile:
 class _Log:
     """One conversation's place in the file, and its seal."""
 
-    def __init__(self, conversation_id: str, number: int, key: bytes, last: int | None) -> None:
+    def __init__(self, number: int, seal: Seal, places: Places) -> None:
         self.number = number
-        self.seal = Seal(conversation_id, key)
-        self._last = last or 0
+        self.seal = seal
+        self._places = places
 
-    def row(self, data: bytes) -> tuple[int, int, bytes]:
+    def row(self, append: Append) -> tuple[int, int, bytes]:
         """Of the next entry."""
-        self._last += 1
-        return self.number, self._last, self.seal.close(data, self._last)
+        place = self._places.next(sound=isinstance(append.entry, Sounded))
+        return self.number, place, self.seal.close(append.data, place)
 
 
 def _create(path: Path) -> None:

@@ -1,0 +1,134 @@
+"""Where sound lies in a recording."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from antiphon.audio.two_sides import RATE_HZ, TwoSides
+
+MS = RATE_HZ // 1000
+LOUD = 9_000
+
+
+def tone(ms: int, level: int = LOUD) -> bytes:
+    return np.full(ms * MS, level, "<i2").tobytes()
+
+
+def sides(stereo: bytes) -> tuple[np.ndarray, np.ndarray]:
+    both = np.frombuffer(stereo, "<i2").reshape(-1, 2)
+    return both[:, 0], both[:, 1]
+
+
+def spans(side: np.ndarray, level: int = LOUD) -> list[tuple[int, int]]:
+    """From and to, in ms, of what is as loud as that."""
+    loud = np.concatenate(([False], side == level, [False]))
+    edges = np.flatnonzero(loud[1:] != loud[:-1])
+    return [(int(a) // MS, int(b) // MS) for a, b in zip(edges[::2], edges[1::2], strict=True)]
+
+
+def test_the_user_is_where_he_arrived() -> None:
+    both = TwoSides()
+    for at in range(1_020, 2_020, 20):
+        both.user.arrived(tone(20), at * MS)
+    both.user.arrived(tone(20), 5_000 * MS)
+    user, agent = sides(both.take(6_000 * MS))
+    assert spans(user) == [(1_000, 2_000), (4_980, 5_000)]
+    assert not agent.any()
+
+
+def test_packets_that_jitter_join_without_a_gap() -> None:
+    both = TwoSides()
+    jitter = random.Random(1)
+    arrivals = sorted(at + jitter.randrange(80) for at in range(20, 10_020, 20))
+    for at in arrivals:
+        both.user.arrived(tone(20), at * MS)
+    [(begin, end)] = spans(sides(both.take(11_000 * MS))[0])
+    assert begin < 80
+    assert abs(end - 10_000) < 10, "it came in the end as early as its fastest packets"
+
+
+@pytest.mark.parametrize("off_ppm", [-200, 0, 200])
+def test_after_an_hour_a_microphone_with_a_clock_of_its_own_is_less_than_ten_ms_off(
+    off_ppm: int,
+) -> None:
+    """Two per cent of its packets come as the silence that stands for them."""
+    both, chance = TwoSides(), random.Random(7)
+    skews = []
+    for number in range(60 * 60 * 50):
+        true_ms = 20 * (number + 1) * (1 + off_ppm / 1e6)
+        late_ms = chance.expovariate(1 / 4)
+        marked = number % 500 == 499
+        pcm = tone(20, LOUD if marked else 700)
+        both.user.arrived(
+            bytes(len(pcm)) if chance.random() < 0.02 else pcm, int((true_ms + late_ms) * MS)
+        )
+        if number % 500 == 0:
+            both.take(int(true_ms - 2_000) * MS)
+        if marked:
+            end = both.user.channel.end / MS
+            skews.append(abs(end - true_ms))
+    assert max(skews) < 10
+
+
+def test_a_file_that_is_sent_at_once_is_as_long_as_it_is_and_pauses_catch_up() -> None:
+    both = TwoSides()
+    both.user.arrived(tone(3_000), 100 * MS)
+    for at in range(120, 4_000, 20):
+        both.user.arrived(tone(20, 0), at * MS)
+    both.user.arrived(tone(20, 8_000), 5_000 * MS)
+    user, _ = sides(both.take(6_000 * MS))
+    assert spans(user)[0][1] - spans(user)[0][0] == 3_000
+    assert spans(user, 8_000) == [(4_980, 5_000)]
+
+
+def test_the_agent_is_played_in_real_time_and_no_further_than_it_was_heard() -> None:
+    both = TwoSides()
+    both.agent.given(tone(2_000), 1_000 * MS, "item_1")
+    both.agent.given(tone(2_000, 8_000), 1_010 * MS, "item_2")
+    both.agent.cut(3_500 * MS)
+    both.agent.given(tone(500), 4_000 * MS, "item_3")
+    _, agent = sides(both.take(8_000 * MS))
+    assert spans(agent) == [(1_000, 3_000), (4_000, 4_500)]
+    assert spans(agent, 8_000) == [(3_000, 3_500)]
+
+
+def test_what_a_client_did_not_play_is_not_there() -> None:
+    both = TwoSides()
+    both.agent.given(tone(2_000), 1_000 * MS, "item_1")
+    both.agent.given(tone(2_000, 8_000), 1_010 * MS, "item_2")
+    both.agent.cut_item("item_2", 300 * MS)
+    both.agent.cut_item("item_of_nobody", 0)
+    _, agent = sides(both.take(8_000 * MS))
+    assert spans(agent, 8_000) == [(3_000, 3_300)]
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 400),
+            st.integers(1, 300),
+            st.sampled_from(["user", "agent", "cut", "take"]),
+        )
+    )
+)
+def test_whatever_comes_both_sides_are_as_long_as_what_was_taken(
+    script: list[tuple[int, int, str]],
+) -> None:
+    both, now, taken = TwoSides(), 0, b""
+    for wait_ms, length_ms, what in script:
+        now += wait_ms * MS
+        match what:
+            case "user":
+                both.user.arrived(tone(length_ms), now)
+            case "agent":
+                both.agent.given(tone(length_ms), now, str(length_ms % 3))
+            case "cut":
+                both.agent.cut(now)
+            case _:
+                taken += both.take(now)
+                assert len(taken) == 4 * now
