@@ -21,7 +21,7 @@ from antiphon.protocol.server import (
 )
 from antiphon.protocol.session import AnySession, Session, SessionPatch
 from antiphon.runtime.connection import Connection
-from antiphon.runtime.door import About, SessionDoor
+from antiphon.runtime.door import About, Retention, SessionDoor
 from antiphon.runtime.hub import Hub, SessionKind
 from antiphon.runtime.media import Playback
 
@@ -169,6 +169,7 @@ class EchoHub(Hub):
         end_user_id: str | None = None,
         past: Past | None = None,
         sideband_wait_ms: int = 0,
+        retention: Retention | None = None,
     ) -> SessionDoor:
         if self.unavailable:
             raise EngineUnavailable("echo", "out of breath", retry_after_s=2)

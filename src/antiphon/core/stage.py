@@ -74,7 +74,8 @@ class Stage:
         if isinstance(self.session, Session):
             asked = voice_name(self.session.audio.output.voice)
             voice = answering_voice(asked, self.terms.engine_voices)
-        return replace(self.session, antiphon=Answering(self.terms.engine_name, voice))
+        answering = Answering(self.terms.engine_name, voice, recording=self.terms.records_sound)
+        return replace(self.session, antiphon=answering)
 
     def check_voice(self, voice: Voice, param: str) -> None:
         """Raises:

@@ -41,6 +41,8 @@ class Terms(Struct, frozen=True, kw_only=True):
     announce_rate_limits: bool = True
     recorded: bool = False
     """A log wants to be told what lasts (`Record`)."""
+    records_sound: bool = False
+    """Somebody records what is heard and said: clients are told."""
     past: Past | None = None
     """The conversation that this one goes on with."""
 

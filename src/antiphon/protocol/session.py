@@ -262,6 +262,8 @@ class Answering(Struct, frozen=True, omit_defaults=True):
 
     engine: str
     voice: str | None = None
+    recording: bool = False
+    """The sound of both sides is recorded."""
     resume: Resume | None = None
     """In `session.created` alone, of servers that keep conversations."""
 

@@ -14,6 +14,9 @@ from antiphon.protocol.session import AnySession
 from antiphon.runtime.connection import Connection
 from antiphon.runtime.media import Playback
 
+Retention = Literal["none", "items", "items+audio"]
+"""What is kept of a session: nothing, what was said in words, or its sound too."""
+
 
 class About(Struct, frozen=True, kw_only=True):
     """What is known of a session when it opens."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import secrets
 import string
@@ -10,7 +11,6 @@ import time
 import weakref
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from functools import partial
 from typing import Literal
 
 from msgspec import Struct
@@ -35,10 +35,11 @@ from antiphon.protocol.session import (
     TranscriptionSession,
 )
 from antiphon.runtime.attendance import Attendance
-from antiphon.runtime.door import About, SessionDoor
+from antiphon.runtime.door import About, Retention, SessionDoor
 from antiphon.runtime.media import Playback
 from antiphon.runtime.observer import Observer
 from antiphon.runtime.outbox import HOLD_MS, Outbox
+from antiphon.runtime.recorder import Encoding, Recorder
 from antiphon.runtime.resumption import Place, ResumeTokens, Resumption
 from antiphon.runtime.session import LiveSession
 from antiphon.runtime.session_log import SessionLog
@@ -46,6 +47,8 @@ from antiphon.runtime.session_log import SessionLog
 log = logging.getLogger(__name__)
 
 SessionKind = Literal["realtime", "transcription"]
+LAST_SOUND_S = 5.0
+"""How long the end of a recording is waited for when the server goes."""
 _ALPHABET = string.ascii_letters + string.digits
 
 
@@ -105,6 +108,10 @@ class Keeping(Struct, frozen=True, kw_only=True):
     """How long an acknowledgement waits for its record to be durable."""
     refuses_in_trouble: bool = False
     """No session shall begin while the journal is in trouble."""
+    retention: Retention = "items"
+    """Of sessions that ask for nothing else."""
+    encoding: Callable[[], Encoding] | None = None
+    """What a recording is written with; None: sound cannot be recorded."""
 
 
 class Hub:
@@ -137,6 +144,7 @@ class Hub:
         self._sessions: dict[str, LiveSession] = {}
         self._ending: weakref.WeakSet[LiveSession] = weakref.WeakSet()
         """Until they are closed: what closes one holds it."""
+        self._recording: weakref.WeakSet[Recorder] = weakref.WeakSet()
         self._all_ended = asyncio.Event()
         self._all_ended.set()
 
@@ -224,19 +232,33 @@ class Hub:
         end_user_id: str | None = None,
         past: Past | None = None,
         sideband_wait_ms: Ms = 0,
+        retention: Retention | None = None,
     ) -> SessionDoor:
         """Begin a session; ``playback`` is given where the transport owns playout.
 
         ``end_user_id`` is what the application calls its user: an opaque id, for its operator.
         ``past`` is the conversation that it goes on with (`recalled`).  With ``sideband_wait_ms``
-        it listens to nobody for so long, or until a sideband has come.
+        it listens to nobody for so long, or until a sideband has come.  ``retention`` says what is
+        kept of it, where that is not the server's rule.
 
         Raises:
             EngineUnavailable: the model's engine cannot serve now.
             Fault: ``patch`` cannot be applied.
         """
         engine = self._engine_for(model)
-        terms = self._terms(kind, model, patch, engine, playback, past)
+        keeping = self._keeping_of(retention)
+        terms = self._terms(kind, model, patch, engine, playback, past, keeping)
+        logs: list[SessionLog] = []
+
+        def attendance(about: About) -> Attendance:
+            resumption = self._resumption(about, keeping, goes_on=past is not None)
+            if keeping is None:
+                return Attendance(resumption)
+            logs.append(
+                SessionLog(keeping.journal, about, model=model if kind == "realtime" else None)
+            )
+            return Outbox(logs[0], resumption, hold_ms=keeping.hold_ms)
+
         detector = None if engine.abilities.finds_turns else self._detector
         session = LiveSession(
             terms,
@@ -244,13 +266,14 @@ class Hub:
             detector=detector,
             playback=playback,
             observers=[observer(terms) for observer in self._observers],
-            attendance=partial(
-                self._attendance, model if kind == "realtime" else None, goes_on=past is not None
-            ),
+            attendance=attendance,
             end_user_id=end_user_id,
             sideband_wait_ms=sideband_wait_ms,
             on_end=self._on_session_end,
         )
+        if terms.records_sound:
+            assert keeping is not None, "it is kept"
+            session.observe(self._recorder(keeping, logs[0], terms.session))
         self._sessions[session.id] = session
         self._all_ended.clear()
         log.info("session %s: opened on engine %s", session.id, engine.name)
@@ -275,6 +298,10 @@ class Hub:
             session.close(CloseCode.RESTART, "The server is restarting; connect again.")
         for session in list(self._ending):
             await session.ended()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LAST_SOUND_S):
+                for recorder in list(self._recording):
+                    await recorder.finished.wait()
 
     def _terms(
         self,
@@ -284,6 +311,7 @@ class Hub:
         engine: Engine,
         playback: Playback | None,
         past: Past | None,
+        keeping: Keeping | None,
     ) -> Terms:
         seed = "".join(secrets.choice(_ALPHABET) for _ in range(Ids.SEED_LENGTH))
         session = self.rules.first_settings(
@@ -312,22 +340,34 @@ class Hub:
             linger_ms=self.rules.linger_ms,
             context_tokens=self.rules.context_tokens,
             announce_rate_limits=self.rules.announce_rate_limits,
-            recorded=self.keeping is not None,
+            recorded=keeping is not None,
+            records_sound=keeping is not None
+            and keeping.retention == "items+audio"
+            and keeping.encoding is not None,
             past=past,
         )
 
-    def _attendance(self, model: str | None, about: About, *, goes_on: bool) -> Attendance:
-        resumption = Resumption(
+    def _keeping_of(self, retention: Retention | None) -> Keeping | None:
+        """How one session is kept."""
+        if self.keeping is None or retention is None:
+            return self.keeping
+        return None if retention == "none" else replace(self.keeping, retention=retention)
+
+    def _recorder(self, keeping: Keeping, log: SessionLog, settings: AnySession) -> Recorder:
+        assert keeping.encoding is not None, "there is something to write it with"
+        recorder = Recorder(keeping.encoding(), log.sound)
+        recorder.follow(settings)
+        self._recording.add(recorder)
+        return recorder
+
+    def _resumption(self, about: About, keeping: Keeping | None, *, goes_on: bool) -> Resumption:
+        return Resumption(
             Place(session_id=about.session_id, conversation_id=about.conversation_id),
             self.resume_tokens if self.rules.linger_ms else None,
             linger_ms=self.rules.linger_ms,
-            is_kept=self.keeping is not None,
+            is_kept=keeping is not None,
             goes_on=goes_on,
         )
-        if self.keeping is None:
-            return Attendance(resumption)
-        session_log = SessionLog(self.keeping.journal, about, model=model)
-        return Outbox(session_log, resumption, hold_ms=self.keeping.hold_ms)
 
     def _on_session_end(self, session: LiveSession) -> None:
         self._sessions.pop(session.id, None)

@@ -66,6 +66,8 @@ class Recorder:
         self._now_ms = 0
         self._waiting = 0
         self._overflowed = False
+        self.finished = asyncio.Event()
+        """All that will be written is written."""
 
     def follow(self, settings: AnySession) -> None:
         """They say in which formats clients send and hear."""
@@ -88,7 +90,7 @@ class Recorder:
 
     def close(self) -> None:
         self._flush(self._now_ms)
-        self._encode(self._encoding.finish)
+        self._encode(self._encoding.finish).add_done_callback(lambda _: self.finished.set())
 
     def _note(self, effect: Effect, now: int) -> None:
         agent = self._sides.agent
@@ -114,10 +116,11 @@ class Recorder:
             stereo = bytes(len(stereo))
         self._encode(lambda: self._encoding.encode(stereo))
 
-    def _encode(self, step: Callable[[], bytes]) -> None:
+    def _encode(self, step: Callable[[], bytes]) -> asyncio.Future[bytes]:
         self._waiting += 1
-        loop = asyncio.get_running_loop()
-        loop.run_in_executor(self._executor, step).add_done_callback(self._encoded)
+        done = asyncio.get_running_loop().run_in_executor(self._executor, step)
+        done.add_done_callback(self._encoded)
+        return done
 
     def _encoded(self, done: asyncio.Future[bytes]) -> None:
         self._waiting -= 1

@@ -107,7 +107,7 @@ class LiveSession:
         self._line = None if playback is None else PlaybackLine(playback)
         self._playback: Playback = self._line or NO_PLAYBACK
         self._ear = Ear(detector, self._line)
-        self._observers = observers
+        self._observers = list(observers)
         self._on_end = on_end
         self._waiting: deque[Cause] = deque()
         self._busy = False
@@ -224,6 +224,10 @@ class LiveSession:
         self.close(CloseCode.INTERNAL_ERROR, reason)
 
     # --- For the hub ---------------------------------------------------------
+
+    def observe(self, observer: Observer) -> None:
+        """From now on."""
+        self._observers.append(observer)
 
     def shut_down(self) -> None:
         """Close once the running response is done."""

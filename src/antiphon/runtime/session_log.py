@@ -13,6 +13,7 @@ from antiphon.journal.entries import (
     ConnectionLeft,
     LogEntry,
     Opened,
+    Sounded,
     without_audio,
 )
 from antiphon.journal.journal import Journal, Ticket
@@ -20,6 +21,10 @@ from antiphon.runtime.door import About
 
 MAX_BACKLOG = 200
 """Entries of a session in which nothing has been said yet; with more of them it is kept too."""
+
+
+MAX_HELD_SOUND_BYTES = 4 * 1024 * 1024
+"""Of a recording in which nothing has been said yet: some twenty minutes."""
 
 
 class SessionLog:
@@ -54,6 +59,7 @@ class SessionLog:
         )
         self._backlog: list[LogEntry] | None = [opened]
         """What is told once something was said; None: something was."""
+        self._held_sound_bytes = 0
         self._is_over = False
 
     def record(self, record: Record) -> Ticket | None:
@@ -85,8 +91,17 @@ class SessionLog:
             ConnectionLeft(at_s=self._now_s(), session_id=self.session_id, connection=connection_id)
         )
 
+    def sound(self, data: bytes) -> None:
+        """A piece of the session's recording; the last ones may come when it has closed."""
+        entry = Sounded(at_s=self._now_s(), session_id=self.session_id, data=data)
+        if self._backlog is None:
+            self._journal.append(self._conversation_id, entry)
+        elif not self._is_over:
+            self._held_sound_bytes += len(data)
+            self._keep(entry, says=self._held_sound_bytes > MAX_HELD_SOUND_BYTES)
+
     def closed(self) -> None:
-        """Nothing comes after it."""
+        """Nothing comes after it, but for sound."""
         if self._backlog is None and not self._is_over:
             self._keep(Closed(at_s=self._now_s(), session_id=self.session_id))
         self._is_over = True
@@ -97,7 +112,7 @@ class SessionLog:
         if self._backlog is None:
             return self._journal.append(self._conversation_id, entry)
         self._backlog.append(entry)
-        if not says and len(self._backlog) <= MAX_BACKLOG:
+        if not says and (len(self._backlog) <= MAX_BACKLOG or isinstance(entry, Sounded)):
             return None
         backlog, self._backlog = self._backlog, None
         tickets = [self._journal.append(self._conversation_id, held) for held in backlog]

@@ -33,6 +33,7 @@ from antiphon.server.auth import Gate, presented_key
 from antiphon.server.conversations import asked_conversation, going_on
 from antiphon.server.dialects import dialect_of
 from antiphon.server.grant import DEFAULT_MODEL, Grant
+from antiphon.server.retention import granted
 from antiphon.server.returning import Returning, asked_cursor, asks_for_items
 from antiphon.server.secret_store import PREFIX, digest
 from antiphon.transports.webrtc.settings import WebRtcSettings
@@ -136,7 +137,8 @@ class CallRoutes:
                 going_on(self._hub, request, admitted, comeback) as past,
             ):
                 opened_with = admitted.secret_digest
-                grant = _spoken(admitted.grant, always_beta=always_beta)
+                asked = granted(self._hub, request, admitted)
+                grant = _spoken(asked, always_beta=always_beta)
                 dialect = dialect_of(request.headers, grant, strict=self._strict)
                 answer = await self._call(calls, offer, grant, dialect, past)
                 call = calls.get(answer.call_id)
@@ -224,6 +226,7 @@ class CallRoutes:
                 dialect=dialect,
                 past=past,
                 sideband_wait_ms=round(grant.wait_for_sideband_s * 1000),
+                retention=grant.retention,
             )
 
 

@@ -23,6 +23,7 @@ from antiphon.protocol.dialects import beta, ga
 from antiphon.protocol.dialects.registry import CLIENT_EVENTS
 from antiphon.protocol.session import AnySession, SessionPatch
 from antiphon.protocol.veil import Hidden
+from antiphon.runtime.door import Retention
 from antiphon.runtime.hub import SessionKind, SessionRules, new_session_id
 from antiphon.server.admission import overloaded
 from antiphon.server.api_errors import ApiError
@@ -62,6 +63,7 @@ class SecretLimits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     hides: tuple[Hidden, ...] = ()
     end_user_id: Annotated[str, Meta(min_length=1, max_length=512)] | None = None
     conversation_id: Annotated[str, Meta(min_length=1, max_length=100)] | None = None
+    retention: Retention | None = None
     wait_for_sideband_s: Annotated[float, Meta(ge=0, le=MAX_SIDEBAND_WAIT_S)] = 0
 
 
@@ -219,6 +221,7 @@ class ClientSecrets:
             hides=frozenset(limits.hides),
             end_user_id=limits.end_user_id or end_user_id,
             conversation_id=limits.conversation_id,
+            retention=limits.retention,
             wait_for_sideband_s=limits.wait_for_sideband_s,
         )
 

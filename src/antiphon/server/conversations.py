@@ -100,6 +100,7 @@ class Conversations:
         return [
             web.get(path, self.list),
             web.get(f"{path}/{{id}}", self.show),
+            web.get(f"{path}/{{id}}/recording", self.recording),
             web.delete(f"{path}/{{id}}", self.erase),
         ]
 
@@ -164,6 +165,19 @@ class Conversations:
         if not entries:
             raise _not_found(conversation_id)
         return _json(whole(conversation_id, Recalled(entries)))
+
+    async def recording(self, request: web.Request) -> web.Response:
+        """One session's sound: that which is asked for, or the last one that was recorded."""
+        journal, conversation_id = self._journal(request), request.match_info["id"]
+        with _problems_told():
+            pieces = await journal.read_sound(conversation_id)
+        recorded = [piece.session_id for piece in pieces]
+        session_id = request.query.get("session_id") or (recorded[-1] if recorded else "")
+        if session_id not in recorded:
+            message = f"Nothing of conversation '{conversation_id[:100]}' was recorded."
+            raise ApiError(404, "recording_not_found", message, param="session_id")
+        sound = b"".join(piece.data for piece in pieces if piece.session_id == session_id)
+        return web.Response(body=sound, content_type="audio/ogg")
 
     async def erase(self, request: web.Request) -> web.Response:
         journal, conversation_id = self._journal(request), request.match_info["id"]

@@ -7,6 +7,7 @@ from msgspec import Struct
 from antiphon.protocol.dialects.dialect import Extras
 from antiphon.protocol.session import SessionPatch
 from antiphon.protocol.veil import Hidden
+from antiphon.runtime.door import Retention
 from antiphon.runtime.hub import SessionKind
 
 DEFAULT_MODEL = "gpt-realtime"
@@ -34,5 +35,7 @@ class Grant(Struct, frozen=True, kw_only=True):
     end_user_id: str | None = None
     conversation_id: str | None = None
     """An earlier conversation that its sessions go on with; None: they begin anew."""
+    retention: Retention | None = None
+    """What is kept of its sessions; None: what the server keeps of all."""
     wait_for_sideband_s: float = 0
     """How long its sessions listen to nobody, until a sideband has come."""

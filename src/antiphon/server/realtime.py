@@ -24,6 +24,7 @@ from antiphon.server.conversations import asked_conversation, going_on
 from antiphon.server.dialects import dialect_of
 from antiphon.server.directory import Directory
 from antiphon.server.grant import DEFAULT_MODEL, Grant
+from antiphon.server.retention import granted
 from antiphon.server.returning import (
     Comeback,
     Returning,
@@ -91,7 +92,8 @@ class Realtime:
                 self._admission.admit(visitor, _asked_for(request)) as admitted,
                 going_on(self._hub, request, admitted, comeback) as past,
             ):
-                connection, session = await self._open(request, admitted.grant, past)
+                grant = granted(self._hub, request, admitted)
+                connection, session = await self._open(request, grant, past)
         except Unauthorized as refused:
             return await self._turn_away(request, refused)
         except TokenUnknown as unknown:
@@ -148,6 +150,7 @@ class Realtime:
                 end_user_id=grant.end_user_id,
                 past=past,
                 sideband_wait_ms=round(grant.wait_for_sideband_s * 1000),
+                retention=grant.retention,
             )
         except Fault as fault:
             detail = ErrorDetail(code=fault.code, message=fault.message, param=fault.param)

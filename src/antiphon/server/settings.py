@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct
 
 from antiphon.engines.cascade.stt.ears import DEFAULT_MODEL, RecognizerName
+from antiphon.runtime.door import Retention
 
 MIB = 1 << 20
 
@@ -328,8 +329,11 @@ class JournalSettings(Struct, frozen=True, kw_only=True):
     """What is kept of conversations, so that they can be resumed and read."""
 
     retention: Annotated[
-        Literal["items", "none"],
-        Meta(description="Keep items, without audio; or nothing at all."),
+        Retention,
+        Meta(
+            description="Keep items, without audio; also a recording of each session; or nothing. "
+            "A session can ask for another (`?retention=`)."
+        ),
     ] = "items"
     path: Annotated[
         str | None,

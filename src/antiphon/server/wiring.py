@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -28,7 +29,9 @@ from antiphon.errors import ConfigurationError
 from antiphon.journal.journal import Journal
 from antiphon.journal.tape import tapes_in
 from antiphon.protocol.unknown_names import UnknownNames
+from antiphon.runtime.door import Retention
 from antiphon.runtime.hub import Hub, Keeping, SessionRules
+from antiphon.runtime.recorder import Encoding
 from antiphon.server.admission import LoadLimits
 from antiphon.server.app import Api, Model
 from antiphon.server.auth import Gate
@@ -70,7 +73,8 @@ class Wired(NamedTuple):
         if self.hub.keeping is None:
             return "not kept"
         days = f"{self.config.journal.retention_days:g}"
-        return f"kept {days} days, without audio, in {self.hub.keeping.journal.place}"
+        sound = "with" if self.hub.keeping.retention == "items+audio" else "without"
+        return f"kept {days} days, {sound} audio, in {self.hub.keeping.journal.place}"
 
     def warnings(self) -> list[str]:
         """What works, and will not be liked."""
@@ -161,7 +165,31 @@ def make_keeping(config: Config, parts: Parts) -> Keeping | None:
         journal=journal,
         hold_ms=min(GO_ON_AFTER_MS, hold_ms) if settings.on_trouble == "go_on" else hold_ms,
         refuses_in_trouble=settings.on_trouble == "refuse",
+        retention=settings.retention,
+        encoding=_encoding(settings.retention),
     )
+
+
+def _encoding(wanted: Retention) -> Callable[[], Encoding] | None:
+    """What recordings are written with.
+
+    Raises:
+        ConfigurationError: all sessions are to be recorded, and there is nothing to do it with.
+    """
+    if find_spec("av") is None:
+        if wanted == "items+audio":
+            raise ConfigurationError(
+                "[journal] retention = \"items+audio\" needs the codec of the extra 'webrtc'; "
+                "install it with pip install av."
+            )
+        return None
+
+    def opus() -> Encoding:
+        from antiphon.audio.ogg_opus import OggOpus  # It takes a while to import.
+
+        return OggOpus()
+
+    return opus
 
 
 def chat_settings(config: Config) -> ChatSettings | None:

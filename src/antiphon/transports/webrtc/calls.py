@@ -16,7 +16,7 @@ from antiphon.core.records import Past
 from antiphon.errors import AntiphonError
 from antiphon.protocol.dialect import GA, Dialect
 from antiphon.protocol.session import SessionPatch
-from antiphon.runtime.door import SessionDoor
+from antiphon.runtime.door import Retention, SessionDoor
 from antiphon.runtime.hub import Hub, SessionKind
 from antiphon.transports.rtp.clock import PacingClock
 from antiphon.transports.webrtc.call import Call
@@ -74,10 +74,11 @@ class Calls:
         dialect: Dialect = GA,
         past: Past | None = None,
         sideband_wait_ms: Ms = 0,
+        retention: Retention | None = None,
     ) -> Answer:
         """Open a session and begin a call to it; ``may_send`` as in `SessionDoor.attach`.
 
-        ``dialect`` is that of the data channel; ``past`` and ``sideband_wait_ms`` as in `Hub.open`.
+        ``dialect`` is that of the data channel; the last three as in `Hub.open`.
 
         Raises:
             OfferError: the client's SDP is at fault; the message says how.
@@ -93,6 +94,7 @@ class Calls:
                 end_user_id=end_user_id,
                 past=past,
                 sideband_wait_ms=sideband_wait_ms,
+                retention=retention,
             )
             call.begin(session, may_send)
             sdp = await call.answer()

@@ -148,6 +148,8 @@ export interface Resume {
 export interface Answering {
   engine: string;
   voice?: string;
+  /** The sound of both sides is recorded. */
+  recording?: boolean;
   /** In `session.created` alone, of servers that keep conversations. */
   resume?: Resume;
 }
