@@ -76,8 +76,14 @@ class Place:
         async with self._client.request(
             method, self.url + path, headers=shown, **options
         ) as response:
-            is_json = response.content_type == "application/json"
-            body = await (response.json() if is_json else response.text())
+            body: Any
+            match response.content_type:
+                case "application/json":
+                    body = await response.json()
+                case "audio/ogg":
+                    body = await response.read()
+                case _:
+                    body = await response.text()
             return Told(response.status, body, response.headers)
 
     async def join(
