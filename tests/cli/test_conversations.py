@@ -9,7 +9,7 @@ import pytest
 
 from antiphon.cli import main
 from antiphon.journal.backlog import Append
-from antiphon.journal.entries import LogEntry, encode
+from antiphon.journal.entries import LogEntry, Sounded, encode
 from antiphon.journal.journal import Ticket
 from antiphon.journal.sqlite_file import JournalFile
 from tests.journal.logs import CONVERSATION, NOW_S, WORDS, opened, said, whole_log
@@ -85,3 +85,19 @@ def test_the_file_is_that_of_the_configuration(
     monkeypatch.setenv("ANTIPHON_JOURNAL_PATH", str(path))
     assert main(["conversations", "list"]) == 0
     assert OTHER in capsys.readouterr().out
+
+
+def test_the_sound_of_a_session_is_written_to_a_file(
+    path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = JournalFile(path)
+    pieces = [Sounded(at_s=NOW_S, session_id=f"sess_{at // 2}", data=b"%d" % at) for at in range(4)]
+    file.commit([Append(OTHER, piece, encode(piece), Ticket()) for piece in pieces])
+    file.close()
+    target = tmp_path / "call.ogg"
+    assert run(path, "recording", OTHER, str(target)) == 0
+    assert target.read_bytes() == b"23"
+    assert run(path, "recording", OTHER, str(target), "--session", "sess_0") == 0
+    assert target.read_bytes() == b"01"
+    assert run(path, "recording", CONVERSATION, str(target)) != 0
+    assert "nothing of" in capsys.readouterr().err

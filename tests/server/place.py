@@ -6,13 +6,20 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
+import msgspec
 from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType
 
 from antiphon.engines.scripted import Script, ScriptedEngine, Write
 from antiphon.journal.journal import Journal
 from antiphon.runtime.hub import Hub
 from antiphon.server.secret_store import MemorySecretStore
-from antiphon.server.settings import Config, OfflineSettings, ServerSettings, WebRtcOptions
+from antiphon.server.settings import (
+    Config,
+    JournalSettings,
+    OfflineSettings,
+    ServerSettings,
+    WebRtcOptions,
+)
 from antiphon.server.wiring import Parts
 from antiphon.testing import serving
 
@@ -142,8 +149,14 @@ async def turned_away(ws: ClientWebSocketResponse) -> str:
 
 @asynccontextmanager
 async def places(
-    script: Script = HELLO, *, journal: Journal | None = None, config: Config = CONFIG
+    script: Script = HELLO,
+    *,
+    journal: Journal | None = None,
+    journal_settings: JournalSettings | None = None,
+    config: Config = CONFIG,
 ) -> AsyncIterator[Place]:
+    if journal_settings is not None:
+        config = msgspec.structs.replace(config, journal=journal_settings)
     clock = Clock()
     secret_store = MemorySecretStore(now_s=lambda: clock.now_s)
     parts = Parts(secret_store=secret_store, journal=journal)

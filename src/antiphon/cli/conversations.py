@@ -25,6 +25,7 @@ examples:
   antiphon conversations list --end-user user-7      those of one user
   antiphon conversations show conv_…                 who said what
   antiphon conversations export conv_… > conv.jsonl  every entry of its log, one a line
+  antiphon conversations recording conv_… call.ogg   the sound of its last session
   antiphon conversations erase conv_…                nothing of it is left
 
 To go on with one: antiphon talk --resume conv_…
@@ -55,6 +56,11 @@ def add_parser(subparsers: Any) -> None:
         one = what.add_parser(name, help=purpose)
         one.add_argument("id", help="as `list` shows it")
         one.set_defaults(act=act)
+    recording = what.add_parser("recording", help="write its sound to a file")
+    recording.add_argument("id", help="as `list` shows it")
+    recording.add_argument("file", type=Path, help="Opus in Ogg; the user left, the agent right")
+    recording.add_argument("--session", metavar="ID", help="which session (default: the last)")
+    recording.set_defaults(act=_recording)
     parser.set_defaults(run=run)
 
 
@@ -112,6 +118,16 @@ async def _show(journal: Journal, args: argparse.Namespace) -> AsyncIterator[str
 async def _export(journal: Journal, args: argparse.Namespace) -> AsyncIterator[str]:
     for entry in await _log(journal, args.id):
         yield msgspec.json.encode(entry).decode()
+
+
+async def _recording(journal: Journal, args: argparse.Namespace) -> AsyncIterator[str]:
+    pieces = await journal.read_sound(args.id)
+    session_id = args.session or (pieces[-1].session_id if pieces else None)
+    sound = b"".join(piece.data for piece in pieces if piece.session_id == session_id)
+    if not sound:
+        raise AntiphonError(f"{journal.place}: nothing of '{args.id}' was recorded.")
+    args.file.write_bytes(sound)
+    yield f"{args.file}: the sound of {session_id}"
 
 
 async def _erase(journal: Journal, args: argparse.Namespace) -> AsyncIterator[str]:

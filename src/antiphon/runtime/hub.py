@@ -25,6 +25,7 @@ from antiphon.engines.engine import Engine, VoiceDetector
 from antiphon.errors import AntiphonError
 from antiphon.journal.journal import Journal
 from antiphon.journal.recall import Recalled
+from antiphon.journal.redaction import Redact
 from antiphon.protocol.closes import CloseCode
 from antiphon.protocol.session import (
     AnySession,
@@ -110,6 +111,8 @@ class Keeping(Struct, frozen=True, kw_only=True):
     """No session shall begin while the journal is in trouble."""
     retention: Retention = "items"
     """Of sessions that ask for nothing else."""
+    redact: Redact | None = None
+    """What may be kept of a text; None: all of it."""
     encoding: Callable[[], Encoding] | None = None
     """What a recording is written with; None: sound cannot be recorded."""
 
@@ -254,9 +257,8 @@ class Hub:
             resumption = self._resumption(about, keeping, goes_on=past is not None)
             if keeping is None:
                 return Attendance(resumption)
-            logs.append(
-                SessionLog(keeping.journal, about, model=model if kind == "realtime" else None)
-            )
+            named = model if kind == "realtime" else None
+            logs.append(SessionLog(keeping.journal, about, model=named, redact=keeping.redact))
             return Outbox(logs[0], resumption, hold_ms=keeping.hold_ms)
 
         detector = None if engine.abilities.finds_turns else self._detector

@@ -17,6 +17,7 @@ from antiphon.journal.entries import (
     without_audio,
 )
 from antiphon.journal.journal import Journal, Ticket
+from antiphon.journal.redaction import Redact, redacted
 from antiphon.runtime.door import About
 
 MAX_BACKLOG = 200
@@ -34,6 +35,7 @@ class SessionLog:
         journal: Where its conversation is kept.
         about: The session.
         model: The name that the client asked for; None: a transcription session's.
+        redact: What may be kept of a text; None: all of it.
     """
 
     def __init__(
@@ -42,10 +44,12 @@ class SessionLog:
         about: About,
         *,
         model: str | None,
+        redact: Redact | None = None,
         now_s: Callable[[], float] = time.time,
     ) -> None:
         self.session_id = about.session_id
         self._journal = journal
+        self._redact = redact
         self._now_s = now_s
         self._conversation_id = ""
         opened = Opened(
@@ -68,6 +72,8 @@ class SessionLog:
         says = not isinstance(change, SessionChanged)
         if isinstance(change, SessionChanged):
             self._conversation_id = change.conversation_id
+        if self._redact is not None:
+            change = redacted(change, self._redact)
         entry = Changed(
             at_s=self._now_s(),
             session_id=self.session_id,

@@ -349,6 +349,13 @@ class JournalSettings(Struct, frozen=True, kw_only=True):
             "`postgresql://user:password@host/database`. Needs the extra `postgres`."
         ),
     ] = None
+    redact: Annotated[
+        str | None,
+        Meta(
+            description="A function of yours, as `my_app.privacy:redact`: each text is kept as it "
+            "returns it. It must be quick."
+        ),
+    ] = None
     retention_days: Annotated[
         float,
         Meta(ge=1, description="A conversation is erased this long after it changed last."),

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import Struct
@@ -27,6 +28,7 @@ from antiphon.engines.registry import EngineRegistry
 from antiphon.engines.vad.silero import SileroDetector
 from antiphon.errors import ConfigurationError
 from antiphon.journal.journal import Journal
+from antiphon.journal.redaction import Redact
 from antiphon.journal.tape import tapes_in
 from antiphon.protocol.unknown_names import UnknownNames
 from antiphon.runtime.door import Retention
@@ -166,8 +168,25 @@ def make_keeping(config: Config, parts: Parts) -> Keeping | None:
         hold_ms=min(GO_ON_AFTER_MS, hold_ms) if settings.on_trouble == "go_on" else hold_ms,
         refuses_in_trouble=settings.on_trouble == "refuse",
         retention=settings.retention,
+        redact=_redact(settings.redact),
         encoding=_encoding(settings.retention),
     )
+
+
+def _redact(name: str | None) -> Redact | None:
+    """Raises:
+    ConfigurationError: there is no function of that name.
+    """
+    if name is None:
+        return None
+    try:
+        found = resolve_name(name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigurationError(f"[journal] redact: '{name}' cannot be loaded: {error}.") from None
+    if not callable(found):
+        raise ConfigurationError(f"[journal] redact: '{name}' is no function.")
+    redact: Redact = found
+    return redact
 
 
 def _encoding(wanted: Retention) -> Callable[[], Encoding] | None:
