@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -59,10 +60,9 @@ async def test_a_call_lives_on_a_full_disk_and_its_client_is_told(tmp_path: Path
             long_text = {"type": "input_text", "text": "While it is full. " * 5_000}
             item = {"type": "message", "role": "user", "content": [long_text]}
             await ws.send_json({"type": "conversation.item.create", "item": item})
-            await ws.send_json(
-                {"type": "response.create", "response": {"output_modalities": ["text"]}}
-            )
-            events = []
+            in_text = {"output_modalities": ["text"]}
+            await ws.send_json({"type": "response.create", "response": in_text})
+            events: list[dict[str, Any]] = []
             while not events or events[-1]["type"] != "response.done":
                 events.append(await ws.receive_json(timeout=EVENT_TIMEOUT_S))
             errors = [event["error"]["code"] for event in events if event["type"] == "error"]
