@@ -126,6 +126,7 @@ def _app(hub: MockHub, desk: FaultDesk, keys: Iterable[str], *, strict: bool) ->
         models=lambda: [model],
         load=LoadLimits(max_sessions=MAX_SESSIONS),
         strict=strict,
+        load_webrtc_when_asked=True,
     )
     app = api.app()
     app.middlewares.append(at_the_entrance(desk))

@@ -66,6 +66,7 @@ class Api:
         directory: Directory | None = None,
         retention_days: float = 30,
         strict: bool = False,
+        load_webrtc_when_asked: bool = False,
     ) -> None:
         secret_store = MemorySecretStore() if secret_store is None else secret_store
         self.hub = hub
@@ -80,7 +81,12 @@ class Api:
         self._models = models
         self._max_sessions = load.max_sessions
         self._calls = CallRoutes(
-            hub, gate=gate, admission=self.admission, settings=webrtc, strict=strict
+            hub,
+            gate=gate,
+            admission=self.admission,
+            settings=webrtc,
+            strict=strict,
+            load_when_asked=load_webrtc_when_asked,
         )
         if directory is None:
             directory = LocalDirectory(hub, of_call=self._calls.session_of)

@@ -60,8 +60,11 @@ class CallRoutes:
         admission: Admission,
         settings: WebRtcSettings | None = None,
         strict: bool = False,
+        load_when_asked: bool = False,
     ) -> None:
+        """``load_when_asked``: WebRTC's libraries with the first offer, and not at the start."""
         self._hub = hub
+        self._load_when_asked = load_when_asked
         self._gate = gate
         self._admission = admission
         self._settings = settings
@@ -82,15 +85,19 @@ class CallRoutes:
 
     async def running(self, _: web.Application) -> AsyncIterator[None]:
         """Calls live as long as the server does."""
+        if not self._load_when_asked:
+            self._load()
+        yield
+        if self._calls is not None:
+            await self._calls.aclose()
+
+    def _load(self) -> None:
         try:
             from antiphon.transports.webrtc.calls import Calls
         except ModuleNotFoundError as error:
             log.info("WebRTC is not served: %s is not installed (extra 'webrtc')", error.name)
-            yield
-            return
-        self._calls = Calls(self._hub, self._settings)
-        yield
-        await self._calls.aclose()
+        else:
+            self._calls = Calls(self._hub, self._settings)
 
     def session_of(self, call_id: str) -> SessionDoor | None:
         call = self._calls.get(call_id) if self._calls else None
@@ -179,6 +186,8 @@ class CallRoutes:
         return call
 
     def _served(self) -> Calls:
+        if self._calls is None and self._load_when_asked:
+            self._load()
         if self._calls is None:
             raise ApiError(
                 501,
