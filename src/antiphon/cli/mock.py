@@ -17,6 +17,7 @@ examples:
   antiphon mock --script desk.toml         what it says, hears, and when it fails
   antiphon mock --fault rate_limited       the first response fails
   antiphon mock --faults                   list all faults
+  antiphon mock --recording 0001.jsonl     play what `antiphon record` wrote
 
 While it runs:
   curl -X POST http://127.0.0.1:8090/mock/faults -d '{"name": "session_expires", "ms": 0}'
@@ -37,6 +38,9 @@ def add_parser(subparsers: Any) -> None:
         "--port", type=int, default=DEFAULT_PORT, help="default 8090; 0 takes a free one"
     )
     parser.add_argument("--script", type=Path, metavar="FILE", help="TOML, or JSON")
+    parser.add_argument(
+        "--recording", type=Path, metavar="FILE", help="play what `antiphon record` wrote"
+    )
     parser.add_argument("--seed", type=int, help="other ids and another jitter than the script's")
     parser.add_argument("--latency", help="instant, brisk, slow or mobile, whatever the script has")
     parser.add_argument(
@@ -83,6 +87,7 @@ async def _serve(args: argparse.Namespace) -> None:
         async with mocking(
             script,
             faults=args.fault,
+            recording=args.recording,
             keys=args.key,
             strict=not args.lenient,
             session_max_ms=round(args.session_max_seconds * 1000),
@@ -100,7 +105,7 @@ def _welcome(mock: Mock, args: argparse.Namespace) -> None:
         f"A mock of the Realtime API listens on {mock.url}",
         f"  clients  OPENAI_BASE_URL={mock.url}/v1, or {websocket}/v1/realtime",
         f"  keys     {keys}",
-        f"  script   {args.script or 'none: it says that it hears you'}",
+        f"  script   {args.recording or args.script or 'none: it says that it hears you'}",
         f"  faults   {len(mock.faults.armed)} armed; POST {mock.url}/mock/faults for more",
     ]
     print("\n".join(lines), flush=True)

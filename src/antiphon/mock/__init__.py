@@ -4,6 +4,8 @@ from antiphon.mock.desk import FaultDesk, Struck
 from antiphon.mock.fault import Fault
 from antiphon.mock.faults import FAULTS, FaultKind, UnknownFault
 from antiphon.mock.mocking import Mock, mocking
+from antiphon.mock.recorder import recording
+from antiphon.mock.recording import Recording, read_recording
 from antiphon.mock.script import (
     PROFILES,
     Latency,
@@ -25,9 +27,12 @@ __all__ = [
     "MockCall",
     "MockReply",
     "MockScript",
+    "Recording",
     "Struck",
     "UnknownFault",
     "mocking",
+    "read_recording",
     "read_script",
+    "recording",
     "written",
 ]

@@ -13,6 +13,7 @@ from antiphon.mock.fault import Fault, Place
 from antiphon.mock.faults import FaultKind, UnknownFault, by_place
 from antiphon.mock.hub import struck_at_connect
 from antiphon.mock.kinds import Handler
+from antiphon.mock.replay import Replayer
 from antiphon.server.api_errors import ApiError
 from antiphon.server.app import PREFIXES
 
@@ -40,8 +41,11 @@ def entrance_of(request: web.Request) -> Entrance | None:
     return ENTRANCES.get((request.method, request.path))
 
 
-def at_the_entrance(desk: FaultDesk) -> Callable[..., Any]:
-    """A middleware: whoever comes in is counted, and struck by what is due."""
+def at_the_entrance(desk: FaultDesk, replayer: Replayer | None = None) -> Callable[..., Any]:
+    """A middleware: whoever comes in is counted, and struck by what is due.
+
+    ``replayer``: who answers WebSockets, in the server's place.
+    """
 
     @web.middleware
     async def struck(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -51,6 +55,8 @@ def at_the_entrance(desk: FaultDesk) -> Callable[..., Any]:
         place: Place = "secret" if entrance == "secret" else "connection"
         via: Via = "call" if entrance == "call" else "websocket"
         due = desk.due(place, desk.count(place), via)
+        if replayer is not None and entrance == "websocket":
+            handler = replayer.handle
         struck_at_connect.set([(kind, ms) for kind, ms in due if kind.refusal is None])
         return await _refused(request, handler, due)
 

@@ -2,36 +2,34 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from aiohttp import BaseConnector, ClientSession, TCPConnector, web
+from aiohttp import BaseConnector, ClientSession
 
 from antiphon.core.causes import Ms
 from antiphon.engines.engine import VoiceDetector
 from antiphon.engines.vad.energy import EnergyDetector
+from antiphon.mock.answering import answering, time_is_virtual
 from antiphon.mock.app import FaultRoutes, at_the_entrance
 from antiphon.mock.desk import FaultDesk
 from antiphon.mock.engine import MockEngine
 from antiphon.mock.fault import Fault
 from antiphon.mock.hub import MockHub
+from antiphon.mock.recording import Recording, read_recording
+from antiphon.mock.replay import Replayer
 from antiphon.mock.script import MockScript, check_script, read_script
 from antiphon.runtime.hub import SessionRules
 from antiphon.server.admission import LoadLimits
 from antiphon.server.app import Api, Model
 from antiphon.server.auth import Gate
 from antiphon.server.grant import DEFAULT_MODEL
-from antiphon.server.serve import listening, running
 from antiphon.server.settings import Secret
-from antiphon.testing.memory_network import MemoryConnector
-from antiphon.testing.virtual_loop import VirtualTimeLoop
 
 MAX_SESSIONS = 1_000
-SHUTDOWN_TIMEOUT_S = 0.1
 FIXED_UNIX_S = 4_000_000_000.0
 """The time in a mock's events where the loop's time is virtual: the same for every run, and far
 from any session's end."""
@@ -46,6 +44,8 @@ class Mock(NamedTuple):
     """Arm more at any time."""
     hub: MockHub
     make_connector: Callable[[], BaseConnector]
+    replayer: Replayer | None = None
+    """Of a recording; it knows where clients went another way."""
 
     def client(self, **options: Any) -> ClientSession:
         """An HTTP and WebSocket client of this mock, whose paths may begin with "/".
@@ -60,6 +60,8 @@ async def mocking(
     script: MockScript | Path | None = None,
     *,
     faults: Iterable[Fault | str] = (),
+    recording: Recording | Path | None = None,
+    pace: float = 1.0,
     keys: Iterable[str] = (),
     strict: bool = True,
     session_max_ms: Ms = 60 * 60 * 1000,
@@ -80,6 +82,9 @@ async def mocking(
     Args:
         script: What it says, or the file that tells (`read_script`).
         faults: Armed before anybody comes, beside those of the script.
+        recording: What WebSockets are answered with, in the script's place (`antiphon record`).
+            Of the faults, those at connect strike.
+        pace: Of the recording; 2 is twice as fast, 0 at once.
         keys: The only ones that it accepts.  Without any, it accepts all.
         strict: Refuse unknown session fields, as OpenAI does.
         session_max_ms: How long a session may last.
@@ -97,30 +102,28 @@ async def mocking(
     script = script or MockScript()
     check_script(script, "the script")
     desk = FaultDesk((*script.faults, *faults))
-    is_virtual = isinstance(asyncio.get_running_loop(), VirtualTimeLoop)
     hub = MockHub(
         script,
         desk,
         detector=detector or EnergyDetector(),
         rules=SessionRules(session_max_ms=session_max_ms, strict=strict),
-        unix_s=(lambda: FIXED_UNIX_S) if is_virtual else time.time,
+        unix_s=(lambda: FIXED_UNIX_S) if time_is_virtual() else time.time,
     )
-    app = _app(hub, desk, keys, strict=strict)
-    if is_virtual if in_memory is None else in_memory:
-        async with running(app, shutdown_timeout_s=SHUTDOWN_TIMEOUT_S) as runner:
-            server = runner.server
-            assert server is not None, "it has been set up"
-            yield Mock("http://localhost", desk, hub, lambda: MemoryConnector(server))
-    else:
-        async with listening(
-            app, host=host, port=port, shutdown_timeout_s=SHUTDOWN_TIMEOUT_S
-        ) as url:
-            yield Mock(url, desk, hub, TCPConnector)
+    replayer = None
+    if recording is not None:
+        if isinstance(recording, Path):
+            recording = read_recording(recording)
+        replayer = Replayer(recording, pace=pace)
+    app = _api(hub, keys, strict=strict).app()
+    app.middlewares.append(at_the_entrance(desk, replayer))
+    app.add_routes(FaultRoutes(desk).routes())
+    async with answering(app, host=host, port=port, in_memory=in_memory) as address:
+        yield Mock(address.url, desk, hub, address.make_connector, replayer)
 
 
-def _app(hub: MockHub, desk: FaultDesk, keys: Iterable[str], *, strict: bool) -> web.Application:
+def _api(hub: MockHub, keys: Iterable[str], *, strict: bool) -> Api:
     model = Model(id=DEFAULT_MODEL, description=MockEngine.description)
-    api = Api(
+    return Api(
         hub,
         gate=Gate([Secret(key) for key in keys]),
         models=lambda: [model],
@@ -128,7 +131,3 @@ def _app(hub: MockHub, desk: FaultDesk, keys: Iterable[str], *, strict: bool) ->
         strict=strict,
         load_webrtc_when_asked=True,
     )
-    app = api.app()
-    app.middlewares.append(at_the_entrance(desk))
-    app.add_routes(FaultRoutes(desk).routes())
-    return app
