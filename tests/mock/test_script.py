@@ -19,6 +19,7 @@ from antiphon.mock import (
     written,
 )
 from antiphon.mock.script import check_script
+from antiphon.runtime.hub import SessionRules
 from antiphon.testing import run_in_virtual_time
 from tests.mock.visitor import Visitor, visiting
 
@@ -202,7 +203,10 @@ def test_any_key_and_any_model_will_do_unless_it_is_told_otherwise() -> None:
 
 def test_a_session_ends_when_it_is_told() -> None:
     async def main() -> None:
-        async with mocking(session_max_ms=2_000) as mock, visiting(mock) as visitor:
+        async with (
+            mocking(rules=SessionRules(session_max_ms=2_000)) as mock,
+            visiting(mock) as visitor,
+        ):
             await asyncio.sleep(3)
             assert visitor.of_type("error")[0]["error"]["code"] == "session_expired"
             assert visitor.close_code == 1001

@@ -75,6 +75,7 @@ async def _serve(args: argparse.Namespace) -> None:
     from msgspec.structs import replace
 
     from antiphon.mock import MockScript, mocking, read_script
+    from antiphon.runtime.hub import SessionRules
     from antiphon.server.serve import StopSignals
 
     script = read_script(args.script) if args.script else MockScript()
@@ -90,7 +91,7 @@ async def _serve(args: argparse.Namespace) -> None:
             recording=args.recording,
             keys=args.key,
             strict=not args.lenient,
-            session_max_ms=round(args.session_max_seconds * 1000),
+            rules=SessionRules(session_max_ms=round(args.session_max_seconds * 1000)),
             host=args.host,
             port=args.port,
         ) as mock:
@@ -100,10 +101,9 @@ async def _serve(args: argparse.Namespace) -> None:
 
 def _welcome(mock: Mock, args: argparse.Namespace) -> None:
     keys = f"{len(args.key)}" if args.key else "any"
-    websocket = mock.url.replace("http", "ws", 1)
     lines = [
         f"A mock of the Realtime API listens on {mock.url}",
-        f"  clients  OPENAI_BASE_URL={mock.url}/v1, or {websocket}/v1/realtime",
+        f"  clients  OPENAI_BASE_URL={mock.url}/v1, or {mock.websocket_url}/v1/realtime",
         f"  keys     {keys}",
         f"  script   {args.recording or args.script or 'none: it says that it hears you'}",
         f"  faults   {len(mock.faults.armed)} armed; POST {mock.url}/mock/faults for more",

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from aiohttp import BaseConnector, ClientSession
+from msgspec.structs import replace
 
-from antiphon.core.causes import Ms
 from antiphon.engines.engine import VoiceDetector
 from antiphon.engines.vad.energy import EnergyDetector
 from antiphon.mock.answering import answering, time_is_virtual
@@ -47,6 +47,11 @@ class Mock(NamedTuple):
     replayer: Replayer | None = None
     """Of a recording; it knows where clients went another way."""
 
+    @property
+    def websocket_url(self) -> str:
+        """As "ws://127.0.0.1:41234"."""
+        return self.url.replace("http", "ws", 1)
+
     def client(self, **options: Any) -> ClientSession:
         """An HTTP and WebSocket client of this mock, whose paths may begin with "/".
 
@@ -64,7 +69,7 @@ async def mocking(
     pace: float = 1.0,
     keys: Iterable[str] = (),
     strict: bool = True,
-    session_max_ms: Ms = 60 * 60 * 1000,
+    rules: SessionRules | None = None,
     detector: VoiceDetector | None = None,
     host: str = "127.0.0.1",
     port: int = 0,
@@ -87,7 +92,7 @@ async def mocking(
         pace: Of the recording; 2 is twice as fast, 0 at once.
         keys: The only ones that it accepts.  Without any, it accepts all.
         strict: Refuse unknown session fields, as OpenAI does.
-        session_max_ms: How long a session may last.
+        rules: For all sessions: how long one may last, how much one may hold.
         detector: Who finds turns; None: whatever is loud is speech.
         host: Where it listens.
         port: Of it; 0 is a free one.
@@ -106,7 +111,7 @@ async def mocking(
         script,
         desk,
         detector=detector or EnergyDetector(),
-        rules=SessionRules(session_max_ms=session_max_ms, strict=strict),
+        rules=replace(rules or SessionRules(), strict=strict),
         unix_s=(lambda: FIXED_UNIX_S) if time_is_virtual() else time.time,
     )
     replayer = None
