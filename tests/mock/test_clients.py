@@ -70,7 +70,7 @@ async def test_secrets_and_sidebands() -> None:
         async with page, page.realtime.connect(model="any") as connection:
             created = await connection.recv()
             assert created.type == "session.created"
-            session_id = str(created.session.id)
+            session_id = str(created.to_dict()["session"]["id"])  # type: ignore[index]
             async with judged(mock, call_id=session_id) as sideband:
                 assert (await sideband.ask("Hello.")).transcript == "Good morning."
 
