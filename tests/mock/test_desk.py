@@ -43,6 +43,12 @@ def test_one_for_calls_waits_for_a_call() -> None:
     assert names(desk.due("connection", 2, "call")) == ["ice_fails"]
 
 
+def test_one_that_refuses_strikes_alone() -> None:
+    desk = FaultDesk(["key_refused", "model_refused", "slow_reader", "session_expires"])
+    struck = [names(desk.due("connection", n, "websocket")) for n in range(1, 4)]
+    assert struck == [["key_refused"], ["model_refused"], ["slow_reader", "session_expires"]]
+
+
 def test_an_unknown_one_is_refused_with_the_nearest() -> None:
     with pytest.raises(UnknownFault, match="Did you mean 'done_dropped'"):
         FaultDesk(["done_droped"])

@@ -347,6 +347,40 @@ def test_a_client_sees_another_text_than_its_deltas() -> None:
     assert visitor.of_type("response.output_text.done")[0]["text"] == "Another text."
 
 
+def test_a_caller_is_refused_as_others_are() -> None:
+    async def main() -> None:
+        faults = ["key_invalid", "model_refused", "rate_limited_at_connect"]
+        async with mocking(faults=faults) as mock, mock.client() as http:
+            statuses = []
+            for _ in faults:
+                async with http.post("/v1/realtime/calls", data=b"v=0") as refused:
+                    assert "error" in await refused.json()
+                    statuses.append(refused.status)
+            assert statuses == [401, 400, 429]
+
+    run_in_virtual_time(main())
+
+
+def test_a_beta_client_is_struck_in_its_own_words() -> None:
+    async def main() -> None:
+        async with (
+            mocking(SCRIPT, faults=["unknown_fields", "error_from_nowhere"]) as mock,
+            mock.client(headers={"OpenAI-Beta": "realtime=v1"}) as http,
+            http.ws_connect("/v1/realtime?model=any") as socket,
+        ):
+            visitor = Visitor(socket)
+            reading = asyncio.create_task(visitor.read())
+            await visitor.types_text("Hello.")
+            await asyncio.sleep(PATIENCE_S)
+            deltas = visitor.of_type("response.audio.delta")
+            assert deltas
+            assert all("obfuscation" in event for event in deltas)
+            assert visitor.of_type("error")
+            reading.cancel()
+
+    run_in_virtual_time(main())
+
+
 ON_CALLS = {"ice_fails", "media_lost", "call_lost"}
 """tests/mock/test_calls.py"""
 

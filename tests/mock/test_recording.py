@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,7 +25,10 @@ from antiphon.mock import (
 from antiphon.mock.recording import Entry, Head, Recording
 from antiphon.mock.redaction import JsonMask, Redaction, restored
 from antiphon.mock.replay import Diverged, Replay, meaning
+from antiphon.protocol.server import ServerEvent
 from antiphon.testing import run_in_virtual_time
+from antiphon.testing.conformance import VIRTUAL, read_script
+from tests.conformance.played import events_of
 from tests.mock.visitor import Visitor, visiting
 
 ARGUMENTS = {"city": "Paris", "nights": [1, 20, True, None], "note": 'a "quay"\né'}
@@ -246,6 +250,23 @@ def test_no_word_is_kept(word: str) -> None:
     assert kept["logprobs"] == []
     assert kept["authorization"] is None
     assert Redaction(keep_content=True).redacted(event) == event | {"authorization": None}
+
+
+SCRIPTS = sorted((Path(__file__).parents[1] / "conformance" / "scripts").glob("*.script"))
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
+def test_a_redacted_event_is_still_one(path: Path) -> None:
+    script = read_script(path)
+    if not script.runs_on(VIRTUAL):
+        pytest.skip("not for this line")
+    redaction = Redaction()
+    for event in events_of(path):
+        if event["type"] == "(closed)":
+            continue
+        played = restored(redaction.redacted(event))
+        msgspec.convert(played, ServerEvent)
+        assert played.keys() == event.keys()
 
 
 def test_sound_comes_back_as_silence_of_its_length() -> None:

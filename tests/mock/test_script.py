@@ -201,6 +201,16 @@ def test_any_key_and_any_model_will_do_unless_it_is_told_otherwise() -> None:
     run_in_virtual_time(main())
 
 
+def test_it_goes_by_any_name() -> None:
+    async def main() -> None:
+        async with mocking() as mock, mock.client() as http:
+            headers = {"Host": "mock.test:8090", "Origin": "https://app.example.com"}
+            async with http.ws_connect("/v1/realtime", headers=headers) as ws:
+                assert (await ws.receive_json())["type"] == "session.created"
+
+    run_in_virtual_time(main())
+
+
 def test_a_session_ends_when_it_is_told() -> None:
     async def main() -> None:
         async with (

@@ -308,7 +308,7 @@ def delta_of_another_response(_: int) -> Filter:
     return once(DELTA, strange)
 
 
-@fault("response")
+@fault("response", needs="websocket")
 def giant_event(_: int) -> Filter:
     """An unknown event of 3 MiB comes between the deltas."""
     message = {"type": "response.giant", "event_id": "event_mock_giant", "x": "x" * GIANT_BYTES}

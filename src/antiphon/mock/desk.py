@@ -78,12 +78,17 @@ class FaultDesk:
         return self._counts[place]
 
     def due(self, place: Place, number: int, via: Via) -> list[tuple[FaultKind, int]]:
-        """Those that strike now, each with its ``ms``; they are a little more spent."""
-        found = []
+        """Those that strike now, each with its ``ms``; they are a little more spent.
+
+        One that refuses strikes alone: the others wait for a client that comes in.
+        """
+        found: list[tuple[FaultKind, int]] = []
         for fault in list(self._armed):
             kind = kind_of(fault)
             is_here = kind.place == place and kind.needs in (None, via)
             if not is_here or fault.at not in (None, number):
+                continue
+            if found and (kind.refusal or found[0][0].refusal):
                 continue
             self._spend(fault)
             self.struck.append(Struck(name=fault.name, place=place, number=number))
