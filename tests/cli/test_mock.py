@@ -76,7 +76,7 @@ async def running(*flags: str) -> AsyncIterator[str]:
 
 async def turn(url: str) -> list[dict[str, Any]]:
     """The events of one response."""
-    events = []
+    events: list[dict[str, Any]] = []
     async with (
         aiohttp.ClientSession() as http,
         http.ws_connect(f"{url}/v1/realtime?model=any") as socket,
