@@ -201,6 +201,19 @@ def test_any_key_and_any_model_will_do_unless_it_is_told_otherwise() -> None:
     run_in_virtual_time(main())
 
 
+def test_operators_see_that_it_is_a_mock() -> None:
+    async def main() -> None:
+        async with mocking() as mock, visiting(mock), mock.client() as http:
+            async with http.get("/v1/antiphon/sessions") as listed:
+                sessions = (await listed.json())["data"]
+            assert [session["engine"] for session in sessions] == ["mock"]
+            async with http.get("/v1/models") as listed:
+                models = (await listed.json())["data"]
+            assert "mock" in models[0]["description"]
+
+    run_in_virtual_time(main())
+
+
 def test_it_goes_by_any_name() -> None:
     async def main() -> None:
         async with mocking() as mock, mock.client() as http:
