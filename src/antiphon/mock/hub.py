@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
 from random import Random
 from typing import Any, Literal, cast
@@ -95,13 +95,7 @@ class FaultyDoor:
 
     # --- For connections -----------------------------------------------------
 
-    def attach(
-        self,
-        connection: Connection,
-        *,
-        owns: bool = True,
-        may_send: Collection[str] | None = None,
-    ) -> None:
+    def attach(self, connection: Connection, *, owns: bool = True, **how: Any) -> None:
         if owns:
             line = self._lines[connection.id] = FaultyLine(
                 cast("Wire", connection),
@@ -113,13 +107,13 @@ class FaultyDoor:
                 jitter_ms=self._jitter_ms,
             )
             connection = line
-        self._session.attach(connection, owns=owns, may_send=may_send)
+        self._session.attach(connection, owns=owns, **how)
 
-    def detach(self, connection: Connection) -> None:
+    def detach(self, connection: Connection, **how: Any) -> None:
         line = self._lines.pop(connection.id, None)
         if line is not None:
             line.gone()
-        self._session.detach(connection)
+        self._session.detach(connection, **how)
 
     def receive(self, connection: Connection, event: ClientEvent) -> None:
         line = self._lines.get(connection.id)

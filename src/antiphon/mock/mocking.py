@@ -28,6 +28,7 @@ from antiphon.server.app import Api, Model
 from antiphon.server.auth import Gate
 from antiphon.server.grant import DEFAULT_MODEL
 from antiphon.server.settings import Secret
+from antiphon.transports.webrtc.settings import WebRtcSettings
 
 MAX_SESSIONS = 1_000
 FIXED_UNIX_S = 4_000_000_000.0
@@ -135,5 +136,5 @@ def _api(hub: MockHub, keys: Iterable[str], *, strict: bool) -> Api:
         models=lambda: [model],
         load=LoadLimits(max_sessions=MAX_SESSIONS),
         strict=strict,
-        load_webrtc_when_asked=True,
+        webrtc=WebRtcSettings(load_when_asked=True),
     )

@@ -66,7 +66,6 @@ class Api:
         directory: Directory | None = None,
         retention_days: float = 30,
         strict: bool = False,
-        load_webrtc_when_asked: bool = False,
     ) -> None:
         secret_store = MemorySecretStore() if secret_store is None else secret_store
         self.hub = hub
@@ -81,12 +80,7 @@ class Api:
         self._models = models
         self._max_sessions = load.max_sessions
         self._calls = CallRoutes(
-            hub,
-            gate=gate,
-            admission=self.admission,
-            settings=webrtc,
-            strict=strict,
-            load_when_asked=load_webrtc_when_asked,
+            hub, gate=gate, admission=self.admission, settings=webrtc, strict=strict
         )
         if directory is None:
             directory = LocalDirectory(hub, of_call=self._calls.session_of)

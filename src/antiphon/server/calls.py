@@ -60,11 +60,8 @@ class CallRoutes:
         admission: Admission,
         settings: WebRtcSettings | None = None,
         strict: bool = False,
-        load_when_asked: bool = False,
     ) -> None:
-        """``load_when_asked``: WebRTC's libraries with the first offer, and not at the start."""
         self._hub = hub
-        self._load_when_asked = load_when_asked
         self._gate = gate
         self._admission = admission
         self._settings = settings
@@ -85,11 +82,15 @@ class CallRoutes:
 
     async def running(self, _: web.Application) -> AsyncIterator[None]:
         """Calls live as long as the server does."""
-        if not self._load_when_asked:
+        if not self._loads_when_asked:
             self._load()
         yield
         if self._calls is not None:
             await self._calls.aclose()
+
+    @property
+    def _loads_when_asked(self) -> bool:
+        return self._settings is not None and self._settings.load_when_asked
 
     def _load(self) -> None:
         try:
@@ -186,7 +187,7 @@ class CallRoutes:
         return call
 
     def _served(self) -> Calls:
-        if self._calls is None and self._load_when_asked:
+        if self._calls is None and self._loads_when_asked:
             self._load()
         if self._calls is None:
             raise ApiError(

@@ -39,13 +39,12 @@ log = logging.getLogger(__name__)
 MIB: Final = 1 << 20
 MAX_EVENT_BYTES: Final = MIB
 """Pipecat closes on a larger message (docs/reference/protocol.md, "Message sizes")."""
+TEAR_S: Final = 0.02
 WRITE_CHUNK_BYTES: Final = 64 * 1024
 MAX_UNFLUSHED_BYTES: Final = 256 * 1024
 """More than this is written at once, not at the end of the loop's turn."""
 MAX_REASON_BYTES: Final = 123
 """RFC 6455, 5.5: control frames carry at most 125 bytes, two of which are the code."""
-
-TEAR_S: Final = 0.02
 
 SLOW_READER: Final = "The connection reads too slowly: its queue of events is full."
 
