@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from random import Random
-from typing import Any, Literal, cast
+from typing import Any, cast
 
-from antiphon.core.terms import Activity
 from antiphon.engines.engine import VoiceDetector
 from antiphon.errors import ProtocolError
 from antiphon.mock.desk import FaultDesk
@@ -18,9 +17,8 @@ from antiphon.mock.kinds import FaultKind
 from antiphon.mock.line import CANCEL_ID, FaultyLine, Wire
 from antiphon.mock.script import MockScript
 from antiphon.protocol.client import ClientEvent, ResponseCancel
-from antiphon.protocol.session import AnySession
 from antiphon.runtime.connection import Connection
-from antiphon.runtime.door import About, SessionDoor
+from antiphon.runtime.door import SessionDoor
 from antiphon.runtime.hub import Hub, SessionRules
 from antiphon.runtime.media import Playback
 
@@ -61,7 +59,7 @@ class MockHub(Hub):
         mute = None if playback is None else MutablePlayback(playback)
         session = super().open(playback=mute, **options)
         random = Random(f"{self._script.seed}:line:{next(self._opened)}")
-        return FaultyDoor(
+        door = FaultyDoor(
             session,
             self._desk,
             struck=struck_at_connect.get(),
@@ -69,6 +67,7 @@ class MockHub(Hub):
             jitter_ms=self._script.speed.jitter_ms,
             mute=mute,
         )
+        return cast("SessionDoor", door)
 
 
 class FaultyDoor:
@@ -120,10 +119,14 @@ class FaultyDoor:
         if line is None or not line.intercepts(event):
             self._session.receive(connection, event)
 
-    def refuse(self, connection: Connection, error: ProtocolError) -> None:
-        self._session.refuse(connection, error)
+    def __getattr__(self, name: str) -> Any:
+        """All else is the session's."""
+        return getattr(self._session, name)
 
     # --- For lines -----------------------------------------------------------
+
+    def refuse(self, connection: Connection, error: ProtocolError) -> None:
+        self._session.refuse(connection, error)
 
     def stop_response(self, response_id: str) -> None:
         for line in self._lines.values():
@@ -140,41 +143,6 @@ class FaultyDoor:
     def hear(self, pcm: bytes) -> None:
         lost = asyncio.get_running_loop().time() < self._deaf_until_s
         self._session.hear(SILENCE * len(pcm) if lost else pcm)
-
-    def drained(self) -> None:
-        self._session.drained()
-
-    # --- For those who look on -----------------------------------------------
-
-    @property
-    def id(self) -> str:
-        return self._session.id
-
-    @property
-    def about(self) -> About:
-        return self._session.about
-
-    @property
-    def conversation_id(self) -> str:
-        return self._session.conversation_id
-
-    @property
-    def settings(self) -> AnySession:
-        return self._session.settings
-
-    @property
-    def state(self) -> Activity | Literal["ended"]:
-        return self._session.state
-
-    @property
-    def connection_roles(self) -> Mapping[str, Literal["owner", "sideband"]]:
-        return self._session.connection_roles
-
-    def close(self, code: int, reason: str) -> None:
-        self._session.close(code, reason)
-
-    async def ended(self) -> None:
-        await self._session.ended()
 
 
 class MutablePlayback:

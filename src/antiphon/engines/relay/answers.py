@@ -307,9 +307,10 @@ class Answers:
     # --- Small ---------------------------------------------------------------
 
     def _ask(self, answer: Answer) -> None:
+        answer.heard_s = self._now_s()
         command = answer.generate
         assert command is not None, "somebody asked for it"
-        answer.waits_for, answer.heard_s = None, self._now_s()
+        answer.waits_for = None
         if command.out_of_band and not self.mirror.are_there(command.items):
             answer.waits_for = "turns"
             return

@@ -45,13 +45,13 @@ class RelayRules(Struct, frozen=True, kw_only=True):
     """How a relay deals with its upstream."""
 
     turn_detection: TurnFinding = "ours"
+    silence_s: float = 30.0
+    """An upstream of whose answer nothing comes for so long is lost."""
     session_max_s: float | None = None
     """How long an upstream's session may last, where that is less than it says itself."""
     redial_attempts: int = 6
     patience_s: float = 8.0
     """Whoever asks for an answer waits so long for an upstream that is not there."""
-    silence_s: float = 30.0
-    """An upstream of whose answer nothing comes for so long is lost."""
 
 
 class World(Struct, frozen=True):
