@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from typing import cast
 
 import pytest
 
@@ -12,8 +13,9 @@ from antiphon.engines.relay.session import RelayRules
 from antiphon.engines.relay.wishes import TurnFinding
 from antiphon.mock import FAULTS, Fault, Mock, MockCall, MockReply, MockScript, mocking
 from antiphon.testing import run_in_virtual_time
+from antiphon.testing.served import Served
 from tests.engines.relay.caller import Caller, Event, calling
-from tests.engines.relay.upstream import STEADY
+from tests.engines.relay.upstream import relay_to
 
 SCRIPT = MockScript(
     replies=(
@@ -131,12 +133,9 @@ async def settle(call: Call, caller: Caller, responses: int) -> None:
 
 
 def relay_to_mock(mock: Mock, finding: TurnFinding, *, silence_s: float = SILENCE_S) -> RelayEngine:
-    return RelayEngine(
-        "ws://localhost/v1/realtime",
-        rules=RelayRules(turn_detection=finding, silence_s=silence_s),
-        world=STEADY,
-        make_connector=mock.make_connector,
-    )
+    # All that it asks of a server is a way there.
+    served = cast("Served", mock)
+    return relay_to(served, RelayRules(turn_detection=finding, silence_s=silence_s))
 
 
 async def called(mock: Mock, finding: TurnFinding) -> Call:
