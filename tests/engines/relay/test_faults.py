@@ -73,6 +73,9 @@ UNTRANSCRIBED: dict[str, str] = {
 }
 """Why the words of the spoken turn are not known; those of other faults are."""
 
+PASSED_ON = {"error_from_nowhere", "server_fails", "settings_refused", "voice_refused"}
+"""The upstream says itself that something is wrong, and the client may be told so."""
+
 UNANSWERED = {"key_refused", "key_invalid", "secret_expired", "model_refused"}
 """Where the upstream finds the turns, whoever speaks to one that refuses us for good is not told
 so, until an answer is asked for."""
@@ -187,7 +190,8 @@ def test_a_client_is_told_or_never_notices(name: str) -> None:
     assert first == TOLD.get(name, "completed")
     assert last == "completed"
     assert call.untranscribed() == ([UNTRANSCRIBED[name]] if name in UNTRANSCRIBED else [])
-    assert not [e for e in call.events if e["type"] == "error"]
+    errors = [e["error"]["message"] for e in call.events if e["type"] == "error"]
+    assert not errors or name in PASSED_ON
 
 
 @pytest.mark.parametrize(("name", "finding"), WHERE_THE_UPSTREAM_FINDS_TURNS)
