@@ -22,7 +22,7 @@ from antiphon.mock import (
     read_recording,
     recording,
 )
-from antiphon.mock.recording import Entry, Head, Recording
+from antiphon.mock.recordings import Entry, Head, Recording
 from antiphon.mock.redaction import JsonMask, Redaction, restored
 from antiphon.mock.replay import Diverged, Replay, meaning
 from antiphon.protocol.server import ServerEvent
@@ -155,10 +155,13 @@ def test_whoever_goes_another_way_is_told_so(tmp_path: Path) -> None:
     run_in_virtual_time(main())
 
 
-def test_an_upstream_that_is_not_there_is_told(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("fault", "status"), [("server_error_at_connect", 502), ("key_refused", 401)]
+)
+def test_an_upstream_that_does_not_want_us_is_told(tmp_path: Path, fault: str, status: int) -> None:
     async def main() -> None:
         async with (
-            mocking(faults=["server_error_at_connect"]) as mock,
+            mocking(faults=[fault]) as mock,
             recording(
                 "ws://localhost/v1/realtime", tmp_path, make_connector=mock.make_connector
             ) as address,
@@ -167,7 +170,7 @@ def test_an_upstream_that_is_not_there_is_told(tmp_path: Path) -> None:
             async with aiohttp.ClientSession(address.url, connector=connector) as http:
                 with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
                     await http.ws_connect("/v1/realtime")
-                assert refused.value.status == 502
+                assert refused.value.status == status
 
     run_in_virtual_time(main())
     assert not list(tmp_path.iterdir())

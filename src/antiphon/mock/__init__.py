@@ -5,7 +5,7 @@ from antiphon.mock.fault import Fault
 from antiphon.mock.faults import FAULTS, FaultKind, UnknownFault
 from antiphon.mock.mocking import Mock, mocking
 from antiphon.mock.recorder import recording
-from antiphon.mock.recording import Recording, read_recording
+from antiphon.mock.recordings import Recording, read_recording
 from antiphon.mock.script import (
     PROFILES,
     Latency,

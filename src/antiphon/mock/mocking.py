@@ -19,7 +19,7 @@ from antiphon.mock.desk import FaultDesk
 from antiphon.mock.engine import MockEngine
 from antiphon.mock.fault import Fault
 from antiphon.mock.hub import MockHub
-from antiphon.mock.recording import Recording, read_recording
+from antiphon.mock.recordings import Recording, read_recording
 from antiphon.mock.replay import Replayer
 from antiphon.mock.script import MockScript, check_script, read_script
 from antiphon.runtime.hub import SessionRules

@@ -16,7 +16,7 @@ from multidict import CIMultiDictProxy
 
 from antiphon.errors import ConfigurationError
 from antiphon.mock.answering import Address, answering
-from antiphon.mock.recording import FORMAT, Ending, Entry, Head, RecordingWriter, Side
+from antiphon.mock.recordings import FORMAT, Ending, Entry, Head, RecordingWriter, Side
 from antiphon.mock.redaction import Redaction
 from antiphon.server.api_errors import ApiError, errors_as_json
 from antiphon.server.app import PREFIXES
@@ -100,7 +100,7 @@ class _Recorder:
         try:
             upstream = await self._connector(request)()
         except CannotConnect as error:
-            raise ApiError(502, "upstream_unavailable", f"{error}.", type="server_error") from None
+            raise _refusal(error) from None
         client = web.WebSocketResponse(
             protocols=(SUBPROTOCOL,), max_msg_size=MESSAGE_LIMIT_BYTES, compress=False
         )
@@ -136,6 +136,13 @@ class _Recorder:
             except FileExistsError:
                 continue
         raise ApiError(507, "folder_full", f"{self._folder} holds too many recordings.")
+
+
+def _refusal(error: CannotConnect) -> ApiError:
+    """As it is told to the client: its own key, or a server that it does not know of."""
+    if error.trouble == "key":
+        return ApiError(401, "invalid_api_key", f"{error}.")
+    return ApiError(502, "upstream_unavailable", f"{error}.", type="server_error")
 
 
 def _passed_on(headers: CIMultiDictProxy[str]) -> dict[str, str]:

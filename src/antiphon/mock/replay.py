@@ -11,7 +11,7 @@ import msgspec
 from aiohttp import WSMsgType, web
 
 from antiphon.errors import AntiphonError
-from antiphon.mock.recording import Entry, Recording
+from antiphon.mock.recordings import Entry, Recording
 from antiphon.mock.redaction import audio_bytes, restored
 from antiphon.server.auth import SUBPROTOCOL
 
