@@ -36,6 +36,17 @@ MAY_IMPORT: dict[str, set[str]] = {
         "server",
     },
     "server": {"core", "protocol", "audio", "engines", "journal", "runtime", "transports"},
+    "mock": {
+        "core",
+        "protocol",
+        "audio",
+        "engines",
+        "runtime",
+        "transports",
+        "server",
+        "testing",
+        "upstream",
+    },
     "cli": ANY,
 }
 

@@ -7,7 +7,7 @@ import base64
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Protocol
 
 from msgspec import Struct
 from openai import AsyncOpenAI
@@ -16,13 +16,22 @@ from openai.types.realtime import RealtimeServerEvent
 from pydantic import TypeAdapter
 
 from tests.recordings import at_24khz
-from tests.server_process import ServerProcess
 
 TIMEOUT_S = 60
 """For one event: a busy machine is no failure."""
 BYTES_PER_MS = 48
 APPEND_BYTES = 100 * BYTES_PER_MS
 STRICT: TypeAdapter[Any] = TypeAdapter(RealtimeServerEvent)
+
+
+class Serves(Protocol):
+    """A server, or a mock."""
+
+    @property
+    def url(self) -> str: ...
+
+    @property
+    def websocket_url(self) -> str: ...
 
 
 class Reply(Struct):
@@ -105,7 +114,7 @@ class JudgedSession:
         return await self.reply()
 
 
-def sdk(server: ServerProcess) -> AsyncOpenAI:
+def sdk(server: Serves) -> AsyncOpenAI:
     return AsyncOpenAI(
         base_url=f"{server.url}/v1", websocket_base_url=f"{server.websocket_url}/v1", api_key="any"
     )
@@ -113,7 +122,7 @@ def sdk(server: ServerProcess) -> AsyncOpenAI:
 
 @asynccontextmanager
 async def judged(
-    server: ServerProcess, *, call_id: str | None = None, **query: Any
+    server: Serves, *, call_id: str | None = None, **query: Any
 ) -> AsyncIterator[JudgedSession]:
     """A session with the server, or one that is live joined by its id; ``session.created``
     has come.

@@ -17,7 +17,7 @@ from agents.realtime import (
     realtime_handoff,
 )
 
-from tests.clients.judged import BYTES_PER_MS, STRICT, TIMEOUT_S
+from tests.clients.judged import BYTES_PER_MS, STRICT, TIMEOUT_S, Serves
 from tests.recordings import at_24khz
 from tests.server_process import ServerProcess
 
@@ -69,7 +69,7 @@ def said_by(role: str, history: list[Any]) -> list[str | None]:
 
 @asynccontextmanager
 async def running(
-    server: ServerProcess,
+    server: Serves,
     agent: RealtimeAgent[Any],
     *,
     config: RealtimeRunConfig | None = None,

@@ -17,7 +17,16 @@ from importlib.metadata import version
 
 from antiphon.errors import AntiphonError
 
-COMMANDS = ("serve", "check", "talk", "replay", "conversations", "certificate")
+COMMANDS = (
+    "serve",
+    "check",
+    "talk",
+    "mock",
+    "record",
+    "replay",
+    "conversations",
+    "certificate",
+)
 
 EPILOG = """\
 examples:

@@ -6,14 +6,16 @@ import argparse
 import base64
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import UNSET, Struct
 
 from antiphon.cli.turn_log import TurnLog, clock
 from antiphon.journal.tape import Tape, TapeError
-from antiphon.testing.replay import ReplayedStep, replay
+
+if TYPE_CHECKING:
+    from antiphon.testing.replay import ReplayedStep
 
 SAME, DIFFERENT, NO_TAPE = 0, 1, 2
 
@@ -34,6 +36,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def run(args: argparse.Namespace) -> int:
+    from antiphon.testing.replay import replay
+
     first = None
     steps = 0
     log = TurnLog()

@@ -13,7 +13,7 @@ import itertools
 import math
 from array import array
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import Literal, Protocol, TypeVar, assert_never
 
@@ -153,11 +153,19 @@ class _Performance:
         self.held: Hold | None = None
 
 
+Choose = Callable[[Generate, Mapping[str, str]], Reply | None]
+"""What answers: given what is asked, and what was understood of each turn, by its item.  None: the
+script's next reply.
+"""
+
+
 class Player:
     """Plays a script to one session."""
 
-    def __init__(self, script: Script) -> None:
+    def __init__(self, script: Script, choose: Choose = lambda _, __: None) -> None:
         self._script = script
+        self._choose = choose
+        self._understood: dict[str, str] = {}
         self._replies = 0
         self._turns = 0
         self._grown = False
@@ -177,8 +185,10 @@ class Player:
             case InputDropped():
                 self._grown = False
             case Generate():
-                reply = self._next(self._script.replies, self._replies, DEFAULT_REPLY)
-                self._replies += 1
+                reply = self._choose(command, self._understood)
+                if reply is None:
+                    reply = self._next(self._script.replies, self._replies, DEFAULT_REPLY)
+                    self._replies += 1
                 news = _perform(_fit(reply, command), command, self._new_call_id)
                 self._performances[command.response_id] = _Performance(news)
             case StopGenerating():
@@ -236,6 +246,7 @@ class Player:
         self._grown = False
         self._turns += 1
         if hearing.failure is None:
+            self._understood[item_id] = hearing.text
             self._heard.append(TranscriptEnded(item_id, hearing.text))
         else:
             failure = hearing.failure

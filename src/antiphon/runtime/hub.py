@@ -53,8 +53,8 @@ LAST_SOUND_S = 5.0
 _ALPHABET = string.ascii_letters + string.digits
 
 
-def new_session_id() -> str:
-    return "sess_" + "".join(secrets.choice(_ALPHABET) for _ in range(21))
+def new_session_id(choice: Callable[[str], str] = secrets.choice) -> str:
+    return "sess_" + "".join(choice(_ALPHABET) for _ in range(21))
 
 
 class SessionRules(Struct, frozen=True, kw_only=True):
@@ -125,6 +125,8 @@ class Hub:
         detector: lent to engines that do not find turns themselves.
         observers: each is asked, when a session opens, for one that looks on.
         keeping: None: conversations end with their sessions.
+        choice: draws a letter of the ids; ``unix_s`` tells the time.  A test that wants the same
+            bytes each time brings its own.
     """
 
     def __init__(
@@ -135,7 +137,11 @@ class Hub:
         rules: SessionRules | None = None,
         observers: Sequence[Callable[[Terms], Observer]] = (),
         keeping: Keeping | None = None,
+        choice: Callable[[str], str] = secrets.choice,
+        unix_s: Callable[[], float] = time.time,
     ) -> None:
+        self._choice = choice
+        self._unix_s = unix_s
         self._engine_for = engine_for
         self._detector = detector
         self.rules = rules or SessionRules()
@@ -315,12 +321,12 @@ class Hub:
         past: Past | None,
         keeping: Keeping | None,
     ) -> Terms:
-        seed = "".join(secrets.choice(_ALPHABET) for _ in range(Ids.SEED_LENGTH))
+        seed = "".join(self._choice(_ALPHABET) for _ in range(Ids.SEED_LENGTH))
         session = self.rules.first_settings(
             kind,
-            session_id=new_session_id(),
+            session_id=new_session_id(self._choice),
             model=model,
-            expires_at=int(time.time()) + self.rules.session_max_ms // 1000,
+            expires_at=int(self._unix_s()) + self.rules.session_max_ms // 1000,
             patch=patch,
         )
         if self.rules.strict and isinstance(session, Session):

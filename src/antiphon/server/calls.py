@@ -87,15 +87,23 @@ class CallRoutes:
 
     async def running(self, _: web.Application) -> AsyncIterator[None]:
         """Calls live as long as the server does."""
+        if not self._loads_when_asked:
+            self._load()
+        yield
+        if self._calls is not None:
+            await self._calls.aclose()
+
+    @property
+    def _loads_when_asked(self) -> bool:
+        return self._settings is not None and self._settings.load_when_asked
+
+    def _load(self) -> None:
         try:
             from antiphon.transports.webrtc.calls import Calls
         except ModuleNotFoundError as error:
             log.info("WebRTC is not served: %s is not installed (extra 'webrtc')", error.name)
-            yield
-            return
-        self._calls = Calls(self._hub, self._settings)
-        yield
-        await self._calls.aclose()
+        else:
+            self._calls = Calls(self._hub, self._settings)
 
     def session_of(self, call_id: str) -> SessionDoor | None:
         call = self._calls.get(call_id) if self._calls else None
@@ -204,6 +212,8 @@ class CallRoutes:
         return call
 
     def _served(self) -> Calls:
+        if self._calls is None and self._loads_when_asked:
+            self._load()
         if self._calls is None:
             raise ApiError(
                 501,

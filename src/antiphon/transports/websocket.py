@@ -39,6 +39,7 @@ log = logging.getLogger(__name__)
 MIB: Final = 1 << 20
 MAX_EVENT_BYTES: Final = MIB
 """Pipecat closes on a larger message (docs/reference/protocol.md, "Message sizes")."""
+TEAR_S: Final = 0.02
 WRITE_CHUNK_BYTES: Final = 64 * 1024
 MAX_UNFLUSHED_BYTES: Final = 256 * 1024
 """More than this is written at once, not at the end of the loop's turn."""
@@ -273,6 +274,10 @@ class WebSocketConnection:
         return self._writer.queued_bytes
 
     @property
+    def dialect(self) -> Dialect:
+        return self._dialect
+
+    @property
     def close_code(self) -> int | None:
         """Ours, if we closed: aiohttp then calls it 1000 whatever it was."""
         return self._close_code or self.response.close_code
@@ -321,6 +326,34 @@ class WebSocketConnection:
             "%s: a %s of %d bytes is told in short", self._id, type(event).__name__, len(payload)
         )
         return fitting(payload, MAX_EVENT_BYTES)
+
+    def write(self, message: bytes) -> None:
+        """One text message as it stands, whatever is in it: for a server that is to misbehave."""
+        if self._closing is None:
+            self.sent += 1
+            self._writer.write(message)
+
+    def tear(self, *, reset: bool) -> None:
+        """Be gone without a close frame; ``reset``: without the end of the stream either."""
+        connected = self._transport.get_extra_info("socket")
+        if reset and connected is not None:
+            connected.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self._writer.flush()
+        if reset:  # Once the network has had the time to take what was said before.
+            asyncio.get_running_loop().call_later(TEAR_S, self._transport.abort)
+        else:
+            self._transport.close()
+
+    def hold_reading(self, duration_s: float) -> None:
+        """Take nothing of what the client sends for a while."""
+        if self._transport.is_closing():
+            return
+        self._transport.pause_reading()
+        asyncio.get_running_loop().call_later(duration_s, self._read_on)
+
+    def _read_on(self) -> None:
+        if not self._transport.is_closing():
+            self._transport.resume_reading()
 
     def close(self, code: int, reason: str) -> None:
         if self._closing is None:

@@ -50,6 +50,8 @@ class Answer:
     """None: the upstream began it of itself."""
     upstream_id: str | None = None
     asked: int = 0
+    heard_s: float = 0.0
+    """When something came of it last, or it was asked for."""
     waits_for: Literal["turns", "end"] | None = None
     """It is not asked for yet: it is to see turns that the upstream has not named, or the one
     before it has not ended there."""
@@ -92,6 +94,7 @@ class Answers:
         self._write = write
         self._tell = tell
         self.mirror = mirror
+        self._now_s = mirror.pace.now_s
         self.settings: Session | None = None
         """As the upstream has them; None: it refused them, or knows none."""
         self._plugged = False
@@ -111,10 +114,17 @@ class Answers:
         """Somebody waits for an answer that has not begun."""
         return any(not answer.is_stopped for answer in self._asked.values())
 
+    def is_overdue(self, silence_s: float) -> bool:
+        """An answer is awaited of which nothing has come for so long."""
+        awaited = [*self._asked.values(), *self._running.values()]
+        heard_s = min((a.heard_s for a in awaited if not a.is_stopped), default=None)
+        return heard_s is not None and self._now_s() - heard_s > silence_s
+
     # --- Commands ------------------------------------------------------------
 
     def generate(self, command: Generate) -> None:
         answer = self._asked[command.response_id] = Answer(command.response_id, command)
+        answer.heard_s = self._now_s()
         if self._plugged:
             self._ask(answer)
 
@@ -137,6 +147,8 @@ class Answers:
 
     def on_created(self, event: server.ResponseCreated) -> None:
         response = event.response
+        if response.id in self._running:
+            return  # It was told twice.
         name = (response.metadata or {}).get(NAME, "")
         answer = self._asked.pop(name, None)
         if answer is None and response.conversation_id is not None:
@@ -144,7 +156,7 @@ class Answers:
         if answer is None:
             answer = Answer(response.id, None, asked=MAX_ASKED)
             self._tell(EngineBegan(answer.name))
-        answer.upstream_id = response.id
+        answer.upstream_id, answer.heard_s = response.id, self._now_s()
         self._running[response.id] = answer
         if answer.is_stopped:
             self._write(ResponseCancel(event_id=f"stop:{answer.name}", response_id=response.id))
@@ -295,6 +307,7 @@ class Answers:
     # --- Small ---------------------------------------------------------------
 
     def _ask(self, answer: Answer) -> None:
+        answer.heard_s = self._now_s()
         command = answer.generate
         assert command is not None, "somebody asked for it"
         answer.waits_for = None
@@ -324,6 +337,7 @@ class Answers:
         answer = self._running.get(response_id)
         if answer is None:
             return None
+        answer.heard_s = self._now_s()
         held = answer.held.get(item_id)
         if held is None:  # The upstream did not announce it.
             held = answer.held[item_id] = Held(kind, [item_id], told=False, settled=False)

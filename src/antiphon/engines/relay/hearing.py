@@ -357,6 +357,13 @@ class Hearing:
                 self._append(heard.pcm, heard.at_sample)
         self._trim(RECENT_BYTES)
 
+    def give_up_overdue(self) -> None:
+        """Words that have not come in `TRANSCRIPT_S` will not come."""
+        overdue_s = self._now_s() - TRANSCRIPT_S
+        for turn in [t for t in self._turns if t.is_committed and t.committed_s < overdue_s]:
+            message = "The upstream did not tell what was said."
+            self._know(turn, TranscriptFailed(turn.our_id or "", "not_transcribed", message))
+
     def fail_awaited(self, message: str, code: str) -> None:
         """Nobody is there who will tell the words of turns."""
         for turn in list(self._turns):

@@ -246,6 +246,15 @@ class Interpreter:
         self._answers.settings = self._session if isinstance(self._session, Session) else None
         self._hearing.catch_up()
 
+    def give_up_overdue(self, silence_s: float) -> bool:
+        """Whoever waits for words of a turn waits no longer than is worth it.
+
+        Returns whether the upstream has owed an answer in silence for so long that it is lost.
+        """
+        self._hearing.give_up_overdue()
+        # While there is news, it is the client who takes its time, and nothing is read.
+        return self._plugged and not self.news and self._answers.is_overdue(silence_s)
+
     def fail_awaited(self, message: str, code: str) -> None:
         """There is no upstream, and none will be there soon."""
         self._answers.fail_awaited(message, code)

@@ -35,6 +35,8 @@ MARGIN = 0.02
 """Of a session's time there, left to find a calm moment in: 72 s of an hour."""
 LOOK_AGAIN_S = 0.25
 """For one."""
+WATCH_S = 1.0
+"""How often it is looked whether something is overdue."""
 PREPARED_WITHIN_S = 10.0
 """Another session there is told the conversation; if it takes longer, it is tried anew."""
 
@@ -43,6 +45,8 @@ class RelayRules(Struct, frozen=True, kw_only=True):
     """How a relay deals with its upstream."""
 
     turn_detection: TurnFinding = "ours"
+    silence_s: float = 30.0
+    """An upstream of whose answer nothing comes for so long is lost."""
     session_max_s: float | None = None
     """How long an upstream's session may last, where that is less than it says itself."""
     redial_attempts: int = 6
@@ -210,6 +214,7 @@ class RelaySession:
             assert self._link is not None, "it is there"
             link = self._link
             reading = asyncio.get_running_loop().create_task(self._read(link))
+            watching = asyncio.get_running_loop().create_task(self._watch(link))
             try:
                 renewed = await self._renewed(link, reading)
                 if renewed is None:
@@ -218,7 +223,8 @@ class RelaySession:
                 self._flush()
             finally:
                 reading.cancel()
-                await asyncio.gather(reading, return_exceptions=True)
+                watching.cancel()
+                await asyncio.gather(reading, watching, return_exceptions=True)
             # Its good-bye takes its time; nobody waits for it.
             parting = asyncio.get_running_loop().create_task(link.close())
             self._partings.add(parting)
@@ -236,6 +242,18 @@ class RelaySession:
             self._flush()
             while len(self._interpreter.news) > MAX_NEWS:
                 await self._stirred_once()
+
+    async def _watch(self, link: Link) -> None:
+        """An upstream that is there, and says nothing, is as good as none."""
+        while not self._interpreter.give_up_overdue(self._rules.silence_s):
+            self._flush()
+            await asyncio.sleep(WATCH_S)
+        log.warning(
+            "session %s: nothing came of an answer for %g s: the upstream counts as lost",
+            self._session_id,
+            self._rules.silence_s,
+        )
+        await link.close()
 
     async def _stirred_once(self) -> None:
         self._stirred.clear()

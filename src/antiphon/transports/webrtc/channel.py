@@ -23,6 +23,7 @@ MAX_QUEUED_BYTES: Final = 8 * 1024 * 1024
 MAX_KEPT_BYTES: Final = 1024 * 1024
 """Of events that wait for a channel."""
 TRY_AGAIN_LATER: Final = 1013
+TORN: Final = 1006
 
 
 class Wire(Protocol):
@@ -79,6 +80,10 @@ class EventsChannel:
         return self._open
 
     @property
+    def dialect(self) -> Dialect:
+        return self._dialect
+
+    @property
     def queued_bytes(self) -> int:
         return self._wire.queued_bytes if self._open else self._kept.size_bytes
 
@@ -87,6 +92,15 @@ class EventsChannel:
             for whole in self._dialect.encode(event):
                 for message in fitting(whole, self._max_message_bytes):
                     self._send_message(message)
+
+    def write(self, message: bytes) -> None:
+        """One text message as it stands, whatever is in it: for a server that is to misbehave."""
+        if self.is_expected:
+            self._send_message(message)
+
+    def tear(self, *, reset: bool) -> None:  # noqa: ARG002  A call has one way to be gone.
+        """End the call; nothing is said before."""
+        self.close(TORN, "torn")
 
     def _send_message(self, message: bytes) -> None:
         if self._closed:

@@ -31,3 +31,5 @@ class WebRtcSettings(Struct, frozen=True, kw_only=True):
     """How long the last events of a call that is closed may take to arrive."""
     max_calls: int = 1000
     """At once; more are refused."""
+    load_when_asked: bool = False
+    """Load the libraries, which takes a second, with the first offer and not at the start."""
