@@ -141,6 +141,20 @@ def test_no_takes_the_risky_answer_back_and_another_answer_replaces_it(booking: 
     assert talk.called[1]["people"] == 4
 
 
+def test_a_question_that_gets_neither_yes_nor_no_is_dropped(booking: Script) -> None:
+    talk = Talk(booking, tools=("book_room",))
+    talk.start()
+    talk.says(*ASKED, "three people")
+    assert talk.say("purple elephants").startswith("Please say yes or no.")
+    assert talk.say("") == (
+        "I heard neither yes nor no, so I leave that. How many people will come?"
+    )
+    assert talk.now.confirming is None
+    talk.say("yes")
+    assert talk.called is None
+    assert talk.say("three people").endswith("Shall I book it?")
+
+
 def test_guards_choose_between_intents(booking: Script) -> None:
     talk = Talk(booking)
     talk.start()

@@ -34,6 +34,8 @@ log = logging.getLogger(__name__)
 
 _MAX_UNDO = 20
 _MAX_OPTIONS = 6
+_MAX_ASKED = 2
+"""A question for yes or no is asked so often; then it is dropped."""
 _YES, _NO = plain_phrases(*YES), plain_phrases(*NO)
 
 # --- Where a conversation stands ---------------------------------------------
@@ -316,6 +318,9 @@ class Dialogue:
         if not now.greeted:
             return self.greet(now)
         misses = now.misses + 1
+        if now.confirming and misses >= _MAX_ASKED:
+            now = structs.replace(now, misses=0, confirming=None)
+            return Turn(now, f"I heard neither yes nor no, so I leave that. {self._prompt_of(now)}")
         now = structs.replace(now, misses=misses)
         options = self._options(now)
         extra = {"options": options, "heard": Filled(text, text)}
