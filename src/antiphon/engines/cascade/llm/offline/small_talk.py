@@ -10,7 +10,7 @@ from antiphon.engines.cascade.llm.offline.arithmetic import read_sum
 from antiphon.engines.cascade.llm.offline.calendar import spoken_date, spoken_time
 from antiphon.engines.cascade.llm.offline.global_intents import NO, YES, plain_phrases
 from antiphon.engines.cascade.llm.offline.matching import best_match
-from antiphon.engines.cascade.llm.offline.numbers import spoken_number
+from antiphon.engines.cascade.llm.offline.numbers import spoken_number, spoken_year
 from antiphon.engines.cascade.llm.offline.phrases import Phrase, parse_phrase
 from antiphon.engines.cascade.llm.offline.slots import Filled, NumberSlot, TextSlot
 
@@ -145,15 +145,6 @@ def _counted(slots: dict[str, Filled]) -> str:
     numbers = range(low, high + 1) if low <= high else range(low, high - 1, -1)
     text = ", ".join(spoken_number(number) for number in numbers)
     return f"{text.capitalize()}."
-
-
-def spoken_year(year: int) -> str:
-    """As "twenty twenty six", where years are said in pairs."""
-    high, low = divmod(year, 100)
-    if high % 10 == 0 and low < 10:
-        return spoken_number(year)
-    tail = "hundred" if low == 0 else f"oh {spoken_number(low)}" if low < 10 else spoken_number(low)
-    return f"{spoken_number(high)} {tail}"
 
 
 def small_talk_phrases() -> list[Phrase]:
