@@ -88,7 +88,7 @@ def test_strict_readings_win_over_tolerant_ones_and_earlier_phrases_over_later()
 
 def test_a_match_that_is_not_accepted_gives_way_to_the_next() -> None:
     phrases = [("first", phrase("{n:number}")), ("second", phrase("{n:number}"))]
-    found = best_match("three", phrases, today=TODAY, accepts=lambda key, _: key == "second")
+    found = best_match("three", phrases, today=TODAY, accepts=lambda key, _, exact: key == "second")
     assert found is not None
     assert found.key == "second"
 

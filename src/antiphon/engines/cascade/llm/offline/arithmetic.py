@@ -1,4 +1,4 @@
-"""Sums that people say: "what is six times ten", "12 + 30 divided by 5"."""
+"""Sums that people say: "six times ten", "12 + 30 divided by 5"."""
 
 from __future__ import annotations
 
@@ -7,19 +7,13 @@ from fractions import Fraction
 from msgspec import Struct
 
 from antiphon.engines.cascade.llm.offline.numbers import read_number, spoken_number
-from antiphon.engines.cascade.llm.offline.words import canon
 
-_LEADS = (
-    ("what", "is"), ("what's",), ("how", "much", "is"), ("how", "many", "is"), ("calculate",),
-    ("compute",), ("tell", "me"), ("and",), ("please",), ("so",),
-)  # fmt: skip
 _OPERATIONS = (
     (("plus",), "plus"), (("and",), "plus"), (("minus",), "minus"), (("less",), "minus"),
     (("times",), "times"), (("x",), "times"), (("multiplied", "by"), "times"),
     (("divided", "by"), "divided by"), (("divided",), "divided by"), (("over",), "divided by"),
     (("percent", "of"), "percent of"), (("to", "the", "power", "of"), "to the power of"),
 )  # fmt: skip
-_ENDS = ((), ("equals",), ("please",), ("is",), ("make",))
 _MAX_EXPONENT = 64
 
 
@@ -39,19 +33,16 @@ class Sum(Struct, frozen=True):
         return f"{self.spoken.capitalize()} {exactly} {spoken_number(rounded)}."
 
 
-def read_sum(text: str) -> Sum | None:
-    """The sum that ``text`` asks for, if it is one and nothing else."""
-    words = canon(text)
-    at = 0
-    while lead := next((lead for lead in _LEADS if words[at : at + len(lead)] == lead), None):
-        at += len(lead)
+def read_sum(words: tuple[str, ...], start: int) -> tuple[int, Sum] | None:
+    """The longest sum at ``start``, of two numbers or more, and where it ends."""
+    at, end = start, start
     numbers: list[Fraction] = []
     operations: list[str] = []
     while found := read_number(words, at):
-        at = found[0]
+        at = end = found[0]
         numbers.append(Fraction(str(found[1])))
         if words[at : at + 1] == ("squared",):
-            at += 1
+            at = end = at + 1
             operations.append("to the power of")
             numbers.append(Fraction(2))
         known = next((o for o in _OPERATIONS if words[at : at + len(o[0])] == o[0]), None)
@@ -59,17 +50,17 @@ def read_sum(text: str) -> Sum | None:
             break
         at += len(known[0])
         operations.append(known[1])
-    if not operations or len(numbers) != len(operations) + 1 or words[at:] not in _ENDS:
+    operations = operations[: len(numbers) - 1]
+    if not operations:
         return None
     spoken = spoken_number(_plain(numbers[0]))
     for operation, number in zip(operations, numbers[1:], strict=True):
         spoken += f" {operation} {spoken_number(_plain(number))}"
-    value: Fraction
     try:
-        value = _worked_out(numbers, operations)
+        value: Fraction | None = _worked_out(numbers, operations)
     except (ZeroDivisionError, OverflowError):
-        return Sum(spoken, None)
-    return Sum(spoken, value if abs(value) < Fraction(10**15) else None)
+        value = None
+    return end, Sum(spoken, value if value is not None and abs(value) < 10**15 else None)
 
 
 def _plain(number: Fraction) -> int | float:

@@ -54,6 +54,15 @@ class PhraseError(ValueError):
 class Phrase(Struct, frozen=True):
     source: str
     node: Node
+    vocabulary: frozenset[str]
+    """The canonical words of the phrase, its enumerations included."""
+    keys: frozenset[str] | None
+    """Of these words one at least is in whatever matches; None: that cannot be told."""
+
+    @classmethod
+    def of(cls, source: str, node: Node) -> Phrase:
+        vocabulary = frozenset(word for part in _walk(node) for word in _words(part))
+        return cls(source, node, vocabulary, _keys(node))
 
     def match(
         self, words: tuple[Word, ...], start: int, today: dt.date
@@ -65,20 +74,12 @@ class Phrase(Struct, frozen=True):
     def gaps(self) -> Iterator[Gap]:
         yield from _gaps(self.node)
 
-    def vocabulary(self) -> set[str]:
-        """The canonical words of the phrase, its enumerations included."""
-        return {word for node in _walk(self.node) for word in _words(node)}
-
-    def length(self) -> int:
-        """How many words it has at least: short phrases are matched with more care."""
-        return _shortest(self.node)
-
     def example(self) -> str:
         """The shortest plain way to say it."""
         return " ".join(_example(self.node))
 
     def with_slots(self, change: Callable[[Slot], Slot]) -> Phrase:
-        return Phrase(self.source, _with_slots(self.node, change))
+        return Phrase.of(self.source, _with_slots(self.node, change))
 
 
 # --- Reading a phrase --------------------------------------------------------
@@ -107,7 +108,7 @@ def parse_phrase(source: str, slot_named: SlotNamed) -> Phrase:
     doubled = next((n for n in names if names.count(n) > 1 and not _exclusive(node, n)), None)
     if doubled:
         _fail(f"slot '{doubled}' stands twice", source)
-    return Phrase(source, node)
+    return Phrase.of(source, node)
 
 
 def _fail(why: str, source: str) -> NoReturn:
@@ -197,6 +198,19 @@ def _words(node: Node) -> Iterator[str]:
         rules = node.slot.rules()
         for body in rules[1].values() if rules else ():
             yield from (word.canon for word in words_of(re.sub(r"<\w+>", " ", body)))
+
+
+def _keys(node: Node) -> frozenset[str] | None:
+    match node:
+        case Literal():
+            return frozenset(node.canons[:1]) or None
+        case Sequence():
+            found = [keys for part in node.parts if (keys := _keys(part))]
+            return min(found, key=len, default=None)
+        case Alternatives():
+            ways = [_keys(part) for part in node.parts]
+            return None if None in ways else frozenset().union(*(way or () for way in ways))
+    return None
 
 
 def _shortest(node: Node) -> int:

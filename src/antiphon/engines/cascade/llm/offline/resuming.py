@@ -8,8 +8,9 @@ from typing import Final
 from msgspec import UNSET, structs
 
 from antiphon.engines.cascade.llm.context import is_input, text_of
-from antiphon.engines.cascade.llm.offline.dialogue import Dialogue, Situation, Turn
+from antiphon.engines.cascade.llm.offline.dialogue import Dialogue
 from antiphon.engines.cascade.llm.offline.results import read_result
+from antiphon.engines.cascade.llm.offline.situation import Situation, Turn
 from antiphon.protocol.items import FunctionCall, FunctionCallOutput, Item, Message
 
 MAX_HEARD_AGAIN: Final = 50

@@ -22,6 +22,7 @@ from antiphon.engines.cascade.llm.offline.script import (
     GlobalIntent,
     GlobalName,
     Intent,
+    Language,
     RandomChoice,
     Script,
     State,
@@ -34,6 +35,7 @@ from antiphon.engines.cascade.llm.offline.script_tables import (
     CallTable,
     GlobalTable,
     IntentTable,
+    LanguageTable,
     Lines,
     OnEnterTable,
     RandomTable,
@@ -45,21 +47,28 @@ from antiphon.engines.cascade.llm.offline.script_tables import (
 )
 from antiphon.engines.cascade.llm.offline.slots import (
     Choice,
+    ConversionSlot,
+    CountSlot,
     DateSlot,
+    DaysSlot,
     DigitsSlot,
     DurationSlot,
     EnumSlot,
     Filled,
     NumberSlot,
     Slot,
+    SumSlot,
     TextSlot,
     TimeSlot,
 )
 from antiphon.engines.cascade.llm.offline.templates import Template, TemplateError
+from antiphon.engines.cascade.llm.offline.words import canon
 from antiphon.errors import ConfigurationError
 
 MAX_SCRIPT_CHARS = 200_000
-_ALWAYS = frozenset({"agent", "heard", "options", "result"})
+_ALWAYS = frozenset(
+    {"agent", "date", "functions", "heard", "now", "options", "result", "time", "year"}
+)
 """Names that templates may use without declaring them."""
 
 Path_ = tuple[str | int, ...]
@@ -154,6 +163,9 @@ class _Reader:
             variables={"agent": Filled(agent.name, agent.name), **variables},
             random=random,
             misunderstood=self.templates(agent.misunderstood, ("agent", "misunderstood")),
+            open=agent.open,
+            cannot_follow=self.templates(agent.cannot_follow, ("agent", "cannot_follow")),
+            languages=self.languages(top.languages),
             pronunciations=top.pronunciations,
             tool_enums=tuple(self._tool_enums),
         )
@@ -235,6 +247,17 @@ class _Reader:
         self.wrong(path, 'write { digits = 4 }, { choice = ["a", "b"] } or { from = 1, to = 6 }')
         return None
 
+    def languages(self, written: Mapping[str, Any]) -> tuple[Language, ...]:
+        tables = {
+            code: self.table(raw, LanguageTable, ("languages", code))
+            for code, raw in written.items()
+        }
+        return tuple(
+            Language(code, frozenset(canon(table.words)), table.reply)
+            for code, table in tables.items()
+            if table
+        )
+
     def globals(self, written: Mapping[str, Any]) -> tuple[GlobalIntent, ...]:
         known: tuple[GlobalName, ...] = get_args(GlobalName)
         for name in set(written) - set(known):
@@ -302,6 +325,8 @@ class _Reader:
             confirm=self.template(confirm, (*path, "confirm"))
             if isinstance(confirm, str)
             else confirm,
+            whole=table.whole,
+            yields=table.yields,
             action=Action(
                 sets=self.sets(table.set, (*path, "set")),
                 replies=self.templates(table.reply, (*path, "reply")),
@@ -414,6 +439,10 @@ _SIMPLE_SLOTS: dict[str, Callable[[], Slot]] = {
     "date": DateSlot,
     "duration": DurationSlot,
     "text": TextSlot,
+    "sum": SumSlot,
+    "conversion": ConversionSlot,
+    "count": CountSlot,
+    "days": DaysSlot,
 }
 
 

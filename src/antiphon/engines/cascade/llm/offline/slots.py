@@ -8,6 +8,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from antiphon.engines.cascade.llm.offline.arithmetic import read_sum
 from antiphon.engines.cascade.llm.offline.calendar import (
     MONTHS,
     WEEKDAYS,
@@ -26,6 +27,7 @@ from antiphon.engines.cascade.llm.offline.numbers import (
     spoken_digits,
     spoken_number,
 )
+from antiphon.engines.cascade.llm.offline.units import read_conversion
 from antiphon.engines.cascade.llm.offline.words import TENS, UNITS, Word, canon, said
 
 Rules = dict[str, str]
@@ -68,6 +70,9 @@ _NUMBER_RULES = {
     "below_hundred": " | ".join(name for name, n in UNITS.items() if n == 0 or n >= 10)
     + f" | <unit> | ({' | '.join(TENS)}) [<unit>]",
 }
+
+
+_MAX_COUNT = 200
 
 
 class NumberSlot(Struct, frozen=True):
@@ -206,6 +211,88 @@ class DurationSlot(Struct, frozen=True):
 
     def examples(self) -> tuple[str, ...]:
         return ("a length of time such as half an hour",)
+
+
+class DaysSlot(DateSlot, frozen=True):
+    """A day; its value is in how many days it is."""
+
+    def read(
+        self, words: tuple[Word, ...], start: int, today: dt.date
+    ) -> Iterator[tuple[int, Filled]]:
+        found = read_date(_canon(words), start, today)
+        if found:
+            days = (found[1] - today).days
+            yield found[0], Filled(days, "one day" if days == 1 else f"{spoken_number(days)} days")
+
+
+class SumSlot(Struct, frozen=True):
+    """A sum; its value is the result, spoken as a sentence."""
+
+    def read(
+        self, words: tuple[Word, ...], start: int, today: dt.date
+    ) -> Iterator[tuple[int, Filled]]:
+        del today
+        found = read_sum(_canon(words), start)
+        if found:
+            value = "" if found[1].value is None else float(found[1].value)
+            yield found[0], Filled(value, found[1].answer())
+
+    def rules(self) -> tuple[str, Rules]:
+        number, rules = NumberSlot().rules()
+        operations = "(plus | minus | times | divided by)"
+        return "sum", {**rules, "sum": f"<{number}> {operations} <{number}>"}
+
+    def examples(self) -> tuple[str, ...]:
+        return ("six times ten",)
+
+
+class ConversionSlot(Struct, frozen=True):
+    """An amount in another unit; its value is the result, spoken as a sentence."""
+
+    def read(
+        self, words: tuple[Word, ...], start: int, today: dt.date
+    ) -> Iterator[tuple[int, Filled]]:
+        del today
+        found = read_conversion(_canon(words), start)
+        if found:
+            yield found[0], Filled(found[1].value, found[1].spoken)
+
+    def rules(self) -> tuple[str, Rules]:
+        unit = "(meters | kilometers | inches | feet | miles | kilos | pounds | celsius"
+        unit += " | fahrenheit | minutes | hours | days | liters | gallons)"
+        rule = f"<below_hundred> [degrees] {unit} (in | to) {unit}"
+        return "conversion", {**_NUMBER_RULES, "conversion": rule}
+
+    def examples(self) -> tuple[str, ...]:
+        return ("ten miles in kilometers",)
+
+
+class CountSlot(Struct, frozen=True):
+    """As "from three to ten": its value is the last number, spoken as a sentence of all."""
+
+    def read(
+        self, words: tuple[Word, ...], start: int, today: dt.date
+    ) -> Iterator[tuple[int, Filled]]:
+        del today
+        heard = _canon(words)
+        low = read_number(heard, start + 1) if heard[start : start + 1] == ("from",) else (start, 1)
+        if low is None:
+            return
+        at = low[0] + (heard[low[0] : low[0] + 1] in (("up",), ("down",)))
+        high = read_number(heard, at + 1) if heard[at : at + 1] == ("to",) else None
+        ends = (low[1], high[1]) if high else ()
+        if high and all(isinstance(end, int) and 0 <= end <= _MAX_COUNT for end in ends):
+            first, last = int(low[1]), int(high[1])
+            step = 1 if first <= last else -1
+            text = ", ".join(spoken_number(n) for n in range(first, last + step, step))
+            yield high[0], Filled(last, f"{text.capitalize()}.")
+
+    def rules(self) -> tuple[str, Rules]:
+        number, rules = NumberSlot(0, _MAX_COUNT).rules()
+        return "count", {**rules, "count": f"[from <{number}>] [up | down] to <{number}>"}
+
+    def examples(self) -> tuple[str, ...]:
+        return ("to ten",)
 
 
 class TextSlot(Struct, frozen=True):
