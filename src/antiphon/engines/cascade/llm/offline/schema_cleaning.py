@@ -6,8 +6,9 @@ type is dropped, so that the rest can be read without asking at each step.
 
 from __future__ import annotations
 
-import re
 from typing import Any
+
+from antiphon.engines.cascade.llm.offline.schema_check import searchable
 
 _NUMBERS = frozenset(["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"])
 _COUNTS = frozenset(
@@ -52,7 +53,7 @@ def _cleaned(key: str, value: Any, depth: int) -> Any:
         return {
             name: clean(inner, depth)
             for name, inner in value.items()
-            if not patterns or _is_pattern(name)
+            if not patterns or searchable(name)
         }
     if key == "type":
         named = [value] if isinstance(value, str) else value if _are_texts(value) else []
@@ -70,7 +71,7 @@ def _is_plain(key: str, value: Any) -> bool:
     if key in _COUNTS:
         return isinstance(value, int) and not isinstance(value, bool) and value >= 0
     if key == "pattern":
-        return isinstance(value, str) and _is_pattern(value)
+        return isinstance(value, str) and searchable(value)
     if key == "dependentRequired":
         return isinstance(value, dict) and all(_are_texts(names) for names in value.values())
     if key == "required":
@@ -84,11 +85,3 @@ def _are_texts(value: Any) -> bool:
     """Whether it is a list of different texts."""
     texts = isinstance(value, list) and all(isinstance(inner, str) for inner in value)
     return texts and len(set(value)) == len(value)
-
-
-def _is_pattern(text: str) -> bool:
-    try:
-        re.compile(text)
-    except (re.error, RecursionError, OverflowError):
-        return False
-    return True
