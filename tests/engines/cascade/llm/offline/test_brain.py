@@ -177,7 +177,7 @@ ALL = (WEATHER, TABLE, LIGHTS, SEARCH, MESSAGE, BILLING, SUPPORT, CLOCK)
 
 
 async def test_it_greets_and_says_at_once_what_it_is() -> None:
-    assert await Client().respond() == "Hello, this is Antiphon. Ask me for a joke, or say help."
+    assert await Client().respond() == "Hi, I am the Antiphon demo. Ask me for a joke."
 
 
 @pytest.mark.parametrize(
@@ -254,7 +254,7 @@ async def test_without_instructions_of_anyone_it_claims_none() -> None:
     [
         ("Say exactly: Hello there, John.", "Hello there, John."),
         ('Please say "Welcome to the shop."', "Welcome to the shop."),
-        ("Greet the user warmly.", "Hello, this is Antiphon."),
+        ("Greet the user warmly.", "Hi, I am the Antiphon demo."),
     ],
 )
 async def test_simple_instructions_for_one_response_are_obeyed(

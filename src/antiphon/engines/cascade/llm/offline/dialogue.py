@@ -205,7 +205,7 @@ class Dialogue:
         if isinstance(asking.intent.confirm, Template):
             return self._spoken((asking.intent.confirm,), now, asking.slots)
         if asking.guessed:
-            return f"Did you mean: {asking.intent.phrases[0].example()}?"
+            return f"Did you mean: {asking.guessed}?"
         heard = ", ".join(slot.spoken for slot in asking.slots.values())
         return f"I understood: {heard or asking.intent.phrases[0].example()}. Is that right?"
 

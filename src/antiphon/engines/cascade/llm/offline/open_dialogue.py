@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from typing import Any
 
 from msgspec import structs
@@ -26,13 +27,15 @@ from antiphon.engines.cascade.llm.offline.tool_choice import (
     tool_phrases,
     wanted_tool,
 )
-from antiphon.engines.cascade.llm.offline.words import canon
+from antiphon.engines.cascade.llm.offline.words import said, words_of
 from antiphon.protocol.session import FunctionTool
 
 _CANCEL = plain_phrases("cancel [that]", "never mind", "(stop | forget it)", "no thank you")
 _MAX_TRIES = 2
 _SURE, _PERHAPS = 0.62, 0.45
 """From this nearness on an intent is followed, or asked about."""
+_LETTERS = 0.86
+"""Share of the letters that two sentences have in common, where one may be the other misheard."""
 _AHEAD = 0.05
 """By so much it must be nearer than any other, to be followed unasked."""
 
@@ -79,21 +82,25 @@ class OpenDialogue(Dialogue):
     # --- Other words ---
 
     def _guessed(self, now: Situation, text: str) -> Turn | None:
-        """What is nearest in meaning, where that can be told."""
-        words = canon(text)
-        if self.around.similarity is None or len(words) < 2 or REFUSALS & set(words):
+        """What is nearest in letters, as where a word was misheard, or else in meaning."""
+        words = words_of(text)
+        offered = [(phrase.example(), intent) for intent, phrase in self.offered(now)]
+        if not offered or len(words) < 2 or REFUSALS & {word.canon for word in words}:
             return None
-        offered = [(intent, phrase.example()) for intent, phrase in self.offered(now)]
-        if not offered:
+        misheard = get_close_matches(said(words), [e for e, _ in offered], n=1, cutoff=_LETTERS)
+        if misheard:
+            intent = dict(offered)[misheard[0]]
+            return self.ask_whether(now, Confirming(intent, {}, guessed=misheard[0]))
+        if self.around.similarity is None:
             return None
-        nearness = self.around.similarity(text, tuple(example for _, example in offered))
+        nearness = self.around.similarity(text, tuple(example for example, _ in offered))
         ranked = sorted(zip(nearness, offered, strict=True), key=lambda pair: -pair[0])
-        best, (intent, _) = ranked[0]
+        best, (example, intent) = ranked[0]
         if best < _PERHAPS or intent.whole:
             return None
-        second = next((near for near, (other, _) in ranked if other is not intent), 0.0)
+        second = next((near for near, (_, other) in ranked if other is not intent), 0.0)
         if best < _SURE or best - second < _AHEAD or intent.confirm:
-            return self.ask_whether(now, Confirming(intent, {}, guessed=True))
+            return self.ask_whether(now, Confirming(intent, {}, guessed=example))
         return self.take(now, Matched(intent, {}, exact=False))
 
     # --- Functions ---

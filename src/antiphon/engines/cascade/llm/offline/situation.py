@@ -24,8 +24,8 @@ class Earlier(Struct, frozen=True):
 class Confirming(Struct, frozen=True):
     intent: Intent
     slots: Mapping[str, Filled]
-    guessed: bool = False
-    """Other words were said than those of its examples."""
+    guessed: str = ""
+    """The example that was nearest, where other words were said."""
 
 
 class Asking(Struct, frozen=True):

@@ -83,7 +83,7 @@ def read_conversion(words: tuple[str, ...], start: int) -> tuple[int, Conversion
 
 def _amount(words: tuple[str, ...], at: int) -> tuple[int, Number, Unit] | None:
     number = read_number(words, at)
-    if number is None and words[at : at + 1] in (("a",), ("an",)):
+    if number is None and words[at : at + 1] in (("a",), ("an",), ("the",)):
         number = (at + 1, 1)
     unit = _unit(words, number[0]) if number else None
     return (unit[0], number[1], unit[1]) if number and unit else None
