@@ -522,6 +522,20 @@ async def test_another_session_takes_the_conversation_up_where_it_was(booking: S
         assert [call.arguments for call in second.calls] == [call.arguments for call in first.calls]
 
 
+async def test_without_a_script_a_conversation_goes_on_and_is_not_heard_again() -> None:
+    first = Client()
+    await first.respond()
+    await first.say("tell me a joke")
+    await first.say("gibberish and nonsense")
+    second = Client()
+    second.items = [structs.replace(item, status="completed") for item in first.items]
+    assert (await second.respond(keep=False)).startswith("I am still here.")
+    assert await second.say("two plus two") == "Two plus two is four."
+    third = Client()
+    third.items = [*second.items[:-2]]
+    assert await third.say("one plus two") == "One plus two is three."
+
+
 async def test_of_a_long_history_the_newest_part_is_enough(booking: Script) -> None:
     first = Client(booking)
     await first.respond()

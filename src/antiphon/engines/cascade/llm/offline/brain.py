@@ -13,7 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from antiphon.core.effects import Generate
 from antiphon.engines.cascade.llm.context import keyed_inputs, last_reply, text_of
@@ -28,7 +28,12 @@ from antiphon.engines.cascade.llm.offline.instructions import (
 from antiphon.engines.cascade.llm.offline.open_dialogue import OpenDialogue
 from antiphon.engines.cascade.llm.offline.paraphrases import load_similarity
 from antiphon.engines.cascade.llm.offline.pieces import pieces_of, within
-from antiphon.engines.cascade.llm.offline.resuming import after_inputs, resumed, take
+from antiphon.engines.cascade.llm.offline.resuming import (
+    after_inputs,
+    answered_before,
+    resumed,
+    take,
+)
 from antiphon.engines.cascade.llm.offline.script import Script
 from antiphon.engines.cascade.llm.offline.script_file import load_script, parse_script
 from antiphon.engines.cascade.llm.offline.situation import (
@@ -222,7 +227,14 @@ class OfflineMind:
         return place, keys[-1] if keys else None
 
     def _resumed(self, request: Generate, place: Place[Situation]) -> Place[Situation]:
-        """Before our first answer a history is of another session; each input is heard once."""
+        """Before our first answer a history is of another session; each input is heard once.
+
+        An open agent does not hear it: its timers would run anew.
+        """
+        if self._playing.open:
+            answered = answered_before(request.items)
+            met = structs.replace(place.state, greeted=answered > 0)
+            return Place(met, place.new[answered:])
         rest = after_inputs(
             request.items, sum(1 for _ in keyed_inputs(request.items)) - len(place.new)
         )
