@@ -34,13 +34,13 @@ def test_the_example_of_the_guide_is_played() -> None:
 
 def test_the_fragments_of_the_guide_are_read() -> None:
     fragments = BLOCKS[1:]
-    assert len(fragments) == 5
-    enums, variables, call, global_intents, pronunciations = fragments
+    assert len(fragments) == 6
+    enums, variables, call, languages, global_intents, pronunciations = fragments
     frame = (
         '[agent]\nname = "x"\ngreeting = ""\nstart = "sure"\n'
         "[variables]\nbooked = 0\nattempts = 0\n"
         f"[enums]\n{enums}\n{variables.partition('[random]')[1]}{variables.partition('[random]')[2]}\n"
-        f"{global_intents}\n{pronunciations}\n"
+        f"{languages}\n{global_intents}\n{pronunciations}\n"
         '[[states.sure.intents]]\nexamples = ["{room} {people:number} {day:date} {drink} {size}"]\n'
         f"goto = 'idle'\n{call}\n"
         "[states.idle]\nfinal = true\n[states.again]\nfinal = true\n"
