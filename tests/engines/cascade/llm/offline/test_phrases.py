@@ -9,15 +9,13 @@ from antiphon.engines.cascade.llm.offline.grammars import MAX_WORDS, grammar_of,
 from antiphon.engines.cascade.llm.offline.matching import Matched, best_match
 from antiphon.engines.cascade.llm.offline.phrases import Phrase, PhraseError, parse_phrase
 from antiphon.engines.cascade.llm.offline.slots import (
+    PLAIN_SLOTS,
     Choice,
-    DateSlot,
     DigitsSlot,
-    DurationSlot,
     EnumSlot,
     NumberSlot,
     Slot,
     TextSlot,
-    TimeSlot,
 )
 
 TODAY = dt.date(2026, 5, 6)
@@ -27,9 +25,9 @@ ROOMS = EnumSlot(
 SLOTS: dict[str, Slot] = {
     "number": NumberSlot(),
     "code": DigitsSlot(4),
-    "time": TimeSlot(),
-    "date": DateSlot(),
-    "duration": DurationSlot(),
+    "time": PLAIN_SLOTS["time"],
+    "date": PLAIN_SLOTS["date"],
+    "duration": PLAIN_SLOTS["duration"],
     "text": TextSlot(),
     "room": ROOMS,
 }

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -46,20 +46,14 @@ from antiphon.engines.cascade.llm.offline.script_tables import (
     ToolEnumTable,
 )
 from antiphon.engines.cascade.llm.offline.slots import (
+    PLAIN_SLOTS,
     Choice,
-    ConversionSlot,
-    CountSlot,
-    DateSlot,
-    DaysSlot,
     DigitsSlot,
-    DurationSlot,
     EnumSlot,
     Filled,
     NumberSlot,
     Slot,
-    SumSlot,
     TextSlot,
-    TimeSlot,
 )
 from antiphon.engines.cascade.llm.offline.templates import Template, TemplateError
 from antiphon.engines.cascade.llm.offline.words import canon
@@ -420,7 +414,7 @@ class _Reader:
             self._used_enums.add(kind)
             return self._enums[kind]
         if simple and not bounds:
-            return simple()
+            return simple
         if kind == "digits" and bounds.isdecimal() and 1 <= int(bounds) <= 20:
             return DigitsSlot(int(bounds))
         low, _, high = bounds.partition("-")
@@ -433,17 +427,7 @@ class _Reader:
         )
 
 
-_SIMPLE_SLOTS: dict[str, Callable[[], Slot]] = {
-    "number": NumberSlot,
-    "time": TimeSlot,
-    "date": DateSlot,
-    "duration": DurationSlot,
-    "text": TextSlot,
-    "sum": SumSlot,
-    "conversion": ConversionSlot,
-    "count": CountSlot,
-    "days": DaysSlot,
-}
+_SIMPLE_SLOTS: dict[str, Slot] = {"number": NumberSlot(), "text": TextSlot(), **PLAIN_SLOTS}
 
 
 def filled(value: Scalar) -> Filled:
