@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
+import operator
 from fractions import Fraction
 
 from msgspec import Struct
+from simpleeval import SimpleEval
 
 from antiphon.engines.cascade.llm.offline.numbers import read_number, spoken_number
 
@@ -68,34 +71,33 @@ def _plain(number: Fraction) -> int | float:
 
 
 def _worked_out(numbers: list[Fraction], operations: list[str]) -> Fraction:
-    """Powers first, then products, then sums, each from the left."""
-    left, todo = list(numbers), list(operations)
-    for level in (("to the power of",), ("percent of", "times", "divided by"), ("plus", "minus")):
-        index = 0
-        while index < len(todo):
-            if todo[index] in level:
-                left[index : index + 2] = [_one(left[index], todo.pop(index), left[index + 1])]
-            else:
-                index += 1
-    return left[0]
+    """Powers first, then products, then sums."""
+    names = {f"n{index}": number for index, number in enumerate(numbers)}
+    written = "n0"
+    for index, operation in enumerate(operations, 1):
+        written += f" {_SIGNS[operation]} n{index}"
+    judge = SimpleEval(operators=_ARITHMETIC, names=names, functions={})
+    return Fraction(judge.eval(written))
 
 
-def _one(a: Fraction, operation: str, b: Fraction) -> Fraction:
-    match operation:
-        case "plus":
-            return a + b
-        case "minus":
-            return a - b
-        case "times":
-            return a * b
-        case "divided by":
-            return a / b
-        case "percent of":
-            return a * b / 100
+def _power(a: Fraction, b: Fraction) -> Fraction:
     if b.denominator != 1 or abs(b) > _MAX_EXPONENT or abs(a) > 10**6:
         raise OverflowError
-    return (
-        Fraction(a.numerator ** int(b), a.denominator ** int(b))
-        if b >= 0
-        else 1 / _one(a, operation, -b)
-    )
+    return Fraction(a ** int(b))
+
+
+_SIGNS = {
+    "plus": "+",
+    "minus": "-",
+    "times": "*",
+    "divided by": "/",
+    "percent of": "/ 100 *",
+    "to the power of": "**",
+}
+_ARITHMETIC = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.Pow: _power,
+}
