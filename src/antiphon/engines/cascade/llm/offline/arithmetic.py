@@ -12,11 +12,15 @@ from simpleeval import SimpleEval
 from antiphon.engines.cascade.llm.offline.numbers import read_number, spoken_number
 
 _OPERATIONS = (
-    (("plus",), "plus"), (("and",), "plus"), (("minus",), "minus"), (("less",), "minus"),
-    (("times",), "times"), (("x",), "times"), (("multiplied", "by"), "times"),
-    (("divided", "by"), "divided by"), (("divided",), "divided by"), (("over",), "divided by"),
-    (("percent", "of"), "percent of"), (("to", "the", "power", "of"), "to the power of"),
+    # The words, how they are said back, and the sign.
+    (("plus",), "plus", "+"), (("and",), "plus", "+"),
+    (("minus",), "minus", "-"), (("less",), "minus", "-"),
+    (("times",), "times", "*"), (("x",), "times", "*"), (("multiplied", "by"), "times", "*"),
+    (("divided", "by"), "divided by", "/"), (("divided",), "divided by", "/"),
+    (("over",), "divided by", "/"), (("percent", "of"), "percent of", "/ 100 *"),
+    (("to", "the", "power", "of"), "to the power of", "**"),
 )  # fmt: skip
+_SQUARED = ((), "to the power of", "**")
 _MAX_EXPONENT = 64
 
 
@@ -40,27 +44,27 @@ def read_sum(words: tuple[str, ...], start: int) -> tuple[int, Sum] | None:
     """The longest sum at ``start``, of two numbers or more, and where it ends."""
     at, end = start, start
     numbers: list[Fraction] = []
-    operations: list[str] = []
+    operations: list[tuple[tuple[str, ...], str, str]] = []
     while found := read_number(words, at):
         at = end = found[0]
         numbers.append(Fraction(str(found[1])))
         if words[at : at + 1] == ("squared",):
             at = end = at + 1
-            operations.append("to the power of")
+            operations.append(_SQUARED)
             numbers.append(Fraction(2))
         known = next((o for o in _OPERATIONS if words[at : at + len(o[0])] == o[0]), None)
         if known is None:
             break
         at += len(known[0])
-        operations.append(known[1])
+        operations.append(known)
     operations = operations[: len(numbers) - 1]
     if not operations:
         return None
     spoken = spoken_number(_plain(numbers[0]))
-    for operation, number in zip(operations, numbers[1:], strict=True):
+    for (_, operation, _), number in zip(operations, numbers[1:], strict=True):
         spoken += f" {operation} {spoken_number(_plain(number))}"
     try:
-        value: Fraction | None = _worked_out(numbers, operations)
+        value: Fraction | None = _worked_out(numbers, [sign for _, _, sign in operations])
     except (ZeroDivisionError, OverflowError):
         value = None
     return end, Sum(spoken, value if value is not None and abs(value) < 10**15 else None)
@@ -70,12 +74,12 @@ def _plain(number: Fraction) -> int | float:
     return int(number) if number.denominator == 1 else float(number)
 
 
-def _worked_out(numbers: list[Fraction], operations: list[str]) -> Fraction:
+def _worked_out(numbers: list[Fraction], signs: list[str]) -> Fraction:
     """Powers first, then products, then sums."""
     names = {f"n{index}": number for index, number in enumerate(numbers)}
     written = "n0"
-    for index, operation in enumerate(operations, 1):
-        written += f" {_SIGNS[operation]} n{index}"
+    for index, sign in enumerate(signs, 1):
+        written += f" {sign} n{index}"
     judge = SimpleEval(operators=_ARITHMETIC, names=names, functions={})
     return Fraction(judge.eval(written))
 
@@ -86,14 +90,6 @@ def _power(a: Fraction, b: Fraction) -> Fraction:
     return Fraction(a ** int(b))
 
 
-_SIGNS = {
-    "plus": "+",
-    "minus": "-",
-    "times": "*",
-    "divided by": "/",
-    "percent of": "/ 100 *",
-    "to the power of": "**",
-}
 _ARITHMETIC = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,

@@ -269,40 +269,31 @@ class Dialogue:
     # --- Globals and misunderstandings ---
 
     def _global(self, now: Situation, intent: GlobalIntent, asking: Confirming | None) -> Turn:
-        own, now = self._next(
-            intent.replies, f"/{intent.name}", now, {"options": self._options(now)}
-        )
+        options = self._options(now)
+        own, now = self._next(intent.replies, f"/{intent.name}", now, {"options": options})
+        still = structs.replace(now, confirming=asking)  # A question stays open over these four.
         match intent.name:
             case "help":
-                helped = f"You can say: {self._options(now).spoken}."
-                helped += " You can also say repeat, undo or cancel."
-                return Turn(self._still(now, asking), own or helped)
+                more = "You can also say repeat, undo or cancel."
+                return Turn(still, own or f"You can say: {options.spoken}. {more}")
             case "repeat":
                 heard = self.around.last_reply if self.script.open else ""
-                again = own or heard or now.said or "I have not said anything yet."
-                return Turn(self._still(now, asking), again)
+                return Turn(still, own or heard or now.said or "I have not said anything yet.")
             case "hint":
-                hint, now = self._next(self._state(now).hints, f"{now.state}/hints", now, {})
-                fallback = f"I have no hint here. You can say: {self._options(now).spoken}."
-                return Turn(self._still(now, asking), own or hint or fallback)
+                hint, still = self._next(self._state(now).hints, f"{now.state}/hints", still, {})
+                none = f"I have no hint here. You can say: {options.spoken}."
+                return Turn(still, own or hint or none)
             case "about":
-                return Turn(
-                    self._still(now, asking), own or self._spoken((self.script.about,), now, {})
-                )
-            case "undo" if asking is not None:
-                return Turn(now, _joined(own or "All right, not that.", self._prompt_of(now)))
-            case "undo" if not now.past:
-                return Turn(now, _joined(own or "There is nothing to undo.", self._prompt_of(now)))
+                return Turn(still, own or self._spoken((self.script.about,), now, {}))
             case "undo":
-                last = now.past[-1]
-                now = structs.replace(
-                    now,
-                    state=last.state,
-                    variables=last.variables,
-                    past=now.past[:-1],
-                    calling=None,
-                )
-                return Turn(now, _joined(own or "All right, one step back.", self._prompt_of(now)))
+                lead = "All right, not that." if asking else "There is nothing to undo."
+                if now.past and not asking:
+                    *past, last = now.past
+                    now = structs.replace(
+                        now, state=last.state, variables=last.variables, past=tuple(past)
+                    )
+                    now, lead = structs.replace(now, calling=None), "All right, one step back."
+                return Turn(now, _joined(own or lead, self._prompt_of(now)))
             case "cancel":
                 kept = {name: now.variables[name] for name in self.script.random}
                 variables = {**self.script.variables, **kept}
@@ -310,10 +301,6 @@ class Dialogue:
                 turn = self._enter(now, self.script.start)
                 reply = _joined(own or "All right, from the beginning.", turn.reply)
                 return structs.replace(turn, reply=reply)
-
-    def _still(self, now: Situation, asking: Confirming | None) -> Situation:
-        """A question stays open over a call for help."""
-        return structs.replace(now, confirming=asking)
 
     def _miss(self, now: Situation, text: str) -> Turn:
         if not now.greeted and not self.script.open:

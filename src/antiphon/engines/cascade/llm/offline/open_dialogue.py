@@ -10,7 +10,7 @@ from msgspec import structs
 from antiphon.engines.cascade.llm.offline.dialogue import Dialogue
 from antiphon.engines.cascade.llm.offline.global_intents import plain_phrases
 from antiphon.engines.cascade.llm.offline.matching import REFUSALS, Matched, best_match
-from antiphon.engines.cascade.llm.offline.phrases import Phrase, PhraseError, parse_phrase
+from antiphon.engines.cascade.llm.offline.phrases import Phrase, parse_phrase
 from antiphon.engines.cascade.llm.offline.script import GlobalIntent, Intent
 from antiphon.engines.cascade.llm.offline.situation import Asking, Call, Confirming, Situation, Turn
 from antiphon.engines.cascade.llm.offline.tool_arguments import (
@@ -165,8 +165,4 @@ def _answer_phrase(tool: FunctionTool, name: str) -> Phrase | None:
     slot = slot_for(name, _properties(tool).get(name), parameters_of(tool))
     if slot is None:
         return None
-    found = slot
-    try:
-        return parse_phrase("[the] {value} [please]", lambda _name, _kind: found)
-    except PhraseError:
-        return None
+    return parse_phrase("[the] {value} [please]", lambda _name, _kind: slot)

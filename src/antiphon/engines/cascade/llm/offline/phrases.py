@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NoReturn
 
 from msgspec import Struct
@@ -157,21 +157,7 @@ def _parse_one(marks: list[str], at: int, slot_named: SlotNamed, source: str) ->
 
 def _exclusive(node: Node, name: str) -> bool:
     """Whether slot ``name`` stands at most once on each way through ``node``."""
-
-    def most(node: Node) -> int:
-        match node:
-            case Gap():
-                return int(node.name == name)
-            case Literal():
-                return 0
-            case Optional():
-                return most(node.part)
-            case Sequence():
-                return sum(most(part) for part in node.parts)
-            case Alternatives():
-                return max(most(part) for part in node.parts)
-
-    return most(node) <= 1
+    return _count(node, lambda leaf: int(isinstance(leaf, Gap) and leaf.name == name), max) <= 1
 
 
 # --- Walking -----------------------------------------------------------------
@@ -213,18 +199,23 @@ def _keys(node: Node) -> frozenset[str] | None:
     return None
 
 
-def _shortest(node: Node) -> int:
+def _count(
+    node: Node, of: Callable[[Literal | Gap], int], choose: Callable[[Iterable[int]], int]
+) -> int:
+    """The sum over what stands on one way through ``node``: that which is chosen."""
     match node:
-        case Literal():
-            return len(node.canons)
-        case Gap():
-            return 1
+        case Literal() | Gap():
+            return of(node)
         case Optional():
-            return 0
+            return choose([0, _count(node.part, of, choose)])
         case Sequence():
-            return sum(_shortest(part) for part in node.parts)
+            return sum(_count(part, of, choose) for part in node.parts)
         case Alternatives():
-            return min(_shortest(part) for part in node.parts)
+            return choose(_count(part, of, choose) for part in node.parts)
+
+
+def _shortest(node: Node) -> int:
+    return _count(node, lambda leaf: len(leaf.canons) if isinstance(leaf, Literal) else 1, min)
 
 
 def _example(node: Node) -> Iterator[str]:

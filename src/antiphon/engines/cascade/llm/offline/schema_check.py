@@ -16,8 +16,9 @@ from typing import Any
 from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import ValidationError
 from jsonschema.validators import extend
-from referencing import Registry
-from referencing.exceptions import Unresolvable
+from referencing import Registry, Resource
+from referencing.exceptions import PointerToNowhere, Unresolvable
+from referencing.jsonschema import DRAFT202012
 
 Schema = Any
 """A dict, or a bool."""
@@ -96,18 +97,11 @@ def fits(value: Any, schema: Schema, root: Schema) -> bool:
 
 def resolved(reference: Any, root: Schema) -> Schema:
     """What a local reference points at; anything fits one that points nowhere."""
-    if not isinstance(reference, str) or not reference.startswith("#"):
+    whole: Resource[Any] = DRAFT202012.create_resource(root)
+    try:
+        return Registry().with_resource("", whole).resolver().lookup(reference).contents
+    except (Unresolvable, PointerToNowhere, ValueError, AttributeError, TypeError):
         return True
-    found = root
-    for part in reference[1:].split("/")[1:]:
-        name = part.replace("~1", "/").replace("~0", "~").replace("%25", "%")
-        if isinstance(found, list) and name.isdecimal() and int(name) < len(found):
-            found = found[int(name)]
-        elif isinstance(found, dict) and name in found:
-            found = found[name]
-        else:
-            return True
-    return found
 
 
 def types_of(schema: Schema) -> tuple[str, ...]:

@@ -237,7 +237,7 @@ def _sum(words: tuple[str, ...], start: int, _: dt.date) -> _Found:
 
 def _conversion(words: tuple[str, ...], start: int, _: dt.date) -> _Found:
     found = read_conversion(words, start)
-    return found and (found[0], Filled(found[1].value, found[1].spoken))
+    return found and (found[0], Filled(found[1], found[2]))
 
 
 def _count(words: tuple[str, ...], start: int, _: dt.date) -> _Found:

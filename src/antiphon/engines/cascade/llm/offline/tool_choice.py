@@ -7,8 +7,10 @@ enumerated values; what many functions share tells little and counts little.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 from antiphon.engines.cascade.llm.offline.global_intents import plain_phrases
@@ -60,7 +62,12 @@ def functions(tools: tuple[Tool, ...]) -> tuple[FunctionTool, ...]:
 
 def parameters_of(tool: FunctionTool) -> dict[str, Any]:
     """The schema of its arguments, as far as it is well formed."""
-    found = clean(tool.parameters) if tool.parameters else {}
+    return _cleaned(msgspec.json.encode(tool.parameters or {}))
+
+
+@lru_cache(maxsize=256)
+def _cleaned(parameters: bytes) -> dict[str, Any]:
+    found = clean(msgspec.json.decode(parameters))
     return found if isinstance(found, dict) and found else {"type": "object", "properties": {}}
 
 
