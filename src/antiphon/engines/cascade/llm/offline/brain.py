@@ -11,7 +11,6 @@ import string
 from collections.abc import AsyncGenerator, Callable
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from msgspec import Struct, structs
 
@@ -37,6 +36,7 @@ from antiphon.engines.cascade.llm.offline.resuming import (
 from antiphon.engines.cascade.llm.offline.script import Script
 from antiphon.engines.cascade.llm.offline.script_file import load_script, parse_script
 from antiphon.engines.cascade.llm.offline.situation import (
+    Call,
     Similarity,
     Situation,
     Surroundings,
@@ -119,8 +119,7 @@ class _Plan(Struct, frozen=True, kw_only=True):
 
     after: Situation
     reply: str = ""
-    calls: tuple[tuple[str, str, dict[str, Any]], ...] = ()
-    """``call_id``, name, arguments."""
+    calls: tuple[Call, ...] = ()
 
 
 class OfflineMind:
@@ -162,8 +161,9 @@ class OfflineMind:
                 self._keep(key, place, plan)
                 kept = True
         cut = len(reply) < len(plan.reply)
-        for call_id, name, arguments in () if cut else plan.calls:
-            yield CallTool(call_id, name, json.dumps(arguments, ensure_ascii=False))
+        for call in () if cut else plan.calls:
+            arguments = json.dumps(call.arguments, ensure_ascii=False)
+            yield CallTool(call.call_id, call.tool, arguments)
             if not kept:
                 self._keep(key, place, plan)
                 kept = True
@@ -171,7 +171,7 @@ class OfflineMind:
             self._keep(key, place, plan)
         yield Thought(reason="max_output_tokens" if cut else None)
 
-    def _keep(self, key: str | None, place: Place[Situation], plan: _Plan) -> None:
+    def _keep(self, key: str | None, place: Place, plan: _Plan) -> None:
         self._checkpoints.keep(key, place.state, plan.after)
         self._has_answered = True
 
@@ -214,7 +214,7 @@ class OfflineMind:
         self._playing = script
         self._checkpoints = Checkpoints(begin(script, self._random.randrange))
 
-    def _place(self, request: Generate) -> tuple[Place[Situation], str | None]:
+    def _place(self, request: Generate) -> tuple[Place, str | None]:
         """Where the conversation stands, and the key under which the answer is kept."""
         keys = [key for key, _ in keyed_inputs(request.items)]
         last = request.items[-1] if request.items else None
@@ -226,7 +226,7 @@ class OfflineMind:
             place = self._resumed(request, place)
         return place, keys[-1] if keys else None
 
-    def _resumed(self, request: Generate, place: Place[Situation]) -> Place[Situation]:
+    def _resumed(self, request: Generate, place: Place) -> Place:
         """Before our first answer a history is of another session; each input is heard once.
 
         An open agent does not hear it: its timers would run anew.
@@ -245,16 +245,16 @@ class OfflineMind:
 
     # --- The answer ---
 
-    def _plan(self, request: Generate, place: Place[Situation]) -> _Plan:
+    def _plan(self, request: Generate, place: Place) -> _Plan:
         plan = self._free_plan(request, place)
         forced = self._forced_tool(request)
-        if forced is None or any(name == forced.name for _, name, _ in plan.calls):
+        if forced is None or any(call.tool == forced.name for call in plan.calls):
             return plan
         if plan.calls and not isinstance(request.tool_choice, FunctionChoice):
             return plan
         text = "".join(self._new_texts(request, place)[-1:])
         arguments = forced_arguments(parameters_of(forced), text, self._clock().date())
-        return _Plan(after=place.state, calls=((self._new_call_id(), forced.name, arguments),))
+        return _Plan(after=place.state, calls=(Call(self._new_call_id(), forced.name, arguments),))
 
     def _forced_tool(self, request: Generate) -> FunctionTool | None:
         offered = functions(request.tools)
@@ -266,7 +266,7 @@ class OfflineMind:
             return rank(texts[-1] if texts else "", offered)[0].tool
         return None
 
-    def _free_plan(self, request: Generate, place: Place[Situation]) -> _Plan:
+    def _free_plan(self, request: Generate, place: Place) -> _Plan:
         directive, now = read_instructions(request.instructions), place.state
         if directive.kind == "say":
             return _Plan(after=now, reply=directive.text)
@@ -282,15 +282,13 @@ class OfflineMind:
             reply = f"I was sent an image, but I cannot see. {dialogue.prompt(now).reply}"
             return _Plan(after=now, reply=reply)
         turns = take(dialogue, now, results, texts)
-        calls = tuple(
-            (turn.call.call_id, turn.call.tool, turn.call.arguments) for turn in turns if turn.call
-        )
+        calls = tuple(turn.call for turn in turns if turn.call)
         reply = " ".join(turn.reply for turn in turns if turn.reply)
         return _Plan(after=turns[-1].situation, reply=reply, calls=calls)
 
     # --- What is new ---
 
-    def _new_results(self, request: Generate, place: Place[Situation]) -> list[FunctionCallOutput]:
+    def _new_results(self, request: Generate, place: Place) -> list[FunctionCallOutput]:
         """Outputs that are the newest input, with others just before them."""
         new = [item for key, item in keyed_inputs(request.items) if key in place.new]
         results: list[FunctionCallOutput] = []
@@ -300,7 +298,7 @@ class OfflineMind:
             results.append(item)
         return results[::-1]
 
-    def _new_texts(self, request: Generate, place: Place[Situation]) -> list[str]:
+    def _new_texts(self, request: Generate, place: Place) -> list[str]:
         """What the user said since the last answer, oldest first."""
         return [
             text_of(item).strip()
