@@ -14,7 +14,7 @@ from msgspec import structs
 
 from antiphon.engines.cascade.llm.offline.calendar import spoken_date, spoken_time
 from antiphon.engines.cascade.llm.offline.expressions import Expression, ExpressionError, Value
-from antiphon.engines.cascade.llm.offline.global_intents import NO, YES, plain_phrases
+from antiphon.engines.cascade.llm.offline.global_intents import NO, YES
 from antiphon.engines.cascade.llm.offline.instructions import free_form
 from antiphon.engines.cascade.llm.offline.matching import Matched, best_match
 from antiphon.engines.cascade.llm.offline.numbers import spoken_year
@@ -52,7 +52,6 @@ _MAX_HEARD = 12
 _MAX_OPTIONS = 6
 _MAX_ASKED = 2
 """A question for yes or no is asked so often; then it is dropped."""
-_YES, _NO = plain_phrases(*YES), plain_phrases(*NO)
 
 # --- Turns -------------------------------------------------------------------
 
@@ -138,7 +137,7 @@ class Dialogue:
 
     def expected(self, now: Situation) -> list[Phrase]:
         """All phrases that can be said now, the likeliest first."""
-        first = [*_YES, *_NO] if now.confirming else []
+        first = [*YES, *NO] if now.confirming else []
         return first + [
             phrase
             for intent, phrase in self._choices(now)
@@ -192,7 +191,7 @@ class Dialogue:
         )
 
     def _confirmed(self, now: Situation, asking: Confirming, text: str) -> Turn | None:
-        listed = [(True, phrase) for phrase in _YES] + [(False, phrase) for phrase in _NO]
+        listed = [(True, phrase) for phrase in YES] + [(False, phrase) for phrase in NO]
         found = best_match(text, listed, today=self.around.now.date())
         if found is None:
             return None

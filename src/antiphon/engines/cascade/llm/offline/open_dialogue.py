@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import structs
 
 from antiphon.engines.cascade.llm.offline.dialogue import Dialogue
-from antiphon.engines.cascade.llm.offline.global_intents import plain_phrases
+from antiphon.engines.cascade.llm.offline.global_intents import LEAVE_IT
 from antiphon.engines.cascade.llm.offline.matching import REFUSALS, Matched, best_match
 from antiphon.engines.cascade.llm.offline.phrases import Phrase, parse_phrase
 from antiphon.engines.cascade.llm.offline.script import GlobalIntent, Intent
@@ -30,7 +30,6 @@ from antiphon.engines.cascade.llm.offline.tool_choice import (
 from antiphon.engines.cascade.llm.offline.words import said, words_of
 from antiphon.protocol.session import FunctionTool
 
-_CANCEL = plain_phrases("cancel [that]", "never mind", "(stop | forget it)", "no thank you")
 _MAX_TRIES = 2
 _SURE, _PERHAPS = 0.62, 0.45
 """From this nearness on an intent is followed, or asked about."""
@@ -75,7 +74,7 @@ class OpenDialogue(Dialogue):
         if now.asking:
             tool = self.around.tools.get(now.asking.tool)
             phrase = _answer_phrase(tool, now.asking.name) if tool else None
-            return [phrase, *_CANCEL] if phrase else []
+            return [phrase, *LEAVE_IT] if phrase else []
         known = [p for p in super().expected(now) if all(g.slot.rules() for g in p.gaps())]
         return [*tool_phrases(tuple(self.around.tools.values())), *known]
 
@@ -118,7 +117,7 @@ class OpenDialogue(Dialogue):
         """What follows from the answer to a question for an argument."""
         left = structs.replace(now, asking=None)
         today, parameters = self.around.now.date(), parameters_of(tool)
-        cancelled = best_match(text, [(True, phrase) for phrase in _CANCEL], today=today)
+        cancelled = best_match(text, [(True, phrase) for phrase in LEAVE_IT], today=today)
         if cancelled and cancelled.exact:
             return Turn(left, "All right, I leave it.")
         found = self.match(left, text)
