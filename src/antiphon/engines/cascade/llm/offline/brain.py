@@ -26,6 +26,7 @@ from antiphon.engines.cascade.llm.offline.instructions import (
 )
 from antiphon.engines.cascade.llm.offline.open_dialogue import OpenDialogue
 from antiphon.engines.cascade.llm.offline.paraphrases import load_similarity
+from antiphon.engines.cascade.llm.offline.phrases import Phrase
 from antiphon.engines.cascade.llm.offline.pieces import pieces_of, within
 from antiphon.engines.cascade.llm.offline.resuming import (
     after_inputs,
@@ -141,6 +142,7 @@ class OfflineMind:
         self._clock = clock
         self._random = drawing
         self._similarity = similarity
+        self._grammar: tuple[list[Phrase], Grammar | None] | None = None
         self._carried: tuple[str, Script] | None = None
         self._has_answered = False
         self._play(script)
@@ -184,8 +186,10 @@ class OfflineMind:
             self._play(script)
         place, _ = self._place(request)
         situation = self._plan(request, place).after if place.new else place.state
-        dialogue = self._dialogue(request)
-        return grammar_of(dialogue.expected(situation), script.pronunciations)
+        expected = self._dialogue(request).expected(situation)
+        if self._grammar is None or self._grammar[0] != expected:
+            self._grammar = expected, grammar_of(expected, script.pronunciations)
+        return self._grammar[1]
 
     # --- Which script, and where in it ---
 
@@ -212,6 +216,7 @@ class OfflineMind:
 
     def _play(self, script: Script) -> None:
         self._playing = script
+        self._grammar = None
         self._checkpoints = Checkpoints(begin(script, self._random.randrange))
 
     def _place(self, request: Generate) -> tuple[Place, str | None]:

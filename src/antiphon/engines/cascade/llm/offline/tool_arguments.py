@@ -16,6 +16,7 @@ from antiphon.engines.cascade.llm.offline.calendar import (
     read_duration,
     read_time,
 )
+from antiphon.engines.cascade.llm.offline.english import ENGLISH
 from antiphon.engines.cascade.llm.offline.numbers import read_digits, read_number
 from antiphon.engines.cascade.llm.offline.schema_check import Schema, fits, resolved, types_of
 from antiphon.engines.cascade.llm.offline.schema_values import value_for
@@ -25,7 +26,6 @@ from antiphon.engines.cascade.llm.offline.words import (
     corrected,
     said,
     stem,
-    word_set,
     words_of,
 )
 
@@ -47,9 +47,9 @@ _BEFORE: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
 )  # fmt: skip
 _ANY_BEFORE = ("in", "for", "to", "about", "of", "named", "called", "with", "at", "on", "from")
 _ENDS = frozenset([*_ANY_BEFORE, "please", "and", "saying", "because", "by"])
-_SWITCHES = frozenset(["on", "off", "enabled", "enable", "power", "state", "active", "status"])
-_YES = frozenset(["yes", "yeah", "yep", "on", "true", "enable", "enabled", "sure", "okay", "with"])
-_NO = frozenset(["no", "nope", "off", "false", "disable", "disabled", "without", "not", "don't"])
+_COMMON, _SWITCHES, _YES, _NO = (
+    frozenset(ENGLISH["functions"][name].split()) for name in ("common", "switches", "yes", "no")
+)
 
 
 def filled_arguments(
@@ -355,9 +355,3 @@ def _up_to_end(words: tuple[Word, ...], start: int, used: set[int], *, long: boo
 _LONG_TEXTS = frozenset(_BEFORE[-1][0]) | frozenset(_BEFORE[3][0])
 """Names of properties that take the rest of the sentence, prepositions and all."""
 _TRAILING = frozenset(["please", "today", "tomorrow", "now", "tonight"])
-_COMMON = word_set(
-    "a an the i i'd i'm me my you your we it is are was be do does did can could would will",
-    "shall please what what's which who where when how want to like get give show tell find",
-    "make look up in for of on at with about and have has need let's let us some any there",
-    "search check set add create open play send call run use",
-)

@@ -115,11 +115,6 @@ def corrected(words: tuple[Word, ...], vocabulary: Collection[str]) -> tuple[Wor
     return tuple(fixed)
 
 
-def word_set(*lines: str) -> frozenset[str]:
-    """The words of ``lines``, which are set with spaces between."""
-    return frozenset(word for line in lines for word in line.split())
-
-
 def stem(word: str) -> str:
     """``word`` without its common endings; crude, and the same for all forms of most words."""
     for ending in ("ing", "ies", "es", "ed", "s", "e"):
