@@ -296,7 +296,7 @@ class Dialogue:
             case "cancel":
                 kept = {name: now.variables[name] for name in self.script.random}
                 variables = {**self.script.variables, **kept}
-                now = Situation(state=now.state, variables=variables, greeted=True)
+                now = Situation(state=now.state, variables=variables, greeted=True, drawn=now.drawn)
                 turn = self._enter(now, self.script.start)
                 reply = _joined(own or "All right, from the beginning.", turn.reply)
                 return structs.replace(turn, reply=reply)

@@ -29,9 +29,9 @@ _HEADER_BYTES = 8
 """Of a safetensors file: the length of the JSON that describes what follows."""
 
 
-def load_similarity() -> Similarity | None:
-    """By the installed table; None where there is none."""
-    found = importlib.util.find_spec("wordllama")
+def load_similarity(package: str = "wordllama") -> Similarity | None:
+    """By the table of an installed ``package``; None where there is none."""
+    found = importlib.util.find_spec(package)
     places = list(found.submodule_search_locations or ()) if found else []
     if not places:
         log.info("only listed phrases are understood: the extra 'paraphrases' is not installed")
