@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from antiphon.engines.cascade.llm.offline.dialogue import Dialogue, Surroundings, Turn, begin
+from antiphon.engines.cascade.llm.offline.dialogue import Dialogue
 from antiphon.engines.cascade.llm.offline.results import read_result
 from antiphon.engines.cascade.llm.offline.script_file import load_script
+from antiphon.engines.cascade.llm.offline.situation import Surroundings, Turn, begin
+from antiphon.protocol.session import FunctionTool
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 FUNCTIONS = {
@@ -37,7 +39,9 @@ class Talk:
 
     def __init__(self, script: str) -> None:
         self._outputs = FUNCTIONS[script]
-        around = Surroundings(dt.date(2026, 5, 6), frozenset(self._outputs), lambda: "call")
+        offered = {name: FunctionTool(name=name) for name in self._outputs}
+        now = dt.datetime(2026, 5, 6, tzinfo=dt.UTC)
+        around = Surroundings(now, offered, lambda: "call")
         loaded = load_script(EXAMPLES / script)
         self._dialogue = Dialogue(loaded, around)
         self._now = begin(loaded, random.Random(1).randrange)

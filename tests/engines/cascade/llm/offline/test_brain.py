@@ -177,10 +177,7 @@ ALL = (WEATHER, TABLE, LIGHTS, SEARCH, MESSAGE, BILLING, SUPPORT, CLOCK)
 
 
 async def test_it_greets_and_says_at_once_what_it_is() -> None:
-    greeting = await Client().respond()
-    assert greeting.startswith(
-        "Hello! I am an offline demonstration brain, without a language model."
-    )
+    assert await Client().respond() == "Hi, I am the Antiphon demo. Ask me for a joke."
 
 
 @pytest.mark.parametrize(
@@ -204,12 +201,12 @@ async def test_it_greets_and_says_at_once_what_it_is() -> None:
         ("thank you very much", "You are welcome."),
         ("how are you today", "All my parts are running"),
         ("bye", "Goodbye!"),
-        ("who are you", "I am an offline demonstration brain, without a language model."),
-        ("what can you do?", "I am an offline demonstration brain, without a language model."),
+        ("who are you", "I am Antiphon, a voice without a language model."),
+        ("what can you do?", "I tell the time"),
         ("count to five", "One, two, three, four, five."),
         ("count from three to one please", "Three, two, one."),
-        ("hello my name is marcelo", "Nice to meet you, Marcelo. I am an offline"),
-        ("", "I did not catch that. I can tell the time"),
+        ("hello my name is marcelo", "Nice to meet you, Marcelo. I am Antiphon."),
+        ("", "I did not catch that. Ask me for a joke"),
         ("repeat that", "I have not said anything yet."),
         ("yes", "Good."),
     ],
@@ -240,6 +237,7 @@ async def test_what_it_cannot_do_it_says_and_explains_once() -> None:
     client = Client()
     first = await client.say("write a poem about rain", instructions="You are a poet.")
     assert first.startswith("I heard: write a poem about rain. I have no language model, so I")
+    assert "Nor can I follow the instructions that I was given." in first
     second = await client.say("but you are a poet", instructions="You are a poet.")
     assert second.startswith("I heard: but you are a poet.")
     assert "language model" not in second
@@ -247,7 +245,8 @@ async def test_what_it_cannot_do_it_says_and_explains_once() -> None:
 
 async def test_without_instructions_of_anyone_it_claims_none() -> None:
     answer = await Client().say("how old is the brooklyn bridge")
-    assert "Without a language model I cannot answer that." in answer
+    assert "I have no language model, so I cannot answer that." in answer
+    assert "instructions" not in answer
 
 
 @pytest.mark.parametrize(
@@ -255,7 +254,7 @@ async def test_without_instructions_of_anyone_it_claims_none() -> None:
     [
         ("Say exactly: Hello there, John.", "Hello there, John."),
         ('Please say "Welcome to the shop."', "Welcome to the shop."),
-        ("Greet the user warmly.", "Hello! I am an offline"),
+        ("Greet the user warmly.", "Hi, I am the Antiphon demo."),
     ],
 )
 async def test_simple_instructions_for_one_response_are_obeyed(
@@ -521,6 +520,20 @@ async def test_another_session_takes_the_conversation_up_where_it_was(booking: S
         else:
             assert await second.say(step) == await first.say(step)
         assert [call.arguments for call in second.calls] == [call.arguments for call in first.calls]
+
+
+async def test_without_a_script_a_conversation_goes_on_and_is_not_heard_again() -> None:
+    first = Client()
+    await first.respond()
+    await first.say("tell me a joke")
+    await first.say("gibberish and nonsense")
+    second = Client()
+    second.items = [structs.replace(item, status="completed") for item in first.items]
+    assert (await second.respond(keep=False)).startswith("I am still here.")
+    assert await second.say("two plus two") == "Two plus two is four."
+    third = Client()
+    third.items = [*second.items[:-2]]
+    assert await third.say("one plus two") == "One plus two is three."
 
 
 async def test_of_a_long_history_the_newest_part_is_enough(booking: Script) -> None:

@@ -8,20 +8,16 @@ from typing import Any
 
 import pytest
 
-from antiphon.engines.cascade.llm.offline.dialogue import (
-    Dialogue,
-    Situation,
-    Surroundings,
-    Turn,
-    begin,
-)
+from antiphon.engines.cascade.llm.offline.dialogue import Dialogue
 from antiphon.engines.cascade.llm.offline.grammars import grammar_of
 from antiphon.engines.cascade.llm.offline.results import read_result
 from antiphon.engines.cascade.llm.offline.script import Script
 from antiphon.engines.cascade.llm.offline.script_file import load_script, parse_script
+from antiphon.engines.cascade.llm.offline.situation import Situation, Surroundings, Turn, begin
+from antiphon.protocol.session import FunctionTool
 
 EXAMPLES = Path(__file__).parents[5] / "examples" / "agents"
-TODAY = dt.date(2026, 5, 6)
+NOW = dt.datetime(2026, 5, 6, 14, 30, tzinfo=dt.UTC)
 
 
 class Talk:
@@ -29,7 +25,8 @@ class Talk:
 
     def __init__(self, script: Script, *, tools: tuple[str, ...] = (), seed: int = 1) -> None:
         numbers = itertools.count(1)
-        around = Surroundings(TODAY, frozenset(tools), lambda: f"call_{next(numbers)}")
+        offered = {name: FunctionTool(name=name) for name in tools}
+        around = Surroundings(NOW, offered, lambda: f"call_{next(numbers)}")
         self.dialogue = Dialogue(script, around)
         self.now: Situation = begin(script, random.Random(seed).randrange)
         self.turn: Turn | None = None
@@ -139,6 +136,20 @@ def test_no_takes_the_risky_answer_back_and_another_answer_replaces_it(booking: 
     talk.say("yeah")
     assert talk.called is not None
     assert talk.called[1]["people"] == 4
+
+
+def test_a_question_that_gets_neither_yes_nor_no_is_dropped(booking: Script) -> None:
+    talk = Talk(booking, tools=("book_room",))
+    talk.start()
+    talk.says(*ASKED, "three people")
+    assert talk.say("purple elephants").startswith("Please say yes or no.")
+    assert talk.say("") == (
+        "I heard neither yes nor no, so I leave that. How many people will come?"
+    )
+    assert talk.now.confirming is None
+    talk.say("yes")
+    assert talk.called is None
+    assert talk.say("three people").endswith("Shall I book it?")
 
 
 def test_guards_choose_between_intents(booking: Script) -> None:

@@ -9,15 +9,13 @@ from antiphon.engines.cascade.llm.offline.grammars import MAX_WORDS, grammar_of,
 from antiphon.engines.cascade.llm.offline.matching import Matched, best_match
 from antiphon.engines.cascade.llm.offline.phrases import Phrase, PhraseError, parse_phrase
 from antiphon.engines.cascade.llm.offline.slots import (
+    PLAIN_SLOTS,
     Choice,
-    DateSlot,
     DigitsSlot,
-    DurationSlot,
     EnumSlot,
     NumberSlot,
     Slot,
     TextSlot,
-    TimeSlot,
 )
 
 TODAY = dt.date(2026, 5, 6)
@@ -27,9 +25,9 @@ ROOMS = EnumSlot(
 SLOTS: dict[str, Slot] = {
     "number": NumberSlot(),
     "code": DigitsSlot(4),
-    "time": TimeSlot(),
-    "date": DateSlot(),
-    "duration": DurationSlot(),
+    "time": PLAIN_SLOTS["time"],
+    "date": PLAIN_SLOTS["date"],
+    "duration": PLAIN_SLOTS["duration"],
     "text": TextSlot(),
     "room": ROOMS,
 }
@@ -88,7 +86,7 @@ def test_strict_readings_win_over_tolerant_ones_and_earlier_phrases_over_later()
 
 def test_a_match_that_is_not_accepted_gives_way_to_the_next() -> None:
     phrases = [("first", phrase("{n:number}")), ("second", phrase("{n:number}"))]
-    found = best_match("three", phrases, today=TODAY, accepts=lambda key, _: key == "second")
+    found = best_match("three", phrases, today=TODAY, accepts=lambda key, _, exact: key == "second")
     assert found is not None
     assert found.key == "second"
 

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from antiphon.engines.cascade.llm.offline.pattern_text import text_matching
-from antiphon.engines.cascade.llm.offline.schema_check import fits
+from antiphon.engines.cascade.llm.offline.schema_check import Judge, fits
 from antiphon.engines.cascade.llm.offline.schema_cleaning import clean
 from antiphon.engines.cascade.llm.offline.schema_values import value_for
 
@@ -125,7 +125,9 @@ def test_made_arguments_fit_the_schema(schema: dict[str, Any], one: Any, two: An
         SCALARS, lambda s: st.lists(s, max_size=3) | st.dictionaries(NAMES, s, max_size=3)
     ),
 )
-def test_we_judge_values_as_an_independent_library_does(schema: Any, leaf: Any, value: Any) -> None:
+def test_what_is_added_to_the_library_changes_no_judgement(
+    schema: Any, leaf: Any, value: Any
+) -> None:
     schema = {"allOf": [schema], "$defs": {"one": leaf, "two": leaf}}
     theirs = jsonschema.Draft202012Validator(schema).is_valid(value)
     assert fits(value, schema, schema) == theirs
@@ -183,6 +185,34 @@ def test_schemas_made_to_take_long_do_not() -> None:
         assert len(json.dumps(value_for(schema, schema))) < 100_000
 
 
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"$ref": "https://example.com/schema"},
+        {"$ref": "#/nowhere"},
+        {"$ref": "#"},
+        {"anyOf": [{"$ref": "#"}, {"$ref": "#"}]},
+    ],
+    ids=str,
+)
+def test_a_reference_that_leads_nowhere_allows_anything(schema: Any) -> None:
+    assert fits(3, schema, schema)
+
+
+def test_what_is_not_judged_within_the_steps_does_not_fit() -> None:
+    judge = Judge(True, steps=3)
+    assert judge.fits("a", {"minLength": 1, "maxLength": 2})
+    assert not judge.fits("a", {"minLength": 1, "maxLength": 2})
+
+
+def test_patterns_that_search_for_ever_are_left_out() -> None:
+    slow = {"^(a+)+$": {"type": "integer"}}
+    text = "a" * 60 + "b"
+    schema = {"patternProperties": slow, "additionalProperties": {"type": "integer"}}
+    assert fits({text: 3}, clean(schema), clean(schema))
+    assert clean({"pattern": "^(a+)+$"}) == {}
+
+
 JSON = st.recursive(
     SCALARS, lambda s: st.lists(s, max_size=3) | st.dictionaries(KEYWORDS, s, max_size=4)
 )
@@ -218,6 +248,8 @@ def test_text_is_what_was_said_where_any_text_may_stand() -> None:
         r"[\]\\]",
         "]",
         "x{,2}y",
+        r"(a|b)\1",
+        "(?i)x",
     ],
 )
 def test_a_text_is_made_for_a_pattern(pattern: str) -> None:
@@ -226,6 +258,6 @@ def test_a_text_is_made_for_a_pattern(pattern: str) -> None:
     assert re.search(pattern, text)
 
 
-@pytest.mark.parametrize("pattern", ["(", "[a", r"(a)\1", "a{9999}", "(?i)x", ")"])
+@pytest.mark.parametrize("pattern", ["(", "[a", "a{9999}", "((a{99}){99}){99}", ")"])
 def test_patterns_it_cannot_read_have_no_text(pattern: str) -> None:
     assert text_matching(pattern) is None

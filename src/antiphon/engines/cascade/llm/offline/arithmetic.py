@@ -1,25 +1,26 @@
-"""Sums that people say: "what is six times ten", "12 + 30 divided by 5"."""
+"""Sums that people say: "six times ten", "12 + 30 divided by 5"."""
 
 from __future__ import annotations
 
+import ast
+import operator
 from fractions import Fraction
 
 from msgspec import Struct
+from simpleeval import SimpleEval
 
 from antiphon.engines.cascade.llm.offline.numbers import read_number, spoken_number
-from antiphon.engines.cascade.llm.offline.words import canon
 
-_LEADS = (
-    ("what", "is"), ("what's",), ("how", "much", "is"), ("how", "many", "is"), ("calculate",),
-    ("compute",), ("tell", "me"), ("and",), ("please",), ("so",),
-)  # fmt: skip
 _OPERATIONS = (
-    (("plus",), "plus"), (("and",), "plus"), (("minus",), "minus"), (("less",), "minus"),
-    (("times",), "times"), (("x",), "times"), (("multiplied", "by"), "times"),
-    (("divided", "by"), "divided by"), (("divided",), "divided by"), (("over",), "divided by"),
-    (("percent", "of"), "percent of"), (("to", "the", "power", "of"), "to the power of"),
+    # The words, how they are said back, and the sign.
+    (("plus",), "plus", "+"), (("and",), "plus", "+"),
+    (("minus",), "minus", "-"), (("less",), "minus", "-"),
+    (("times",), "times", "*"), (("x",), "times", "*"), (("multiplied", "by"), "times", "*"),
+    (("divided", "by"), "divided by", "/"), (("divided",), "divided by", "/"),
+    (("over",), "divided by", "/"), (("percent", "of"), "percent of", "/ 100 *"),
+    (("to", "the", "power", "of"), "to the power of", "**"),
 )  # fmt: skip
-_ENDS = ((), ("equals",), ("please",), ("is",), ("make",))
+_SQUARED = ((), "to the power of", "**")
 _MAX_EXPONENT = 64
 
 
@@ -39,72 +40,60 @@ class Sum(Struct, frozen=True):
         return f"{self.spoken.capitalize()} {exactly} {spoken_number(rounded)}."
 
 
-def read_sum(text: str) -> Sum | None:
-    """The sum that ``text`` asks for, if it is one and nothing else."""
-    words = canon(text)
-    at = 0
-    while lead := next((lead for lead in _LEADS if words[at : at + len(lead)] == lead), None):
-        at += len(lead)
+def read_sum(words: tuple[str, ...], start: int) -> tuple[int, Sum] | None:
+    """The longest sum at ``start``, of two numbers or more, and where it ends."""
+    at, end = start, start
     numbers: list[Fraction] = []
-    operations: list[str] = []
+    operations: list[tuple[tuple[str, ...], str, str]] = []
     while found := read_number(words, at):
-        at = found[0]
+        at = end = found[0]
         numbers.append(Fraction(str(found[1])))
         if words[at : at + 1] == ("squared",):
-            at += 1
-            operations.append("to the power of")
+            at = end = at + 1
+            operations.append(_SQUARED)
             numbers.append(Fraction(2))
         known = next((o for o in _OPERATIONS if words[at : at + len(o[0])] == o[0]), None)
         if known is None:
             break
         at += len(known[0])
-        operations.append(known[1])
-    if not operations or len(numbers) != len(operations) + 1 or words[at:] not in _ENDS:
+        operations.append(known)
+    operations = operations[: len(numbers) - 1]
+    if not operations:
         return None
     spoken = spoken_number(_plain(numbers[0]))
-    for operation, number in zip(operations, numbers[1:], strict=True):
+    for (_, operation, _), number in zip(operations, numbers[1:], strict=True):
         spoken += f" {operation} {spoken_number(_plain(number))}"
-    value: Fraction
     try:
-        value = _worked_out(numbers, operations)
+        value: Fraction | None = _worked_out(numbers, [sign for _, _, sign in operations])
     except (ZeroDivisionError, OverflowError):
-        return Sum(spoken, None)
-    return Sum(spoken, value if abs(value) < Fraction(10**15) else None)
+        value = None
+    return end, Sum(spoken, value if value is not None and abs(value) < 10**15 else None)
 
 
 def _plain(number: Fraction) -> int | float:
     return int(number) if number.denominator == 1 else float(number)
 
 
-def _worked_out(numbers: list[Fraction], operations: list[str]) -> Fraction:
-    """Powers first, then products, then sums, each from the left."""
-    left, todo = list(numbers), list(operations)
-    for level in (("to the power of",), ("percent of", "times", "divided by"), ("plus", "minus")):
-        index = 0
-        while index < len(todo):
-            if todo[index] in level:
-                left[index : index + 2] = [_one(left[index], todo.pop(index), left[index + 1])]
-            else:
-                index += 1
-    return left[0]
+def _worked_out(numbers: list[Fraction], signs: list[str]) -> Fraction:
+    """Powers first, then products, then sums."""
+    names = {f"n{index}": number for index, number in enumerate(numbers)}
+    written = "n0"
+    for index, sign in enumerate(signs, 1):
+        written += f" {sign} n{index}"
+    judge = SimpleEval(operators=_ARITHMETIC, names=names, functions={})
+    return Fraction(judge.eval(written))
 
 
-def _one(a: Fraction, operation: str, b: Fraction) -> Fraction:
-    match operation:
-        case "plus":
-            return a + b
-        case "minus":
-            return a - b
-        case "times":
-            return a * b
-        case "divided by":
-            return a / b
-        case "percent of":
-            return a * b / 100
+def _power(a: Fraction, b: Fraction) -> Fraction:
     if b.denominator != 1 or abs(b) > _MAX_EXPONENT or abs(a) > 10**6:
         raise OverflowError
-    return (
-        Fraction(a.numerator ** int(b), a.denominator ** int(b))
-        if b >= 0
-        else 1 / _one(a, operation, -b)
-    )
+    return Fraction(a ** int(b))
+
+
+_ARITHMETIC = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.Pow: _power,
+}

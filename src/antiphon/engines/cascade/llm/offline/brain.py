@@ -2,40 +2,47 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import json
 import logging
 import random
 import string
 from collections.abc import AsyncGenerator, Callable
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from msgspec import Struct, structs
 
 from antiphon.core.effects import Generate
 from antiphon.engines.cascade.llm.context import keyed_inputs, last_reply, text_of
-from antiphon.engines.cascade.llm.offline import free_talk
 from antiphon.engines.cascade.llm.offline.checkpoints import Checkpoints, Place
-from antiphon.engines.cascade.llm.offline.dialogue import (
-    Dialogue,
-    Situation,
-    Surroundings,
-    begin,
-)
-from antiphon.engines.cascade.llm.offline.free_talk import FreeTalk, FreeTurn, Listener
+from antiphon.engines.cascade.llm.offline.dialogue import Dialogue
 from antiphon.engines.cascade.llm.offline.grammars import grammar_of
 from antiphon.engines.cascade.llm.offline.instructions import (
     MAX_SCRIPT_CHARS,
     carried_script,
     read_instructions,
 )
+from antiphon.engines.cascade.llm.offline.open_dialogue import OpenDialogue
+from antiphon.engines.cascade.llm.offline.paraphrases import load_similarity
+from antiphon.engines.cascade.llm.offline.phrases import Phrase
 from antiphon.engines.cascade.llm.offline.pieces import pieces_of, within
-from antiphon.engines.cascade.llm.offline.results import read_result
-from antiphon.engines.cascade.llm.offline.resuming import after_inputs, resumed, take
+from antiphon.engines.cascade.llm.offline.resuming import (
+    after_inputs,
+    answered_before,
+    resumed,
+    take,
+)
 from antiphon.engines.cascade.llm.offline.script import Script
 from antiphon.engines.cascade.llm.offline.script_file import load_script, parse_script
-from antiphon.engines.cascade.llm.offline.small_talk import greeting
+from antiphon.engines.cascade.llm.offline.situation import (
+    Call,
+    Similarity,
+    Situation,
+    Surroundings,
+    begin,
+)
 from antiphon.engines.cascade.llm.offline.tool_arguments import (
     enum_of,
     forced_arguments,
@@ -49,6 +56,9 @@ from antiphon.protocol.session import FunctionChoice, FunctionTool
 
 log = logging.getLogger(__name__)
 
+HOST = Path(__file__).with_name("host.toml")
+"""What is played where nobody has chosen a script."""
+
 Clock = Callable[[], dt.datetime]
 """Local time, with its zone."""
 
@@ -57,8 +67,13 @@ def _local_time() -> dt.datetime:
     return dt.datetime.now().astimezone()
 
 
+@lru_cache(maxsize=1)
+def host() -> Script:
+    return load_script(HOST)
+
+
 class OfflineBrain:
-    """Small talk, the client's functions, and scripted agents; no language model."""
+    """Scripted agents, one of them made for talking of this and that; no language model."""
 
     name = "offline"
 
@@ -68,10 +83,13 @@ class OfflineBrain:
         *,
         clock: Clock = _local_time,
         new_random: Callable[[], random.Random] = random.Random,
+        similarity: Similarity | None = None,
     ) -> None:
-        self._script = script
+        """Without a ``script`` it plays `HOST`; without ``similarity`` `start` looks for one."""
+        self._script = script or host()
         self._clock = clock
         self._new_random = new_random
+        self._similarity = similarity
 
     @classmethod
     def from_file(cls, path: Path) -> OfflineBrain:
@@ -86,30 +104,23 @@ class OfflineBrain:
         return cls(script)
 
     async def start(self) -> None:
-        """Nothing to get ready."""
+        if self._similarity is None:
+            self._similarity = await asyncio.to_thread(load_similarity)
 
     def open(self, session_id: str) -> OfflineMind:
         del session_id
-        return OfflineMind(self._script, self._clock, self._new_random())
+        return OfflineMind(self._script, self._clock, self._new_random(), self._similarity)
 
     async def aclose(self) -> None:
         """Nothing to free."""
 
 
-class _State(Struct, frozen=True):
-    """All that a conversation remembers."""
-
-    situation: Situation | None
-    talk: FreeTalk = FreeTalk()
-
-
 class _Plan(Struct, frozen=True, kw_only=True):
     """An answer, whole, and what will be remembered once it is given."""
 
-    after: _State
+    after: Situation
     reply: str = ""
-    calls: tuple[tuple[str, str, dict[str, Any]], ...] = ()
-    """``call_id``, name, arguments."""
+    calls: tuple[Call, ...] = ()
 
 
 class OfflineMind:
@@ -120,19 +131,26 @@ class OfflineMind:
     outside of the conversation.
     """
 
-    def __init__(self, script: Script | None, clock: Clock, drawing: random.Random) -> None:
+    def __init__(
+        self,
+        script: Script,
+        clock: Clock,
+        drawing: random.Random,
+        similarity: Similarity | None,
+    ) -> None:
         self._configured = script
         self._clock = clock
         self._random = drawing
+        self._similarity = similarity
+        self._grammar: tuple[list[Phrase], Grammar | None] | None = None
         self._carried: tuple[str, Script] | None = None
-        self._playing: Script | None = None
-        self._checkpoints: Checkpoints[_State] = Checkpoints(_State(None))
         self._has_answered = False
         self._play(script)
 
     async def think(self, request: Generate) -> AsyncGenerator[Thinking, None]:
-        if not request.out_of_band:
-            self._play(self._script_of(request))
+        script = self._script_of(request)
+        if script is not self._playing and not request.out_of_band:
+            self._play(script)
         place, key = self._place(request)
         plan = self._plan(request, place)
         reply = plan.reply
@@ -145,8 +163,9 @@ class OfflineMind:
                 self._keep(key, place, plan)
                 kept = True
         cut = len(reply) < len(plan.reply)
-        for call_id, name, arguments in () if cut else plan.calls:
-            yield CallTool(call_id, name, json.dumps(arguments, ensure_ascii=False))
+        for call in () if cut else plan.calls:
+            arguments = json.dumps(call.arguments, ensure_ascii=False)
+            yield CallTool(call.call_id, call.tool, arguments)
             if not kept:
                 self._keep(key, place, plan)
                 kept = True
@@ -154,7 +173,7 @@ class OfflineMind:
             self._keep(key, place, plan)
         yield Thought(reason="max_output_tokens" if cut else None)
 
-    def _keep(self, key: str | None, place: Place[_State], plan: _Plan) -> None:
+    def _keep(self, key: str | None, place: Place, plan: _Plan) -> None:
         self._checkpoints.keep(key, place.state, plan.after)
         self._has_answered = True
 
@@ -166,15 +185,15 @@ class OfflineMind:
         if script is not self._playing and not request.out_of_band:
             self._play(script)
         place, _ = self._place(request)
-        state = self._plan(request, place).after if place.new else place.state
-        if script and state.situation:
-            dialogue = self._dialogue(script, request)
-            return grammar_of(dialogue.expected(state.situation), script.pronunciations)
-        return grammar_of(free_talk.expected(state.talk, self._tools(request)))
+        situation = self._plan(request, place).after if place.new else place.state
+        expected = self._dialogue(request).expected(situation)
+        if self._grammar is None or self._grammar[0] != expected:
+            self._grammar = expected, grammar_of(expected, script.pronunciations)
+        return self._grammar[1]
 
     # --- Which script, and where in it ---
 
-    def _script_of(self, request: Generate) -> Script | None:
+    def _script_of(self, request: Generate) -> Script:
         """The script that plays: the one in the instructions, or the configured one."""
         text = carried_script(request.instructions)
         if text is None:
@@ -195,16 +214,12 @@ class OfflineMind:
             self._carried = (text, script)
         return self._carried[1]
 
-    def _play(self, script: Script | None) -> None:
-        if script is self._playing and script is not None:
-            return
-        if script is None and self._playing is None:
-            return
+    def _play(self, script: Script) -> None:
         self._playing = script
-        situation = begin(script, self._random.randrange) if script else None
-        self._checkpoints = Checkpoints(_State(situation))
+        self._grammar = None
+        self._checkpoints = Checkpoints(begin(script, self._random.randrange))
 
-    def _place(self, request: Generate) -> tuple[Place[_State], str | None]:
+    def _place(self, request: Generate) -> tuple[Place, str | None]:
         """Where the conversation stands, and the key under which the answer is kept."""
         keys = [key for key, _ in keyed_inputs(request.items)]
         last = request.items[-1] if request.items else None
@@ -212,35 +227,39 @@ class OfflineMind:
             isinstance(last, Message) and last.role == "user"
         )
         place = self._checkpoints.find(keys, again=again)
-        if self._playing and not self._has_answered:
-            place = self._resumed(self._playing, request, place)
+        if not self._has_answered:
+            place = self._resumed(request, place)
         return place, keys[-1] if keys else None
 
-    def _resumed(self, script: Script, request: Generate, place: Place[_State]) -> Place[_State]:
-        """Before our first answer a history is of another session; each input is heard once."""
-        if place.state.situation is None:
-            return place
+    def _resumed(self, request: Generate, place: Place) -> Place:
+        """Before our first answer a history is of another session; each input is heard once.
+
+        An open agent does not hear it: its timers would run anew.
+        """
+        if self._playing.open:
+            answered = answered_before(request.items)
+            met = structs.replace(place.state, greeted=answered > 0)
+            return Place(met, place.new[answered:])
         rest = after_inputs(
             request.items, sum(1 for _ in keyed_inputs(request.items)) - len(place.new)
         )
-        situation, answered = resumed(self._dialogue(script, request), place.state.situation, rest)
-        state = structs.replace(place.state, situation=situation)
+        situation, answered = resumed(self._dialogue(request), place.state, rest)
         if answered and not request.out_of_band:
-            self._checkpoints.keep(place.new[answered - 1], place.state, state)
-        return Place(state, place.new[answered:])
+            self._checkpoints.keep(place.new[answered - 1], place.state, situation)
+        return Place(situation, place.new[answered:])
 
     # --- The answer ---
 
-    def _plan(self, request: Generate, place: Place[_State]) -> _Plan:
+    def _plan(self, request: Generate, place: Place) -> _Plan:
         plan = self._free_plan(request, place)
         forced = self._forced_tool(request)
-        if forced is None or any(name == forced.name for _, name, _ in plan.calls):
+        if forced is None or any(call.tool == forced.name for call in plan.calls):
             return plan
         if plan.calls and not isinstance(request.tool_choice, FunctionChoice):
             return plan
         text = "".join(self._new_texts(request, place)[-1:])
         arguments = forced_arguments(parameters_of(forced), text, self._clock().date())
-        return _Plan(after=place.state, calls=((self._new_call_id(), forced.name, arguments),))
+        return _Plan(after=place.state, calls=(Call(self._new_call_id(), forced.name, arguments),))
 
     def _forced_tool(self, request: Generate) -> FunctionTool | None:
         offered = functions(request.tools)
@@ -252,68 +271,29 @@ class OfflineMind:
             return rank(texts[-1] if texts else "", offered)[0].tool
         return None
 
-    def _free_plan(self, request: Generate, place: Place[_State]) -> _Plan:
-        directive = read_instructions(request.instructions)
+    def _free_plan(self, request: Generate, place: Place) -> _Plan:
+        directive, now = read_instructions(request.instructions), place.state
         if directive.kind == "say":
-            return _Plan(after=place.state, reply=directive.text)
-        results = self._new_results(request, place)
-        texts = self._new_texts(request, place)
-        text = texts[-1] if texts else None
-        script = self._playing
-        if script and place.state.situation:
-            dialogue = self._dialogue(script, request)
-            return self._scripted(dialogue, place.state, place.state.situation, results, texts)
-        if results:
-            spoken = " ".join(read_result(output.output).text for output in results)
-            return _Plan(after=place.state, reply=spoken)
-        return self._unscripted(request, place.state, text)
-
-    def _scripted(
-        self,
-        dialogue: Dialogue,
-        state: _State,
-        situation: Situation,
-        results: list[FunctionCallOutput],
-        texts: list[str],
-    ) -> _Plan:
-        turns = take(dialogue, situation, results, texts)
-        calls = tuple(
-            (turn.call.call_id, turn.call.tool, turn.call.arguments) for turn in turns if turn.call
-        )
-        return _Plan(
-            after=structs.replace(state, situation=turns[-1].situation),
-            reply=" ".join(turn.reply for turn in turns if turn.reply),
-            calls=calls,
-        )
-
-    def _unscripted(self, request: Generate, state: _State, text: str | None) -> _Plan:
-        around = Listener(
-            self._clock(), self._tools(request), request.instructions, last_reply(request.items)
-        )
-        if text is None:
-            return _Plan(after=state, reply=self._unasked(request, around))
-        images = self._newest_has_image(request)
-        turn: FreeTurn = (
-            free_talk.describe_image(state.talk)
-            if images and not text
-            else free_talk.hear(state.talk, text, around)
-        )
-        calls = ((self._new_call_id(), turn.tool, turn.arguments),) if turn.tool else ()
-        return _Plan(after=structs.replace(state, talk=turn.state), reply=turn.reply, calls=calls)
-
-    def _unasked(self, request: Generate, around: Listener) -> str:
-        """An answer is wanted though nobody said anything new."""
-        waiting = request.items and isinstance(request.items[-1], FunctionCall)
-        if waiting:
-            return "I am still waiting for the function's answer."
-        greets = read_instructions(request.instructions).kind == "greet"
-        if greets or not around.last_reply:
-            return greeting()
-        return "I am still here. Say help to hear what I can do."
+            return _Plan(after=now, reply=directive.text)
+        dialogue = self._dialogue(request)
+        results, texts = self._new_results(request, place), self._new_texts(request, place)
+        if not results and not texts:
+            if request.items and isinstance(request.items[-1], FunctionCall):
+                return _Plan(after=now, reply="I am still waiting for the function's answer.")
+            if directive.kind == "greet" and now.greeted:
+                turn = dialogue.greeting(now)
+                return _Plan(after=turn.situation, reply=turn.reply)
+        if texts and not texts[-1] and self._newest_has_image(request):
+            reply = f"I was sent an image, but I cannot see. {dialogue.prompt(now).reply}"
+            return _Plan(after=now, reply=reply)
+        turns = take(dialogue, now, results, texts)
+        calls = tuple(turn.call for turn in turns if turn.call)
+        reply = " ".join(turn.reply for turn in turns if turn.reply)
+        return _Plan(after=turns[-1].situation, reply=reply, calls=calls)
 
     # --- What is new ---
 
-    def _new_results(self, request: Generate, place: Place[_State]) -> list[FunctionCallOutput]:
+    def _new_results(self, request: Generate, place: Place) -> list[FunctionCallOutput]:
         """Outputs that are the newest input, with others just before them."""
         new = [item for key, item in keyed_inputs(request.items) if key in place.new]
         results: list[FunctionCallOutput] = []
@@ -323,7 +303,7 @@ class OfflineMind:
             results.append(item)
         return results[::-1]
 
-    def _new_texts(self, request: Generate, place: Place[_State]) -> list[str]:
+    def _new_texts(self, request: Generate, place: Place) -> list[str]:
         """What the user said since the last answer, oldest first."""
         return [
             text_of(item).strip()
@@ -338,7 +318,8 @@ class OfflineMind:
     def _tools(self, request: Generate) -> tuple[FunctionTool, ...]:
         return () if request.tool_choice == "none" else functions(request.tools)
 
-    def _dialogue(self, script: Script, request: Generate) -> Dialogue:
+    def _dialogue(self, request: Generate) -> Dialogue:
+        script = self._playing
         offered = {tool.name: tool for tool in self._tools(request)}
 
         def values(tool: str, parameter: str) -> tuple[str, ...]:
@@ -348,8 +329,16 @@ class OfflineMind:
             schema = properties_of(parameters, parameters).get(parameter, {})
             return tuple(str(value) for value in enum_of(schema, parameters))
 
-        around = Surroundings(self._clock().date(), frozenset(offered), self._new_call_id)
-        return Dialogue(script.with_tool_enums(values), around)
+        around = Surroundings(
+            self._clock(),
+            offered,
+            self._new_call_id,
+            instructions=request.instructions,
+            last_reply=last_reply(request.items),
+            similarity=self._similarity,
+        )
+        kind = OpenDialogue if script.open else Dialogue
+        return kind(script.with_tool_enums(values), around)
 
     def _new_call_id(self) -> str:
         letters = string.ascii_letters + string.digits

@@ -6,6 +6,7 @@ import datetime as dt
 
 from antiphon.engines.cascade.llm.offline.numbers import (
     ORDINAL_NUMBERS,
+    Number,
     read_number,
     spoken_number,
     spoken_ordinal,
@@ -16,7 +17,7 @@ MONTHS = (
     "january", "february", "march", "april", "may", "june", "july", "august", "september",
     "october", "november", "december",
 )  # fmt: skip
-_UNITS_MIN = {"minute": 1, "min": 1, "hour": 60, "hr": 60, "day": 24 * 60}
+_UNITS_MIN = {"second": 1 / 60, "minute": 1, "min": 1, "hour": 60, "hr": 60, "day": 24 * 60}
 
 # --- Times of day ------------------------------------------------------------
 
@@ -185,21 +186,23 @@ def spoken_date(date: dt.date) -> str:
 
 # --- Durations ---------------------------------------------------------------
 
+_PARTS_OF_AN_HOUR = {
+    ("half", "an", "hour"): 30,
+    ("a", "half", "hour"): 30,
+    ("half", "hour"): 30,
+    ("a", "quarter", "of", "an", "hour"): 15,
+    ("quarter", "of", "an", "hour"): 15,
+}
 
-def read_duration(words: tuple[str, ...], start: int) -> tuple[int, int] | None:
+
+def read_duration(words: tuple[str, ...], start: int) -> tuple[int, Number] | None:
     """As "half an hour", "ninety minutes", "an hour and a half": in minutes."""
     at = start + (words[start : start + 1] == ("for",))
-    for lead, minutes in (
-        (("half", "an", "hour"), 30),
-        (("a", "half", "hour"), 30),
-        (("half", "hour"), 30),
-        (("a", "quarter", "of", "an", "hour"), 15),
-        (("quarter", "of", "an", "hour"), 15),
-    ):
+    for lead, part in _PARTS_OF_AN_HOUR.items():
         if words[at : at + len(lead)] == lead:
-            return at + len(lead), minutes
+            return at + len(lead), part
     if words[at : at + 1] in (("an",), ("a",)):
-        number: tuple[int, int | float] | None = (at + 1, 1)
+        number: tuple[int, Number] | None = (at + 1, 1)
     else:
         number = read_number(words, at)
     if number is None or number[0] >= len(words):
@@ -208,22 +211,31 @@ def read_duration(words: tuple[str, ...], start: int) -> tuple[int, int] | None:
     unit = _UNITS_MIN.get(words[end].removesuffix("s"))
     if unit is None or count < 0:
         return None
-    minutes, end = round(count * unit), end + 1
+    minutes, end = _in_seconds(count * unit), end + 1
     if words[end : end + 3] == ("and", "a", "half"):
-        return end + 3, minutes + unit // 2
+        return end + 3, _in_seconds(minutes + unit / 2)
     more = read_duration(words, end + 1) if words[end : end + 1] == ("and",) else None
     if more and more[1] < unit:
-        return more[0], minutes + more[1]
+        return more[0], _in_seconds(minutes + more[1])
     return end, minutes
 
 
-def spoken_duration(minutes: int) -> str:
-    hours, rest = divmod(minutes, 60)
+def _in_seconds(minutes: float) -> Number:
+    """``minutes`` to the second, as a whole number where it is one."""
+    seconds = round(minutes * 60)
+    return seconds // 60 if seconds % 60 == 0 else seconds / 60
+
+
+def spoken_duration(minutes: float) -> str:
+    """As "one hour and five minutes"; seconds are said below ten minutes."""
     if minutes == 30:
         return "half an hour"
-    parts = []
-    if hours:
-        parts.append("one hour" if hours == 1 else f"{spoken_number(hours)} hours")
-    if rest or not hours:
-        parts.append("one minute" if rest == 1 else f"{spoken_number(rest)} minutes")
-    return " and ".join(parts)
+    seconds = round(minutes * 60) if minutes < 10 else round(minutes) * 60
+    hours, rest = divmod(seconds, 3600)
+    counted = (("hour", hours), ("minute", rest // 60), ("second", rest % 60))
+    parts = [_counted(count, name) for name, count in counted if count]
+    return " and ".join(parts) or "zero minutes"
+
+
+def _counted(count: int, name: str) -> str:
+    return f"{spoken_number(count)} {name}{'' if count == 1 else 's'}"

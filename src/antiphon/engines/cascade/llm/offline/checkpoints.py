@@ -7,33 +7,32 @@ that it answered, the state before and after, and finds its place by what is sti
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Generic, TypeVar
 
 from msgspec import Struct
 
-State = TypeVar("State")
+from antiphon.engines.cascade.llm.offline.situation import Situation
 
 _MAX_KEPT = 512
 _START = ""
 
 
-class _Kept(Struct, Generic[State], frozen=True):
+class _Kept(Struct, frozen=True):
     key: str
-    before: State
-    after: State
+    before: Situation
+    after: Situation
 
 
-class Place(Struct, Generic[State], frozen=True):
-    state: State
+class Place(Struct, frozen=True):
+    state: Situation
     new: tuple[str, ...]
     """Keys of the inputs that this state has not seen."""
 
 
-class Checkpoints(Generic[State]):
-    def __init__(self, start: State) -> None:
+class Checkpoints:
+    def __init__(self, start: Situation) -> None:
         self._kept = [_Kept(_START, start, start)]
 
-    def find(self, keys: Sequence[str], *, again: bool) -> Place[State]:
+    def find(self, keys: Sequence[str], *, again: bool) -> Place:
         """Where a conversation stands whose inputs are ``keys``, oldest first.
 
         ``again``: the last input is to be answered once more, as if for the first time.
@@ -46,7 +45,7 @@ class Checkpoints(Generic[State]):
                 return Place(kept.after, tuple(keys[at + 1 :]))
         return Place(self._kept[0].after, tuple(keys))
 
-    def keep(self, key: str | None, before: State, after: State) -> None:
+    def keep(self, key: str | None, before: Situation, after: Situation) -> None:
         """Input ``key`` was answered; None: something was said before any input."""
         key = key or _START
         earlier = next((kept for kept in self._kept if kept.key == key), None)

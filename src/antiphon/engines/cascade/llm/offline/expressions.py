@@ -1,36 +1,38 @@
 """Small expressions over an agent's variables: ``attempts < 3 and code == guess``.
 
-Python's own parser, and then only what is listed here: no calls, no attributes.
+Read by Python's own parser, of which only what is listed here is let through: no calls, no
+attributes.
 """
 
 from __future__ import annotations
 
 import ast
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
+
+from simpleeval import InvalidExpression, NameNotDefined, SimpleEval
 
 Value = str | int | float | bool
 
-_COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
-    ast.Eq: operator.eq,
-    ast.NotEq: operator.ne,
-    ast.Lt: operator.lt,
-    ast.LtE: operator.le,
-    ast.Gt: operator.gt,
-    ast.GtE: operator.ge,
-}
-_ARITHMETIC: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-}
+_ALLOWED = (
+    ast.Constant, ast.Name, ast.Load, ast.BoolOp, ast.And, ast.Or, ast.UnaryOp, ast.Not, ast.USub,
+    ast.BinOp, ast.Add, ast.Sub, ast.Mult, ast.Compare, ast.Eq, ast.NotEq, ast.Lt, ast.LtE, ast.Gt,
+    ast.GtE,
+)  # fmt: skip
+_TRUTH = {"true": True, "false": False}
 _MAX_CHARS = 200
 _MAX_TEXT = 1000
 
 
 class ExpressionError(ValueError):
     """An expression cannot be read or has no value; the message says why."""
+
+
+def _product(left: Any, right: Any) -> Any:
+    if isinstance(left, str) or isinstance(right, str):
+        raise TypeError
+    return operator.mul(left, right)
 
 
 class Expression:
@@ -43,8 +45,16 @@ class Expression:
             self._body = ast.parse(source.strip(), mode="eval").body
         except (SyntaxError, ValueError) as error:
             raise ExpressionError(f"'{source}' cannot be read as an expression") from error
+        parts = list(ast.walk(self._body))
+        constants = [part.value for part in parts if isinstance(part, ast.Constant)]
+        if not all(isinstance(part, _ALLOWED) for part in parts) or not all(
+            isinstance(value, Value) for value in constants
+        ):
+            raise ExpressionError(
+                f"'{source}': only names, numbers, quoted text, + - *, comparisons, and, or, not"
+            )
         self.source = source
-        self.names = frozenset(_names(self._body, source))
+        self.names = frozenset(p.id for p in parts if isinstance(p, ast.Name)) - _TRUTH.keys()
 
     def value(self, variables: Mapping[str, Value]) -> Value:
         """Its value.
@@ -52,11 +62,13 @@ class Expression:
         Raises:
             ExpressionError: a variable has no value, or text and number do not mix.
         """
+        judge = SimpleEval(names={**variables, **_TRUTH}, functions={})
+        judge.operators[ast.Mult] = _product
         try:
-            result: Value = _value(self._body, variables)
-        except KeyError as error:
-            raise ExpressionError(f"'{self.source}': no variable {error}") from error
-        except (TypeError, OverflowError) as error:
+            result: Value = judge.eval(self.source, previously_parsed=self._body)
+        except NameNotDefined as error:
+            raise ExpressionError(f"'{self.source}': no variable '{error.name}'") from error
+        except (TypeError, OverflowError, InvalidExpression) as error:
             raise ExpressionError(f"'{self.source}': text and numbers do not mix") from error
         if isinstance(result, str) and len(result) > _MAX_TEXT:
             raise ExpressionError(f"'{self.source}': the text has become too long")
@@ -68,52 +80,3 @@ class Expression:
             return bool(self.value(variables))
         except ExpressionError:
             return False
-
-
-def _names(node: ast.expr, source: str) -> set[str]:
-    match node:
-        case ast.Constant(value=str() | int() | float()):
-            return set()
-        case ast.Name(id=name):
-            return set() if name in ("true", "false") else {name}
-        case ast.UnaryOp(op=ast.Not() | ast.USub(), operand=operand):
-            return _names(operand, source)
-        case ast.BoolOp(values=parts):
-            return {name for part in parts for name in _names(part, source)}
-        case ast.BinOp(left=left, op=op, right=right) if type(op) in _ARITHMETIC:
-            return _names(left, source) | _names(right, source)
-        case ast.Compare(left=left, ops=ops, comparators=others) if all(
-            type(op) in _COMPARE for op in ops
-        ):
-            return {name for part in (left, *others) for name in _names(part, source)}
-    raise ExpressionError(
-        f"'{source}': only names, numbers, quoted text, + - *, comparisons, and, or, not"
-    )
-
-
-def _value(node: ast.expr, variables: Mapping[str, Value]) -> Any:
-    match node:
-        case ast.Constant():
-            return node.value
-        case ast.Name():
-            return node.id == "true" if node.id in ("true", "false") else variables[node.id]
-        case ast.UnaryOp():
-            value = _value(node.operand, variables)
-            return not value if isinstance(node.op, ast.Not) else -value
-        case ast.BoolOp():
-            values = (_value(part, variables) for part in node.values)
-            return all(values) if isinstance(node.op, ast.And) else any(values)
-        case ast.BinOp():
-            left, right = _value(node.left, variables), _value(node.right, variables)
-            if isinstance(node.op, ast.Mult) and isinstance(left, str) | isinstance(right, str):
-                raise TypeError
-            return _ARITHMETIC[type(node.op)](left, right)
-        case ast.Compare():
-            left = _value(node.left, variables)
-            for op, other in zip(node.ops, node.comparators, strict=True):
-                right = _value(other, variables)
-                if not _COMPARE[type(op)](left, right):
-                    return False
-                left = right
-            return True
-    raise AssertionError(node)

@@ -17,7 +17,7 @@ Key = TypeVar("Key")
 _FILLERS = frozenset(
     ["um", "uh", "er", "hm", "please", "well", "so", "okay", "then", "just", "now", "and", "hey"]
 )
-_REFUSALS = frozenset(["not", "don't", "dont", "never", "no", "cannot", "can't", "without"])
+REFUSALS = frozenset(["not", "don't", "dont", "never", "no", "cannot", "can't", "without"])
 _MIN_SHARE = 0.4
 """Of the words said, how many a phrase found inside them must cover."""
 _MAX_WORDS = 60
@@ -36,46 +36,54 @@ def best_match(
     phrases: Iterable[tuple[Key, Phrase]],
     *,
     today: dt.date,
-    accepts: Callable[[Key, dict[str, Filled]], bool] = lambda _key, _slots: True,
+    accepts: Callable[[Key, dict[str, Filled], bool], bool] = lambda _key, _slots, _exact: True,
 ) -> Matched[Key] | None:
     """What ``text`` says, if it is one of ``phrases``; earlier phrases win ties.
 
     Tried in turn: the words as they are; without fillers such as "um" and "please"; with
     small spelling errors put right; the phrase somewhere inside the words, unless a "not"
-    stands before it.
+    stands before it.  ``accepts`` may refuse a key with its slots, and is told whether
+    nothing was left over and nothing put right.
     """
     listed = list(phrases)
     words = words_of(text)[:_MAX_WORDS]
     if not words:
         return None
-    vocabulary = {word for _, phrase in listed for word in phrase.vocabulary()}
+    vocabulary = frozenset().union(*(phrase.vocabulary for _, phrase in listed))
     bare = tuple(word for word in words if word.canon not in _FILLERS) or words
     fixed = corrected(bare, vocabulary)
     for tried, exact in ((words, True), (bare, True), (fixed, False)):
-        for key, phrase in listed:
+        for key, phrase in _possible(listed, tried):
             for end, slots in phrase.match(tried, 0, today):
-                if end == len(tried) and accepts(key, slots):
+                if end == len(tried) and accepts(key, slots, exact):
                     return Matched(key, slots, exact)
-    return _inside(fixed, listed, today, accepts)
+    return _inside(fixed, _possible(listed, fixed), today, accepts)
+
+
+def _possible(
+    phrases: list[tuple[Key, Phrase]], words: tuple[Word, ...]
+) -> list[tuple[Key, Phrase]]:
+    said = {word.canon for word in words}
+    return [(key, p) for key, p in phrases if p.keys is None or not p.keys.isdisjoint(said)]
 
 
 def _inside(
     words: tuple[Word, ...],
     phrases: list[tuple[Key, Phrase]],
     today: dt.date,
-    accepts: Callable[[Key, dict[str, Filled]], bool],
+    accepts: Callable[[Key, dict[str, Filled], bool], bool],
 ) -> Matched[Key] | None:
     best: tuple[int, Key, dict[str, Filled]] | None = None
     for key, phrase in phrases:
         for start in range(len(words)):
-            if any(word.canon in _REFUSALS for word in words[max(0, start - 4) : start]):
+            if any(word.canon in REFUSALS for word in words[max(0, start - 4) : start]):
                 break
             for end, slots in phrase.match(words, start, today):
                 if _cuts_number(words, start) or _cuts_number(words, end):
                     continue
                 covered = end - start
                 enough = covered >= max(_MIN_SHARE * len(words), 2 if len(words) > 3 else 1)
-                if enough and (best is None or covered > best[0]) and accepts(key, slots):
+                if enough and (best is None or covered > best[0]) and accepts(key, slots, False):
                     best = (covered, key, slots)
     return Matched(best[1], best[2], exact=False) if best else None
 

@@ -7,17 +7,17 @@ phrase matcher needs it; whole-text converters do not, and they break codes such
 
 from __future__ import annotations
 
-from antiphon.engines.cascade.llm.offline.words import TENS, UNITS
+from functools import lru_cache
+
+import num2words
+
+from antiphon.engines.cascade.llm.offline.words import TENS
 
 Number = int | float
 
 _SCALES = {"thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
-_UNIT_NAMES = {number: name for name, number in UNITS.items()}
-_TEN_NAMES = {number: name for name, number in TENS.items()}
-_ORDINALS = {
-    "one": "first", "two": "second", "three": "third", "five": "fifth", "eight": "eighth",
-    "nine": "ninth", "twelve": "twelfth",
-}  # fmt: skip
+_UNSPOKEN = 10**15
+"""Nobody says larger numbers but digit by digit."""
 
 # --- Reading -----------------------------------------------------------------
 
@@ -119,51 +119,36 @@ def _joins(group: int, total: int) -> bool:
 # --- Speaking ----------------------------------------------------------------
 
 
+@lru_cache(maxsize=4096)
+def _words(value: Number, kind: str) -> str:
+    words: str = num2words.num2words(value, to=kind)
+    return words.replace(",", "").replace("-", " ")
+
+
 def spoken_number(value: Number) -> str:
     """As "minus one thousand two hundred and five point two", without hyphens or commas."""
-    if value < 0:
-        return "minus " + spoken_number(-value)
     if isinstance(value, float):
-        if value >= 1e15 or value != value:
+        if not abs(value) < _UNSPOKEN:
             return str(value)
-        if value.is_integer():
-            return spoken_number(int(value))
-        whole, _, fraction = f"{value:.6f}".rstrip("0").partition(".")
-        return f"{spoken_number(int(whole))} point {spoken_digits(fraction)}"
-    if value >= 10**15:
-        return spoken_digits(str(value))
-    for name, scale in reversed(_SCALES.items()):
-        if value >= scale:
-            head, rest = divmod(value, scale)
-            joint = " and " if 0 < rest < 100 else " "
-            return f"{spoken_number(head)} {name}" + (joint + spoken_number(rest) if rest else "")
-    return _spoken_below_thousand(value)
-
-
-def _spoken_below_thousand(value: int) -> str:
-    hundreds, rest = divmod(value, 100)
-    if hundreds:
-        head = f"{_UNIT_NAMES[hundreds]} hundred"
-        return f"{head} and {_spoken_below_thousand(rest)}" if rest else head
-    if rest in _UNIT_NAMES:
-        return _UNIT_NAMES[rest]
-    tens, units = divmod(rest, 10)
-    return _TEN_NAMES[tens * 10] + (f" {_UNIT_NAMES[units]}" if units else "")
+        value = int(value) if value.is_integer() else round(value, 6)
+    if abs(value) >= _UNSPOKEN:
+        return ("minus " if value < 0 else "") + spoken_digits(str(value))
+    return _words(value, "cardinal")
 
 
 def spoken_digits(text: str) -> str:
     """Each digit of ``text`` by itself; other characters are left out."""
-    return " ".join(_UNIT_NAMES[int(c)] for c in text if c.isdecimal() and c.isascii())
+    return " ".join(_words(int(c), "cardinal") for c in text if c.isdecimal() and c.isascii())
 
 
 def spoken_ordinal(value: int) -> str:
     """As "twenty first"."""
-    head, _, last = spoken_number(value).rpartition(" ")
-    if last in _ORDINALS:
-        last = _ORDINALS[last]
-    else:
-        last = last.removesuffix("y") + "ieth" if last.endswith("y") else last + "th"
-    return f"{head} {last}".strip()
+    return _words(value, "ordinal")
+
+
+def spoken_year(year: int) -> str:
+    """As "twenty twenty six", where years are said in pairs."""
+    return _words(year, "year")
 
 
 ORDINAL_NUMBERS = {spoken_ordinal(n): n for n in range(1, 32)}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NoReturn
 
 from msgspec import Struct
@@ -54,6 +54,15 @@ class PhraseError(ValueError):
 class Phrase(Struct, frozen=True):
     source: str
     node: Node
+    vocabulary: frozenset[str]
+    """The canonical words of the phrase, its enumerations included."""
+    keys: frozenset[str] | None
+    """Of these words one at least is in whatever matches; None: that cannot be told."""
+
+    @classmethod
+    def of(cls, source: str, node: Node) -> Phrase:
+        vocabulary = frozenset(word for part in _walk(node) for word in _words(part))
+        return cls(source, node, vocabulary, _keys(node))
 
     def match(
         self, words: tuple[Word, ...], start: int, today: dt.date
@@ -65,20 +74,12 @@ class Phrase(Struct, frozen=True):
     def gaps(self) -> Iterator[Gap]:
         yield from _gaps(self.node)
 
-    def vocabulary(self) -> set[str]:
-        """The canonical words of the phrase, its enumerations included."""
-        return {word for node in _walk(self.node) for word in _words(node)}
-
-    def length(self) -> int:
-        """How many words it has at least: short phrases are matched with more care."""
-        return _shortest(self.node)
-
     def example(self) -> str:
         """The shortest plain way to say it."""
         return " ".join(_example(self.node))
 
     def with_slots(self, change: Callable[[Slot], Slot]) -> Phrase:
-        return Phrase(self.source, _with_slots(self.node, change))
+        return Phrase.of(self.source, _with_slots(self.node, change))
 
 
 # --- Reading a phrase --------------------------------------------------------
@@ -107,7 +108,7 @@ def parse_phrase(source: str, slot_named: SlotNamed) -> Phrase:
     doubled = next((n for n in names if names.count(n) > 1 and not _exclusive(node, n)), None)
     if doubled:
         _fail(f"slot '{doubled}' stands twice", source)
-    return Phrase(source, node)
+    return Phrase.of(source, node)
 
 
 def _fail(why: str, source: str) -> NoReturn:
@@ -156,21 +157,7 @@ def _parse_one(marks: list[str], at: int, slot_named: SlotNamed, source: str) ->
 
 def _exclusive(node: Node, name: str) -> bool:
     """Whether slot ``name`` stands at most once on each way through ``node``."""
-
-    def most(node: Node) -> int:
-        match node:
-            case Gap():
-                return int(node.name == name)
-            case Literal():
-                return 0
-            case Optional():
-                return most(node.part)
-            case Sequence():
-                return sum(most(part) for part in node.parts)
-            case Alternatives():
-                return max(most(part) for part in node.parts)
-
-    return most(node) <= 1
+    return _count(node, lambda leaf: int(isinstance(leaf, Gap) and leaf.name == name), max) <= 1
 
 
 # --- Walking -----------------------------------------------------------------
@@ -199,18 +186,36 @@ def _words(node: Node) -> Iterator[str]:
             yield from (word.canon for word in words_of(re.sub(r"<\w+>", " ", body)))
 
 
-def _shortest(node: Node) -> int:
+def _keys(node: Node) -> frozenset[str] | None:
     match node:
         case Literal():
-            return len(node.canons)
-        case Gap():
-            return 1
-        case Optional():
-            return 0
+            return frozenset(node.canons[:1]) or None
         case Sequence():
-            return sum(_shortest(part) for part in node.parts)
+            found = [keys for part in node.parts if (keys := _keys(part))]
+            return min(found, key=len, default=None)
         case Alternatives():
-            return min(_shortest(part) for part in node.parts)
+            ways = [_keys(part) for part in node.parts]
+            return None if None in ways else frozenset().union(*(way or () for way in ways))
+    return None
+
+
+def _count(
+    node: Node, of: Callable[[Literal | Gap], int], choose: Callable[[Iterable[int]], int]
+) -> int:
+    """The sum over what stands on one way through ``node``: that which is chosen."""
+    match node:
+        case Literal() | Gap():
+            return of(node)
+        case Optional():
+            return choose([0, _count(node.part, of, choose)])
+        case Sequence():
+            return sum(_count(part, of, choose) for part in node.parts)
+        case Alternatives():
+            return choose(_count(part, of, choose) for part in node.parts)
+
+
+def _shortest(node: Node) -> int:
+    return _count(node, lambda leaf: len(leaf.canons) if isinstance(leaf, Literal) else 1, min)
 
 
 def _example(node: Node) -> Iterator[str]:

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from antiphon.engines.cascade.llm.offline.numbers import spoken_number
+from antiphon.engines.cascade.llm.offline.words import listed
 
 _MAX_SPOKEN_CHARS = 600
 _MAX_ITEMS = 5
@@ -113,7 +114,7 @@ def _spoken(value: Any) -> str:
             shown = [text for text in (_spoken(inner) for inner in value[:_MAX_ITEMS]) if text]
             more = len(value) - _MAX_ITEMS
             shown += [f"{spoken_number(more)} more"] if more > 0 else []
-            return " and ".join(part for part in (", ".join(shown[:-1]), *shown[-1:]) if part)
+            return listed(shown)
         case dict():
             parts = [
                 f"{_label(n).lower()} {_spoken(inner)}" for n, inner in list(value.items())[:6]

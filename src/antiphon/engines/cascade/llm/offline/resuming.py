@@ -8,10 +8,12 @@ from typing import Final
 from msgspec import UNSET, structs
 
 from antiphon.engines.cascade.llm.context import is_input, text_of
-from antiphon.engines.cascade.llm.offline.dialogue import Dialogue, Situation, Turn
+from antiphon.engines.cascade.llm.offline.dialogue import Dialogue
 from antiphon.engines.cascade.llm.offline.results import read_result
+from antiphon.engines.cascade.llm.offline.situation import Situation, Turn
 from antiphon.protocol.items import FunctionCall, FunctionCallOutput, Item, Message
 
+_WHOLE = (UNSET, "completed")
 MAX_HEARD_AGAIN: Final = 50
 """Of a longer history only so many inputs, the newest: hearing one takes about a millisecond, in
 which nobody else is served.
@@ -45,6 +47,17 @@ def after_inputs(items: Sequence[Item], count: int) -> Sequence[Item]:
     return items[inputs[count - 1] + 1 :] if count else items
 
 
+def answered_before(items: Sequence[Item]) -> int:
+    """How many of the client's items stand before the newest answer."""
+    for at in range(len(items) - 1, -1, -1):
+        item = items[at]
+        if isinstance(item, FunctionCall) or (
+            isinstance(item, Message) and item.role == "assistant" and item.status in _WHOLE
+        ):
+            return sum(map(is_input, items[:at]))
+    return 0
+
+
 def resumed(dialogue: Dialogue, start: Situation, items: Sequence[Item]) -> tuple[Situation, int]:
     """Where a conversation stands, and how many of the client's items it has answered.
 
@@ -64,7 +77,7 @@ def resumed(dialogue: Dialogue, start: Situation, items: Sequence[Item]) -> tupl
                 texts.append(text_of(item).strip())
                 results.clear()
                 heard += 1
-            case Message(role="assistant") | FunctionCall() if item.status in (UNSET, "completed"):
+            case Message(role="assistant") | FunctionCall() if item.status in _WHOLE:
                 if heard > answered or not now.greeted:
                     now = take(dialogue, now, results, texts)[-1].situation
                     answered = heard

@@ -1,27 +1,30 @@
 """A client's JSON Schema, reduced to what is known and well formed.
 
-A client may send anything as a function's parameters: a keyword with a value of the wrong
-type is dropped, so that the rest can be read without asking at each step.
+A client may send anything as a function's parameters: a keyword with a value that the
+standard does not allow is dropped, so that the rest can be read without asking at each step.
 """
 
 from __future__ import annotations
 
-import re
-from typing import Any
+from typing import Any, Final
 
-_NUMBERS = frozenset(["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"])
-_COUNTS = frozenset(
-    ["minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties",
-     "minContains", "maxContains"]
-)  # fmt: skip
+from jsonschema import Draft202012Validator
+from jsonschema_specifications import REGISTRY
+
+from antiphon.engines.cascade.llm.offline.schema_check import searchable
+
 _SCHEMAS = frozenset(
     ["items", "additionalProperties", "propertyNames", "contains", "not", "if", "then", "else"]
 )
 _LISTS = frozenset(["allOf", "anyOf", "oneOf", "prefixItems"])
 _MAPS = frozenset(["properties", "patternProperties", "$defs", "definitions", "dependentSchemas"])
-_TYPES = ("string", "number", "integer", "boolean", "object", "array", "null")
 _TEXTS = frozenset(["$ref", "format", "description", "title"])
 _MAX_DEPTH = 40
+
+_MAX_NUMBER = 1e300
+_PLAIN: Final[Any] = REGISTRY.contents("https://json-schema.org/draft/2020-12/meta/validation")
+"""What the standard says about keywords that have no schemas inside."""
+_STANDARD = Draft202012Validator(_PLAIN)
 
 
 def clean(schema: Any, depth: int = 0) -> Any:
@@ -52,43 +55,20 @@ def _cleaned(key: str, value: Any, depth: int) -> Any:
         return {
             name: clean(inner, depth)
             for name, inner in value.items()
-            if not patterns or _is_pattern(name)
+            if not patterns or searchable(name)
         }
-    if key == "type":
-        named = [value] if isinstance(value, str) else value if _are_texts(value) else []
-        known = list(dict.fromkeys(name for name in named if name in _TYPES))
-        return (known if isinstance(value, list) else known[0]) if known else None
     return value if _is_plain(key, value) else None
 
 
 def _is_plain(key: str, value: Any) -> bool:
     if key in _TEXTS:
         return isinstance(value, str)
-    if key in _NUMBERS:
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        return number and abs(value) < 1e300 and (key != "multipleOf" or value > 0)
-    if key in _COUNTS:
-        return isinstance(value, int) and not isinstance(value, bool) and value >= 0
-    if key == "pattern":
-        return isinstance(value, str) and _is_pattern(value)
-    if key == "dependentRequired":
-        return isinstance(value, dict) and all(_are_texts(names) for names in value.values())
-    if key == "required":
-        return _are_texts(value)
-    if key == "uniqueItems":
-        return isinstance(value, bool)
-    return key in ("enum", "examples") and isinstance(value, list) and bool(value)
-
-
-def _are_texts(value: Any) -> bool:
-    """Whether it is a list of different texts."""
-    texts = isinstance(value, list) and all(isinstance(inner, str) for inner in value)
-    return texts and len(set(value)) == len(value)
-
-
-def _is_pattern(text: str) -> bool:
-    try:
-        re.compile(text)
-    except (re.error, RecursionError, OverflowError):
+    if key in ("enum", "examples"):
+        return isinstance(value, list) and bool(value)
+    if key not in _PLAIN["properties"] or (
+        isinstance(value, float) and not abs(value) < _MAX_NUMBER
+    ):
         return False
-    return True
+    if key == "pattern" and not (isinstance(value, str) and searchable(value)):
+        return False
+    return _STANDARD.is_valid({key: value})

@@ -82,7 +82,7 @@ class _Making:
         self.text = text
         self.budget = 4000
         """Candidates still to be looked at, so that no schema takes long."""
-        self.judge = Judge(root, steps=100_000)
+        self.judge = Judge(root, steps=30_000)
 
 
 def _fitting(schema: Schema, making: _Making, depth: int) -> Iterator[Any]:

@@ -57,6 +57,10 @@ class Intent(Struct, frozen=True, kw_only=True):
     phrases: tuple[Phrase, ...]
     when: Expression | None = None
     confirm: Template | bool = False
+    whole: bool = False
+    """Only where nothing else was said."""
+    yields: bool = False
+    """A function of the client's that the same words ask for goes first."""
     action: Action
 
 
@@ -75,6 +79,14 @@ class State(Struct, frozen=True, kw_only=True):
     hints: Templates = ()
     misunderstood: Templates = ()
     final: bool = False
+
+
+class Language(Struct, frozen=True):
+    """One that the agent does not speak, and what it says to it, in that language."""
+
+    code: str
+    words: frozenset[str]
+    reply: str
 
 
 class RandomChoice(Struct, frozen=True):
@@ -96,6 +108,11 @@ class Script(Struct, frozen=True, kw_only=True):
     variables: Mapping[str, Filled] = {}
     random: Mapping[str, RandomChoice] = {}
     misunderstood: Templates = ()
+    open: bool = False
+    """It talks about whatever comes up and calls the client's functions of its own accord."""
+    cannot_follow: Templates = ()
+    """Said once, where the session has instructions for a language model."""
+    languages: tuple[Language, ...] = ()
     pronunciations: Mapping[str, str] = {}
     tool_enums: tuple[ToolEnum, ...] = ()
     warnings: tuple[str, ...] = ()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -22,6 +22,7 @@ from antiphon.engines.cascade.llm.offline.script import (
     GlobalIntent,
     GlobalName,
     Intent,
+    Language,
     RandomChoice,
     Script,
     State,
@@ -34,6 +35,7 @@ from antiphon.engines.cascade.llm.offline.script_tables import (
     CallTable,
     GlobalTable,
     IntentTable,
+    LanguageTable,
     Lines,
     OnEnterTable,
     RandomTable,
@@ -44,22 +46,23 @@ from antiphon.engines.cascade.llm.offline.script_tables import (
     ToolEnumTable,
 )
 from antiphon.engines.cascade.llm.offline.slots import (
+    PLAIN_SLOTS,
     Choice,
-    DateSlot,
     DigitsSlot,
-    DurationSlot,
     EnumSlot,
     Filled,
     NumberSlot,
     Slot,
     TextSlot,
-    TimeSlot,
 )
 from antiphon.engines.cascade.llm.offline.templates import Template, TemplateError
+from antiphon.engines.cascade.llm.offline.words import canon
 from antiphon.errors import ConfigurationError
 
 MAX_SCRIPT_CHARS = 200_000
-_ALWAYS = frozenset({"agent", "heard", "options", "result"})
+_ALWAYS = frozenset(
+    {"agent", "date", "functions", "heard", "now", "options", "result", "time", "year"}
+)
 """Names that templates may use without declaring them."""
 
 Path_ = tuple[str | int, ...]
@@ -154,6 +157,9 @@ class _Reader:
             variables={"agent": Filled(agent.name, agent.name), **variables},
             random=random,
             misunderstood=self.templates(agent.misunderstood, ("agent", "misunderstood")),
+            open=agent.open,
+            cannot_follow=self.templates(agent.cannot_follow, ("agent", "cannot_follow")),
+            languages=self.languages(top.languages),
             pronunciations=top.pronunciations,
             tool_enums=tuple(self._tool_enums),
         )
@@ -235,6 +241,17 @@ class _Reader:
         self.wrong(path, 'write { digits = 4 }, { choice = ["a", "b"] } or { from = 1, to = 6 }')
         return None
 
+    def languages(self, written: Mapping[str, Any]) -> tuple[Language, ...]:
+        tables = {
+            code: self.table(raw, LanguageTable, ("languages", code))
+            for code, raw in written.items()
+        }
+        return tuple(
+            Language(code, frozenset(canon(table.words)), table.reply)
+            for code, table in tables.items()
+            if table
+        )
+
     def globals(self, written: Mapping[str, Any]) -> tuple[GlobalIntent, ...]:
         known: tuple[GlobalName, ...] = get_args(GlobalName)
         for name in set(written) - set(known):
@@ -302,6 +319,8 @@ class _Reader:
             confirm=self.template(confirm, (*path, "confirm"))
             if isinstance(confirm, str)
             else confirm,
+            whole=table.whole,
+            yields=table.yields,
             action=Action(
                 sets=self.sets(table.set, (*path, "set")),
                 replies=self.templates(table.reply, (*path, "reply")),
@@ -395,7 +414,7 @@ class _Reader:
             self._used_enums.add(kind)
             return self._enums[kind]
         if simple and not bounds:
-            return simple()
+            return simple
         if kind == "digits" and bounds.isdecimal() and 1 <= int(bounds) <= 20:
             return DigitsSlot(int(bounds))
         low, _, high = bounds.partition("-")
@@ -408,13 +427,7 @@ class _Reader:
         )
 
 
-_SIMPLE_SLOTS: dict[str, Callable[[], Slot]] = {
-    "number": NumberSlot,
-    "time": TimeSlot,
-    "date": DateSlot,
-    "duration": DurationSlot,
-    "text": TextSlot,
-}
+_SIMPLE_SLOTS: dict[str, Slot] = {"number": NumberSlot(), "text": TextSlot(), **PLAIN_SLOTS}
 
 
 def filled(value: Scalar) -> Filled:

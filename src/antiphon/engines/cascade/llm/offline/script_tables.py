@@ -17,6 +17,8 @@ class AgentTable(Struct, forbid_unknown_fields=True, kw_only=True):
     start: str
     about: str = ""
     misunderstood: list[str] = []
+    open: bool = False
+    cannot_follow: TextOrList = []
 
 
 class CallTable(Struct, forbid_unknown_fields=True, kw_only=True):
@@ -41,6 +43,8 @@ class IntentTable(Struct, forbid_unknown_fields=True, kw_only=True):
     examples: list[str]
     when: str | None = None
     confirm: bool | str = False
+    whole: bool = False
+    yields: bool = False
     set: dict[str, Scalar] = {}
     reply: TextOrList = []
     goto: str | None = None
@@ -70,6 +74,11 @@ class RandomTable(Struct, forbid_unknown_fields=True, kw_only=True):
     high: int | None = field(default=None, name="to")
 
 
+class LanguageTable(Struct, forbid_unknown_fields=True, kw_only=True):
+    words: str = ""
+    reply: str
+
+
 class GlobalTable(Struct, forbid_unknown_fields=True, kw_only=True):
     examples: list[str] = []
     reply: TextOrList = []
@@ -83,6 +92,7 @@ class ScriptTable(Struct, forbid_unknown_fields=True, kw_only=True):
     random: dict[str, Any] = {}
     globals: dict[str, Any] = {}
     intents: list[Any] = []
+    languages: dict[str, Any] = {}
     pronunciations: dict[str, str] = {}
 
 

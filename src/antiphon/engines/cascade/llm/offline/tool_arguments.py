@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from antiphon.engines.cascade.llm.offline.calendar import (
@@ -16,6 +16,7 @@ from antiphon.engines.cascade.llm.offline.calendar import (
     read_duration,
     read_time,
 )
+from antiphon.engines.cascade.llm.offline.english import ENGLISH
 from antiphon.engines.cascade.llm.offline.numbers import read_digits, read_number
 from antiphon.engines.cascade.llm.offline.schema_check import Schema, fits, resolved, types_of
 from antiphon.engines.cascade.llm.offline.schema_values import value_for
@@ -25,7 +26,6 @@ from antiphon.engines.cascade.llm.offline.words import (
     corrected,
     said,
     stem,
-    word_set,
     words_of,
 )
 
@@ -47,9 +47,9 @@ _BEFORE: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
 )  # fmt: skip
 _ANY_BEFORE = ("in", "for", "to", "about", "of", "named", "called", "with", "at", "on", "from")
 _ENDS = frozenset([*_ANY_BEFORE, "please", "and", "saying", "because", "by"])
-_SWITCHES = frozenset(["on", "off", "enabled", "enable", "power", "state", "active", "status"])
-_YES = frozenset(["yes", "yeah", "yep", "on", "true", "enable", "enabled", "sure", "okay", "with"])
-_NO = frozenset(["no", "nope", "off", "false", "disable", "disabled", "without", "not", "don't"])
+_COMMON, _SWITCHES, _YES, _NO = (
+    frozenset(ENGLISH["functions"][name].split()) for name in ("common", "switches", "yes", "no")
+)
 
 
 def filled_arguments(
@@ -198,14 +198,10 @@ def _enum_items(values: list[Any], words: tuple[Word, ...]) -> list[_Found]:
     for way in sorted(ways, key=len, reverse=True):
         for start in range(len(heard) - len(way) + 1):
             here = tuple(word.canon for word in heard[start : start + len(way)])
-            if way and here in (way, *_plurals(way)):
+            if way and here in (way, (*way[:-1], way[-1] + "s")):
                 found.append((ways[way], set(range(start, start + len(way)))))
                 break
     return found
-
-
-def _plurals(way: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
-    return ((*way[:-1], way[-1] + "s"),) if way else ()
 
 
 def _array(schema: Mapping[str, Any], words: tuple[Word, ...]) -> Any:
@@ -242,10 +238,9 @@ def _number(
     heard = tuple(word.canon for word in words)
     described = {*spoken_name(name).split(), *canon(str(schema.get("description", "")))}
     if described & {"minute", "minutes", "duration"}:
-        for start in range(len(heard)):
-            length = read_duration(heard, start)
-            if length and not used & set(range(start, length[0])):
-                return length[1], set(range(start, length[0]))
+        length = _first(heard, used, lambda at: read_duration(heard, at))
+        if length:
+            return length
     best: tuple[int, _Found] | None = None
     at = 0
     while at < len(heard):
@@ -277,9 +272,9 @@ def _formatted(
     form, parts = schema.get("format", ""), set(spoken_name(name).split())
     day = time = None
     if form in ("date", "date-time") or parts & {"date", "day"}:
-        day = _first_day(heard, used, today)
+        day = _first(heard, used, lambda at: _read_day(heard, at, today))
     if form in ("time", "date-time") or parts & {"time", "hour"}:
-        time = _first_time(heard, used, alone=alone)
+        time = _first(heard, used, lambda at: _read_time(heard, at, alone=alone))
     if form == "date-time":
         if day is None:
             return NOTHING
@@ -288,30 +283,40 @@ def _formatted(
     if form == "time":
         return (f"{time[0]}:00Z", time[1]) if time else NOTHING
     if parts & {"code", "pin", "digits", "phone", "number"}:
-        for start in range(len(heard)):
-            end, digits = read_digits(heard, start)
-            if len(digits) >= 3 and not used & set(range(start, end)):
-                return digits, set(range(start, end))
+        code = _first(heard, used, lambda at: _read_code(heard, at))
+        if code:
+            return code
     return day or time or NOTHING
 
 
-def _first_day(heard: tuple[str, ...], used: set[int], today: dt.date) -> _Found | None:
+def _first(
+    heard: tuple[str, ...], used: set[int], read: Callable[[int], tuple[int, Any] | None]
+) -> _Found | None:
+    """What is read first, of words that nothing else has used."""
     for start in range(len(heard)):
-        found = read_date(heard, start, today)
+        found = read(start)
         if found and not used & set(range(start, found[0])):
-            return found[1].isoformat(), set(range(start, found[0]))
+            return found[1], set(range(start, found[0]))
     return None
 
 
-def _first_time(heard: tuple[str, ...], used: set[int], *, alone: bool) -> _Found | None:
+def _read_code(heard: tuple[str, ...], at: int) -> tuple[int, str] | None:
+    end, digits = read_digits(heard, at)
+    return (end, digits) if len(digits) >= 3 else None
+
+
+def _read_day(heard: tuple[str, ...], at: int, today: dt.date) -> tuple[int, str] | None:
+    found = read_date(heard, at, today)
+    return found and (found[0], found[1].isoformat())
+
+
+def _read_time(heard: tuple[str, ...], at: int, *, alone: bool) -> tuple[int, str] | None:
     """A bare number is a time only after "at", or where a time was asked for."""
-    for start in range(len(heard)):
-        found = read_time(heard, start)
-        if found is None or used & set(range(start, found[0])):
-            continue
-        if alone or found[0] > start + 1 or not heard[start].isdecimal() or len(heard[start]) > 2:
-            return found[1].strftime("%H:%M"), set(range(start, found[0]))
-    return None
+    found = read_time(heard, at)
+    if found is None:
+        return None
+    bare = found[0] == at + 1 and heard[at].isdecimal() and len(heard[at]) <= 2
+    return None if bare and not alone else (found[0], found[1].strftime("%H:%M"))
 
 
 def _free_text(
@@ -350,9 +355,3 @@ def _up_to_end(words: tuple[Word, ...], start: int, used: set[int], *, long: boo
 _LONG_TEXTS = frozenset(_BEFORE[-1][0]) | frozenset(_BEFORE[3][0])
 """Names of properties that take the rest of the sentence, prepositions and all."""
 _TRAILING = frozenset(["please", "today", "tomorrow", "now", "tonight"])
-_COMMON = word_set(
-    "a an the i i'd i'm me my you your we it is are was be do does did can could would will",
-    "shall please what what's which who where when how want to like get give show tell find",
-    "make look up in for of on at with about and have has need let's let us some any there",
-    "search check set add create open play send call run use",
-)

@@ -7,42 +7,31 @@ enumerated values; what many functions share tells little and counts little.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
+from antiphon.engines.cascade.llm.offline.english import ENGLISH
 from antiphon.engines.cascade.llm.offline.global_intents import plain_phrases
 from antiphon.engines.cascade.llm.offline.grammars import sayable
 from antiphon.engines.cascade.llm.offline.phrases import Phrase, PhraseError, parse_phrase
 from antiphon.engines.cascade.llm.offline.schema_cleaning import clean
 from antiphon.engines.cascade.llm.offline.slots import Choice, EnumSlot, NumberSlot, Slot
 from antiphon.engines.cascade.llm.offline.tool_arguments import enum_of, properties_of, spoken_name
-from antiphon.engines.cascade.llm.offline.words import canon, corrected, stem, word_set, words_of
+from antiphon.engines.cascade.llm.offline.words import canon, corrected, stem, words_of
 from antiphon.protocol.session import FunctionTool, Tool
 
 _NAME, _ENUM, _PARAMETER, _DESCRIPTION = 3.0, 2.0, 1.0, 1.0
 ENOUGH = 3.0
 """A word of the name that no other function has, or two of the description and more."""
 
-_VERBS = word_set(
-    "get set find list show do make create update check lookup look fetch query search read",
-    "write add run call use give tell go start stop open close send turn play put",
-)
-_EMPTY = word_set(
-    "a an the of for in on at to from with by and or is are be it its this that these those",
-    "my your i you me we us user users current given specified return returns tool function",
-    "value values name id string number if when which what how whether please can could",
-    "would about into as not no all any new one two only now like time times there here has",
-    "have will want",
-)
-_ORDERS = frozenset(
-    ["search", "send", "play", "open", "close", "start", "stop", "call", "create", "find", "turn"]
+_VERBS, _ORDERS, _EMPTY, _TRANSFER_WORDS = (
+    frozenset(ENGLISH["functions"][name].split())
+    for name in ("verbs", "orders", "empty", "transfer")
 )
 _TRANSFER = "transfer_to_"
-_TRANSFER_WORDS = word_set(
-    "transfer connect switch hand put pass speak talk agent department team someone",
-    "somebody",
-)
 _MAX_TOOL_PHRASES = 40
 
 
@@ -60,7 +49,12 @@ def functions(tools: tuple[Tool, ...]) -> tuple[FunctionTool, ...]:
 
 def parameters_of(tool: FunctionTool) -> dict[str, Any]:
     """The schema of its arguments, as far as it is well formed."""
-    found = clean(tool.parameters) if tool.parameters else {}
+    return _cleaned(msgspec.json.encode(tool.parameters or {}))
+
+
+@lru_cache(maxsize=256)
+def _cleaned(parameters: bytes) -> dict[str, Any]:
+    found = clean(msgspec.json.decode(parameters))
     return found if isinstance(found, dict) and found else {"type": "object", "properties": {}}
 
 

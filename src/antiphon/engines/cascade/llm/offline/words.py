@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
 UNITS = {
@@ -87,6 +87,11 @@ def said(words: Iterable[Word]) -> str:
     return " ".join(word.text for word in words)
 
 
+def listed(names: Sequence[str], joint: str = " and ") -> str:
+    """As "a, b and c"."""
+    return joint.join(part for part in (", ".join(names[:-1]), *names[-1:]) if part)
+
+
 def corrected(words: tuple[Word, ...], vocabulary: Collection[str]) -> tuple[Word, ...]:
     """``words`` with small spelling errors put right, as far as ``vocabulary`` knows.
 
@@ -103,14 +108,11 @@ def corrected(words: tuple[Word, ...], vocabulary: Collection[str]) -> tuple[Wor
         ):
             fixed.append(word)
             continue
-        near = difflib.get_close_matches(word.canon, known, n=1, cutoff=0.8)
+        length = len(word.canon)
+        fitting = [k for k in known if 2 * length <= 3 * len(k) and 2 * len(k) <= 3 * length]
+        near = difflib.get_close_matches(word.canon, fitting, n=1, cutoff=0.8)
         fixed.append(_word(near[0]) if near else word)
     return tuple(fixed)
-
-
-def word_set(*lines: str) -> frozenset[str]:
-    """The words of ``lines``, which are set with spaces between."""
-    return frozenset(word for line in lines for word in line.split())
 
 
 def stem(word: str) -> str:
