@@ -12,7 +12,8 @@ import msgspec
 import pytest
 
 from antiphon.core.effects import Generate
-from antiphon.engines.cascade.llm.chat_client import ChatSettings, proxy_of
+from antiphon.engines.cascade.http.client import proxy_of
+from antiphon.engines.cascade.llm.chat_client import ChatSettings
 from antiphon.engines.cascade.llm.openai_chat import OpenAIChatBrain
 from antiphon.engines.cascade.parts import CallTool, SayText, Thinking, Thought
 from antiphon.errors import ConfigurationError, EngineUnavailable
