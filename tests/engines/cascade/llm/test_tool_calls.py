@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from antiphon.engines.cascade.llm.chat_stream import ChatStream
 from antiphon.engines.cascade.parts import CallTool, SayText, Thinking, Thought
-from antiphon.testing.chat_server import delta_chunk
+from antiphon.testing.openai_server import delta_chunk
 
 NAMES = ("get", "get_weather", "get_time", "set_timer")
 
