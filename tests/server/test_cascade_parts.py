@@ -9,6 +9,8 @@ import pytest
 from antiphon.engines.cascade.llm.chat_client import ChatSettings
 from antiphon.engines.cascade.llm.chat_messages import VOICE_HINT
 from antiphon.engines.cascade.offline import ESPEAK, GRAMMARS_ALONE
+from antiphon.engines.cascade.stt.http_transcription import HttpRecognizer, TranscriptionSettings
+from antiphon.engines.cascade.tts.http_speech import HttpSynthesizer, SpeechSettings
 from antiphon.errors import ConfigurationError
 from antiphon.server.cascade_parts import (
     RECOGNIZERS,
@@ -24,6 +26,7 @@ from antiphon.server.settings import (
     Secret,
     SttSettings,
     SynthesizerName,
+    TtsSettings,
 )
 
 MODEL: dict[str, Any] = {"base_url": "http://127.0.0.1:9/v1", "model": "m"}
@@ -90,3 +93,51 @@ def test_the_defaults_of_the_file_are_those_of_the_model() -> None:
 
 def test_without_an_address_there_is_no_language_model() -> None:
     assert chat_settings(LlmSettings()) is None
+
+
+# --- Speech over HTTP -----------------------------------------------------------
+
+
+def test_what_the_operator_sets_reaches_the_ears() -> None:
+    given: dict[str, Any] = {
+        "base_url": "http://127.0.0.1:9/v1",
+        "model": "m",
+        "prompt": "Antiphon",
+        "stream": False,
+        "connect_timeout_s": 9.0,
+        "timeout_s": 8.0,
+        "retries": 0,
+    }
+    settings = SttSettings(recognizer="http", api_key=Secret("k"), **given)
+    chosen = choose_parts(Config(stt=settings)).ears
+    assert isinstance(chosen.recognizer, HttpRecognizer)
+    assert chosen.recognizer.settings == TranscriptionSettings(**given, api_key="k")
+    least = SttSettings(recognizer="http", base_url="http://a/v1", model="m")
+    plain = choose_parts(Config(stt=least)).ears.recognizer
+    assert isinstance(plain, HttpRecognizer)
+    assert plain.settings == TranscriptionSettings(base_url="http://a/v1", model="m")
+
+
+def test_what_the_operator_sets_reaches_the_voice() -> None:
+    given: dict[str, Any] = {
+        "base_url": "http://127.0.0.1:9/v1",
+        "model": "m",
+        "voice": "af_heart",
+        "voices": {"marin": "af_sky"},
+        "response_format": "wav",
+        "rate_hz": 22_050,
+        "instructions": "Be kind.",
+        "connect_timeout_s": 9.0,
+        "first_audio_timeout_s": 8.0,
+        "idle_timeout_s": 7.0,
+        "retries": 0,
+        "extra_body": {"lang_code": "a"},
+    }
+    settings = TtsSettings(synthesizer="http", api_key=Secret("k"), **given)
+    chosen = choose_parts(Config(tts=settings)).voice
+    assert isinstance(chosen.synthesizer, HttpSynthesizer)
+    assert chosen.synthesizer.settings == SpeechSettings(**given, api_key="k")
+    least = TtsSettings(synthesizer="http", base_url="http://a/v1", model="m")
+    plain = choose_parts(Config(tts=least)).voice.synthesizer
+    assert isinstance(plain, HttpSynthesizer)
+    assert plain.settings == SpeechSettings(base_url="http://a/v1", model="m")

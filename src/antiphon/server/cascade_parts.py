@@ -29,6 +29,7 @@ from antiphon.server.settings import (
     Config,
     LlmSettings,
     RecognizerName,
+    Secret,
     SynthesizerName,
 )
 
@@ -57,6 +58,10 @@ def needs(part: str, package: str, *, extra: str) -> None:
         )
 
 
+def _revealed(key: Secret | None) -> str:
+    return "" if key is None else key.reveal()
+
+
 # --- What hears -----------------------------------------------------------------
 
 
@@ -74,10 +79,31 @@ def _pocketsphinx(_: Config) -> ChosenRecognizer:
     return GRAMMARS_ALONE
 
 
+def _http_ears(config: Config) -> ChosenRecognizer:
+    from antiphon.engines.cascade.stt.http_transcription import (
+        HttpRecognizer,
+        TranscriptionSettings,
+    )
+
+    stt = config.stt
+    settings = TranscriptionSettings(
+        base_url=stt.base_url or "",
+        model=stt.model,
+        api_key=_revealed(stt.api_key),
+        prompt=stt.prompt,
+        stream=stt.stream,
+        connect_timeout_s=stt.connect_timeout_s,
+        timeout_s=stt.timeout_s,
+        retries=stt.retries,
+    )
+    return ChosenRecognizer(f"understands speech by '{stt.model}'", HttpRecognizer(settings))
+
+
 RECOGNIZERS: Mapping[RecognizerName, Callable[[Config], ChosenRecognizer]] = {
     "auto": _auto,
     "whisper": _whisper,
     "pocketsphinx": _pocketsphinx,
+    "http": _http_ears,
 }
 
 
@@ -88,8 +114,31 @@ def _espeak(_: Config) -> ChosenSynthesizer:
     return ESPEAK
 
 
+def _http_voice(config: Config) -> ChosenSynthesizer:
+    from antiphon.engines.cascade.tts.http_speech import HttpSynthesizer, SpeechSettings
+
+    tts = config.tts
+    settings = SpeechSettings(
+        base_url=tts.base_url or "",
+        model=tts.model or "",
+        api_key=_revealed(tts.api_key),
+        voice=tts.voice,
+        voices=tts.voices,
+        response_format=tts.response_format,
+        rate_hz=tts.rate_hz,
+        instructions=tts.instructions,
+        connect_timeout_s=tts.connect_timeout_s,
+        first_audio_timeout_s=tts.first_audio_timeout_s,
+        idle_timeout_s=tts.idle_timeout_s,
+        retries=tts.retries,
+        extra_body=tts.extra_body,
+    )
+    return ChosenSynthesizer(f"the voice of '{tts.model}'", HttpSynthesizer(settings))
+
+
 SYNTHESIZERS: Mapping[SynthesizerName, Callable[[Config], ChosenSynthesizer]] = {
     "espeak": _espeak,
+    "http": _http_voice,
 }
 
 
@@ -106,7 +155,7 @@ def chat_settings(llm: LlmSettings) -> ChatSettings | None:
     return ChatSettings(
         base_url=llm.base_url,
         model=llm.model or "",
-        api_key="" if llm.api_key is None else llm.api_key.reveal(),
+        api_key=_revealed(llm.api_key),
         connect_timeout_s=llm.connect_timeout_s,
         first_token_timeout_s=llm.first_token_timeout_s,
         idle_timeout_s=llm.idle_timeout_s,

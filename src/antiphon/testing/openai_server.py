@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Self
 
 import aiohttp
-from aiohttp import web
+from aiohttp import BodyPartReader, web
 from msgspec import Struct
 
 from antiphon.testing.memory_network import MemoryConnector
@@ -141,8 +141,10 @@ async def _read(request: web.Request) -> dict[str, Any]:
         body: dict[str, Any] = await request.json()
         return body
     fields: dict[str, Any] = {}
-    for name, value in (await request.post()).items():
-        fields[name] = value.file.read() if isinstance(value, web.FileField) else value
+    async for part in await request.multipart():
+        assert isinstance(part, BodyPartReader), "a form has no parts within parts"
+        sent = bytes(await part.read())
+        fields[part.name or ""] = sent if part.filename else sent.decode()
     return fields
 
 
