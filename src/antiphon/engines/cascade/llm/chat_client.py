@@ -12,7 +12,12 @@ from typing import Any
 import aiohttp
 from msgspec import Struct
 
-from antiphon.engines.cascade.http.client import HttpClient, next_bytes, refusal_of
+from antiphon.engines.cascade.http.client import (
+    HttpClient,
+    MakeConnector,
+    next_bytes,
+    refusal_of,
+)
 from antiphon.engines.cascade.http.refusals import Asked, Refused, Why, read_refusal, refused
 from antiphon.engines.cascade.http.sse import MAX_EVENT_BYTES, MalformedStream, SseReader
 from antiphon.engines.cascade.llm.chat_messages import VOICE_HINT
@@ -60,13 +65,16 @@ _HEADERS = {"Accept": "text/event-stream", "Content-Type": "application/json"}
 class ChatClient:
     """All connections to one server."""
 
-    def __init__(self, settings: ChatSettings) -> None:
+    def __init__(
+        self, settings: ChatSettings, *, make_connector: MakeConnector | None = None
+    ) -> None:
         """Call it on the event loop that will use it."""
         self._settings = settings
         self._http = HttpClient(
             settings.base_url,
             api_key=settings.api_key,
             connect_timeout_s=settings.connect_timeout_s,
+            make_connector=make_connector,
         )
 
     async def aclose(self) -> None:

@@ -18,7 +18,7 @@ import msgspec
 
 from antiphon.core.effects import Generate
 from antiphon.engines.cascade.http.backoff import Backoff
-from antiphon.engines.cascade.http.client import check_address
+from antiphon.engines.cascade.http.client import MakeConnector, check_address
 from antiphon.engines.cascade.http.refusals import Refusal, Refused, Why
 from antiphon.engines.cascade.http.safe_words import safe_words
 from antiphon.engines.cascade.llm.chat_client import ASKED, ChatClient, ChatSettings
@@ -49,8 +49,10 @@ class OpenAIChatBrain:
         *,
         sleep: Sleep = asyncio.sleep,
         random: Random = random.random,
+        make_connector: MakeConnector | None = None,
     ) -> None:
-        """Nothing is connected yet.  ``sleep`` and ``random``: for waits between retries.
+        """Nothing is connected yet.  ``sleep`` and ``random``: for waits between retries;
+        ``make_connector``: another way than TCP.
 
         Raises:
             ConfigurationError: a setting cannot be right.
@@ -61,6 +63,7 @@ class OpenAIChatBrain:
         self._settings = settings
         self._sleep = sleep
         self._random = random
+        self._make_connector = make_connector
         self._learned = LearnedQuirks()
         self._client: ChatClient | None = None
         self._template = Template()
@@ -70,7 +73,7 @@ class OpenAIChatBrain:
         return self._settings.model
 
     async def start(self) -> None:
-        self._client = ChatClient(self._settings)
+        self._client = ChatClient(self._settings, make_connector=self._make_connector)
 
     def open(self, session_id: str) -> OpenAIChatMind:
         del session_id
