@@ -18,7 +18,8 @@ from antiphon.engines.cascade.parts import Brain, Recognizer, Synthesizer
 from antiphon.engines.cascade.stt.http_transcription import HttpRecognizer, TranscriptionSettings
 from antiphon.engines.cascade.tts.fallback import FallbackSynthesizer
 from antiphon.engines.cascade.tts.http_speech import HttpSynthesizer, SpeechSettings
-from antiphon.testing.openai_server import Answer, OpenAIServer, events, text_chunks
+from antiphon.testing.openai_server import Answer, OpenAIServer, response_texts, text_chunks
+from antiphon.testing.openai_server import events as sse
 from antiphon.testing.parts import KnowingRecognizer, PlannedBrain, SilentSynthesizer, echo
 from antiphon.testing.served import serving
 from antiphon.testing.speech_answers import (
@@ -160,7 +161,7 @@ def test_where_the_voice_fails_another_one_says_all(trouble: str) -> None:
     assert events[-1][1]["response"]["status"] == "completed"
 
 
-SAID = events(text_chunks("One two three four. ", "Five ", finish_reason=None), done=False)
+SAID = sse(text_chunks("One two three four. ", "Five ", finish_reason=None), done=False)
 MODEL = {
     "closed": CLOSED,
     "a page": PAGE,
@@ -187,6 +188,18 @@ def test_where_the_language_model_fails_one_hears_an_apology(trouble: str) -> No
     done = events[-1][1]["response"]
     assert done["status"] == "failed"
     assert "the language model's server " in done["status_details"]["error"]["message"]
+
+
+def test_the_responses_api_fails_in_the_same_form() -> None:
+    error = {"code": "server_error", "message": "The model is overloaded."}
+    failed = {"type": "response.failed", "response": {"status": "failed", "error": error}}
+    said = [*response_texts("One two three four. ", "Five "), failed]
+    events = with_model(Answer(body=sse(said, done=False)), api="responses")
+    assert transcript(events).startswith("One two three four.  I'm sorry")
+    told = events[-1][1]["response"]["status_details"]["error"]["message"]
+    assert told.endswith(
+        "the language model's server failed: The model is overloaded.; server_error"
+    )
 
 
 def test_a_language_model_that_hangs_is_given_the_time_that_the_settings_say() -> None:
