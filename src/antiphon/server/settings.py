@@ -129,7 +129,7 @@ class OfflineSettings(Struct, frozen=True, kw_only=True):
     ] = None
 
 
-RecognizerName = Literal["auto", "whisper", "pocketsphinx", "http"]
+RecognizerName = Literal["auto", "whisper", "pocketsphinx", "http", "realtime"]
 """Each has its adapter in `antiphon.server.cascade_parts`."""
 
 
@@ -141,7 +141,8 @@ class SttSettings(Struct, frozen=True, kw_only=True):
         Meta(
             description="`auto` is Whisper where it is installed, with pocketsphinx for what a "
             "scripted agent expects, and pocketsphinx alone elsewhere; `http` is an "
-            "OpenAI-compatible `/audio/transcriptions`."
+            "OpenAI-compatible `/audio/transcriptions`, `realtime` a transcription session of a "
+            "Realtime server (OpenAI, Antiphon, vLLM), which hears while somebody speaks."
         ),
     ] = "auto"
     model: Annotated[
@@ -149,11 +150,15 @@ class SttSettings(Struct, frozen=True, kw_only=True):
         Meta(
             description="Which Whisper: `tiny.en` (English), `base` (99 languages, needs the "
             "extra `speech-base`), or a folder with one for CTranslate2 (`model.bin`, "
-            "`config.json`, `vocabulary.json`). Of `http`: its name there."
+            "`config.json`, `vocabulary.json`). Of a server's: its name there."
         ),
     ] = DEFAULT_MODEL
     base_url: Annotated[
-        str | None, Meta(description="Of `http`, with the version: `http://127.0.0.1:8000/v1`.")
+        str | None,
+        Meta(
+            description="Of `http`, with the version: `http://127.0.0.1:8000/v1`. Of `realtime`, "
+            "whole: `wss://api.openai.com/v1/realtime?intent=transcription`."
+        ),
     ] = None
     api_key: Annotated[Secret | None, Meta(description="Key for that server.")] = None
     api_key_env: Annotated[
