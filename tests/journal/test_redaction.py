@@ -14,8 +14,8 @@ from antiphon.journal.entries import Changed
 from antiphon.journal.memory import MemoryJournal
 from antiphon.journal.redaction import FAILED, redacted
 from antiphon.protocol.session import Session
+from antiphon.server.keeping import make_keeping
 from antiphon.server.settings import Config, JournalSettings
-from antiphon.server.wiring import Parts, make_keeping
 from tests.journal.logs import whole_log
 from tests.server.place import HELLO, places
 from tests.server.test_conversations import PATH, gone, says
@@ -84,4 +84,4 @@ async def test_a_session_is_kept_redacted() -> None:
 def test_a_hook_that_is_not_there_is_the_operators_mistake(name: str) -> None:
     config = Config(journal=JournalSettings(redact=name))
     with pytest.raises(ConfigurationError, match="redact"):
-        make_keeping(config, Parts(journal=MemoryJournal()))
+        make_keeping(config, MemoryJournal())

@@ -95,6 +95,17 @@ def test_the_file_may_be_named_and_must_then_exist(tmp_path: Path) -> None:
         ("[llm]\nbase_url = 'x'\nmodel='m'", "antiphon.toml:2: 'x' must begin with http://"),
         ("[llm]\nbase_url = 'http://x'", "antiphon.toml:2: a language model needs its name"),
         ("[llm]\nmodel = 'm'", "antiphon.toml:2: a language model needs its address"),
+        ("[stt]\nrecognizer = 'http'", "antiphon.toml:2: 'http' needs the server's address"),
+        ("[stt]\nrecognizer = 'http'\nbase_url = 'http://x'", "needs the model's name there"),
+        ("[tts]\nsynthesizer = 'http'\nmodel = 'm'", "antiphon.toml:2: 'http' needs the server's"),
+        ("[tts]\nsynthesizer = 'http'\nbase_url = 'http://x'", "needs the model's name there"),
+        ("[tts]\nbase_url = 'http://x'", "antiphon.toml:2: no other server is used"),
+        (
+            "[stt]\nrecognizer = 'realtime'\nmodel = 'm'\nbase_url = 'https://x'",
+            "antiphon.toml:4: 'https://x' must begin with ws:// or wss://.",
+        ),
+        ("[tts]\nextra_body = { input = 'x' }", "'input' is Antiphon's own to send"),
+        ("[tts]\nsynthesizer = 'nobody'", "Invalid enum value 'nobody'"),
         ("[llm]\napi_key_env = 'K'", "antiphon.toml:2: the environment variable K is not set"),
     ],
 )
@@ -127,9 +138,12 @@ def test_loopback_needs_no_keys(host: str) -> None:
     assert loaded(f"[server]\nhost = '{host}'").config.server.host == host
 
 
-def test_the_key_of_a_language_model_may_stand_in_a_variable_of_its_own() -> None:
-    text = "[llm]\nbase_url = 'http://x/v1'\nmodel = 'm'\napi_key_env = 'MY_KEY'\n"
-    assert loaded(text, MY_KEY="sk-1").config.llm.api_key == Secret("sk-1")
+@pytest.mark.parametrize("section", ["llm", "stt", "tts"])
+def test_the_key_of_a_part_may_stand_in_a_variable_of_its_own(section: str) -> None:
+    chosen = f"{PARTS[section]} = 'http'\n" if section in PARTS else ""
+    text = f"[{section}]\n{chosen}base_url = 'http://x/v1'\nmodel = 'm'\napi_key_env = 'MY_KEY'\n"
+    settings = getattr(loaded(text, MY_KEY="sk-1").config, section)
+    assert settings.api_key == Secret("sk-1")
 
 
 def test_no_secret_is_ever_shown() -> None:
@@ -182,6 +196,7 @@ NEEDS = {
     "host": ("127.0.0.1", ""),
     "api_key_env": ("MY_KEY", ""),
     "base_url": ("http://127.0.0.1:9/v1", ""),
+    "voices": ({"marin": "af_heart"}, ""),
     "url": ("wss://realtime.example/v1", ""),
     "allowed_origins": (["https://a.example"], ""),
     "host_addresses": (["10.0.0.1"], ""),
@@ -191,6 +206,7 @@ NEEDS = {
     "port_max": (40_000, "port_min = 40_000"),
 }
 """Values, and settings beside them, without which a key means nothing."""
+PARTS = {"stt": "recognizer", "tts": "synthesizer"}
 
 
 def test_the_page_lists_every_setting() -> None:
@@ -222,6 +238,8 @@ def test_every_documented_setting_is_taken_from_file_and_variable(
     if section == "llm":
         needed = {"base_url": "http://127.0.0.1:9/v1", "model": "m"}
         beside = "\n".join(f'{k} = "{v}"' for k, v in needed.items() if k != key)
+    if section in PARTS and key == "base_url":
+        beside = f'{PARTS[section]} = "http"\nmodel = "m"'
     text = f"[{section}]\n{key} = {toml(value)}\n{beside}\n"
     config = loaded(text, MY_KEY="k").config
     assert plain(getattr(getattr(config, section), key)) == value
@@ -246,8 +264,8 @@ def plain(value: object) -> object:
 def test_every_setting_that_a_guide_names_exists() -> None:
     names = {f"{s}.{key}" for s, kind in SECTIONS.items() for key in kind.__struct_fields__}
     for guide in (ROOT / "docs").rglob("*.md"):
-        for named in re.findall(r"`llm\.(\w+)`", guide.read_text()):
-            assert f"llm.{named}" in names, f"{guide.name} names llm.{named}"
+        for named in re.findall(r"`((?:llm|stt|tts)\.(?!py`)\w+)`", guide.read_text()):
+            assert named in names, f"{guide.name} names {named}"
 
 
 def test_the_fields_of_every_request_are_a_table_and_not_our_own() -> None:
@@ -257,7 +275,9 @@ def test_the_fields_of_every_request_are_a_table_and_not_our_own() -> None:
     assert "ANTIPHON_LLM_EXTRA_BODY: extra_body: Expected" in refusal(
         llm, ANTIPHON_LLM_EXTRA_BODY="top_k=20"
     )
-    assert "'model' is Antiphon's own" in refusal(llm + "extra_body = { model = 'x' }")
+    for own in ("model", "messages", "input"):
+        body = f"extra_body = {{ {own} = 'x' }}"
+        assert f"'{own}' is Antiphon's own" in refusal(llm + body)
 
 
 @pytest.mark.parametrize(

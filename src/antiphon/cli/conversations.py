@@ -66,7 +66,7 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from antiphon.server import config
-    from antiphon.server.wiring import make_journal
+    from antiphon.server.keeping import make_journal
 
     if args.path is not None:
         from antiphon.journal.sqlite import SqliteJournal

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from antiphon.engines.cascade.stt.ears import DEFAULT_MODEL
 from antiphon.server.settings import (
     Config,
     LlmSettings,
@@ -33,6 +34,7 @@ def problems(config: Config) -> Iterator[tuple[str, str]]:
     yield from _problems_of_access(config.server)
     yield from _problems_of_tls(config.server)
     yield from _problems_of_paths(config)
+    yield from _problems_of_speech_servers(config)
     yield from _problems_of_llm(config.llm)
     yield from _problems_of_relay(config.relay)
     yield from _problems_of_webrtc(config.webrtc)
@@ -76,6 +78,38 @@ def _problems_of_paths(config: Config) -> Iterator[tuple[str, str]]:
         yield "server.tape_dir", f"there is no directory '{server.tape_dir}'."
 
 
+_SCHEMES = {"http": ("http://", "https://"), "realtime": ("ws://", "wss://")}
+"""Of parts that are on other servers, by their names."""
+
+
+def _problems_of_speech_servers(config: Config) -> Iterator[tuple[str, str]]:
+    stt, tts = config.stt, config.tts
+    parts = (
+        ("stt", "recognizer", stt.recognizer, stt.base_url, stt.model == DEFAULT_MODEL),
+        ("tts", "synthesizer", tts.synthesizer, tts.base_url, tts.model is None),
+    )
+    for section, setting, chosen, url, is_nameless in parts:
+        schemes = _SCHEMES.get(chosen)
+        if schemes is None:
+            if url is not None:
+                yield f"{section}.base_url", f"no other server is used: set {setting} too."
+            continue
+        if url is None:
+            yield (
+                f"{section}.{setting}",
+                f"'{chosen}' needs the server's address: base_url in [{section}].",
+            )
+        elif not url.startswith(schemes):
+            yield f"{section}.base_url", f"'{url}' must begin with {' or '.join(schemes)}."
+        if is_nameless:
+            yield (
+                f"{section}.{setting}",
+                f"'{chosen}' needs the model's name there: model in [{section}].",
+            )
+    if own := {"model", "input"} & tts.extra_body.keys():
+        yield "tts.extra_body", f"'{min(own)}' is Antiphon's own to send; leave it out."
+
+
 def _problems_of_llm(llm: LlmSettings) -> Iterator[tuple[str, str]]:
     if llm.base_url is not None:
         if not llm.base_url.startswith(("http://", "https://")):
@@ -84,7 +118,7 @@ def _problems_of_llm(llm: LlmSettings) -> Iterator[tuple[str, str]]:
             yield "llm.base_url", "a language model needs its name too: model in [llm]."
     elif llm.model or llm.api_key:
         yield "llm.model", "a language model needs its address too: base_url in [llm]."
-    if own := {"model", "messages", "stream", "tools"} & llm.extra_body.keys():
+    if own := {"model", "messages", "input", "stream", "tools"} & llm.extra_body.keys():
         yield "llm.extra_body", f"'{min(own)}' is Antiphon's own to send; leave it out."
 
 

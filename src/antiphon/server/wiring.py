@@ -9,36 +9,26 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
-from pkgutil import resolve_name
 from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import Struct
 
 from antiphon.core.faults import Fault
-from antiphon.engines.cascade.llm.chat_client import ChatSettings
-from antiphon.engines.cascade.llm.chat_messages import VOICE_HINT
-from antiphon.engines.cascade.llm.offline.brain import OfflineBrain
-from antiphon.engines.cascade.llm.openai_chat import OpenAIChatBrain
-from antiphon.engines.cascade.offline import WITH_LANGUAGE_MODEL, offline_engine
-from antiphon.engines.cascade.stt.ears import Ears, find_ears
 from antiphon.engines.engine import Engine, VoiceDetector
 from antiphon.engines.registry import EngineRegistry
 from antiphon.engines.vad.silero import SileroDetector
-from antiphon.errors import ConfigurationError
 from antiphon.journal.journal import Journal
-from antiphon.journal.redaction import Redact
 from antiphon.journal.tape import tapes_in
 from antiphon.protocol.unknown_names import UnknownNames
-from antiphon.runtime.door import Retention
-from antiphon.runtime.hub import Hub, Keeping, SessionRules
-from antiphon.runtime.recorder import Encoding
+from antiphon.runtime.hub import Hub, SessionRules
 from antiphon.server.admission import LoadLimits
 from antiphon.server.app import Api, Model
 from antiphon.server.auth import Gate
+from antiphon.server.cascade_parts import CascadeParts, choose_parts, make_cascade
 from antiphon.server.directory import Directory
 from antiphon.server.grant import DEFAULT_MODEL
+from antiphon.server.keeping import make_journal, make_keeping
 from antiphon.server.relays import RELAY, make_relay, with_relayed
 from antiphon.server.secret_store import SecretStore
 from antiphon.server.serve import StopSignals, serve
@@ -50,8 +40,6 @@ if TYPE_CHECKING:
     from antiphon.server.tls import Identity
 
 YOUNG_OBJECTS = 10_000
-GO_ON_AFTER_MS = 100
-"""A healthy disk takes less (docs/reference/benchmarks.md)."""
 
 _unknown_models = UnknownNames(
     logging.getLogger(__name__), "model '%s' is not configured: engine '%s' answers"
@@ -67,7 +55,8 @@ class Wired(NamedTuple):
     api: Api
     identity: Identity | None
     """Its TLS certificate; None: plain HTTP."""
-    ears_warning: str | None = None
+    chosen: CascadeParts | None = None
+    """What the cascade is made of, where the configuration chooses it."""
 
     @property
     def keeps(self) -> str:
@@ -81,33 +70,14 @@ class Wired(NamedTuple):
     def warnings(self) -> list[str]:
         """What works, and will not be liked."""
         expiry = None if self.identity is None else self.identity.warning(datetime.now(UTC))
-        return [warning for warning in (expiry, self.ears_warning) if warning is not None]
+        ears = None if self.chosen is None else self.chosen.ears.warning
+        return [warning for warning in (expiry, ears) if warning is not None]
 
 
-def make_engines(config: Config, ears: Ears) -> list[Engine]:
-    """All engines that this configuration allows; none is started.
-
-    Raises:
-        ConfigurationError: a part of one cannot be made.
-    """
+def make_engines(config: Config, chosen: CascadeParts) -> list[Engine]:
+    """All engines that this configuration allows; none is started."""
     relays: list[Engine] = [make_relay(config.relay)] if config.relay.is_on else []
-    return [_cascade(config, ears), *relays]
-
-
-def _cascade(config: Config, ears: Ears) -> Engine:
-    workers = config.offline.stt_workers
-    chat = chat_settings(config)
-    if chat is not None:
-        return offline_engine(
-            OpenAIChatBrain(chat),
-            description=WITH_LANGUAGE_MODEL.format(model=chat.model, hearing=ears.hearing),
-            ears=ears,
-            stt_workers=workers,
-            scripted=False,
-        )
-    agent = config.offline.agent
-    brain = OfflineBrain() if agent is None else OfflineBrain.from_file(Path(agent))
-    return offline_engine(brain, ears=ears, stt_workers=workers)
+    return [make_cascade(config, chosen), *relays]
 
 
 def models_of(config: Config, engines: Sequence[Engine]) -> dict[str, str]:
@@ -129,106 +99,6 @@ class Parts(Struct, frozen=True, kw_only=True):
     journal: Journal | None = None
 
 
-def make_journal(config: Config, *, create: bool = True) -> Journal | None:
-    """Where conversations are kept; None: nowhere, for want of a place or by the operator's wish.
-
-    A file that is not there is made if it may be (``create``).
-
-    Raises:
-        ConfigurationError: it needs an extra that is not installed.
-    """
-    settings = config.journal
-    if settings.retention == "none":
-        return None
-    # Who keeps nothing need not wait for either.
-    if settings.url is not None:
-        try:
-            from antiphon.journal.postgres import PostgresJournal
-        except ModuleNotFoundError as missing:
-            raise ConfigurationError(
-                f"[journal] url: the Python package {missing.name} is missing; install it with "
-                "pip install asyncpg (the extra 'postgres')."
-            ) from None
-        return PostgresJournal(settings.url.reveal())
-    if settings.path is None:
-        return None
-    from antiphon.journal.sqlite import SqliteJournal
-
-    return SqliteJournal(Path(settings.path).expanduser(), create=create)
-
-
-def make_keeping(config: Config, parts: Parts) -> Keeping | None:
-    journal = make_journal(config) if parts.journal is None else parts.journal
-    if journal is None:
-        return None
-    settings = config.journal
-    hold_ms = round(settings.hold_seconds * 1000)
-    return Keeping(
-        journal=journal,
-        hold_ms=min(GO_ON_AFTER_MS, hold_ms) if settings.on_trouble == "go_on" else hold_ms,
-        refuses_in_trouble=settings.on_trouble == "refuse",
-        retention=settings.retention,
-        redact=_redact(settings.redact),
-        encoding=_encoding(settings.retention),
-    )
-
-
-def _redact(name: str | None) -> Redact | None:
-    """Raises:
-    ConfigurationError: there is no function of that name.
-    """
-    if name is None:
-        return None
-    try:
-        found = resolve_name(name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ConfigurationError(f"[journal] redact: '{name}' cannot be loaded: {error}.") from None
-    if not callable(found):
-        raise ConfigurationError(f"[journal] redact: '{name}' is no function.")
-    redact: Redact = found
-    return redact
-
-
-def _encoding(wanted: Retention) -> Callable[[], Encoding] | None:
-    """What recordings are written with.
-
-    Raises:
-        ConfigurationError: all sessions are to be recorded, and there is nothing to do it with.
-    """
-    if find_spec("av") is None:
-        if wanted == "items+audio":
-            raise ConfigurationError(
-                "[journal] retention = \"items+audio\" needs the codec of the extra 'webrtc'; "
-                "install it with pip install av."
-            )
-        return None
-
-    def opus() -> Encoding:
-        from antiphon.audio.ogg_opus import OggOpus  # It takes a while to import.
-
-        return OggOpus()
-
-    return opus
-
-
-def chat_settings(config: Config) -> ChatSettings | None:
-    """The language model; None: the offline brain."""
-    llm = config.llm
-    if llm.base_url is None:
-        return None
-    return ChatSettings(
-        base_url=llm.base_url,
-        model=llm.model or "",
-        api_key="" if llm.api_key is None else llm.api_key.reveal(),
-        connect_timeout_s=llm.connect_timeout_s,
-        first_token_timeout_s=llm.first_token_timeout_s,
-        idle_timeout_s=llm.idle_timeout_s,
-        retries=llm.retries,
-        voice_hint=VOICE_HINT if llm.voice_hint is None else llm.voice_hint,
-        extra_body=llm.extra_body,
-    )
-
-
 def _engine_for(registry: EngineRegistry, model: str, *, strict: bool) -> Engine:
     if model != DEFAULT_MODEL and not registry.knows(model):  # That is what naming none means.
         if strict:
@@ -247,7 +117,7 @@ def make_hub(config: Config, registry: EngineRegistry, parts: Parts) -> Hub:
     if parts.hub is not None:
         return parts.hub
     server = config.server
-    keeping = make_keeping(config, parts)
+    keeping = make_keeping(config, make_journal(config) if parts.journal is None else parts.journal)
     rules = SessionRules(
         session_max_ms=round(server.session_max_minutes * 60_000),
         voice=config.offline.voice,
@@ -273,10 +143,10 @@ def wire(config: Config, parts: Parts | None = None) -> Wired:
     """
     parts = parts or Parts()
     server, limits = config.server, config.limits
-    engines, warning = parts.engines, None
+    engines, chosen = parts.engines, None
     if engines is None:
-        ears = find_ears(config.stt.recognizer, config.stt.model)
-        engines, warning = make_engines(config, ears), ears.warning
+        chosen = choose_parts(config)
+        engines = make_engines(config, chosen)
     registry = EngineRegistry(
         engines, default=config.engine.default, models=models_of(config, engines)
     )
@@ -299,7 +169,7 @@ def wire(config: Config, parts: Parts | None = None) -> Wired:
             heartbeat_s=limits.heartbeat_seconds,
         ),
     )
-    return Wired(config, registry, hub, api, tls_identity(config), warning)
+    return Wired(config, registry, hub, api, tls_identity(config), chosen)
 
 
 def tls_identity(config: Config) -> Identity | None:

@@ -1,4 +1,4 @@
-"""A language model behind an OpenAI-compatible ``/chat/completions``, as a brain.
+"""A language model behind OpenAI's ``/chat/completions`` or ``/responses``, as a brain.
 
 One HTTP request a thought, streamed.  Closing the iterator closes the connection, which
 is how such servers learn that nobody listens any more.
@@ -17,16 +17,18 @@ from typing import Any
 import msgspec
 
 from antiphon.core.effects import Generate
-from antiphon.engines.cascade.llm.chat_client import ChatClient, ChatSettings, Refused
-from antiphon.engines.cascade.llm.chat_messages import chat_request
+from antiphon.engines.cascade.http.backoff import Backoff
+from antiphon.engines.cascade.http.client import MakeConnector, check_address
+from antiphon.engines.cascade.http.refusals import Refusal, Refused, Why
+from antiphon.engines.cascade.http.safe_words import safe_words
+from antiphon.engines.cascade.llm.apis import APIS, Api
+from antiphon.engines.cascade.llm.chat_client import ChatClient, ChatSettings
 from antiphon.engines.cascade.llm.chat_stream import ChatStream
 from antiphon.engines.cascade.llm.context_window import ContextWindow
-from antiphon.engines.cascade.llm.negotiation import Backoff, LearnedQuirks, Negotiation
+from antiphon.engines.cascade.llm.negotiation import LearnedQuirks, Negotiation
 from antiphon.engines.cascade.llm.quirks import Quirks
-from antiphon.engines.cascade.llm.refusals import Refusal, Why
 from antiphon.engines.cascade.llm.reply_blocks import Template
 from antiphon.engines.cascade.llm.reply_text import ReplyText, tools_on_offer
-from antiphon.engines.cascade.llm.safe_words import safe_words
 from antiphon.engines.cascade.parts import Grammar, Thinking
 from antiphon.errors import ConfigurationError, EngineUnavailable
 from antiphon.protocol.items import FunctionCall
@@ -47,24 +49,21 @@ class OpenAIChatBrain:
         *,
         sleep: Sleep = asyncio.sleep,
         random: Random = random.random,
+        make_connector: MakeConnector | None = None,
     ) -> None:
-        """Nothing is connected yet.  ``sleep`` and ``random``: for waits between retries.
+        """Nothing is connected yet.  ``sleep`` and ``random``: for waits between retries;
+        ``make_connector``: another way than TCP.
 
         Raises:
             ConfigurationError: a setting cannot be right.
         """
-        if not settings.base_url.startswith(("http://", "https://")):
-            raise ConfigurationError(
-                f"llm.base_url '{settings.base_url}' must begin with http:// or https://"
-                " and usually ends in /v1"
-            )
+        check_address("llm", settings.base_url, settings.api_key)
         if not settings.model:
             raise ConfigurationError("llm.model is empty: name the model that llm.base_url serves")
-        if not (settings.api_key.isascii() and settings.api_key.isprintable()):
-            raise ConfigurationError("llm.api_key holds characters that no HTTP header may carry")
         self._settings = settings
         self._sleep = sleep
         self._random = random
+        self._make_connector = make_connector
         self._learned = LearnedQuirks()
         self._client: ChatClient | None = None
         self._template = Template()
@@ -74,7 +73,7 @@ class OpenAIChatBrain:
         return self._settings.model
 
     async def start(self) -> None:
-        self._client = ChatClient(self._settings)
+        self._client = ChatClient(self._settings, make_connector=self._make_connector)
 
     def open(self, session_id: str) -> OpenAIChatMind:
         del session_id
@@ -110,6 +109,7 @@ class OpenAIChatMind:
     ) -> None:
         self._client = client
         self._settings = settings
+        self._api: Api = APIS[settings.api]
         self._learned = learned
         self._template = template
         self._sleep = sleep
@@ -137,7 +137,7 @@ class OpenAIChatMind:
             backoff=Backoff(self._settings.retries, self._random),
         )
         while True:
-            stream = _stream_for(request)
+            stream = self._stream_for(request)
             try:
                 async with aclosing(self._client.answer(negotiation.body, stream)) as thoughts:
                     async for thought in thoughts:
@@ -151,13 +151,13 @@ class OpenAIChatMind:
             if wait_s is None:
                 raise self._unavailable(negotiation.verdict(refusal), negotiation.body)
             if wait_s:
-                log.info("llm: %s; asked again in %.1f s", refusal.told(""), wait_s)
+                log.info("llm: %s; asked again in %.1f s", refusal.told(self._api.asked), wait_s)
                 await self._sleep(wait_s)
 
     def _written(self, request: Generate, quirks: Quirks) -> bytes:
         settings = self._settings
         return msgspec.json.encode(
-            chat_request(
+            self._api.request(
                 request,
                 settings.model,
                 voice_hint=settings.voice_hint,
@@ -166,11 +166,21 @@ class OpenAIChatMind:
             )
         )
 
+    def _stream_for(self, request: Generate) -> ChatStream:
+        calls = [item.call_id for item in request.items if isinstance(item, FunctionCall)]
+        return self._api.stream(
+            new_call_id=_new_call_id,
+            taken=[call_id for call_id in calls if isinstance(call_id, str)],
+            tool_names=[tool.name for tool in request.tools if isinstance(tool, FunctionTool)],
+        )
+
     def _unavailable(self, refusal: Refusal, body: bytes) -> EngineUnavailable:
         """Tells the log and the client the same, in words that may be shown."""
-        private = _texts(msgspec.json.decode(body)["messages"])
+        sent = msgspec.json.decode(body)
+        private = _texts([sent.get(field) for field in self._api.said])
         told = refusal.told(
-            safe_words(refusal.text, secrets=[self._settings.api_key], private=private)
+            self._api.asked,
+            safe_words(refusal.text, secrets=[self._settings.api_key], private=private),
         )
         log.warning("llm: %s", told)
         busy = refusal.why in (Why.RATE_LIMITED, Why.FAILED)
@@ -183,15 +193,6 @@ class OpenAIChatMind:
         )
 
 
-def _stream_for(request: Generate) -> ChatStream:
-    calls = [item.call_id for item in request.items if isinstance(item, FunctionCall)]
-    return ChatStream(
-        new_call_id=_new_call_id,
-        taken=[call_id for call_id in calls if isinstance(call_id, str)],
-        tool_names=[tool.name for tool in request.tools if isinstance(tool, FunctionTool)],
-    )
-
-
 def _texts(messages: Any) -> Iterator[str]:
     """All that messages say."""
     if isinstance(messages, str):
@@ -201,7 +202,7 @@ def _texts(messages: Any) -> Iterator[str]:
             yield from _texts(part)
     elif isinstance(messages, dict):
         for key, value in messages.items():
-            if key not in ("role", "type", "id", "tool_call_id", "name", "url"):
+            if key not in ("role", "type", "id", "tool_call_id", "call_id", "name", "image_url"):
                 yield from _texts(value)
 
 

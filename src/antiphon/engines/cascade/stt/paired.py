@@ -45,7 +45,7 @@ class PairedRecognizer:
             return self._free.begin(report, grammar=None, language=language, live=live)
         pair = _Pair(report, live=live)
         pair.parts = (
-            self._free.begin(pair.on_free, grammar=None, language=language, live=live),
+            self._free.begin(pair.on_free, grammar=grammar, language=language, live=live),
             self._grammars.begin(pair.on_sentence, grammar=grammar, language=language),
         )
         return pair
@@ -94,6 +94,8 @@ class _Pair:
             in_grammar=choice.in_grammar,
             complete=choice.in_grammar,
             words=free.words if choice.text == free.text else (),
+            # A sentence that only one heard may not have been said: it takes nobody's place.
+            problem=free.problem if final else "",
         )
         if heard != self._told:
             self._told = heard

@@ -1,0 +1,105 @@
+"""Where conversations are kept, as the configuration says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from pkgutil import resolve_name
+
+from antiphon.errors import ConfigurationError
+from antiphon.journal.journal import Journal
+from antiphon.journal.redaction import Redact
+from antiphon.runtime.door import Retention
+from antiphon.runtime.hub import Keeping
+from antiphon.runtime.recorder import Encoding
+from antiphon.server.settings import Config
+
+GO_ON_AFTER_MS = 100
+"""A healthy disk takes less (docs/reference/benchmarks.md)."""
+
+
+def make_journal(config: Config, *, create: bool = True) -> Journal | None:
+    """Where conversations are kept; None: nowhere, for want of a place or by the operator's wish.
+
+    A file that is not there is made if it may be (``create``).
+
+    Raises:
+        ConfigurationError: it needs an extra that is not installed.
+    """
+    settings = config.journal
+    if settings.retention == "none":
+        return None
+    # Who keeps nothing need not wait for either.
+    if settings.url is not None:
+        try:
+            from antiphon.journal.postgres import PostgresJournal
+        except ModuleNotFoundError as missing:
+            raise ConfigurationError(
+                f"[journal] url: the Python package {missing.name} is missing; install it with "
+                "pip install asyncpg (the extra 'postgres')."
+            ) from None
+        return PostgresJournal(settings.url.reveal())
+    if settings.path is None:
+        return None
+    from antiphon.journal.sqlite import SqliteJournal
+
+    return SqliteJournal(Path(settings.path).expanduser(), create=create)
+
+
+def make_keeping(config: Config, journal: Journal | None) -> Keeping | None:
+    """How conversations are kept there.
+
+    Raises:
+        ConfigurationError: it needs something that is not there.
+    """
+    if journal is None:
+        return None
+    settings = config.journal
+    hold_ms = round(settings.hold_seconds * 1000)
+    return Keeping(
+        journal=journal,
+        hold_ms=min(GO_ON_AFTER_MS, hold_ms) if settings.on_trouble == "go_on" else hold_ms,
+        refuses_in_trouble=settings.on_trouble == "refuse",
+        retention=settings.retention,
+        redact=_redact(settings.redact),
+        encoding=_encoding(settings.retention),
+    )
+
+
+def _redact(name: str | None) -> Redact | None:
+    """Raises:
+    ConfigurationError: there is no function of that name.
+    """
+    if name is None:
+        return None
+    try:
+        found = resolve_name(name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigurationError(f"[journal] redact: '{name}' cannot be loaded: {error}.") from None
+    if not callable(found):
+        raise ConfigurationError(f"[journal] redact: '{name}' is no function.")
+    redact: Redact = found
+    return redact
+
+
+def _encoding(wanted: Retention) -> Callable[[], Encoding] | None:
+    """What recordings are written with.
+
+    Raises:
+        ConfigurationError: all sessions are to be recorded, and there is nothing to do it with.
+    """
+    if find_spec("av") is None:
+        if wanted == "items+audio":
+            raise ConfigurationError(
+                "[journal] retention = \"items+audio\" needs the codec of the extra 'webrtc'; "
+                "install it with pip install av."
+            )
+        return None
+
+    def opus() -> Encoding:
+        from antiphon.audio.ogg_opus import OggOpus  # It takes a while to import.
+
+        return OggOpus()
+
+    return opus
