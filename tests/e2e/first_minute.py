@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from aiohttp import ClientWebSocketResponse
 
 from antiphon.engines.cascade.llm.offline.brain import OfflineBrain
-from antiphon.engines.cascade.offline import offline_engine
+from antiphon.engines.cascade.offline import offline_engine, whisper_if_found
 from antiphon.engines.cascade.stt.ears import find_ears
 from antiphon.testing import serving
 from tests.recordings import at_24khz
@@ -52,7 +52,7 @@ class Line(NamedTuple):
 async def first_minute() -> list[Line]:
     """The conversation, as the server's events tell it."""
     brain = OfflineBrain(clock=lambda: NOW, new_random=lambda: random.Random(2))
-    engine = offline_engine(brain, ears=find_ears(), stt_workers=1)
+    engine = offline_engine(brain, ears=whisper_if_found(find_ears()), stt_workers=1)
     async with (
         asyncio.timeout(PATIENCE_S),
         serving(engine) as server,
