@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -48,6 +49,7 @@ from antiphon.engines.scripted import (
     Wait,
     Write,
 )
+from antiphon.protocol.items import InputAudio, Message
 from antiphon.protocol.session import FunctionChoice, FunctionTool, Session
 from antiphon.testing import run_in_virtual_time
 
@@ -301,3 +303,17 @@ def test_beats_stop_when_nobody_waits() -> None:
 
     with pytest.raises(RuntimeError, match="all tasks wait"):
         run_in_virtual_time(main())
+
+
+def test_another_may_choose_the_reply_by_what_was_understood() -> None:
+    def choose(command: Generate, understood: Mapping[str, str]) -> Reply | None:
+        return (Write(text=f"You said {understood['turn_1']}."),) if command.items else None
+
+    script = Script(replies=((Write(text="Next."),),), hears=(Hearing(text="yes"),))
+    p = Player(script, choose)
+    p.take(TurnCommitted("turn_1", b""))
+    item = Message(role="user", content=(InputAudio(),))
+    p.take(Generate(response_id="first", items=(item,)))
+    p.take(Generate(response_id="second", items=()))
+    written = [news.text for news in all_news(p) if isinstance(news, EngineWrote)]
+    assert written == ["You said yes.", "Next."]
