@@ -135,6 +135,7 @@ def test_each_of_its_examples_is_understood_as_what_it_stands_for(index: int) ->
         ("what is twelve times twelve", "Twelve times twelve is one hundred and forty four."),
         ("what is twelve plus", MISSED),
         ("ten miles in kilograms", MISSED),
+        ("start a ten minute timer please", "All right: ten minutes from now."),
         ("say after me good evening", "good evening."),
         ("What is Antiphon?", "I am Antiphon"),
     ],
