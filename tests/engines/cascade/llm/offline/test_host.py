@@ -185,6 +185,12 @@ def test_refusals_differ_and_each_offers_something_that_works() -> None:
     assert [again.say("purple elephants swim upstream") for _ in range(5)] == refusals
 
 
+def test_what_was_not_heard_at_all_is_asked_for_again_each_time() -> None:
+    guest = Guest()
+    answers = [guest.say("") for _ in range(3)]
+    assert answers == ["I did not catch that. Ask me for a joke."] * 3
+
+
 def test_a_long_sentence_is_not_said_back_whole() -> None:
     answer = Guest().say("I was walking along the river " * 5)
     assert answer.startswith("I heard: I was walking along the river I was walking along the river")

@@ -317,7 +317,7 @@ class Dialogue:
             return Turn(now, f"Please say yes or no. {again}")
         lead = "I did not catch that." if not text else "Sorry, I did not understand that."
         options = self._options(now).spoken
-        if misses == 1:
+        if misses == 1 or self.script.open:
             return Turn(now, f"{lead} {self._prompt_of(now)}")
         if misses == 2:
             heard = f"I heard: {text}, but that does not help me here." if text else lead
