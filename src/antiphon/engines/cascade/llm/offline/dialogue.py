@@ -185,10 +185,10 @@ class Dialogue:
 
     def _possible(self, intent: Intent, now: Situation) -> bool:
         """Whether a guard could hold; one over slots not yet filled might."""
+        if intent.when is None:
+            return True
         slots = {gap.name for phrase in intent.phrases for gap in phrase.gaps()}
-        return (
-            intent.when is None or bool(intent.when.names & slots) or self._applies(intent, now, {})
-        )
+        return bool(intent.when.names & slots) or self._applies(intent, now, {})
 
     def _confirmed(self, now: Situation, asking: Confirming, text: str) -> Turn | None:
         listed = [(True, phrase) for phrase in YES] + [(False, phrase) for phrase in NO]
