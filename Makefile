@@ -49,8 +49,8 @@ dist: $(UV) $(CONSOLE)  ## the wheel and the sdist, with the console built
 
 # Without the extras `speech` and `paraphrases` the server understands less, and says so; it is no reason not to serve.
 setup: $(UV)
-	@$(SYNC) --extra speech --extra paraphrases || { \
-		echo "the extras 'speech' and 'paraphrases' cannot be installed: free speech will be understood poorly" >&2; $(SYNC); }
+	@$(SYNC) --extra speech --extra paraphrases || $(SYNC) --extra speech || { \
+		echo "the extra 'speech' cannot be installed: free speech will be understood poorly" >&2; $(SYNC); }
 
 setup-test: $(UV) $(if $(NPM),$(NODE_PARTS:%=%/$(INSTALLED)))
 	$(UV) sync --quiet --frozen

@@ -135,6 +135,7 @@ def test_each_of_its_examples_is_understood_as_what_it_stands_for(index: int) ->
         ("what is twelve times twelve", "Twelve times twelve is one hundred and forty four."),
         ("what is twelve plus", MISSED),
         ("ten miles in kilograms", MISSED),
+        ("start a ten minute timer please", "All right: ten minutes from now."),
         ("say after me good evening", "good evening."),
         ("What is Antiphon?", "I am Antiphon"),
     ],
@@ -182,6 +183,12 @@ def test_refusals_differ_and_each_offers_something_that_works() -> None:
     assert all(offers.search(refusal) for refusal in refusals)
     again = Guest()
     assert [again.say("purple elephants swim upstream") for _ in range(5)] == refusals
+
+
+def test_what_was_not_heard_at_all_is_asked_for_again_each_time() -> None:
+    guest = Guest()
+    answers = [guest.say("") for _ in range(3)]
+    assert answers == ["I did not catch that. Ask me for a joke."] * 3
 
 
 def test_a_long_sentence_is_not_said_back_whole() -> None:

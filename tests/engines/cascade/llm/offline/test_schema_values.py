@@ -171,6 +171,8 @@ def test_a_schema_that_fits_nothing_ends_all_the_same() -> None:
     assert value_for(False, False) is None
     endless = {"type": "object", "required": ["a"], "properties": {"a": {"$ref": "#"}}}
     assert value_for(endless, endless) == {}
+    for circle in ({"$ref": "#"}, {"$ref": "", "type": "object"}):
+        assert value_for(circle, circle) in ({}, None)
 
 
 def test_schemas_made_to_take_long_do_not() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 import json
 import logging
@@ -18,7 +17,7 @@ from antiphon.core.effects import Generate
 from antiphon.engines.cascade.llm.context import keyed_inputs, last_reply, text_of
 from antiphon.engines.cascade.llm.offline.checkpoints import Checkpoints, Place
 from antiphon.engines.cascade.llm.offline.dialogue import Dialogue
-from antiphon.engines.cascade.llm.offline.grammars import grammar_of
+from antiphon.engines.cascade.llm.offline.grammars import Grammars
 from antiphon.engines.cascade.llm.offline.instructions import (
     MAX_SCRIPT_CHARS,
     carried_script,
@@ -26,7 +25,6 @@ from antiphon.engines.cascade.llm.offline.instructions import (
 )
 from antiphon.engines.cascade.llm.offline.open_dialogue import OpenDialogue
 from antiphon.engines.cascade.llm.offline.paraphrases import load_similarity
-from antiphon.engines.cascade.llm.offline.phrases import Phrase
 from antiphon.engines.cascade.llm.offline.pieces import pieces_of, within
 from antiphon.engines.cascade.llm.offline.resuming import (
     after_inputs,
@@ -90,6 +88,7 @@ class OfflineBrain:
         self._clock = clock
         self._new_random = new_random
         self._similarity = similarity
+        self._grammars = Grammars()
 
     @classmethod
     def from_file(cls, path: Path) -> OfflineBrain:
@@ -105,11 +104,13 @@ class OfflineBrain:
 
     async def start(self) -> None:
         if self._similarity is None:
-            self._similarity = await asyncio.to_thread(load_similarity)
+            self._similarity = load_similarity()
+        self.open("").expects(Generate(response_id="", items=()))  # So that nobody waits for it.
 
     def open(self, session_id: str) -> OfflineMind:
         del session_id
-        return OfflineMind(self._script, self._clock, self._new_random(), self._similarity)
+        drawing = self._new_random()
+        return OfflineMind(self._script, self._clock, drawing, self._similarity, self._grammars)
 
     async def aclose(self) -> None:
         """Nothing to free."""
@@ -137,12 +138,13 @@ class OfflineMind:
         clock: Clock,
         drawing: random.Random,
         similarity: Similarity | None,
+        grammars: Grammars,
     ) -> None:
         self._configured = script
         self._clock = clock
         self._random = drawing
         self._similarity = similarity
-        self._grammar: tuple[list[Phrase], Grammar | None] | None = None
+        self._grammars = grammars
         self._carried: tuple[str, Script] | None = None
         self._has_answered = False
         self._play(script)
@@ -187,9 +189,7 @@ class OfflineMind:
         place, _ = self._place(request)
         situation = self._plan(request, place).after if place.new else place.state
         expected = self._dialogue(request).expected(situation)
-        if self._grammar is None or self._grammar[0] != expected:
-            self._grammar = expected, grammar_of(expected, script.pronunciations)
-        return self._grammar[1]
+        return self._grammars.of(expected, script.pronunciations)
 
     # --- Which script, and where in it ---
 
@@ -216,7 +216,6 @@ class OfflineMind:
 
     def _play(self, script: Script) -> None:
         self._playing = script
-        self._grammar = None
         self._checkpoints = Checkpoints(begin(script, self._random.randrange))
 
     def _place(self, request: Generate) -> tuple[Place, str | None]:

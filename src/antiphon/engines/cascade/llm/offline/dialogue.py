@@ -185,10 +185,10 @@ class Dialogue:
 
     def _possible(self, intent: Intent, now: Situation) -> bool:
         """Whether a guard could hold; one over slots not yet filled might."""
+        if intent.when is None:
+            return True
         slots = {gap.name for phrase in intent.phrases for gap in phrase.gaps()}
-        return (
-            intent.when is None or bool(intent.when.names & slots) or self._applies(intent, now, {})
-        )
+        return bool(intent.when.names & slots) or self._applies(intent, now, {})
 
     def _confirmed(self, now: Situation, asking: Confirming, text: str) -> Turn | None:
         listed = [(True, phrase) for phrase in YES] + [(False, phrase) for phrase in NO]
@@ -317,7 +317,7 @@ class Dialogue:
             return Turn(now, f"Please say yes or no. {again}")
         lead = "I did not catch that." if not text else "Sorry, I did not understand that."
         options = self._options(now).spoken
-        if misses == 1:
+        if misses == 1 or self.script.open:
             return Turn(now, f"{lead} {self._prompt_of(now)}")
         if misses == 2:
             heard = f"I heard: {text}, but that does not help me here." if text else lead

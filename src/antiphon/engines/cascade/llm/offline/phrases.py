@@ -58,11 +58,12 @@ class Phrase(Struct, frozen=True):
     """The canonical words of the phrase, its enumerations included."""
     keys: frozenset[str] | None
     """Of these words one at least is in whatever matches; None: that cannot be told."""
+    slots: tuple[Gap, ...]
 
     @classmethod
     def of(cls, source: str, node: Node) -> Phrase:
         vocabulary = frozenset(word for part in _walk(node) for word in _words(part))
-        return cls(source, node, vocabulary, _keys(node))
+        return cls(source, node, vocabulary, _keys(node), tuple(_gaps(node)))
 
     def match(
         self, words: tuple[Word, ...], start: int, today: dt.date
@@ -72,7 +73,7 @@ class Phrase(Struct, frozen=True):
             yield end, dict(filled)
 
     def gaps(self) -> Iterator[Gap]:
-        yield from _gaps(self.node)
+        return iter(self.slots)
 
     def example(self) -> str:
         """The shortest plain way to say it."""

@@ -117,7 +117,7 @@ def _candidates(schema: Schema, making: _Making, depth: int) -> Iterator[Any]:
 # --- Combining words ---------------------------------------------------------
 
 
-def _branches(schema: dict[str, Any], making: _Making) -> Iterator[dict[str, Any]]:
+def _branches(schema: dict[str, Any], making: _Making, depth: int = 0) -> Iterator[dict[str, Any]]:
     """The schema with references and choices worked in, one for each way to choose."""
     plain = {
         key: value
@@ -142,9 +142,9 @@ def _branches(schema: dict[str, Any], making: _Making) -> Iterator[dict[str, Any
                 merged = _merged(merged, part)
         else:
             making.budget -= 1
-            if making.budget < 0:
+            if making.budget < 0 or depth > _MAX_DEPTH:  # A reference may lead round in circles.
                 return
-            yield from _branches(merged, making) if again else (merged,)
+            yield from _branches(merged, making, depth + 1) if again else (merged,)
 
 
 def _merged(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
