@@ -17,7 +17,7 @@ from importlib.metadata import version
 
 from antiphon.errors import AntiphonError
 
-COMMANDS = ("serve", "check", "talk", "replay", "conversations", "certificate")
+COMMANDS = ("serve", "check", "talk", "replay", "conversations", "certificate", "models")
 
 EPILOG = """\
 examples:

@@ -354,6 +354,19 @@ class JournalSettings(Struct, frozen=True, kw_only=True):
     ] = 2
 
 
+class DownloadSettings(Struct, frozen=True, kw_only=True):
+    """Where `antiphon models pull` keeps models. Nothing else downloads any."""
+
+    dir: Annotated[
+        str | None,
+        Meta(
+            description="The folder. Absent: `antiphon/models` in `$XDG_DATA_HOME`, or else in "
+            "`~/.local/share`."
+        ),
+    ] = None
+    offline: Annotated[bool, Meta(description="Nothing is downloaded, whoever asks.")] = False
+
+
 class Config(Struct, frozen=True, kw_only=True):
     server: ServerSettings = ServerSettings()
     engine: EngineSettings = EngineSettings()
@@ -366,6 +379,7 @@ class Config(Struct, frozen=True, kw_only=True):
     webrtc: WebRtcOptions = WebRtcOptions()
     limits: LimitSettings = LimitSettings()
     journal: JournalSettings = JournalSettings()
+    downloads: DownloadSettings = DownloadSettings()
 
 
 SECTIONS: dict[str, type[Struct]] = {
@@ -378,4 +392,5 @@ SECTIONS: dict[str, type[Struct]] = {
     "webrtc": WebRtcOptions,
     "limits": LimitSettings,
     "journal": JournalSettings,
+    "downloads": DownloadSettings,
 }
