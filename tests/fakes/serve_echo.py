@@ -8,11 +8,11 @@ import sys
 from pathlib import Path
 
 from antiphon.cli import main
-from antiphon.engines.cascade.stt.ears import Ears
 from antiphon.engines.engine import Engine
 from antiphon.engines.registry import EngineRegistry
 from antiphon.runtime.hub import Hub
 from antiphon.server import wiring
+from antiphon.server.cascade_parts import CascadeParts
 from antiphon.server.settings import Config
 from tests.fakes.echo import EchoHub
 from tests.fakes.engines import NamedEngine
@@ -27,7 +27,7 @@ class SlowToClose(NamedEngine):
             await asyncio.sleep(0.01)
 
 
-def make_engines(config: Config, ears: Ears) -> list[Engine]:
+def make_engines(config: Config, chosen: CascadeParts) -> list[Engine]:
     kind = SlowToClose if "ECHO_CLOSES_WITH" in os.environ else NamedEngine
     return [kind("offline", "Repeats what it hears.")]
 

@@ -114,15 +114,14 @@ def _tls(wired: Wired) -> Iterator[str]:
 
 async def _language_model(wired: Wired) -> bool:
     """Ask the model, if there is one; whether all is well."""
-    from antiphon.engines.cascade.llm.openai_chat import OpenAIChatBrain
     from antiphon.engines.cascade.llm.probe import probe
-    from antiphon.server.wiring import chat_settings
+    from antiphon.server.cascade_parts import choose_language_model
 
-    settings = chat_settings(wired.config)
-    if settings is None:
+    brain = choose_language_model(wired.config.llm)
+    if brain is None:
         return True
-    print(f"\nLanguage model: {settings.model} at {settings.base_url}")
-    found = await probe(OpenAIChatBrain(settings))
+    print(f"\nLanguage model: {brain.name} at {wired.config.llm.base_url}")
+    found = await probe(brain)
     if found.problem is not None:
         print(f"  does not answer: {found.problem}")
         return False

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
-from antiphon.engines.cascade.stt.ears import DEFAULT_MODEL, RecognizerName
+from antiphon.engines.cascade.stt.ears import DEFAULT_MODEL
 
 MIB = 1 << 20
 
@@ -129,6 +129,10 @@ class OfflineSettings(Struct, frozen=True, kw_only=True):
     ] = None
 
 
+RecognizerName = Literal["auto", "whisper", "pocketsphinx"]
+"""Each has its adapter in `antiphon.server.cascade_parts`."""
+
+
 class SttSettings(Struct, frozen=True, kw_only=True):
     """What recognises speech. Whisper needs the extra `speech`, which `make run` installs."""
 
@@ -147,6 +151,18 @@ class SttSettings(Struct, frozen=True, kw_only=True):
             "`config.json`, `vocabulary.json`)."
         ),
     ] = DEFAULT_MODEL
+
+
+SynthesizerName = Literal["espeak"]
+"""Each has its adapter in `antiphon.server.cascade_parts`."""
+
+
+class TtsSettings(Struct, frozen=True, kw_only=True):
+    """What speaks. Where it fails, espeak-ng speaks in its place."""
+
+    synthesizer: Annotated[
+        SynthesizerName, Meta(description="`espeak` comes with Antiphon, in a hundred languages.")
+    ] = "espeak"
 
 
 class LlmSettings(Struct, frozen=True, kw_only=True):
@@ -374,6 +390,7 @@ class Config(Struct, frozen=True, kw_only=True):
     """Model names and patterns to engines, in the order of the file."""
     offline: OfflineSettings = OfflineSettings()
     stt: SttSettings = SttSettings()
+    tts: TtsSettings = TtsSettings()
     llm: LlmSettings = LlmSettings()
     relay: RelaySettings = RelaySettings()
     webrtc: WebRtcOptions = WebRtcOptions()
@@ -387,6 +404,7 @@ SECTIONS: dict[str, type[Struct]] = {
     "engine": EngineSettings,
     "offline": OfflineSettings,
     "stt": SttSettings,
+    "tts": TtsSettings,
     "llm": LlmSettings,
     "relay": RelaySettings,
     "webrtc": WebRtcOptions,

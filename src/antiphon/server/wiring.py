@@ -15,12 +15,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from msgspec import Struct
 
 from antiphon.core.faults import Fault
-from antiphon.engines.cascade.llm.chat_client import ChatSettings
-from antiphon.engines.cascade.llm.chat_messages import VOICE_HINT
-from antiphon.engines.cascade.llm.offline.brain import OfflineBrain
-from antiphon.engines.cascade.llm.openai_chat import OpenAIChatBrain
-from antiphon.engines.cascade.offline import WITH_LANGUAGE_MODEL, offline_engine
-from antiphon.engines.cascade.stt.ears import Ears, find_ears
 from antiphon.engines.engine import Engine, VoiceDetector
 from antiphon.engines.registry import EngineRegistry
 from antiphon.engines.vad.silero import SileroDetector
@@ -31,6 +25,7 @@ from antiphon.runtime.hub import Hub, Keeping, SessionRules
 from antiphon.server.admission import LoadLimits
 from antiphon.server.app import Api, Model
 from antiphon.server.auth import Gate
+from antiphon.server.cascade_parts import CascadeParts, choose_parts, make_cascade
 from antiphon.server.directory import Directory
 from antiphon.server.grant import DEFAULT_MODEL
 from antiphon.server.relays import RELAY, make_relay, with_relayed
@@ -77,30 +72,10 @@ class Wired(NamedTuple):
         return [warning for warning in (expiry, self.ears_warning) if warning is not None]
 
 
-def make_engines(config: Config, ears: Ears) -> list[Engine]:
-    """All engines that this configuration allows; none is started.
-
-    Raises:
-        ConfigurationError: a part of one cannot be made.
-    """
+def make_engines(config: Config, chosen: CascadeParts) -> list[Engine]:
+    """All engines that this configuration allows; none is started."""
     relays: list[Engine] = [make_relay(config.relay)] if config.relay.is_on else []
-    return [_cascade(config, ears), *relays]
-
-
-def _cascade(config: Config, ears: Ears) -> Engine:
-    workers = config.offline.stt_workers
-    chat = chat_settings(config)
-    if chat is not None:
-        return offline_engine(
-            OpenAIChatBrain(chat),
-            description=WITH_LANGUAGE_MODEL.format(model=chat.model, hearing=ears.hearing),
-            ears=ears,
-            stt_workers=workers,
-            scripted=False,
-        )
-    agent = config.offline.agent
-    brain = OfflineBrain() if agent is None else OfflineBrain.from_file(Path(agent))
-    return offline_engine(brain, ears=ears, stt_workers=workers)
+    return [make_cascade(config, chosen), *relays]
 
 
 def models_of(config: Config, engines: Sequence[Engine]) -> dict[str, str]:
@@ -142,24 +117,6 @@ def make_keeping(config: Config, parts: Parts) -> Keeping | None:
         journal=journal,
         hold_ms=min(GO_ON_AFTER_MS, hold_ms) if settings.on_trouble == "go_on" else hold_ms,
         refuses_in_trouble=settings.on_trouble == "refuse",
-    )
-
-
-def chat_settings(config: Config) -> ChatSettings | None:
-    """The language model; None: the offline brain."""
-    llm = config.llm
-    if llm.base_url is None:
-        return None
-    return ChatSettings(
-        base_url=llm.base_url,
-        model=llm.model or "",
-        api_key="" if llm.api_key is None else llm.api_key.reveal(),
-        connect_timeout_s=llm.connect_timeout_s,
-        first_token_timeout_s=llm.first_token_timeout_s,
-        idle_timeout_s=llm.idle_timeout_s,
-        retries=llm.retries,
-        voice_hint=VOICE_HINT if llm.voice_hint is None else llm.voice_hint,
-        extra_body=llm.extra_body,
     )
 
 
@@ -207,8 +164,8 @@ def wire(config: Config, parts: Parts | None = None) -> Wired:
     server, limits = config.server, config.limits
     engines, warning = parts.engines, None
     if engines is None:
-        ears = find_ears(config.stt.recognizer, config.stt.model)
-        engines, warning = make_engines(config, ears), ears.warning
+        chosen = choose_parts(config)
+        engines, warning = make_engines(config, chosen), chosen.ears.warning
     registry = EngineRegistry(
         engines, default=config.engine.default, models=models_of(config, engines)
     )

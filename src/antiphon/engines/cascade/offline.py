@@ -1,22 +1,61 @@
-"""The offline engine: a cascade that works right after install, without a network."""
+"""The offline engine: a cascade that works right after install, without a network.
+
+Other ears and another voice may be chosen.  What comes with Antiphon then stays behind them: for
+what a script expects, and for the day on which the chosen part does not start or fails.
+"""
 
 from __future__ import annotations
 
+from msgspec import Struct
+
 from antiphon.engines.cascade.engine import CascadeEngine
-from antiphon.engines.cascade.parts import Brain, Recognizer
+from antiphon.engines.cascade.parts import Brain, Recognizer, Synthesizer
 from antiphon.engines.cascade.stt.ears import POCKETSPHINX, Ears
 from antiphon.engines.cascade.stt.fallback import FallbackRecognizer
 from antiphon.engines.cascade.stt.paired import PairedRecognizer
 from antiphon.engines.cascade.stt.pocketsphinx import PocketSphinxRecognizer, Pronounce
 from antiphon.engines.cascade.stt.whisper import WhisperRecognizer
 from antiphon.engines.cascade.tts.espeak import EspeakSynthesizer
+from antiphon.engines.cascade.tts.fallback import FallbackSynthesizer
 
-OFFLINE_BRAIN = "Offline demonstration: {hearing}; no language model; a synthetic voice."
-WITH_LANGUAGE_MODEL = "Offline speech around the language model '{model}': {hearing}."
+OFFLINE_BRAIN = "Offline demonstration: {hearing}; no language model; {voice}."
+WITH_LANGUAGE_MODEL = "Speech around the language model '{model}': {hearing}; {voice}."
+
+
+class ChosenRecognizer(Struct, frozen=True):
+    """What hears, as the settings choose it."""
+
+    hearing: str
+    """For people: what is understood, and by what."""
+    recognizer: Recognizer | None = None
+    """Not started; None: pocketsphinx alone."""
+    warning: str | None = None
+    """Why it is not what one would wish for."""
+
+
+class ChosenSynthesizer(Struct, frozen=True):
+    """What speaks, as the settings choose it."""
+
+    voice: str
+    """For people: whose voice it is."""
+    synthesizer: Synthesizer | None = None
+    """Not started; None: espeak-ng."""
+
+
+GRAMMARS_ALONE = ChosenRecognizer(POCKETSPHINX.hearing)
+ESPEAK = ChosenSynthesizer("a synthetic voice (espeak-ng)")
+
+
+def whisper_if_found(ears: Ears, *, threads: int | None = None) -> ChosenRecognizer:
+    """Whisper, where ``ears`` have a model; decodes ``threads`` turns at the same time."""
+    if ears.model is None:
+        return ChosenRecognizer(ears.hearing, warning=ears.warning)
+    whisper = WhisperRecognizer(ears.model, languages=ears.languages, threads=threads)
+    return ChosenRecognizer(ears.hearing, whisper, ears.warning)
 
 
 def grammar_ears(pronounce: Pronounce) -> PocketSphinxRecognizer:
-    """What hears the sentences that are expected, beside Whisper."""
+    """What hears the sentences that are expected, beside one that understands anything."""
     return PocketSphinxRecognizer(
         workers=1, turns_per_worker=3, wait_s=0.5, pronounce=pronounce, grammars_only=True
     )
@@ -26,32 +65,35 @@ def offline_engine(
     brain: Brain,
     *,
     description: str | None = None,
-    ears: Ears = POCKETSPHINX,
+    ears: ChosenRecognizer = GRAMMARS_ALONE,
+    voice: ChosenSynthesizer = ESPEAK,
     stt_workers: int | None = None,
     scripted: bool = True,
 ) -> CascadeEngine:
-    """``brain`` between the speech parts that come with Antiphon.
+    """``brain`` between the speech parts that were chosen.
 
     Args:
         brain: What answers.
         description: For people; None: `OFFLINE_BRAIN`.
         ears: What recognises speech.
-        stt_workers: Turns that are recognised at the same time; None: as many as pay.
+        voice: What speaks.
+        stt_workers: Turns that pocketsphinx recognises at the same time; None: as many as pay.
         scripted: ``brain`` knows what may be said next, sometimes.
     """
-    synthesizer = EspeakSynthesizer()
-    pocketsphinx = PocketSphinxRecognizer(workers=stt_workers, pronounce=synthesizer.pronounce)
+    espeak = EspeakSynthesizer()
+    synthesizer: Synthesizer = espeak
+    if voice.synthesizer is not None:
+        synthesizer = FallbackSynthesizer(voice.synthesizer, espeak)
+    pocketsphinx = PocketSphinxRecognizer(workers=stt_workers, pronounce=espeak.pronounce)
     recognizer: Recognizer = pocketsphinx
-    if ears.model is not None:
-        whisper: Recognizer = WhisperRecognizer(
-            ears.model, languages=ears.languages, threads=stt_workers
-        )
+    if ears.recognizer is not None:
+        best = ears.recognizer
         if scripted:
-            whisper = PairedRecognizer(whisper, grammar_ears(synthesizer.pronounce))
-        recognizer = FallbackRecognizer(whisper, pocketsphinx)
+            best = PairedRecognizer(best, grammar_ears(espeak.pronounce))
+        recognizer = FallbackRecognizer(best, pocketsphinx)
     return CascadeEngine(
         "offline",
-        description or OFFLINE_BRAIN.format(hearing=ears.hearing),
+        description or OFFLINE_BRAIN.format(hearing=ears.hearing, voice=voice.voice),
         recognizer=recognizer,
         brain=brain,
         synthesizer=synthesizer,

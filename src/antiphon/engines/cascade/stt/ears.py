@@ -19,7 +19,7 @@ from antiphon.engines.cascade.stt.model_files import (
 )
 from antiphon.errors import ConfigurationError
 
-RecognizerName = Literal["auto", "whisper", "pocketsphinx"]
+Wanted = Literal["auto", "whisper", "pocketsphinx"]
 DEFAULT_MODEL = "tiny.en"
 
 
@@ -39,7 +39,7 @@ POCKETSPHINX = Ears("understands short English phrases, free speech poorly (pock
 
 
 def find_ears(
-    recognizer: RecognizerName = "auto",
+    recognizer: Wanted = "auto",
     model: str = DEFAULT_MODEL,
     *,
     packaged: Mapping[str, Packaged] = PACKAGED,

@@ -1,0 +1,88 @@
+"""A voice that may fail, and the one that then speaks in its place."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from antiphon.engines.cascade.parts import Speech, SpokenWord, Synthesizer
+from antiphon.errors import EngineUnavailable
+
+_log = logging.getLogger(__name__)
+
+TRY_AGAIN_AFTER_S = 30.0
+"""So long the plain voice speaks after the best one has failed: nobody waits for it each time."""
+
+
+class FallbackSynthesizer:
+    """A `Synthesizer`: ``best`` while it works, ``plain`` where it does not start, and where it
+    fails: in the middle of a sentence too, from the last word that was spoken on.
+    """
+
+    def __init__(self, best: Synthesizer, plain: Synthesizer) -> None:
+        self._best = best
+        self._plain = plain
+        self._starts = True
+        self._silent_until_s = 0.0
+        """By the loop's clock: until then the best voice is not asked."""
+        self._fails = False
+
+    @property
+    def voices(self) -> tuple[str, ...]:
+        """The best one's: the plain voice answers to any name."""
+        return self._best.voices
+
+    async def start(self) -> None:
+        await self._plain.start()
+        try:
+            await self._best.start()
+        except EngineUnavailable as error:
+            _log.warning("%s; another voice speaks in its place", error)
+            await self._best.aclose()
+            self._starts = False
+
+    async def aclose(self) -> None:
+        await asyncio.gather(self._best.aclose(), self._plain.aclose())
+
+    async def speak(
+        self, text: str, *, voice: str, speed: float, language: str | None = None
+    ) -> AsyncGenerator[Speech, None]:
+        """As `Synthesizer.speak`."""
+        said_chars = samples = 0
+        if self._is_asked():
+            best = self._best.speak(text, voice=voice, speed=speed, language=language)
+            try:
+                async with aclosing(best) as pieces:
+                    async for piece in pieces:
+                        samples += len(piece.pcm) // 2
+                        said_chars = piece.words[-1].text_end if piece.words else said_chars
+                        yield piece
+            except EngineUnavailable as error:
+                self._failed(error)
+            else:
+                self._worked()
+                return
+        rest = self._plain.speak(text[said_chars:], voice=voice, speed=speed, language=language)
+        async with aclosing(rest) as pieces:
+            async for piece in pieces:
+                words = tuple(
+                    SpokenWord(said_chars + word.text_end, samples + word.end_sample)
+                    for word in piece.words
+                )
+                yield Speech(piece.pcm, words)
+
+    def _is_asked(self) -> bool:
+        return self._starts and asyncio.get_running_loop().time() >= self._silent_until_s
+
+    def _failed(self, error: EngineUnavailable) -> None:
+        self._silent_until_s = asyncio.get_running_loop().time() + TRY_AGAIN_AFTER_S
+        if not self._fails:
+            _log.warning("%s; another voice speaks in its place until it answers", error)
+        self._fails = True
+
+    def _worked(self) -> None:
+        if self._fails:
+            _log.warning("the voice answers again")
+        self._fails = False

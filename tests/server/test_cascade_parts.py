@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any, get_args
+
+import pytest
+
+from antiphon.engines.cascade.llm.chat_client import ChatSettings
+from antiphon.engines.cascade.llm.chat_messages import VOICE_HINT
+from antiphon.engines.cascade.offline import ESPEAK, GRAMMARS_ALONE
+from antiphon.errors import ConfigurationError
+from antiphon.server.cascade_parts import (
+    RECOGNIZERS,
+    SYNTHESIZERS,
+    chat_settings,
+    choose_parts,
+    needs,
+)
+from antiphon.server.settings import (
+    Config,
+    LlmSettings,
+    RecognizerName,
+    Secret,
+    SttSettings,
+    SynthesizerName,
+)
+
+MODEL: dict[str, Any] = {"base_url": "http://127.0.0.1:9/v1", "model": "m"}
+
+
+def settings(**llm: Any) -> ChatSettings:
+    found = chat_settings(LlmSettings(**MODEL, **llm))
+    assert found is not None
+    return found
+
+
+# --- Choosing -------------------------------------------------------------------
+
+
+def test_each_name_of_a_part_has_its_adapter() -> None:
+    assert set(RECOGNIZERS) == set(get_args(RecognizerName))
+    assert set(SYNTHESIZERS) == set(get_args(SynthesizerName))
+
+
+def test_a_part_is_chosen_by_one_setting() -> None:
+    chosen = choose_parts(Config(stt=SttSettings(recognizer="pocketsphinx")))
+    assert (chosen.ears, chosen.voice, chosen.language_model) == (GRAMMARS_ALONE, ESPEAK, None)
+
+
+def test_a_missing_extra_is_named_with_the_way_to_install_it() -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        needs("The voice 'kokoro'", "no_such_package", extra="kokoro")
+    assert str(refused.value) == (
+        "The voice 'kokoro' needs the extra 'kokoro', which is not installed: "
+        "pip install 'antiphon[kokoro]' (or uv sync --extra kokoro)."
+    )
+    needs("A test", "pytest", extra="dev")
+
+
+def test_an_adapter_is_imported_only_where_it_is_chosen() -> None:
+    code = (
+        "import sys; from antiphon.server.cascade_parts import choose_parts;"
+        "from antiphon.server.settings import Config; choose_parts(Config());"
+        "print([m for m in sys.modules if 'openai_chat' in m])"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "[]"
+
+
+# --- The language model ---------------------------------------------------------
+
+
+def test_what_the_operator_sets_reaches_the_language_model() -> None:
+    given: dict[str, Any] = {
+        "connect_timeout_s": 9.0,
+        "first_token_timeout_s": 120.0,
+        "idle_timeout_s": 60.0,
+        "retries": 0,
+        "voice_hint": "",
+        "extra_body": {"top_k": 20},
+    }
+    assert settings(**given, api_key=Secret("k")) == ChatSettings(**MODEL, **given, api_key="k")
+
+
+def test_the_defaults_of_the_file_are_those_of_the_model() -> None:
+    assert settings() == ChatSettings(**MODEL)
+    assert settings().voice_hint == VOICE_HINT
+
+
+def test_without_an_address_there_is_no_language_model() -> None:
+    assert chat_settings(LlmSettings()) is None
