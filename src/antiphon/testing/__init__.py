@@ -3,7 +3,10 @@
 from typing import TYPE_CHECKING, Any
 
 from antiphon.journal.memory import MemoryJournal
+from antiphon.testing.check_brain import check_brain
 from antiphon.testing.check_engine import CHECKS, PromiseBroken, check_engine, check_promise
+from antiphon.testing.check_recognizer import check_recognizer
+from antiphon.testing.check_synthesizer import check_synthesizer
 from antiphon.testing.memory_connection import MemoryConnection
 from antiphon.testing.virtual_call import VirtualCall
 from antiphon.testing.virtual_loop import VirtualTimeLoop, run_in_virtual_time
@@ -18,8 +21,11 @@ __all__ = [
     "PromiseBroken",
     "VirtualCall",
     "VirtualTimeLoop",
+    "check_brain",
     "check_engine",
     "check_promise",
+    "check_recognizer",
+    "check_synthesizer",
     "run_in_virtual_time",
     "serving",
 ]

@@ -32,7 +32,8 @@ from antiphon.core.effects import (
 from antiphon.engines.engine import Engine
 from antiphon.protocol.items import FunctionCallOutput, InputImage, InputText, Item, Message
 from antiphon.protocol.session import FunctionChoice, FunctionTool, ToolChoice
-from antiphon.testing.watched_session import Bench, PromiseBroken
+from antiphon.testing.promises import PromiseBroken
+from antiphon.testing.watched_session import Bench
 
 __all__ = ["CHECKS", "PromiseBroken", "check_engine", "check_promise"]
 

@@ -58,6 +58,7 @@ class KnowingRecognition:
         self.live = live
         self.pcm = b""
         self.cancelled = False
+        self._finished = False
 
     def feed(self, pcm: bytes) -> None:
         self.pcm += pcm
@@ -67,7 +68,9 @@ class KnowingRecognition:
         self._report(Transcript(text, final=False, stable_chars=len(stable), complete=complete))
 
     def finish(self) -> None:
-        asyncio.get_running_loop().call_soon(self._end)
+        if not self._finished:
+            self._finished = True
+            asyncio.get_running_loop().call_soon(self._end)
 
     def cancel(self) -> None:
         self.cancelled = True

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
@@ -40,20 +39,14 @@ from antiphon.core.effects import (
 )
 from antiphon.engines.engine import Engine, EngineSession
 from antiphon.protocol.session import Session
+from antiphon.testing.promises import SETTLE_S, Promise, PromiseBroken
 
 CLOSE_WITHIN_S = 1.0
-SEND_WITHIN_S = 0.05
-SETTLE_S = 0.3
-"""How long we listen for news that should not come."""
 CHUNK_BYTES = 2 * MEDIA_RATE_HZ // 50
 
 
-class PromiseBroken(AssertionError):
-    """Says which engine, which promise and what happened instead."""
-
-
 @dataclass
-class Bench:
+class Bench(Promise):
     """What a check works with."""
 
     check: str
@@ -61,24 +54,12 @@ class Bench:
     speech: bytes
     patience_s: float
 
+    @property
+    def subject(self) -> str:
+        return f"engine '{self.engine.name}'"
+
     def open(self) -> Observed:
         return Observed(self)
-
-    def require(self, kept: bool, otherwise: str) -> None:
-        if not kept:
-            self.fail(otherwise)
-
-    def fail(self, what: str) -> None:
-        raise PromiseBroken(f"engine '{self.engine.name}': {self.check}: {what}")
-
-    async def tasks_besides(self, known: set[asyncio.Task[Any]]) -> list[str]:
-        """Names of tasks that were not there before and do not go away."""
-        for _ in range(10):
-            left = asyncio.all_tasks() - known - {asyncio.current_task()}
-            if not left:
-                return []
-            await asyncio.sleep(SETTLE_S / 10)
-        return sorted(task.get_name() for task in left)
 
 
 # --- One session, watched -----------------------------------------------------
@@ -125,17 +106,8 @@ class Observed:
 
     def send(self, command: EngineCommand) -> None:
         self._judge.on_command(command)
-        name = type(command).__name__
-        begun = time.perf_counter()
-        try:
+        with self._bench.at_once(f"send({type(command).__name__})"):
             self._session.send(command)
-        except Exception as error:
-            raise PromiseBroken(
-                f"engine '{self._bench.engine.name}': {self._bench.check}: "
-                f"send({name}) raised {error!r}"
-            ) from error
-        took_s = time.perf_counter() - begun
-        self._bench.require(took_s < SEND_WITHIN_S, f"send({name}) took {took_s * 1000:.0f} ms")
 
     async def until(self, come: Callable[[], bool], what: str) -> None:
         """Wait for news."""

@@ -3,6 +3,9 @@
 All audio is 16-bit mono PCM at 24 kHz (`MEDIA_RATE_HZ`), as everywhere inside; an
 adapter resamples for itself.  Nothing here blocks the event loop: heavy work is done
 in worker processes or on other machines.
+
+`antiphon.testing` has a kit for each kind of part that checks the promises made here:
+`check_recognizer`, `check_brain`, `check_synthesizer`.
 """
 
 from __future__ import annotations
@@ -49,13 +52,18 @@ class Transcript(Struct, frozen=True):
     complete: bool = False
     """The words so far are a whole sentence of the grammar: the turn is likely over."""
     words: tuple[WordScore, ...] = ()
+    problem: str = ""
+    """Why it is not known what was said: a fault, in words that a client may see.  Only in a
+    final one, without text."""
 
 
 class Recognition(Protocol):
     """One turn of the user at a recogniser."""
 
     def feed(self, pcm: bytes) -> None:
-        """More audio.  Never waits; a bounded backlog, overflow drops the oldest audio."""
+        """More audio, whole samples.  Never waits; a bounded backlog, overflow drops the
+        oldest audio.
+        """
         ...
 
     def finish(self) -> None:
@@ -84,8 +92,8 @@ class Recognizer(Protocol):
         language: str | None,
         live: bool = False,
     ) -> Recognition:
-        """Begin a turn.  A recogniser that fails reports a final, empty transcript
-        after logging why; it never raises here.
+        """Begin a turn.  A recogniser that fails reports a final, empty transcript that
+        names the ``problem``, after logging it; it never raises here.
 
         ``live``: somebody reads the words while they are spoken.  Otherwise a recogniser
         need not look for them before there is a pause.
@@ -157,7 +165,10 @@ class Brain(Protocol):
 
 
 class SpokenWord(Struct, frozen=True):
-    """``text[:text_end]`` of the utterance is over at its sample ``end_sample``."""
+    """``text[:text_end]`` of the utterance is over at its sample ``end_sample``.
+
+    Both grow from word to word; the last one is the whole text's, but for what is silent.
+    """
 
     text_end: int
     end_sample: int

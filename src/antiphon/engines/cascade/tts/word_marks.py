@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import re
 
-_NO_SPACES = re.compile(
+NO_SPACES = (
     r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"  # Thai and Lao, Burmese, Khmer
     r"\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"  # Japanese, Chinese
 )
+"""A sign of a script that puts no spaces between words; part of a pattern."""
+_NO_SPACES = re.compile(NO_SPACES)
 
 
 class WordMarks:

@@ -1,0 +1,77 @@
+"""The parts that come with Antiphon keep the promises of parts."""
+
+from __future__ import annotations
+
+import pytest
+
+from antiphon.engines.cascade.llm.chat_client import ChatSettings
+from antiphon.engines.cascade.llm.offline.brain import OfflineBrain
+from antiphon.engines.cascade.llm.openai_chat import OpenAIChatBrain
+from antiphon.engines.cascade.parts import Recognizer
+from antiphon.engines.cascade.stt.ears import find_ears
+from antiphon.engines.cascade.stt.paired import PairedRecognizer
+from antiphon.engines.cascade.stt.pocketsphinx import PocketSphinxRecognizer
+from antiphon.engines.cascade.stt.whisper import WhisperRecognizer
+from antiphon.engines.cascade.tts.espeak import EspeakSynthesizer
+from antiphon.testing.chat_server import (
+    ChatAnswer,
+    ChatServer,
+    call_piece,
+    delta_chunk,
+    events,
+    text_chunks,
+)
+from antiphon.testing.check_brain import BRAIN_CHECKS, check_brain_promise
+from antiphon.testing.check_recognizer import RECOGNIZER_CHECKS, check_recognizer_promise
+from antiphon.testing.check_synthesizer import SYNTHESIZER_CHECKS, check_synthesizer_promise
+from tests.recordings import at_24khz
+
+MODEL = find_ears().model
+
+
+def whisper() -> Recognizer:
+    if MODEL is None:
+        pytest.skip("the extra 'speech' is not installed")
+    return WhisperRecognizer(MODEL, threads=1)
+
+
+def pocketsphinx() -> Recognizer:
+    return PocketSphinxRecognizer(workers=1)
+
+
+def paired() -> Recognizer:
+    return PairedRecognizer(whisper(), PocketSphinxRecognizer(workers=1, grammars_only=True))
+
+
+@pytest.mark.parametrize("promise", RECOGNIZER_CHECKS)
+@pytest.mark.parametrize("make", [whisper, pocketsphinx, paired])
+async def test_recognisers(promise: str, make: type[Recognizer]) -> None:
+    words = None if make is pocketsphinx else "book a room"
+    speech = at_24khz("cmd_book_a_room")
+    await check_recognizer_promise(promise, make, speech=speech, words=words, patience_s=20)
+
+
+@pytest.mark.parametrize("promise", SYNTHESIZER_CHECKS)
+async def test_espeak(promise: str) -> None:
+    await check_synthesizer_promise(promise, lambda: EspeakSynthesizer(workers=1))
+
+
+@pytest.mark.parametrize("promise", BRAIN_CHECKS)
+async def test_the_offline_brain(promise: str) -> None:
+    await check_brain_promise(promise, OfflineBrain)
+
+
+@pytest.mark.parametrize("promise", BRAIN_CHECKS)
+async def test_a_language_model_behind_chat_completions(promise: str) -> None:
+    answers = [ChatAnswer(body=events(text_chunks("One, ", "two.")))]
+    if promise == "a forced tool is called":
+        answers = [
+            ChatAnswer(body=events([delta_chunk({"tool_calls": [call]}, "tool_calls")]))
+            for call in (
+                call_piece(0, "{}", call_id="c1", name="get_time"),
+                call_piece(0, "{}", call_id="c2", name="get_weather"),
+            )
+        ]
+    async with ChatServer(*answers) as server:
+        settings = ChatSettings(base_url=server.base_url, model="m")
+        await check_brain_promise(promise, lambda: OpenAIChatBrain(settings))
