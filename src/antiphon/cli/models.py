@@ -58,16 +58,15 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from antiphon.downloads.index import load_index
-    from antiphon.downloads.place import Place, models_folder
+    from antiphon.server.cascade_parts import pulled_models
     from antiphon.server.config import load
 
-    settings = load(args.config, overrides={"downloads.dir": args.dir}).config.downloads
-    place = Place(Path(settings.dir).expanduser() if settings.dir else models_folder())
-    index = load_index(args.index)
+    config = load(args.config, overrides={"downloads.dir": args.dir}).config
+    place, index = pulled_models(config), load_index(args.index)
     if args.action == "list":
         _list(index, place)
         return 0
-    return _pull(args, index, place, offline=args.offline or settings.offline)
+    return _pull(args, index, place, offline=args.offline or config.downloads.offline)
 
 
 def _list(index: dict[str, KnownModel], place: Place) -> None:

@@ -153,7 +153,7 @@ class SttSettings(Struct, frozen=True, kw_only=True):
     ] = DEFAULT_MODEL
 
 
-SynthesizerName = Literal["espeak"]
+SynthesizerName = Literal["espeak", "kokoro", "piper", "sherpa"]
 """Each has its adapter in `antiphon.server.cascade_parts`."""
 
 
@@ -161,8 +161,19 @@ class TtsSettings(Struct, frozen=True, kw_only=True):
     """What speaks. Where it fails, espeak-ng speaks in its place."""
 
     synthesizer: Annotated[
-        SynthesizerName, Meta(description="`espeak` comes with Antiphon, in a hundred languages.")
+        SynthesizerName,
+        Meta(
+            description="`espeak` comes with Antiphon, in a hundred languages. `kokoro` (English), "
+            "`piper` and `sherpa` need the extra of that name, and a model."
+        ),
     ] = "espeak"
+    model: Annotated[
+        str | None,
+        Meta(
+            description="Of `kokoro`, `piper` and `sherpa`: a folder, or the name of a model that "
+            "was pulled. Absent: `kokoro` finds its own."
+        ),
+    ] = None
 
 
 class LlmSettings(Struct, frozen=True, kw_only=True):

@@ -40,6 +40,8 @@ class ChosenSynthesizer(Struct, frozen=True):
     """For people: whose voice it is."""
     synthesizer: Synthesizer | None = None
     """Not started; None: espeak-ng."""
+    languages: tuple[str, ...] = ()
+    """Those that it speaks, without regions; espeak-ng speaks the others.  Empty: any."""
 
 
 GRAMMARS_ALONE = ChosenRecognizer(POCKETSPHINX.hearing)
@@ -83,7 +85,7 @@ def offline_engine(
     espeak = EspeakSynthesizer()
     synthesizer: Synthesizer = espeak
     if voice.synthesizer is not None:
-        synthesizer = FallbackSynthesizer(voice.synthesizer, espeak)
+        synthesizer = FallbackSynthesizer(voice.synthesizer, espeak, languages=voice.languages)
     pocketsphinx = PocketSphinxRecognizer(workers=stt_workers, pronounce=espeak.pronounce)
     recognizer: Recognizer = pocketsphinx
     if ears.recognizer is not None:
