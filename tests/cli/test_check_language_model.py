@@ -5,19 +5,19 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from antiphon.testing.chat_server import ChatAnswer, ChatServer, events, text_chunks
+from antiphon.testing.openai_server import Answer, OpenAIServer, events, text_chunks
 from tests.cli.test_cli import Done, run
 
-FINE = ChatAnswer(body=events(text_chunks("Yes.")))
+FINE = Answer(body=events(text_chunks("Yes.")))
 
 
-def refusing(status: int, message: str) -> ChatAnswer:
+def refusing(status: int, message: str) -> Answer:
     body = json.dumps({"error": {"message": message}}).encode()
-    return ChatAnswer(status=status, body=body, content_type="application/json")
+    return Answer(status=status, body=body, content_type="application/json")
 
 
-async def checked(tmp_path: Path, *answers: ChatAnswer) -> Done:
-    async with ChatServer(*answers) as server:
+async def checked(tmp_path: Path, *answers: Answer) -> Done:
+    async with OpenAIServer(*answers) as server:
         return await run(
             "check",
             cwd=tmp_path,

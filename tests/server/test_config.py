@@ -95,6 +95,13 @@ def test_the_file_may_be_named_and_must_then_exist(tmp_path: Path) -> None:
         ("[llm]\nbase_url = 'x'\nmodel='m'", "antiphon.toml:2: 'x' must begin with http://"),
         ("[llm]\nbase_url = 'http://x'", "antiphon.toml:2: a language model needs its name"),
         ("[llm]\nmodel = 'm'", "antiphon.toml:2: a language model needs its address"),
+        ("[stt]\nrecognizer = 'http'", "antiphon.toml:2: 'http' needs the server's address"),
+        ("[stt]\nrecognizer = 'http'\nbase_url = 'http://x'", "needs the model's name there"),
+        ("[tts]\nsynthesizer = 'http'\nmodel = 'm'", "antiphon.toml:2: 'http' needs the server's"),
+        ("[tts]\nsynthesizer = 'http'\nbase_url = 'http://x'", "needs the model's name there"),
+        ("[tts]\nbase_url = 'http://x'", 'antiphon.toml:2: it is used with synthesizer = "http"'),
+        ("[tts]\nextra_body = { input = 'x' }", "'input' is Antiphon's own to send"),
+        ("[tts]\nsynthesizer = 'nobody'", "Invalid enum value 'nobody'"),
         ("[llm]\napi_key_env = 'K'", "antiphon.toml:2: the environment variable K is not set"),
     ],
 )
@@ -127,9 +134,12 @@ def test_loopback_needs_no_keys(host: str) -> None:
     assert loaded(f"[server]\nhost = '{host}'").config.server.host == host
 
 
-def test_the_key_of_a_language_model_may_stand_in_a_variable_of_its_own() -> None:
-    text = "[llm]\nbase_url = 'http://x/v1'\nmodel = 'm'\napi_key_env = 'MY_KEY'\n"
-    assert loaded(text, MY_KEY="sk-1").config.llm.api_key == Secret("sk-1")
+@pytest.mark.parametrize("section", ["llm", "stt", "tts"])
+def test_the_key_of_a_part_may_stand_in_a_variable_of_its_own(section: str) -> None:
+    chosen = f"{PARTS[section]} = 'http'\n" if section in PARTS else ""
+    text = f"[{section}]\n{chosen}base_url = 'http://x/v1'\nmodel = 'm'\napi_key_env = 'MY_KEY'\n"
+    settings = getattr(loaded(text, MY_KEY="sk-1").config, section)
+    assert settings.api_key == Secret("sk-1")
 
 
 def test_no_secret_is_ever_shown() -> None:
@@ -182,6 +192,7 @@ NEEDS = {
     "host": ("127.0.0.1", ""),
     "api_key_env": ("MY_KEY", ""),
     "base_url": ("http://127.0.0.1:9/v1", ""),
+    "voices": ({"marin": "af_heart"}, ""),
     "url": ("wss://realtime.example/v1", ""),
     "allowed_origins": (["https://a.example"], ""),
     "host_addresses": (["10.0.0.1"], ""),
@@ -191,6 +202,7 @@ NEEDS = {
     "port_max": (40_000, "port_min = 40_000"),
 }
 """Values, and settings beside them, without which a key means nothing."""
+PARTS = {"stt": "recognizer", "tts": "synthesizer"}
 
 
 def test_the_page_lists_every_setting() -> None:
@@ -222,6 +234,8 @@ def test_every_documented_setting_is_taken_from_file_and_variable(
     if section == "llm":
         needed = {"base_url": "http://127.0.0.1:9/v1", "model": "m"}
         beside = "\n".join(f'{k} = "{v}"' for k, v in needed.items() if k != key)
+    if section in PARTS and key == "base_url":
+        beside = f'{PARTS[section]} = "http"\nmodel = "m"'
     text = f"[{section}]\n{key} = {toml(value)}\n{beside}\n"
     config = loaded(text, MY_KEY="k").config
     assert plain(getattr(getattr(config, section), key)) == value

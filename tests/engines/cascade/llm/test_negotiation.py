@@ -7,15 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from antiphon.core.effects import Generate
+from antiphon.engines.cascade.http.backoff import LONGEST_WAIT_S, Backoff
+from antiphon.engines.cascade.http.refusals import Refusal, Why
 from antiphon.engines.cascade.llm.context_window import ContextWindow
 from antiphon.engines.cascade.llm.negotiation import (
-    LONGEST_WAIT_S,
-    Backoff,
     LearnedQuirks,
     Negotiation,
 )
 from antiphon.engines.cascade.llm.quirks import STRICTEST, Quirk, Quirks
-from antiphon.engines.cascade.llm.refusals import Refusal, Why
 from antiphon.protocol.items import InputText, Message
 
 ITEMS = tuple(
@@ -44,14 +43,19 @@ def shown(asking: Negotiation) -> tuple[set[str], list[str]]:
     return set(quirks), items
 
 
-def about(*quirks: Quirk, **more: Any) -> Refusal:
-    return Refusal(why=Why.REFUSED, status=400, text="no", quirks=quirks, **more)
+IDS = "Tool call ids must have a length of 9."
+SYSTEM = "System role not supported; a system message must be at the beginning."
+LIMIT = "max_tokens is too large, unsupported"
+
+
+def about(words: str = "no") -> Refusal:
+    return Refusal(why=Why.REFUSED, status=400, text=words)
 
 
 def test_what_is_learned_counts_only_once_the_server_answers() -> None:
     learned = LearnedQuirks()
     asking = negotiation(learned)
-    assert asking.ask_again(about(Quirk.SHORT_CALL_IDS)) == 0
+    assert asking.ask_again(about(IDS)) == 0
     assert shown(asking)[0] == {"SHORT_CALL_IDS"}
     assert learned.quirks == frozenset()
     asking.succeeded()
@@ -64,7 +68,7 @@ def test_a_quirk_that_changes_nothing_cannot_be_what_is_meant() -> None:
         return written(request, quirks - {Quirk.NO_SYSTEM})
 
     asking = negotiation(write=deaf)
-    assert asking.ask_again(about(Quirk.NO_SYSTEM, Quirk.FRONT_SYSTEM)) == 0
+    assert asking.ask_again(about(SYSTEM)) == 0
     assert shown(asking)[0] == {"FRONT_SYSTEM"}
 
 
@@ -82,7 +86,7 @@ def test_a_guess_is_made_once_and_what_was_said_before_it_is_told() -> None:
 def test_a_limit_that_is_too_large_is_left_out_for_now() -> None:
     learned = LearnedQuirks()
     asking = negotiation(learned)
-    assert asking.ask_again(about(Quirk.NEWER_LIMIT, limit_too_large=True)) == 0
+    assert asking.ask_again(about(LIMIT)) == 0
     assert shown(asking)[0] == {"NO_LIMIT"}
     asking.succeeded()
     assert learned.quirks == frozenset()
@@ -118,8 +122,7 @@ REFUSALS = st.builds(
     Refusal,
     why=st.sampled_from(Why),
     status=st.sampled_from([0, 200, 400, 429, 500]),
-    quirks=st.lists(st.sampled_from(Quirk), max_size=3).map(tuple),
-    limit_too_large=st.booleans(),
+    text=st.sampled_from(["", "no", IDS, SYSTEM, LIMIT, f"{IDS} {SYSTEM}"]),
     retry_after_s=st.none() | st.floats(0, 100),
 )
 

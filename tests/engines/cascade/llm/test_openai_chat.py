@@ -12,15 +12,16 @@ import msgspec
 import pytest
 
 from antiphon.core.effects import Generate
-from antiphon.engines.cascade.llm.chat_client import ChatSettings, proxy_of
+from antiphon.engines.cascade.http.client import proxy_of
+from antiphon.engines.cascade.llm.chat_client import ChatSettings
 from antiphon.engines.cascade.llm.openai_chat import OpenAIChatBrain
 from antiphon.engines.cascade.parts import CallTool, SayText, Thinking, Thought
 from antiphon.errors import ConfigurationError, EngineUnavailable
 from antiphon.protocol.items import InputText, Message, OutputText
 from antiphon.protocol.session import FunctionTool
-from antiphon.testing.chat_server import (
-    ChatAnswer,
-    ChatServer,
+from antiphon.testing.openai_server import (
+    Answer,
+    OpenAIServer,
     call_piece,
     delta_chunk,
     events,
@@ -33,10 +34,10 @@ REQUEST = Generate(
 )
 
 
-class WaitingServer(ChatServer):
+class WaitingServer(OpenAIServer):
     """Keeps how long its client waits between requests; the client does not really."""
 
-    def __init__(self, *answers: ChatAnswer) -> None:
+    def __init__(self, *answers: Answer) -> None:
         super().__init__(*answers)
         self.waits: list[float] = []
 
@@ -45,9 +46,7 @@ class WaitingServer(ChatServer):
 
 
 @contextlib.asynccontextmanager
-async def talking(
-    *answers: ChatAnswer, **settings: Any
-) -> AsyncIterator[tuple[WaitingServer, Any]]:
+async def talking(*answers: Answer, **settings: Any) -> AsyncIterator[tuple[WaitingServer, Any]]:
     async with WaitingServer(*answers) as server:
         options = {"base_url": server.base_url, "model": "m", "api_key": SECRET, **settings}
         brain = OpenAIChatBrain(ChatSettings(**options), sleep=server.sleep, random=lambda: 1.0)
@@ -70,7 +69,7 @@ USAGE = {"prompt_tokens": 12, "completion_tokens": 5}
 
 
 async def test_an_answer_is_streamed_and_counted() -> None:
-    answer = ChatAnswer(body=events(text_chunks("It is ", "sunny.", usage=USAGE)))
+    answer = Answer(body=events(text_chunks("It is ", "sunny.", usage=USAGE)))
     async with talking(answer) as (server, mind):
         found = await thoughts(mind)
     assert found == [
@@ -85,7 +84,7 @@ async def test_an_answer_is_streamed_and_counted() -> None:
 
 async def test_pieces_are_given_as_they_come() -> None:
     body = events(text_chunks("First, ", finish_reason=None), done=False)
-    async with talking(ChatAnswer(body=body, waits=True)) as (_, mind):
+    async with talking(Answer(body=body, waits=True)) as (_, mind):
         thinking = mind.think(REQUEST)
         assert await anext(thinking) == SayText("First, ")
         await thinking.aclose()
@@ -95,7 +94,7 @@ async def test_thoughts_in_the_text_are_not_said_and_a_call_in_it_is_made() -> N
     call = '<tool_call>{"name": "look", "arguments": {"at": "moon"}}</tool_call>'
     body = events(text_chunks("<thi", "nk>Hm.</think>\n\nI look.", call))
     request = msgspec.structs.replace(REQUEST, tools=(FunctionTool(name="look"),))
-    async with talking(ChatAnswer(body=body)) as (_, mind):
+    async with talking(Answer(body=body)) as (_, mind):
         text, made, thought = await thoughts(mind, request)
     assert text == SayText("I look.")
     assert isinstance(made, CallTool)
@@ -104,8 +103,8 @@ async def test_thoughts_in_the_text_are_not_said_and_a_call_in_it_is_made() -> N
 
 
 async def test_all_conversations_learn_that_the_template_opens_a_thought() -> None:
-    answer = ChatAnswer(body=events(text_chunks("Hm.\n</think>\n\nSunny.")))
-    async with ChatServer(answer, answer) as server:
+    answer = Answer(body=events(text_chunks("Hm.\n</think>\n\nSunny.")))
+    async with OpenAIServer(answer, answer) as server:
         brain = OpenAIChatBrain(ChatSettings(base_url=server.base_url, model="m"))
         await brain.start()
         assert said(await thoughts(brain.open("one"))) == "Hm.\n\n\nSunny."
@@ -117,7 +116,7 @@ async def test_an_answer_cut_within_a_character_is_whole() -> None:
     body = events(text_chunks("Grüße", " aus Zürich"))
     body = body.replace(b"\\u00fc", "ü".encode()).replace(b"\\u00df", "ß".encode())
     for cut in range(0, len(body), 37):
-        async with talking(ChatAnswer(body=body, cuts=(cut, cut + 1))) as (_, mind):
+        async with talking(Answer(body=body, cuts=(cut, cut + 1))) as (_, mind):
             assert said(await thoughts(mind)) == "Grüße aus Zürich"
 
 
@@ -128,7 +127,7 @@ async def test_functions_are_called() -> None:
         delta_chunk({"tool_calls": [call_piece(0, "1}")]}),
         delta_chunk({}, "tool_calls"),
     ]
-    async with talking(ChatAnswer(body=events(chunks))) as (_, mind):
+    async with talking(Answer(body=events(chunks))) as (_, mind):
         found = [t for t in await thoughts(mind) if isinstance(t, CallTool)]
     assert "".join(call.arguments for call in found) == '{"a":1}'
     assert {call.call_id for call in found} == {"call_a"}
@@ -136,7 +135,7 @@ async def test_functions_are_called() -> None:
 
 async def test_closing_the_iterator_closes_the_connection_at_once() -> None:
     body = events(text_chunks("On and on", finish_reason=None), done=False)
-    async with talking(ChatAnswer(body=body, waits=True)) as (server, mind):
+    async with talking(Answer(body=body, waits=True)) as (server, mind):
         thinking = mind.think(REQUEST)
         await anext(thinking)
         assert server.left == 0
@@ -147,7 +146,7 @@ async def test_closing_the_iterator_closes_the_connection_at_once() -> None:
 
 
 async def test_cancelling_before_the_first_piece_closes_the_connection_too() -> None:
-    async with talking(ChatAnswer(silent=True)) as (server, mind):
+    async with talking(Answer(silent=True)) as (server, mind):
         task = asyncio.create_task(thoughts(mind))
         async with asyncio.timeout(5):
             await server.asked.wait()
@@ -158,7 +157,7 @@ async def test_cancelling_before_the_first_piece_closes_the_connection_too() -> 
 
 
 async def test_a_connection_is_kept_for_the_next_answer() -> None:
-    async with talking(ChatAnswer(body=events(text_chunks("x")))) as (server, mind):
+    async with talking(Answer(body=events(text_chunks("x")))) as (server, mind):
         for _ in range(3):
             await thoughts(mind)
         assert len(server.connections) == 1
@@ -166,44 +165,44 @@ async def test_a_connection_is_kept_for_the_next_answer() -> None:
 
 async def test_a_server_that_does_not_stream_is_understood() -> None:
     whole = b'{"choices":[{"message":{"content":"At once."},"finish_reason":"stop"}]}'
-    answer = ChatAnswer(body=whole, cuts=(20,), content_type="application/json")
+    answer = Answer(body=whole, cuts=(20,), content_type="application/json")
     async with talking(answer) as (_, mind):
         assert await thoughts(mind) == [SayText("At once."), Thought()]
 
 
 async def test_an_answer_that_never_says_done_is_whole_after_its_reason() -> None:
     body = events(text_chunks("Whole."), done=False)
-    async with talking(ChatAnswer(body=body, waits=True), idle_timeout_s=0.05) as (_, mind):
+    async with talking(Answer(body=body, waits=True), idle_timeout_s=0.05) as (_, mind):
         assert await thoughts(mind) == [SayText("Whole."), Thought()]
 
 
 PART = events(text_chunks("Begun", finish_reason=None), done=False)
-PAGE = ChatAnswer(body=b"<!doctype html><p>Open WebUI</p>", content_type="text/html")
+PAGE = Answer(body=b"<!doctype html><p>Open WebUI</p>", content_type="text/html")
 FAILURES = {
-    "no key": (ChatAnswer(status=401, body=SECRET.encode()), "refused our key"),
-    "no address": (ChatAnswer(status=404), "check llm.base_url"),
-    "busy": (ChatAnswer(status=429, headers={"Retry-After": "7"}), "is busy"),
-    "broken": (ChatAnswer(status=503), "failed (HTTP 503)"),
-    "bad request": (ChatAnswer(status=400, body=PROMPT.encode()), "refused the request"),
-    "redirect": (ChatAnswer(status=307, headers={"Location": "http://x/"}), "sent us elsewhere"),
-    "no json": (ChatAnswer(body=b"data: <html>\n\n"), "no chat-completions stream"),
+    "no key": (Answer(status=401, body=SECRET.encode()), "refused our key"),
+    "no address": (Answer(status=404), "check llm.base_url"),
+    "busy": (Answer(status=429, headers={"Retry-After": "7"}), "is busy"),
+    "broken": (Answer(status=503), "failed (HTTP 503)"),
+    "bad request": (Answer(status=400, body=PROMPT.encode()), "refused the request"),
+    "redirect": (Answer(status=307, headers={"Location": "http://x/"}), "sent us elsewhere"),
+    "no json": (Answer(body=b"data: <html>\n\n"), "no chat-completions stream"),
     "html": (PAGE, "is not an API at this address; check llm.base_url"),
-    "text": (ChatAnswer(body=b"It works!"), "is not an API at this address"),
+    "text": (Answer(body=b"It works!"), "is not an API at this address"),
     "error inside": (
-        ChatAnswer(body=PART + events([{"error": {"message": f"bad: {PROMPT}"}}])),
+        Answer(body=PART + events([{"error": {"message": f"bad: {PROMPT}"}}])),
         "failed: bad: …",
     ),
     "error as json": (
-        ChatAnswer(body=b'{"error": "overloaded"}', content_type="application/json"),
+        Answer(body=b'{"error": "overloaded"}', content_type="application/json"),
         "failed: overloaded",
     ),
-    "broken off": (ChatAnswer(body=PART), "broke the answer off"),
-    "cut": (ChatAnswer(body=PART, drops=True), "broke the answer off"),
-    "empty": (ChatAnswer(), "broke the answer off"),
-    "endless": (ChatAnswer(body=b"data: " + b"x" * (2 << 20)), "more than 1 MiB"),
-    "silent": (ChatAnswer(silent=True), "did not answer in time"),
-    "no first token": (ChatAnswer(waits=True), "did not answer in time"),
-    "stopped": (ChatAnswer(body=PART, waits=True), "stopped in the middle"),
+    "broken off": (Answer(body=PART), "broke the answer off"),
+    "cut": (Answer(body=PART, drops=True), "broke the answer off"),
+    "empty": (Answer(), "broke the answer off"),
+    "endless": (Answer(body=b"data: " + b"x" * (2 << 20)), "more than 1 MiB"),
+    "silent": (Answer(silent=True), "did not answer in time"),
+    "no first token": (Answer(waits=True), "did not answer in time"),
+    "stopped": (Answer(body=PART, waits=True), "stopped in the middle"),
 }
 
 
@@ -227,24 +226,24 @@ async def test_failures_are_told_without_the_key_or_the_prompt(
 
 # --- Asking again --------------------------------------------------------------
 
-FINE = ChatAnswer(body=events(text_chunks("Fine.")))
-BUSY = ChatAnswer(status=429)
+FINE = Answer(body=events(text_chunks("Fine.")))
+BUSY = Answer(status=429)
 
 
 @pytest.mark.parametrize(
     ("first", "waits"),
     [
         ([BUSY], [0.3]),
-        ([ChatAnswer(status=503), ChatAnswer(status=500)], [0.3, 0.9]),
-        ([ChatAnswer(status=429, headers={"Retry-After": "2"})], [2.0]),
-        ([ChatAnswer(body=events([{"error": {"code": 502, "message": "x"}}]))], [0.3]),
-        ([ChatAnswer()], [0.3]),
-        ([ChatAnswer(drops=True)], []),  # A kept connection that was closed: at once.
-        ([ChatAnswer(drops=True), ChatAnswer(drops=True)], [0.3]),
+        ([Answer(status=503), Answer(status=500)], [0.3, 0.9]),
+        ([Answer(status=429, headers={"Retry-After": "2"})], [2.0]),
+        ([Answer(body=events([{"error": {"code": 502, "message": "x"}}]))], [0.3]),
+        ([Answer()], [0.3]),
+        ([Answer(drops=True)], []),  # A kept connection that was closed: at once.
+        ([Answer(drops=True), Answer(drops=True)], [0.3]),
     ],
 )
 async def test_what_failed_for_the_moment_is_asked_again_after_a_while(
-    first: list[ChatAnswer], waits: list[float]
+    first: list[Answer], waits: list[float]
 ) -> None:
     async with talking(*first, FINE) as (server, mind):
         assert said(await thoughts(mind)) == "Fine."
@@ -256,14 +255,14 @@ async def test_what_failed_for_the_moment_is_asked_again_after_a_while(
     ("answer", "requests"),
     [
         (BUSY, 3),
-        (ChatAnswer(status=429, headers={"Retry-After": "60"}), 1),
-        (ChatAnswer(status=429, body=b'{"error":{"code":"insufficient_quota"}}'), 1),
-        (ChatAnswer(status=401), 1),
-        (ChatAnswer(body=PART), 1),
+        (Answer(status=429, headers={"Retry-After": "60"}), 1),
+        (Answer(status=429, body=b'{"error":{"code":"insufficient_quota"}}'), 1),
+        (Answer(status=401), 1),
+        (Answer(body=PART), 1),
     ],
 )
 async def test_there_is_an_end_to_it_and_nothing_is_said_twice(
-    answer: ChatAnswer, requests: int
+    answer: Answer, requests: int
 ) -> None:
     async with talking(answer) as (server, mind):
         with pytest.raises(EngineUnavailable):
@@ -289,9 +288,9 @@ async def test_a_good_answer_waits_for_nothing() -> None:
 LIMITED = Generate(response_id="r", items=REQUEST.items, max_output_tokens=50)
 
 
-def refusing(message: str, status: int = 400, **error: Any) -> ChatAnswer:
+def refusing(message: str, status: int = 400, **error: Any) -> Answer:
     body = json.dumps({"error": {"message": message, **error}}).encode()
-    return ChatAnswer(status=status, body=body, content_type="application/json")
+    return Answer(status=status, body=body, content_type="application/json")
 
 
 async def test_a_quirk_is_learned_once_for_this_server_and_logged_once(
@@ -395,7 +394,7 @@ HM = events([delta_chunk({"reasoning_content": "hm "})], done=False)
 async def test_a_stream_that_is_alive_is_not_called_dead(sign: bytes) -> None:
     body = sign * 8 + events(text_chunks("Now."))
     cuts = tuple(len(sign) * n for n in range(1, 9))
-    answer = ChatAnswer(body=body, cuts=cuts, pause_s=0.05)
+    answer = Answer(body=body, cuts=cuts, pause_s=0.05)
     limits = {"first_token_timeout_s": 0.2, "idle_timeout_s": 0.2}
     async with talking(answer, **limits) as (_, mind):
         assert said(await thoughts(mind)) == "Now."
@@ -404,7 +403,7 @@ async def test_a_stream_that_is_alive_is_not_called_dead(sign: bytes) -> None:
 async def test_a_pause_after_an_empty_reason_is_no_end() -> None:
     body = events([delta_chunk({"content": "One "}, "stop")], done=False)
     rest = events([delta_chunk({"content": "two."}, "stop")])
-    answer = ChatAnswer(body=body + rest, cuts=(len(body),), pause_s=0.1)
+    answer = Answer(body=body + rest, cuts=(len(body),), pause_s=0.1)
     async with talking(answer) as (_, mind):
         assert said(await thoughts(mind)) == "One two."
 
@@ -416,7 +415,7 @@ async def test_the_proxy_of_the_environment_is_obeyed(monkeypatch: pytest.Monkey
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
-    async with ChatServer(FINE) as proxy:
+    async with OpenAIServer(FINE) as proxy:
         monkeypatch.setenv("HTTP_PROXY", proxy.base_url.removesuffix("/v1"))
         monkeypatch.setenv("NO_PROXY", "other.example")
         brain = OpenAIChatBrain(ChatSettings(base_url="http://llm.example/v1", model="m"))

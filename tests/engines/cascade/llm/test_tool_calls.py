@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from antiphon.engines.cascade.llm.chat_stream import ChatStream
 from antiphon.engines.cascade.parts import CallTool, SayText, Thinking, Thought
-from antiphon.testing.chat_server import delta_chunk
+from antiphon.testing.openai_server import delta_chunk
 
 NAMES = ("get", "get_weather", "get_time", "set_timer")
 
@@ -384,8 +384,8 @@ JSON_LIKE = st.recursive(
 
 @given(st.lists(JSON_LIKE, max_size=6))
 def test_whatever_a_server_sends_is_read_or_refused(chunks: list[Any]) -> None:
+    from antiphon.engines.cascade.http.sse import MalformedStream
     from antiphon.engines.cascade.llm.chat_stream import UpstreamError
-    from antiphon.engines.cascade.llm.sse import MalformedStream
 
     stream = ChatStream(new_call_id=lambda: "x")
     thoughts: list[Thinking] = []

@@ -12,8 +12,8 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
+from antiphon.engines.cascade.http.sse import MalformedStream
 from antiphon.engines.cascade.llm.characters import Characters
-from antiphon.engines.cascade.llm.sse import MalformedStream
 from antiphon.engines.cascade.llm.tool_calls import StreamedCall, ToolCalls
 from antiphon.engines.cascade.parts import CallTool, SayText, Thinking, Thought
 

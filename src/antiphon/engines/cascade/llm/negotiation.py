@@ -3,26 +3,35 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable
 
 import msgspec
 
 from antiphon.core.effects import Generate
+from antiphon.engines.cascade.http.backoff import Backoff
+from antiphon.engines.cascade.http.refusals import WORTH_REPEATING, Refusal, Why
 from antiphon.engines.cascade.llm.context_window import ContextWindow, newer_half
-from antiphon.engines.cascade.llm.quirks import STRICTEST, Quirk, Quirks
-from antiphon.engines.cascade.llm.refusals import (
-    WORTH_REPEATING,
-    Refusal,
-    Why,
-    may_be_about_messages,
+from antiphon.engines.cascade.llm.quirks import (
+    STRICTEST,
+    Quirk,
+    Quirks,
+    limit_is_too_large,
+    quirks_named,
 )
 
 log = logging.getLogger(__name__)
 
 MAX_CUTS = 3
-FIRST_WAIT_S, WAIT_GROWTH = 0.3, 3.0
-LONGEST_WAIT_S = 5.0
-"""A user waits meanwhile: a server that wants to be left alone longer is a failure."""
+_TEMPLATE = re.compile(r"jinja|chat.?template|raise_exception|TemplateError", re.IGNORECASE)
+
+
+def may_be_about_messages(refusal: Refusal) -> bool:
+    """A refusal that says nothing we know: perhaps the server wants messages written otherwise."""
+    return refusal.why is Why.REFUSED or (
+        refusal.why is Why.FAILED
+        and bool(quirks_named(refusal.text) or _TEMPLATE.search(refusal.text))
+    )
 
 
 class LearnedQuirks:
@@ -35,25 +44,6 @@ class LearnedQuirks:
         for quirk in sorted(quirks - self.quirks, key=lambda quirk: quirk.name):
             log.warning("llm: the server %s; requests are written so from now on", quirk.value)
         self.quirks |= quirks
-
-
-class Backoff:
-    """How long to leave a server alone that failed for the moment."""
-
-    def __init__(self, retries: int, random: Callable[[], float]) -> None:
-        """``random``: of [0, 1), so that many sessions do not come back at once."""
-        self._left = retries
-        self._random = random
-        self._wait_s = FIRST_WAIT_S
-
-    def next_s(self, retry_after_s: float | None) -> float | None:
-        """Seconds to wait; None: give up."""
-        wait_s = max(self._wait_s * (0.5 + self._random() / 2), retry_after_s or 0.0)
-        if not self._left or wait_s > LONGEST_WAIT_S:
-            return None
-        self._left -= 1
-        self._wait_s *= WAIT_GROWTH
-        return wait_s
 
 
 class Negotiation:
@@ -129,12 +119,12 @@ class Negotiation:
     def _adapt(self, refusal: Refusal) -> bool:
         if not may_be_about_messages(refusal):
             return False
-        if refusal.limit_too_large and Quirk.NO_LIMIT not in self._for_now:
+        if limit_is_too_large(refusal.text) and Quirk.NO_LIMIT not in self._for_now:
             # The value is at fault, not the field; the core counts the tokens all the same.
             self._for_now |= {Quirk.NO_LIMIT}
             if self._changes():
                 return True
-        for quirk in refusal.quirks:
+        for quirk in quirks_named(refusal.text):
             if quirk not in self._quirks:
                 self._quirks |= {quirk}
                 if self._changes():

@@ -17,16 +17,18 @@ from typing import Any
 import msgspec
 
 from antiphon.core.effects import Generate
-from antiphon.engines.cascade.llm.chat_client import ChatClient, ChatSettings, Refused
+from antiphon.engines.cascade.http.backoff import Backoff
+from antiphon.engines.cascade.http.client import check_address
+from antiphon.engines.cascade.http.refusals import Refusal, Refused, Why
+from antiphon.engines.cascade.http.safe_words import safe_words
+from antiphon.engines.cascade.llm.chat_client import ASKED, ChatClient, ChatSettings
 from antiphon.engines.cascade.llm.chat_messages import chat_request
 from antiphon.engines.cascade.llm.chat_stream import ChatStream
 from antiphon.engines.cascade.llm.context_window import ContextWindow
-from antiphon.engines.cascade.llm.negotiation import Backoff, LearnedQuirks, Negotiation
+from antiphon.engines.cascade.llm.negotiation import LearnedQuirks, Negotiation
 from antiphon.engines.cascade.llm.quirks import Quirks
-from antiphon.engines.cascade.llm.refusals import Refusal, Why
 from antiphon.engines.cascade.llm.reply_blocks import Template
 from antiphon.engines.cascade.llm.reply_text import ReplyText, tools_on_offer
-from antiphon.engines.cascade.llm.safe_words import safe_words
 from antiphon.engines.cascade.parts import Grammar, Thinking
 from antiphon.errors import ConfigurationError, EngineUnavailable
 from antiphon.protocol.items import FunctionCall
@@ -53,15 +55,9 @@ class OpenAIChatBrain:
         Raises:
             ConfigurationError: a setting cannot be right.
         """
-        if not settings.base_url.startswith(("http://", "https://")):
-            raise ConfigurationError(
-                f"llm.base_url '{settings.base_url}' must begin with http:// or https://"
-                " and usually ends in /v1"
-            )
+        check_address(ASKED.section, settings.base_url, settings.api_key)
         if not settings.model:
             raise ConfigurationError("llm.model is empty: name the model that llm.base_url serves")
-        if not (settings.api_key.isascii() and settings.api_key.isprintable()):
-            raise ConfigurationError("llm.api_key holds characters that no HTTP header may carry")
         self._settings = settings
         self._sleep = sleep
         self._random = random
@@ -151,7 +147,7 @@ class OpenAIChatMind:
             if wait_s is None:
                 raise self._unavailable(negotiation.verdict(refusal), negotiation.body)
             if wait_s:
-                log.info("llm: %s; asked again in %.1f s", refusal.told(""), wait_s)
+                log.info("llm: %s; asked again in %.1f s", refusal.told(ASKED), wait_s)
                 await self._sleep(wait_s)
 
     def _written(self, request: Generate, quirks: Quirks) -> bytes:
@@ -170,7 +166,7 @@ class OpenAIChatMind:
         """Tells the log and the client the same, in words that may be shown."""
         private = _texts(msgspec.json.decode(body)["messages"])
         told = refusal.told(
-            safe_words(refusal.text, secrets=[self._settings.api_key], private=private)
+            ASKED, safe_words(refusal.text, secrets=[self._settings.api_key], private=private)
         )
         log.warning("llm: %s", told)
         busy = refusal.why in (Why.RATE_LIMITED, Why.FAILED)

@@ -45,7 +45,7 @@ class PairedRecognizer:
             return self._free.begin(report, grammar=None, language=language, live=live)
         pair = _Pair(report, live=live)
         pair.parts = (
-            self._free.begin(pair.on_free, grammar=None, language=language, live=live),
+            self._free.begin(pair.on_free, grammar=grammar, language=language, live=live),
             self._grammars.begin(pair.on_sentence, grammar=grammar, language=language),
         )
         return pair

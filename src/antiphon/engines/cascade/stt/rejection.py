@@ -24,12 +24,15 @@ WORDS_PER_S_MAX = 8
 
 def believed(hypothesis: Hypothesis, heard_s: float) -> str:
     """The text, once where it repeats itself; "" where nobody said it."""
-    words = hypothesis.text.split()
+    return "" if is_invented(hypothesis) else sayable(hypothesis.text, heard_s)
+
+
+def sayable(text: str, heard_s: float) -> str:
+    """The text, once where it repeats itself; "" where nobody can have said so much."""
+    words = text.split()
     if len(words) > HURRIED_WORDS_PER_S * heard_s:
         words = words[: said_once([bare(word) for word in words])]
-    if is_invented(hypothesis) or len(words) > 2 + WORDS_PER_S_MAX * heard_s:
-        return ""
-    return " ".join(words)
+    return "" if len(words) > 2 + WORDS_PER_S_MAX * heard_s else " ".join(words)
 
 
 def is_invented(hypothesis: Hypothesis) -> bool:

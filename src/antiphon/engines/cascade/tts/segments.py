@@ -32,7 +32,7 @@ def segments(text: str, limit_chars: int) -> list[Segment]:
     while begin < len(clean):
         end = _cut(clean, begin, limit_chars)
         piece = clean[begin:end]
-        if _speakable(piece):
+        if speakable(piece):
             lead = len(piece) - len(piece.lstrip())
             found.append(Segment(piece.strip(), begin + lead, end))
         elif found:
@@ -60,5 +60,5 @@ def _cut(text: str, begin: int, limit_chars: int) -> int:
     return begin + limit_chars
 
 
-def _speakable(text: str) -> bool:
+def speakable(text: str) -> bool:
     return any(c.isalnum() or c in "%&@" or unicodedata.category(c)[0] == "S" for c in text)

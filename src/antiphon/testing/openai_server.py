@@ -1,21 +1,26 @@
-"""A stand-in for an OpenAI-compatible chat-completions server, on a real socket.
+"""A stand-in for a server of OpenAI's API: language model, ears or voice.
 
-It streams what it is told to, as the real ones frame it, and keeps what it was asked.
-It has no model and checks little: that a client agrees with it proves the framing only.
+It answers what it is told to, as the real ones frame it, and keeps what it was asked.  It may be
+slow, hang, lie about what it sends, fail in the middle or close early.  It has no model and checks
+little: that a client agrees with it proves the framing only.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Self
 
-from aiohttp import web
+import aiohttp
+from aiohttp import BodyPartReader, web
 from msgspec import Struct
 
+from antiphon.testing.memory_network import MemoryConnector
+from antiphon.testing.virtual_loop import VirtualTimeLoop
 
-class ChatAnswer(Struct, frozen=True, kw_only=True):
+
+class Answer(Struct, frozen=True, kw_only=True):
     """How to answer one request."""
 
     body: bytes = b""
@@ -28,25 +33,31 @@ class ChatAnswer(Struct, frozen=True, kw_only=True):
     """After ``body`` nothing more comes, and the connection stays open."""
     silent: bool = False
     """Not even the head of the answer comes."""
+    slow_s: float = 0.0
+    """Before the head of the answer."""
     pause_s: float = 0.0
     """Between the writes."""
     drops: bool = False
     """After ``body`` the connection is cut; without one, before the head of the answer."""
 
 
-class ChatServer:
-    """Answers requests in turn; ``async with`` starts and stops it.
+class OpenAIServer:
+    """Answers requests in turn, the last answer for ever; ``async with`` starts and stops it.
+
+    In virtual time it has no socket, and a client reaches it by its `make_connector`.
 
     Attributes:
-        requests: the bodies that came, decoded.
+        requests: the bodies that came, decoded; of a form, its fields and the bytes of its file.
+        paths: what they were sent to.
         authorizations: their ``Authorization`` headers.
         hosts: the hosts that they were for; others than its own where it stands in for a proxy.
         left: how many clients went away while they were being answered.
     """
 
-    def __init__(self, *answers: ChatAnswer) -> None:
+    def __init__(self, *answers: Answer) -> None:
         self._answers = list(answers)
         self.requests: list[dict[str, Any]] = []
+        self.paths: list[str] = []
         self.authorizations: list[str | None] = []
         self.hosts: list[str] = []
         self.connections: set[Any] = set()
@@ -56,14 +67,20 @@ class ChatServer:
         self.asked = asyncio.Event()
         """Set when a request has come."""
         self._closing = asyncio.Event()
+        self.make_connector: Callable[[], aiohttp.BaseConnector] | None = None
+        """How a client reaches it where it has no socket."""
 
     async def __aenter__(self) -> Self:
-        app = web.Application()
-        app.router.add_post("/v1/chat/completions", self._answer)
+        app = web.Application(client_max_size=64 << 20)
+        app.router.add_post("/v1/{path:.*}", self._answer)
         self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
         await self._runner.setup()
-        self._site = web.TCPSite(self._runner, "127.0.0.1", 0)
-        await self._site.start()
+        if isinstance(asyncio.get_running_loop(), VirtualTimeLoop):
+            server = self._runner.server
+            assert server is not None, "it has been set up"
+            self.make_connector = lambda: MemoryConnector(server)
+        else:
+            await web.TCPSite(self._runner, "127.0.0.1", 0).start()
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -72,11 +89,17 @@ class ChatServer:
 
     @property
     def base_url(self) -> str:
-        port = self._runner.addresses[0][1]
-        return f"http://127.0.0.1:{port}/v1"
+        if self.make_connector is not None:
+            return "http://localhost/v1"
+        return f"http://127.0.0.1:{self._runner.addresses[0][1]}/v1"
+
+    def then(self, *answers: Answer) -> None:
+        """Other answers from now on."""
+        self._answers = list(answers)
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
-        self.requests.append(await request.json())
+        self.requests.append(await _read(request))
+        self.paths.append(request.path)
         self.authorizations.append(request.headers.get("Authorization"))
         self.hosts.append(request.host)
         self.connections.add(request.transport)
@@ -89,9 +112,10 @@ class ChatServer:
             self.gone.set()
             raise
 
-    async def _stream(self, request: web.Request, answer: ChatAnswer) -> web.StreamResponse:
+    async def _stream(self, request: web.Request, answer: Answer) -> web.StreamResponse:
         if answer.silent:
             await self._closing.wait()
+        await asyncio.sleep(answer.slow_s)
         if answer.drops and not answer.body:
             assert request.transport is not None
             request.transport.close()
@@ -110,6 +134,18 @@ class ChatServer:
             await self._closing.wait()
         await response.write_eof()
         return response
+
+
+async def _read(request: web.Request) -> dict[str, Any]:
+    if request.content_type != "multipart/form-data":
+        body: dict[str, Any] = await request.json()
+        return body
+    fields: dict[str, Any] = {}
+    async for part in await request.multipart():
+        assert isinstance(part, BodyPartReader), "a form has no parts within parts"
+        sent = bytes(await part.read())
+        fields[part.name or ""] = sent if part.filename else sent.decode()
+    return fields
 
 
 # --- What such servers send --------------------------------------------------

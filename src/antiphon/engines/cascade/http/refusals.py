@@ -1,4 +1,4 @@
-"""What a chat server's refusal means, in whatever words it comes.  No I/O.
+"""What the refusal of a server that speaks OpenAI's API means, in whatever words it comes.  No I/O.
 
 The shapes of error bodies: OpenAI's ``{"error": {…}}``, a bare text in its place (Ollama),
 ``{"detail": …}`` (FastAPI), ``{"object": "error", "message": …}`` (vLLM, Mistral), a list of
@@ -16,35 +16,50 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from antiphon.engines.cascade.llm.quirks import Quirk, limit_is_too_large, quirks_named
+
+class Asked(Struct, frozen=True):
+    """Who was asked, in the operator's words."""
+
+    subject: str
+    """Begins a sentence: "the language model's server"."""
+    section: str
+    """Of the settings."""
+    first: str = "timeout_s"
+    """The setting for the longest silence until the answer begins."""
+    idle: str = "timeout_s"
+    """The setting for the longest silence within it."""
+    form: str = "answer of this API"
+    """What should have come."""
 
 
 class Why(Enum):
-    """Why there is no answer.  The value completes "the language model's server …"."""
+    """Why there is no answer.  The value completes the sentence that `Asked.subject` begins."""
 
     CONTEXT_FULL = "says that the conversation is too long for the model's context"
     TOOLS_REFUSED = (
         "does not take function calls with this model; choose a model that does, or start the "
         "server with them switched on"
     )
-    NO_MODEL = "does not know the model; check llm.model"
-    NOT_AN_API = "is not an API at this address; check llm.base_url (it usually ends in /v1)"
-    NOT_FOUND = (
-        "does not know the address or the model; check llm.base_url (it usually ends in /v1) "
-        "and llm.model"
+    NO_MODEL = "does not know the model; check {0.section}.model"
+    NOT_AN_API = (
+        "is not an API at this address; check {0.section}.base_url (it usually ends in /v1)"
     )
-    KEY_REFUSED = "refused our key; the operator must check llm.api_key"
+    NOT_FOUND = (
+        "does not know the address or the model; check {0.section}.base_url (it usually ends in "
+        "/v1) and {0.section}.model"
+    )
+    KEY_REFUSED = "refused our key; the operator must check {0.section}.api_key"
     QUOTA_SPENT = "says that the account's quota is spent"
-    MOVED = "sent us elsewhere; llm.base_url must be its last address"
+    MOVED = "sent us elsewhere; {0.section}.base_url must be its last address"
     RATE_LIMITED = "is busy; try again later"
     FAILED = "failed"
-    UNREACHABLE = "cannot be reached; check that it runs and llm.base_url"
+    UNREACHABLE = "cannot be reached; check that it runs and {0.section}.base_url"
     UNTRUSTED = "has a TLS certificate that is not trusted"
     CLOSED = "closed the connection"
     BROKEN_OFF = "broke the answer off"
-    SILENT = "did not answer in time (llm.first_token_timeout_s)"
-    STOPPED = "stopped in the middle of the answer (llm.idle_timeout_s)"
-    MALFORMED = "sent what is no chat-completions stream"
+    SILENT = "did not answer in time ({0.section}.{0.first})"
+    STOPPED = "stopped in the middle of the answer ({0.section}.{0.idle})"
+    MALFORMED = "sent what is no {0.form}"
     REFUSED = "refused the request"
 
 
@@ -66,15 +81,25 @@ class Refusal(Struct, frozen=True, kw_only=True):
     """Of HTTP; 0: there was no answer of HTTP, 200: it began as one."""
     text: str = ""
     """The server's own words.  They may hold the prompt or the key: see `safe_words`."""
-    quirks: tuple[Quirk, ...] = ()
-    """What the words may speak of, the likeliest first."""
-    limit_too_large: bool = False
     retry_after_s: float | None = None
 
-    def told(self, words: str) -> str:
+    def told(self, asked: Asked, words: str = "") -> str:
         """A sentence for operator and client, with ``words`` of the server's that may be shown."""
         status = f" (HTTP {self.status})" if self.status >= 300 else ""
-        return f"the language model's server {self.why.value}{status}" + (words and f": {words}")
+        why = self.why.value.format(asked)
+        return f"{asked.subject} {why}{status}" + (words and f": {words}")
+
+
+class Refused(Exception):
+    """There is no answer, or no more of it."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.why.name)
+        self.refusal = refusal
+
+
+def refused(why: Why, text: str = "") -> Refused:
+    return Refused(Refusal(why=why, text=text))
 
 
 _CONTEXT_FULL = re.compile(
@@ -106,7 +131,6 @@ _NO_MODEL = re.compile(
     re.IGNORECASE,
 )
 _QUOTA = re.compile(r"insufficient_quota|exceeded your current quota|billing|credit|balance", re.I)
-_TEMPLATE = re.compile(r"jinja|chat.?template|raise_exception|TemplateError", re.IGNORECASE)
 _PAGE = re.compile(rb"\s*<(?:!doctype|html|head|body|\?xml)", re.IGNORECASE)
 
 
@@ -123,21 +147,11 @@ def read_refusal(
     text = "" if is_page else "; ".join(dict.fromkeys(_words(error)))
     if 200 <= status < 300:
         status = _status_within(error) or status
-    quirks = tuple(quirks_named(text))
     return Refusal(
         why=_why(status, text, is_page=is_page, is_json=not isinstance(error, str)),
         status=status,
         text=text,
-        quirks=quirks,
-        limit_too_large=limit_is_too_large(text),
         retry_after_s=_retry_after_s(retry_after, now_s),
-    )
-
-
-def may_be_about_messages(refusal: Refusal) -> bool:
-    """A refusal that says nothing we know: perhaps the server wants messages written otherwise."""
-    return refusal.why is Why.REFUSED or (
-        refusal.why is Why.FAILED and bool(refusal.quirks or _TEMPLATE.search(refusal.text))
     )
 
 

@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from antiphon.engines.cascade.llm.quirks import Quirk
-from antiphon.engines.cascade.llm.refusals import Why, may_be_about_messages, read_refusal
+from antiphon.engines.cascade.http.refusals import Why, read_refusal
+from antiphon.engines.cascade.llm.chat_client import ASKED
+from antiphon.engines.cascade.llm.negotiation import may_be_about_messages
+from antiphon.engines.cascade.llm.quirks import Quirk, quirks_named
 
 
 def said(message: str, **more: Any) -> bytes:
@@ -146,7 +148,7 @@ def test_what_a_server_wants_otherwise_is_known_by_its_words(
 ) -> None:
     refusal = read_refusal(status, said(message))
     assert refusal.why is Why.REFUSED
-    assert refusal.quirks[0] is quirk
+    assert quirks_named(refusal.text)[0] is quirk
     # Templates fail as errors of the server's own.
     assert may_be_about_messages(read_refusal(500, said(message)))
 
@@ -176,7 +178,7 @@ def test_what_an_error_quotes_of_the_request_is_not_read() -> None:
     )  # fmt: skip
     refusal = read_refusal(422, body.encode())
     assert "private" not in refusal.text
-    assert refusal.quirks == (Quirk.NO_USAGE,)
+    assert quirks_named(refusal.text) == [Quirk.NO_USAGE]
 
 
 @pytest.mark.parametrize(
@@ -226,4 +228,4 @@ JSON = st.recursive(
 
 @given(st.integers(200, 599), JSON.map(lambda v: json.dumps(v).encode()) | st.binary(max_size=40))
 def test_any_answer_can_be_read(status: int, body: bytes) -> None:
-    assert read_refusal(status, body).told("").startswith("the language model's server ")
+    assert read_refusal(status, body).told(ASKED, "").startswith("the language model's server ")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from antiphon.engines.cascade.llm.safe_words import MAX_CHARACTERS, safe_words
+from antiphon.engines.cascade.http.safe_words import MAX_CHARACTERS, safe_words
 
 SAID = ["My name is Helga Müller and my card is 4111 1111 1111 1111.", "我的名字是小明"]
 

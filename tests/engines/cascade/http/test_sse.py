@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from antiphon.engines.cascade.llm.sse import MAX_STREAM_BYTES, MalformedStream, SseReader
+from antiphon.engines.cascade.http.sse import MAX_STREAM_BYTES, MalformedStream, SseReader
 
 
 def test_data_of_several_lines_is_one_event() -> None:

@@ -14,7 +14,7 @@ _FIELDS = re.compile(rb"(?:event|id|retry)(?::|$)")
 
 
 class MalformedStream(Exception):
-    """The server sent what is no chat-completions stream."""
+    """The server sent what is no stream of this kind."""
 
 
 class SseReader:
