@@ -23,7 +23,14 @@ from antiphon.engines.cascade.offline import (
 from antiphon.engines.cascade.parts import Brain
 from antiphon.engines.cascade.stt.ears import find_ears
 from antiphon.engines.engine import Engine
-from antiphon.server.local_parts import kokoro_voice, piper_voice, sherpa_voice
+from antiphon.server.local_parts import (
+    faster_whisper,
+    kokoro_voice,
+    piper_voice,
+    sherpa_ears,
+    sherpa_voice,
+    whisper_model,
+)
 from antiphon.server.settings import (
     Config,
     LlmSettings,
@@ -52,12 +59,12 @@ def _revealed(key: Secret | None) -> str:
 
 
 def _auto(config: Config) -> ChosenRecognizer:
-    found = find_ears("auto", config.stt.model)
+    found = find_ears("auto", whisper_model(config))
     return whisper_if_found(found, threads=config.offline.stt_workers)
 
 
 def _whisper(config: Config) -> ChosenRecognizer:
-    found = find_ears("whisper", config.stt.model)
+    found = find_ears("whisper", whisper_model(config))
     return whisper_if_found(found, threads=config.offline.stt_workers)
 
 
@@ -90,6 +97,8 @@ RECOGNIZERS: Mapping[RecognizerName, Callable[[Config], ChosenRecognizer]] = {
     "whisper": _whisper,
     "pocketsphinx": _pocketsphinx,
     "http": _http_ears,
+    "sherpa": sherpa_ears,
+    "faster-whisper": faster_whisper,
 }
 
 

@@ -9,7 +9,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from antiphon.downloads.place import Place, models_folder
-from antiphon.engines.cascade.offline import ChosenSynthesizer
+from antiphon.engines.cascade.offline import ChosenRecognizer, ChosenSynthesizer
+from antiphon.engines.cascade.stt.ears import DEFAULT_MODEL, find_ears
+from antiphon.engines.cascade.stt.model_files import PACKAGED
 from antiphon.errors import ConfigurationError
 from antiphon.server.settings import Config
 
@@ -76,3 +78,37 @@ def sherpa_voice(config: Config) -> ChosenSynthesizer:
     return ChosenSynthesizer(
         f"a voice by sherpa-onnx ({folder.name})", sherpa(find_sherpa_voice(folder))
     )
+
+
+def whisper_model(config: Config) -> str:
+    """The Whisper that is named: one in packages, or a folder, of one that was pulled too."""
+    model, place = config.stt.model, pulled_models(config)
+    return model if model in PACKAGED or not place.has(model) else str(place.of(model))
+
+
+def faster_whisper(config: Config) -> ChosenRecognizer:
+    needs("The recogniser 'faster-whisper'", "faster_whisper", extra="faster-whisper")
+    from antiphon.engines.cascade.stt.faster_whisper import (
+        FasterWhisperRecognizer,
+        check_faster_whisper,
+    )
+
+    ears = find_ears("whisper", whisper_model(config))
+    assert ears.model is not None
+    folder = check_faster_whisper(ears.model)
+    recognizer = FasterWhisperRecognizer(
+        folder, languages=ears.languages, threads=config.offline.stt_workers
+    )
+    return ChosenRecognizer(f"{ears.hearing}, by faster-whisper", recognizer)
+
+
+def sherpa_ears(config: Config) -> ChosenRecognizer:
+    needs("The recogniser 'sherpa'", "sherpa_onnx", extra="sherpa")
+    from antiphon.engines.cascade.stt.sherpa import SherpaRecognizer
+    from antiphon.engines.cascade.stt.sherpa_files import find_sherpa_ears
+
+    named = None if config.stt.model == DEFAULT_MODEL else config.stt.model
+    folder = _model_folder("The recogniser 'sherpa'", named, config, section="stt")
+    find_sherpa_ears(folder)
+    recognizer = SherpaRecognizer(folder, threads=config.offline.stt_workers)
+    return ChosenRecognizer(f"understands what '{folder.name}' does (sherpa-onnx)", recognizer)

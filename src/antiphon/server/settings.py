@@ -129,7 +129,7 @@ class OfflineSettings(Struct, frozen=True, kw_only=True):
     ] = None
 
 
-RecognizerName = Literal["auto", "whisper", "pocketsphinx", "http"]
+RecognizerName = Literal["auto", "whisper", "pocketsphinx", "http", "sherpa", "faster-whisper"]
 """Each has its adapter in `antiphon.server.cascade_parts`."""
 
 
@@ -141,15 +141,17 @@ class SttSettings(Struct, frozen=True, kw_only=True):
         Meta(
             description="`auto` is Whisper where it is installed, with pocketsphinx for what a "
             "scripted agent expects, and pocketsphinx alone elsewhere; `http` is an "
-            "OpenAI-compatible `/audio/transcriptions`."
+            "OpenAI-compatible `/audio/transcriptions`; `sherpa` (streaming) and "
+            "`faster-whisper` need the extra of that name."
         ),
     ] = "auto"
     model: Annotated[
         str,
         Meta(
             description="Which Whisper: `tiny.en` (English), `base` (99 languages, needs the "
-            "extra `speech-base`), or a folder with one for CTranslate2 (`model.bin`, "
-            "`config.json`, `vocabulary.json`). Of `http`: its name there."
+            "extra `speech-base`), a folder with one for CTranslate2 (`model.bin`, "
+            "`config.json`, `vocabulary.json`), or the name of one that was pulled. Of `sherpa`: "
+            "a folder, or a name. Of `http`: its name there."
         ),
     ] = DEFAULT_MODEL
     base_url: Annotated[
