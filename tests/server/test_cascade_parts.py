@@ -6,6 +6,7 @@ from typing import Any, get_args
 
 import pytest
 
+from antiphon.engines.cascade.llm.apis import APIS
 from antiphon.engines.cascade.llm.chat_client import ChatSettings
 from antiphon.engines.cascade.llm.chat_messages import VOICE_HINT
 from antiphon.engines.cascade.offline import ESPEAK, GRAMMARS_ALONE
@@ -20,6 +21,7 @@ from antiphon.server.cascade_parts import (
 )
 from antiphon.server.local_parts import needs
 from antiphon.server.settings import (
+    ApiName,
     Config,
     LlmSettings,
     RecognizerName,
@@ -44,6 +46,7 @@ def settings(**llm: Any) -> ChatSettings:
 def test_each_name_of_a_part_has_its_adapter() -> None:
     assert set(RECOGNIZERS) == set(get_args(RecognizerName))
     assert set(SYNTHESIZERS) == set(get_args(SynthesizerName))
+    assert set(APIS) == set(get_args(ApiName))
 
 
 def test_a_part_is_chosen_by_one_setting() -> None:
@@ -76,6 +79,7 @@ def test_an_adapter_is_imported_only_where_it_is_chosen() -> None:
 
 def test_what_the_operator_sets_reaches_the_language_model() -> None:
     given: dict[str, Any] = {
+        "api": "responses",
         "connect_timeout_s": 9.0,
         "first_token_timeout_s": 120.0,
         "idle_timeout_s": 60.0,

@@ -260,8 +260,8 @@ def plain(value: object) -> object:
 def test_every_setting_that_a_guide_names_exists() -> None:
     names = {f"{s}.{key}" for s, kind in SECTIONS.items() for key in kind.__struct_fields__}
     for guide in (ROOT / "docs").rglob("*.md"):
-        for named in re.findall(r"`llm\.(\w+)`", guide.read_text()):
-            assert f"llm.{named}" in names, f"{guide.name} names llm.{named}"
+        for named in re.findall(r"`((?:llm|stt|tts)\.\w+)`", guide.read_text()):
+            assert named in names, f"{guide.name} names {named}"
 
 
 def test_the_fields_of_every_request_are_a_table_and_not_our_own() -> None:

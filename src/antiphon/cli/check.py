@@ -9,7 +9,10 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from antiphon.engines.cascade.parts import Brain
+    from antiphon.engines.cascade.probe import Answered
     from antiphon.engines.registry import EngineRegistry
+    from antiphon.server.cascade_parts import CascadeParts
     from antiphon.server.config import Loaded
     from antiphon.server.settings import RelaySettings
     from antiphon.server.wiring import Wired
@@ -41,7 +44,7 @@ def add_parser(subparsers: Any) -> None:
         "check",
         help="show what would run, and what is wrong",
         description="Check the configuration and print what would run, without running it. A "
-        "language model is asked a word or two.",
+        "language model is asked a word or two, chosen ears and a chosen voice a sentence.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -59,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
     print(f"\nConversations: {wired.keeps}")
     for line in (*_tls(wired), *_engines(wired.registry)):
         print(line)
-    answers = asyncio.run(_language_model(wired))
+    answers = asyncio.run(_answering(wired))
     print("\nOptional parts")
     for name, purpose in OPTIONAL_PARTS.items():
         print(f"  {name:12} {'present' if find_spec(name) else 'absent ':8} {purpose}")
@@ -112,12 +115,51 @@ def _tls(wired: Wired) -> Iterator[str]:
         yield f"\nWarning: {warning}"
 
 
-async def _language_model(wired: Wired) -> bool:
-    """Ask the model, if there is one; whether all is well."""
-    from antiphon.engines.cascade.llm.probe import probe
-    from antiphon.server.cascade_parts import choose_language_model
+async def _answering(wired: Wired) -> bool:
+    """Ask the parts that were chosen by name; whether all is well."""
+    if wired.chosen is None:
+        return True
+    said = await _voice(wired, wired.chosen)
+    heard = await _ears(wired, wired.chosen, said.pcm)
+    thought = await _language_model(wired, wired.chosen.language_model)
+    return said.problem is None and heard and thought
 
-    brain = choose_language_model(wired.config.llm)
+
+async def _voice(wired: Wired, chosen: CascadeParts) -> Answered:
+    from antiphon.engines.cascade.probe import Answered, probe_voice
+
+    if chosen.voice.synthesizer is None:
+        return Answered()
+    name = wired.config.tts.synthesizer
+    print(f"\nVoice: {name}, {chosen.voice.voice}")
+    found = await probe_voice(chosen.voice.synthesizer)
+    if found.problem is None:
+        print(f"  answers: first sound after {found.after_s:.2f} s")
+    else:
+        print(f"  does not answer: {found.problem}")
+    return found
+
+
+async def _ears(wired: Wired, chosen: CascadeParts, pcm: bytes) -> bool:
+    from antiphon.engines.cascade.probe import SENTENCE, probe_ears
+
+    name = wired.config.stt.recognizer
+    if chosen.ears.recognizer is None or name == "auto":
+        return True
+    print(f"\nEars: {name}, {chosen.ears.hearing}")
+    found = await probe_ears(chosen.ears.recognizer, pcm)
+    if found.problem is not None:
+        print(f"  do not answer: {found.problem}")
+        return False
+    print(f"  answer: after {found.after_s:.2f} s")
+    if pcm:
+        print(f"  '{SENTENCE}' in that voice was heard as '{found.text}'")
+    return True
+
+
+async def _language_model(wired: Wired, brain: Brain | None) -> bool:
+    from antiphon.engines.cascade.llm.probe import probe
+
     if brain is None:
         return True
     print(f"\nLanguage model: {brain.name} at {wired.config.llm.base_url}")

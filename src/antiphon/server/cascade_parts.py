@@ -153,6 +153,7 @@ def chat_settings(llm: LlmSettings) -> ChatSettings | None:
     return ChatSettings(
         base_url=llm.base_url,
         model=llm.model or "",
+        api=llm.api,
         api_key=_revealed(llm.api_key),
         connect_timeout_s=llm.connect_timeout_s,
         first_token_timeout_s=llm.first_token_timeout_s,

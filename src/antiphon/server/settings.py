@@ -246,13 +246,21 @@ class TtsSettings(Struct, frozen=True, kw_only=True):
     ] = {}
 
 
+ApiName = Literal["chat", "responses"]
+"""Each is in the table of `antiphon.engines.cascade.llm.apis`."""
+
+
 class LlmSettings(Struct, frozen=True, kw_only=True):
-    """A language model behind an OpenAI-compatible chat API, instead of the offline brain."""
+    """A language model behind an OpenAI-compatible API, instead of the offline brain."""
 
     base_url: Annotated[
         str | None, Meta(description="As `http://127.0.0.1:8000/v1`. Absent: the offline brain.")
     ] = None
     model: Annotated[str | None, Meta(description="The model's name there.")] = None
+    api: Annotated[
+        ApiName,
+        Meta(description="`chat` is `/chat/completions`, `responses` is the Responses API."),
+    ] = "chat"
     api_key: Annotated[Secret | None, Meta(description="Key for that server.")] = None
     api_key_env: Annotated[
         str | None, Meta(description="Name of the environment variable that holds the key.")

@@ -56,7 +56,8 @@ class Wired(NamedTuple):
     api: Api
     identity: Identity | None
     """Its TLS certificate; None: plain HTTP."""
-    ears_warning: str | None = None
+    chosen: CascadeParts | None = None
+    """What the cascade is made of, where the configuration chooses it."""
 
     @property
     def keeps(self) -> str:
@@ -69,7 +70,8 @@ class Wired(NamedTuple):
     def warnings(self) -> list[str]:
         """What works, and will not be liked."""
         expiry = None if self.identity is None else self.identity.warning(datetime.now(UTC))
-        return [warning for warning in (expiry, self.ears_warning) if warning is not None]
+        ears = None if self.chosen is None else self.chosen.ears.warning
+        return [warning for warning in (expiry, ears) if warning is not None]
 
 
 def make_engines(config: Config, chosen: CascadeParts) -> list[Engine]:
@@ -162,10 +164,10 @@ def wire(config: Config, parts: Parts | None = None) -> Wired:
     """
     parts = parts or Parts()
     server, limits = config.server, config.limits
-    engines, warning = parts.engines, None
+    engines, chosen = parts.engines, None
     if engines is None:
         chosen = choose_parts(config)
-        engines, warning = make_engines(config, chosen), chosen.ears.warning
+        engines = make_engines(config, chosen)
     registry = EngineRegistry(
         engines, default=config.engine.default, models=models_of(config, engines)
     )
@@ -188,7 +190,7 @@ def wire(config: Config, parts: Parts | None = None) -> Wired:
             heartbeat_s=limits.heartbeat_seconds,
         ),
     )
-    return Wired(config, registry, hub, api, tls_identity(config), warning)
+    return Wired(config, registry, hub, api, tls_identity(config), chosen)
 
 
 def tls_identity(config: Config) -> Identity | None:

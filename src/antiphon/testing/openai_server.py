@@ -186,3 +186,64 @@ def call_piece(
     if call_id:
         piece |= {"id": call_id, "type": "function"}
     return piece
+
+
+# --- What servers of the Responses API send ----------------------------------
+
+
+def response_texts(*pieces: str, index: int = 0) -> list[dict[str, Any]]:
+    """A message of the Responses API, piece by piece; without the end of the response."""
+    item = {"type": "message", "id": f"msg_{index}", "role": "assistant", "content": []}
+    return [
+        {"type": "response.created", "response": {"id": "resp_1", "status": "in_progress"}},
+        {"type": "response.output_item.added", "output_index": index, "item": item},
+        *(
+            {
+                "type": "response.output_text.delta",
+                "item_id": item["id"],
+                "output_index": index,
+                "content_index": 0,
+                "delta": piece,
+            }
+            for piece in pieces
+        ),
+    ]
+
+
+def response_call(index: int, name: str, *pieces: str, call_id: str) -> list[dict[str, Any]]:
+    """A function call of the Responses API, piece by piece; the last event ends it."""
+    item = {"type": "function_call", "id": f"fc_{index}", "call_id": call_id, "name": name}
+    kind = "response.function_call_arguments"
+    return [
+        {
+            "type": "response.output_item.added",
+            "output_index": index,
+            "item": {**item, "arguments": ""},
+        },
+        *(
+            {"type": f"{kind}.delta", "item_id": item["id"], "output_index": index, "delta": piece}
+            for piece in pieces
+        ),
+        {
+            "type": f"{kind}.done",
+            "item_id": item["id"],
+            "output_index": index,
+            "arguments": "".join(pieces),
+        },
+    ]
+
+
+def response_ends(
+    *,
+    incomplete: str | None = None,
+    usage: dict[str, Any] | None = None,
+    output: list[dict[str, Any]] | None = None,
+) -> dict[str, Any]:
+    """The last event; ``incomplete`` is the reason of an answer that was cut."""
+    status = "completed" if incomplete is None else "incomplete"
+    response: dict[str, Any] = {"id": "resp_1", "object": "response", "status": status}
+    response["output"] = output or []
+    response["usage"] = usage
+    if incomplete is not None:
+        response["incomplete_details"] = {"reason": incomplete}
+    return {"type": f"response.{status}", "response": response}

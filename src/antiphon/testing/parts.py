@@ -17,15 +17,19 @@ from antiphon.engines.cascade.parts import (
     Thought,
     Transcript,
 )
+from antiphon.errors import EngineUnavailable
 from antiphon.protocol.items import InputAudio, InputText, Message
 
 WORD_MS = 100
 
 
 class KnowingRecognizer:
-    """Understands what it was told beforehand, turn by turn; reports when a turn is finished."""
+    """Understands what it was told beforehand, turn by turn; reports when a turn is finished.
 
-    def __init__(self, *texts: str) -> None:
+    An `EngineUnavailable` among it is what goes wrong in that turn.
+    """
+
+    def __init__(self, *texts: str | EngineUnavailable) -> None:
         self._texts = list(texts)
         self.begun: list[KnowingRecognition] = []
 
@@ -50,7 +54,12 @@ class KnowingRecognizer:
 
 class KnowingRecognition:
     def __init__(
-        self, report: Report, grammar: Grammar | None, text: str, *, live: bool = False
+        self,
+        report: Report,
+        grammar: Grammar | None,
+        text: str | EngineUnavailable,
+        *,
+        live: bool = False,
     ) -> None:
         self._report = report
         self._text = text
@@ -76,8 +85,12 @@ class KnowingRecognition:
         self.cancelled = True
 
     def _end(self) -> None:
-        if not self.cancelled:
+        if self.cancelled:
+            return
+        if isinstance(self._text, str):
             self._report(Transcript(self._text, final=True, stable_chars=len(self._text)))
+        else:
+            self._report(Transcript("", final=True, problem=str(self._text)))
 
 
 def last_words(request: Generate) -> str:

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import AsyncGenerator, Iterable
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,7 @@ from antiphon.core.causes import (
     EngineSpoke,
     EngineWrote,
     TranscriptEnded,
+    TranscriptFailed,
     TranscriptGrew,
     TurnJudged,
     Word,
@@ -30,7 +32,7 @@ from antiphon.core.effects import (
 from antiphon.engines.cascade.engine import CascadeEngine, CascadeSession
 from antiphon.engines.cascade.hearing import COMPLETE, UNDECIDED, UNFINISHED
 from antiphon.engines.cascade.news import MAX_WAITING
-from antiphon.engines.cascade.parts import CallTool, SayText, Thinking, Thought
+from antiphon.engines.cascade.parts import CallTool, SayText, Speech, Thinking, Thought
 from antiphon.errors import EngineUnavailable
 from antiphon.protocol.items import InputAudio, InputText, Message
 from antiphon.protocol.session import Audio, AudioInput, Session, Transcription
@@ -43,7 +45,7 @@ SPOKEN = Message(id="item_1", role="user", content=(InputAudio(),))
 class Cascade:
     """A cascade of known parts, and one session of it."""
 
-    def __init__(self, brain: PlannedBrain | None = None, *texts: str) -> None:
+    def __init__(self, brain: PlannedBrain | None = None, *texts: str | EngineUnavailable) -> None:
         self.recognizer = KnowingRecognizer(*texts)
         self.brain = brain or PlannedBrain(echo)
         self.synthesizer = SilentSynthesizer()
@@ -262,16 +264,97 @@ async def test_an_answer_waits_while_nobody_reads_the_news() -> None:
     assert isinstance((await cascade.news(EngineFinished))[-1], EngineFinished)
 
 
-async def test_a_part_that_cannot_serve_fails_the_response_and_says_why() -> None:
-    def unable(_: object) -> Iterable[Thinking]:
-        raise EngineUnavailable("llm", "the model is not loaded")
-        yield
+UNABLE = EngineUnavailable("llm", "the model is not loaded")
 
-    cascade = Cascade(PlannedBrain(unable))
+
+def unable_after(*said: Thinking) -> PlannedBrain:
+    def unable(_: object) -> Iterable[Thinking]:
+        yield from said
+        raise UNABLE
+
+    return PlannedBrain(unable)
+
+
+def said(news: list[EngineNews]) -> str:
+    return "".join(n.text for n in news if isinstance(n, EngineSaid))
+
+
+async def test_a_brain_that_cannot_serve_apologises_and_says_why() -> None:
+    cascade = Cascade(unable_after())
     cascade.session.send(Generate(response_id="resp_1", items=(HELLO,)))
+    news = await cascade.news(EngineFailed)
+    assert said(news) == "I'm sorry, I can't answer just now. Please try again in a moment."
+    assert any(isinstance(n, EngineSpoke) for n in news)
+    assert news[-1] == EngineFailed("resp_1", str(UNABLE), code="engine_unavailable")
+
+
+async def test_what_was_thought_before_the_failure_is_said_and_no_half_sentence() -> None:
+    cascade = Cascade(unable_after(SayText("One two three. Four five ")))
+    cascade.session.send(Generate(response_id="resp_1", items=(HELLO,)))
+    assert said(await cascade.news(EngineFailed)).startswith("One two three.  I'm sorry")
+
+
+@pytest.mark.parametrize(("language", "sorry"), [("de-AT", "Entschuldigung"), ("ja", "I'm sorry")])
+async def test_the_apology_is_in_the_language_of_the_session(language: str, sorry: str) -> None:
+    cascade = Cascade(unable_after())
+    transcription = Transcription(language=language)
+    session = Session(
+        id="sess_1",
+        model="m",
+        expires_at=0,
+        audio=Audio(input=AudioInput(transcription=transcription)),
+    )
+    cascade.session.send(Configure(session))
+    cascade.session.send(Generate(response_id="resp_1", items=(HELLO,)))
+    assert said(await cascade.news(EngineFailed)).startswith(sorry)
+    assert cascade.synthesizer.languages == ["de" if language == "de-AT" else "en"]
+
+
+@pytest.mark.parametrize("unheard", [{"modality": "text"}, {"out_of_band": True}])
+async def test_who_does_not_listen_is_told_by_the_error_alone(unheard: dict[str, Any]) -> None:
+    cascade = Cascade(unable_after())
+    cascade.session.send(Generate(response_id="resp_1", items=(HELLO,), **unheard))
     (failed,) = await cascade.news(EngineFailed)
     assert isinstance(failed, EngineFailed)
     assert "the model is not loaded" in failed.message
+
+
+async def test_a_voice_that_cannot_serve_fails_the_response() -> None:
+    class Mute(SilentSynthesizer):
+        async def speak(self, text: str, **_: Any) -> AsyncGenerator[Speech, None]:
+            raise EngineUnavailable("voice", "it is hoarse")
+            yield
+
+    cascade = Cascade()
+    cascade.session = CascadeEngine(
+        "test",
+        "For tests.",
+        recognizer=cascade.recognizer,
+        brain=cascade.brain,
+        synthesizer=Mute(),
+    ).open("sess_1")
+    cascade.session.send(Generate(response_id="resp_1", items=(HELLO,)))
+    failed = (await cascade.news(EngineFailed))[-1]
+    assert failed == EngineFailed(
+        "resp_1", "engine 'voice': it is hoarse", code="engine_unavailable"
+    )
+
+
+async def test_a_turn_that_was_not_recognised_is_told_and_asked_for_again() -> None:
+    deaf = EngineUnavailable("ears", "the server is away")
+    cascade = Cascade(None, deaf, "hello")
+    cascade.session.send(TurnCommitted("item_1", bytes(960)))
+    cascade.session.send(Generate(response_id="resp_1", items=(SPOKEN,)))
+    news = await cascade.news(EngineFailed)
+    failed = TranscriptFailed("item_1", "engine_unavailable", "engine 'ears': the server is away")
+    assert news[0] == failed
+    assert said(news) == "I'm sorry, I couldn't hear you just now. Please say that again."
+    assert news[-1] == EngineFailed("resp_1", failed.message, code="engine_unavailable")
+    # The next turn is answered, though the lost one stands before it.
+    later = Message(id="item_2", role="user", content=(InputAudio(),))
+    cascade.session.send(TurnCommitted("item_2", bytes(960)))
+    cascade.session.send(Generate(response_id="resp_2", items=(SPOKEN, later)))
+    assert said(await cascade.news(EngineFinished)) == "You said: hello."
 
 
 async def test_a_bug_in_a_part_fails_the_response_without_its_details() -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
+from antiphon.engines.cascade.llm.apis import ApiName
 from antiphon.engines.cascade.llm.chat_client import ChatSettings
 from antiphon.engines.cascade.llm.offline.brain import OfflineBrain
 from antiphon.engines.cascade.llm.openai_chat import OpenAIChatBrain
@@ -22,6 +25,9 @@ from antiphon.testing.openai_server import (
     call_piece,
     delta_chunk,
     events,
+    response_call,
+    response_ends,
+    response_texts,
     text_chunks,
 )
 from tests.recordings import at_24khz
@@ -61,17 +67,39 @@ async def test_the_offline_brain(promise: str) -> None:
     await check_brain_promise(promise, OfflineBrain)
 
 
+def chat_answers(promise: str) -> list[Answer]:
+    if promise != "a forced tool is called":
+        return [Answer(body=events(text_chunks("One, ", "two.")))]
+    return [
+        Answer(body=events([delta_chunk({"tool_calls": [call]}, "tool_calls")]))
+        for call in (
+            call_piece(0, "{}", call_id="c1", name="get_time"),
+            call_piece(0, "{}", call_id="c2", name="get_weather"),
+        )
+    ]
+
+
+def responses_answers(promise: str) -> list[Answer]:
+    if promise != "a forced tool is called":
+        said = [*response_texts("One, ", "two."), response_ends()]
+        return [Answer(body=events(said, done=False))]
+    return [
+        Answer(
+            body=events([*response_call(0, name, "{}", call_id="c"), response_ends()], done=False)
+        )
+        for name in ("get_time", "get_weather")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("api", "answers"), [("chat", chat_answers), ("responses", responses_answers)]
+)
 @pytest.mark.parametrize("promise", BRAIN_CHECKS)
-async def test_a_language_model_behind_chat_completions(promise: str) -> None:
-    answers = [Answer(body=events(text_chunks("One, ", "two.")))]
-    if promise == "a forced tool is called":
-        answers = [
-            Answer(body=events([delta_chunk({"tool_calls": [call]}, "tool_calls")]))
-            for call in (
-                call_piece(0, "{}", call_id="c1", name="get_time"),
-                call_piece(0, "{}", call_id="c2", name="get_weather"),
-            )
-        ]
-    async with OpenAIServer(*answers) as server:
-        settings = ChatSettings(base_url=server.base_url, model="m")
+async def test_a_language_model(
+    promise: str, api: ApiName, answers: Callable[[str], list[Answer]]
+) -> None:
+    async with OpenAIServer(*answers(promise)) as server:
+        settings = ChatSettings(base_url=server.base_url, model="m", api=api)
         await check_brain_promise(promise, lambda: OpenAIChatBrain(settings))
+        path = {"chat": "/v1/chat/completions", "responses": "/v1/responses"}[api]
+        assert set(server.paths) <= {path}

@@ -16,6 +16,7 @@ from antiphon.core.causes import (
     Word,
 )
 from antiphon.core.effects import Generate
+from antiphon.engines.cascade.apologies import Failure, apology
 from antiphon.engines.cascade.news import NewsQueue
 from antiphon.engines.cascade.parts import (
     CallTool,
@@ -34,7 +35,8 @@ from antiphon.errors import EngineUnavailable
 MAX_PLANNED = 16
 """Sentences thought and not yet spoken.  Overflow policy: the brain waits."""
 
-_Planned = SayText | CallTool | Thought
+_Planned = SayText | CallTool | Thought | EngineUnavailable
+"""The last one is a Thought, or why there is none."""
 
 
 class Answer:
@@ -73,7 +75,21 @@ class Answer:
             message = str(errors.exceptions[0])
             await self._news.answer(EngineFailed(self._id, message, code="engine_unavailable"))
 
+    async def give_up(self, problem: str) -> None:
+        """What the user said is not known: say so, in place of an answer."""
+        try:
+            await self._apologise("not_heard")
+        except EngineUnavailable as error:
+            problem = f"{problem}; {error}"
+        await self._news.answer(EngineFailed(self._id, problem, code="engine_unavailable"))
+
     async def _think(self) -> None:
+        try:
+            await self._plan()
+        except EngineUnavailable as error:
+            await self._planned.put(error)
+
+    async def _plan(self) -> None:
         plan = SentencePlan()
         spoken = self._request.modality == "audio"
         async with aclosing(self._mind.think(self._request)) as thoughts:
@@ -102,13 +118,23 @@ class Answer:
                         EngineFinished(self._id, reason, input_tokens, output_tokens, cached_tokens)
                     )
                     return
+                case EngineUnavailable() as error:
+                    # What was thought before it is said; nobody is left waiting for the rest.
+                    await self._apologise("no_answer")
+                    raise error
 
-    async def _speak(self, text: str) -> None:
+    async def _apologise(self, failure: Failure) -> None:
+        if self._request.modality != "audio" or self._request.out_of_band:
+            return
+        text, language = apology(failure, self._language)
+        await self._speak(f" {text}" if self._item_chars else text, language=language)
+
+    async def _speak(self, text: str, *, language: str | None = None) -> None:
         """One sentence: its words first, then its sound, with marks that count in the item."""
         await self._news.answer(EngineSaid(self._id, text))
         begin, start = self._item_chars, self._item_samples
         self._item_chars += len(text)
-        language = language_of(text, self._language)
+        language = language or language_of(text, self._language)
         spoken = self._speech_text.say(text, language)
         to_say = spoken.text.strip()
         if not to_say:

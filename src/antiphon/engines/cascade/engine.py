@@ -177,11 +177,19 @@ class CascadeSession:
             answer = Answer(
                 request, self._mind, self._synthesizer, self._news, language=self._language
             )
-            await answer.give()
+            problem = "" if request.out_of_band else self._problem_of_last(items)
+            await (answer.give_up(problem) if problem else answer.give())
         except Exception:
             log.exception("session %s: the answer failed", self._session_id)
             problem = "The server had an error while processing your request. Sorry about that!"
             self._news.tell(EngineFailed(request.response_id, problem))
+
+    def _problem_of_last(self, items: tuple[Item, ...]) -> str:
+        """Why it is not known what the user said last; "" where it is."""
+        last = items[-1] if items else None
+        if not isinstance(last, Message) or last.role != "user" or not last.id:
+            return ""
+        return self._hearing.problem_of(last.id)
 
     async def _understood(self, item: Item) -> Item:
         """The item, with what the user said in place of the sound."""

@@ -5,7 +5,13 @@ from __future__ import annotations
 import asyncio
 import re
 
-from antiphon.core.causes import MEDIA_RATE_HZ, TranscriptEnded, TranscriptGrew, TurnJudged
+from antiphon.core.causes import (
+    MEDIA_RATE_HZ,
+    TranscriptEnded,
+    TranscriptFailed,
+    TranscriptGrew,
+    TurnJudged,
+)
 from antiphon.engines.cascade.news import NewsQueue
 from antiphon.engines.cascade.parts import Grammar, Recognition, Recognizer, Transcript
 from antiphon.protocol.server import Logprob
@@ -52,6 +58,8 @@ class Turn:
     ) -> None:
         self.item_id = item_id
         self.text: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self.problem = ""
+        """Why the words are not known, once that is certain."""
         self._news = news
         self._fed_bytes = 0
         self._told = ""
@@ -83,9 +91,14 @@ class Turn:
                 Logprob(word.word, word.logprob, tuple(word.word.encode()))
                 for word in transcript.words
             )
+            self.problem = transcript.problem
             if not self.text.done():
                 self.text.set_result(transcript.text)
-            self._news.tell(TranscriptEnded(self.item_id, transcript.text, logprobs))
+            if transcript.problem:
+                failed = TranscriptFailed(self.item_id, "engine_unavailable", transcript.problem)
+                self._news.tell(failed)
+            else:
+                self._news.tell(TranscriptEnded(self.item_id, transcript.text, logprobs))
             return
         stable = transcript.text[: transcript.stable_chars]
         if stable.startswith(self._told) and len(stable) > len(self._told):
@@ -169,6 +182,11 @@ class Hearing:
     def duration_s(self, item_id: str) -> float:
         turn = self._committed.get(item_id)
         return 0.0 if turn is None else turn.duration_s
+
+    def problem_of(self, item_id: str) -> str:
+        """Why the words of a committed turn will never be known; "" where they are, or may be."""
+        turn = self._committed.get(item_id)
+        return "" if turn is None else turn.problem
 
     async def text_of(self, item_id: str) -> str:
         """The transcript of a committed turn, once it is known; "" for one never heard."""

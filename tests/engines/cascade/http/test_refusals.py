@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from antiphon.engines.cascade.http.refusals import Why, read_refusal
-from antiphon.engines.cascade.llm.chat_client import ASKED
+from antiphon.engines.cascade.llm.apis import APIS
 from antiphon.engines.cascade.llm.negotiation import may_be_about_messages
 from antiphon.engines.cascade.llm.quirks import Quirk, quirks_named
 
@@ -228,4 +228,8 @@ JSON = st.recursive(
 
 @given(st.integers(200, 599), JSON.map(lambda v: json.dumps(v).encode()) | st.binary(max_size=40))
 def test_any_answer_can_be_read(status: int, body: bytes) -> None:
-    assert read_refusal(status, body).told(ASKED, "").startswith("the language model's server ")
+    assert (
+        read_refusal(status, body)
+        .told(APIS["chat"].asked, "")
+        .startswith("the language model's server ")
+    )

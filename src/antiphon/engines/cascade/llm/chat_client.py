@@ -1,4 +1,4 @@
-"""HTTP to one chat-completions server: one request, one stream of thoughts.
+"""HTTP to one language model's server: one request, one stream of thoughts.
 
 Nothing is decided here: whatever prevents an answer is raised as a `Refusal`.
 """
@@ -6,15 +6,21 @@ Nothing is decided here: whatever prevents an answer is raised as a `Refusal`.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from typing import Any
 
 import aiohttp
 from msgspec import Struct
 
-from antiphon.engines.cascade.http.client import HttpClient, next_bytes, refusal_of
-from antiphon.engines.cascade.http.refusals import Asked, Refused, Why, read_refusal, refused
+from antiphon.engines.cascade.http.client import (
+    HttpClient,
+    MakeConnector,
+    next_bytes,
+    refusal_of,
+)
+from antiphon.engines.cascade.http.refusals import Refused, Why, read_refusal, refused
 from antiphon.engines.cascade.http.sse import MAX_EVENT_BYTES, MalformedStream, SseReader
+from antiphon.engines.cascade.llm.apis import APIS, ApiName
 from antiphon.engines.cascade.llm.chat_messages import VOICE_HINT
 from antiphon.engines.cascade.llm.chat_stream import ChatStream, UpstreamError
 from antiphon.engines.cascade.parts import Thinking
@@ -29,6 +35,8 @@ class ChatSettings(Struct, frozen=True, kw_only=True):
     base_url: str
     """With the version: ``http://127.0.0.1:8000/v1``."""
     model: str
+    api: ApiName = "chat"
+    """Which one the server is asked by."""
     api_key: str = ""
     connect_timeout_s: float = 5.0
     first_token_timeout_s: float = 30.0
@@ -47,26 +55,22 @@ class ChatSettings(Struct, frozen=True, kw_only=True):
         return f"ChatSettings(base_url={self.base_url!r}, model={self.model!r})"
 
 
-ASKED = Asked(
-    "the language model's server",
-    "llm",
-    first="first_token_timeout_s",
-    idle="idle_timeout_s",
-    form="chat-completions stream",
-)
 _HEADERS = {"Accept": "text/event-stream", "Content-Type": "application/json"}
 
 
 class ChatClient:
     """All connections to one server."""
 
-    def __init__(self, settings: ChatSettings) -> None:
+    def __init__(
+        self, settings: ChatSettings, *, make_connector: MakeConnector | None = None
+    ) -> None:
         """Call it on the event loop that will use it."""
         self._settings = settings
         self._http = HttpClient(
             settings.base_url,
             api_key=settings.api_key,
             connect_timeout_s=settings.connect_timeout_s,
+            make_connector=make_connector,
         )
 
     async def aclose(self) -> None:
@@ -80,7 +84,10 @@ class ChatClient:
         """
         settings = self._settings
         response = await self._http.post(
-            "/chat/completions", body, headers=_HEADERS, timeout_s=settings.first_token_timeout_s
+            APIS[settings.api].path,
+            body,
+            headers=_HEADERS,
+            timeout_s=settings.first_token_timeout_s,
         )
         try:
             if response.status != 200:
@@ -131,17 +138,15 @@ class ChatClient:
             raise refused(Why.STOPPED if stream.thinks else Why.SILENT) from None
 
 
-def _taken(reader: SseReader, chunk: bytes | None, stream: ChatStream) -> list[Thinking]:
-    """The thoughts in more bytes; None: in what is left at the end."""
-    thoughts: list[Thinking] = []
+def _taken(reader: SseReader, chunk: bytes | None, stream: ChatStream) -> Iterator[Thinking]:
+    """The thoughts in more bytes, those before an error too; None: in what is left at the end."""
     try:
         for data in reader.end() if chunk is None else reader.feed(chunk):
-            thoughts += stream.take(data)
+            yield from stream.take(data)
     except MalformedStream as error:
         raise refused(Why.MALFORMED, str(error)) from None
     except UpstreamError as error:
         raise Refused(read_refusal(200, error.body)) from None
-    return thoughts
 
 
 def _taken_whole(body: bytes, content_type: str, stream: ChatStream) -> list[Thinking]:

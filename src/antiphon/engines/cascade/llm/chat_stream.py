@@ -94,6 +94,8 @@ class ChatStream:
         """The model has begun, be it only to reason."""
         self.began = False
         """Something was said or called."""
+        self.said = False
+        """Some of the text has come, though it may wait for a call to end."""
         self.broke_a_call = False
         """Arguments of a call ended and are no whole JSON, and no limit says why."""
 
@@ -107,12 +109,21 @@ class ChatStream:
         if data.strip() == b"[DONE]":
             self.done = True
             return []
-        chunk = _decoded(data)
+        chunk = decoded(data)
         if not isinstance(chunk, dict):
             raise MalformedStream("an event is no object")
         choices = chunk.get("choices")
         if chunk.get("error") or (chunk.get("object") == "error" and not choices):
             raise UpstreamError(data)
+        return self.take_chunk(chunk)
+
+    def take_chunk(self, chunk: dict[str, Any]) -> list[Thinking]:
+        """What one chunk adds.
+
+        Raises:
+            MalformedStream: it is none.
+        """
+        choices = chunk.get("choices")
         if isinstance(chunk.get("usage"), dict):
             self._usage = chunk["usage"]
         for choice in choices[:1] if isinstance(choices, list) else ():
@@ -131,6 +142,7 @@ class ChatStream:
         texts = [text for key in ("content", "refusal") for text in _texts(delta.get(key))]
         for text in texts:
             self._content(text)
+            self.said = True
         pieces = list(_pieces(delta))
         for piece in pieces:
             begun = self._calls.take(piece)
@@ -227,7 +239,12 @@ class ChatStream:
         ]
 
 
-def _decoded(data: bytes) -> Any:
+def decoded(data: bytes) -> Any:
+    """An event's JSON.
+
+    Raises:
+        MalformedStream: it is none.
+    """
     text = data.decode(errors="replace")
     try:
         return msgspec.json.decode(text)

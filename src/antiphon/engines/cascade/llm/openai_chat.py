@@ -1,4 +1,4 @@
-"""A language model behind an OpenAI-compatible ``/chat/completions``, as a brain.
+"""A language model behind OpenAI's ``/chat/completions`` or ``/responses``, as a brain.
 
 One HTTP request a thought, streamed.  Closing the iterator closes the connection, which
 is how such servers learn that nobody listens any more.
@@ -18,11 +18,11 @@ import msgspec
 
 from antiphon.core.effects import Generate
 from antiphon.engines.cascade.http.backoff import Backoff
-from antiphon.engines.cascade.http.client import check_address
+from antiphon.engines.cascade.http.client import MakeConnector, check_address
 from antiphon.engines.cascade.http.refusals import Refusal, Refused, Why
 from antiphon.engines.cascade.http.safe_words import safe_words
-from antiphon.engines.cascade.llm.chat_client import ASKED, ChatClient, ChatSettings
-from antiphon.engines.cascade.llm.chat_messages import chat_request
+from antiphon.engines.cascade.llm.apis import APIS, Api
+from antiphon.engines.cascade.llm.chat_client import ChatClient, ChatSettings
 from antiphon.engines.cascade.llm.chat_stream import ChatStream
 from antiphon.engines.cascade.llm.context_window import ContextWindow
 from antiphon.engines.cascade.llm.negotiation import LearnedQuirks, Negotiation
@@ -49,18 +49,21 @@ class OpenAIChatBrain:
         *,
         sleep: Sleep = asyncio.sleep,
         random: Random = random.random,
+        make_connector: MakeConnector | None = None,
     ) -> None:
-        """Nothing is connected yet.  ``sleep`` and ``random``: for waits between retries.
+        """Nothing is connected yet.  ``sleep`` and ``random``: for waits between retries;
+        ``make_connector``: another way than TCP.
 
         Raises:
             ConfigurationError: a setting cannot be right.
         """
-        check_address(ASKED.section, settings.base_url, settings.api_key)
+        check_address("llm", settings.base_url, settings.api_key)
         if not settings.model:
             raise ConfigurationError("llm.model is empty: name the model that llm.base_url serves")
         self._settings = settings
         self._sleep = sleep
         self._random = random
+        self._make_connector = make_connector
         self._learned = LearnedQuirks()
         self._client: ChatClient | None = None
         self._template = Template()
@@ -70,7 +73,7 @@ class OpenAIChatBrain:
         return self._settings.model
 
     async def start(self) -> None:
-        self._client = ChatClient(self._settings)
+        self._client = ChatClient(self._settings, make_connector=self._make_connector)
 
     def open(self, session_id: str) -> OpenAIChatMind:
         del session_id
@@ -106,6 +109,7 @@ class OpenAIChatMind:
     ) -> None:
         self._client = client
         self._settings = settings
+        self._api: Api = APIS[settings.api]
         self._learned = learned
         self._template = template
         self._sleep = sleep
@@ -133,7 +137,7 @@ class OpenAIChatMind:
             backoff=Backoff(self._settings.retries, self._random),
         )
         while True:
-            stream = _stream_for(request)
+            stream = self._stream_for(request)
             try:
                 async with aclosing(self._client.answer(negotiation.body, stream)) as thoughts:
                     async for thought in thoughts:
@@ -147,13 +151,13 @@ class OpenAIChatMind:
             if wait_s is None:
                 raise self._unavailable(negotiation.verdict(refusal), negotiation.body)
             if wait_s:
-                log.info("llm: %s; asked again in %.1f s", refusal.told(ASKED), wait_s)
+                log.info("llm: %s; asked again in %.1f s", refusal.told(self._api.asked), wait_s)
                 await self._sleep(wait_s)
 
     def _written(self, request: Generate, quirks: Quirks) -> bytes:
         settings = self._settings
         return msgspec.json.encode(
-            chat_request(
+            self._api.request(
                 request,
                 settings.model,
                 voice_hint=settings.voice_hint,
@@ -162,26 +166,27 @@ class OpenAIChatMind:
             )
         )
 
+    def _stream_for(self, request: Generate) -> ChatStream:
+        calls = [item.call_id for item in request.items if isinstance(item, FunctionCall)]
+        return self._api.stream(
+            new_call_id=_new_call_id,
+            taken=[call_id for call_id in calls if isinstance(call_id, str)],
+            tool_names=[tool.name for tool in request.tools if isinstance(tool, FunctionTool)],
+        )
+
     def _unavailable(self, refusal: Refusal, body: bytes) -> EngineUnavailable:
         """Tells the log and the client the same, in words that may be shown."""
-        private = _texts(msgspec.json.decode(body)["messages"])
+        sent = msgspec.json.decode(body)
+        private = _texts([sent.get(field) for field in self._api.said])
         told = refusal.told(
-            ASKED, safe_words(refusal.text, secrets=[self._settings.api_key], private=private)
+            self._api.asked,
+            safe_words(refusal.text, secrets=[self._settings.api_key], private=private),
         )
         log.warning("llm: %s", told)
         busy = refusal.why in (Why.RATE_LIMITED, Why.FAILED)
         return EngineUnavailable(
             self._settings.model, told, retry_after_s=refusal.retry_after_s if busy else None
         )
-
-
-def _stream_for(request: Generate) -> ChatStream:
-    calls = [item.call_id for item in request.items if isinstance(item, FunctionCall)]
-    return ChatStream(
-        new_call_id=_new_call_id,
-        taken=[call_id for call_id in calls if isinstance(call_id, str)],
-        tool_names=[tool.name for tool in request.tools if isinstance(tool, FunctionTool)],
-    )
 
 
 def _texts(messages: Any) -> Iterator[str]:
@@ -193,7 +198,7 @@ def _texts(messages: Any) -> Iterator[str]:
             yield from _texts(part)
     elif isinstance(messages, dict):
         for key, value in messages.items():
-            if key not in ("role", "type", "id", "tool_call_id", "name", "url"):
+            if key not in ("role", "type", "id", "tool_call_id", "call_id", "name", "image_url"):
                 yield from _texts(value)
 
 

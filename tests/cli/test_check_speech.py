@@ -1,0 +1,42 @@
+"""`antiphon check` says which ears and which voice are chosen, and whether they answer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from antiphon.testing.openai_server import Answer, OpenAIServer
+from antiphon.testing.speech_answers import HUNG, refused, spoken, tone, transcribed
+from tests.cli.test_cli import Done, run
+
+
+async def checked(tmp_path: Path, voice: Answer, ears: Answer) -> Done:
+    async with OpenAIServer(voice) as speech, OpenAIServer(ears) as hearing:
+        return await run(
+            "check",
+            cwd=tmp_path,
+            ANTIPHON_TTS_SYNTHESIZER="http",
+            ANTIPHON_TTS_BASE_URL=speech.base_url,
+            ANTIPHON_TTS_MODEL="tts-x",
+            ANTIPHON_TTS_API_KEY="sesame",
+            ANTIPHON_STT_RECOGNIZER="http",
+            ANTIPHON_STT_BASE_URL=hearing.base_url,
+            ANTIPHON_STT_MODEL="stt-x",
+            ANTIPHON_STT_API_KEY="sesame",
+        )
+
+
+async def test_parts_that_answer(tmp_path: Path) -> None:
+    done = await checked(tmp_path, spoken(tone(1.0)), transcribed("One, two, three."))
+    assert done.code == 0, done.err
+    assert "Voice: http, the voice of 'tts-x'\n  answers: first sound after " in done.out
+    assert "Ears: http, understands speech by 'stt-x'\n  answer: after " in done.out
+    assert "'One, two, three.' in that voice was heard as 'One, two, three.'" in done.out
+    assert "sesame" not in done.out + done.err
+
+
+async def test_parts_that_do_not_answer_say_why_and_so_does_the_exit_code(tmp_path: Path) -> None:
+    done = await checked(tmp_path, HUNG, refused(401, "Incorrect key: sesame."))
+    assert done.code == 1
+    assert "does not answer: engine 'tts-x': the speech server did not answer in time" in done.out
+    assert "do not answer: the transcription server refused our key" in done.out
+    assert "sesame" not in done.out + done.err
