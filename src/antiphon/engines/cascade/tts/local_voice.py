@@ -44,10 +44,10 @@ class LocalVoice:
         patience_s: float = PATIENCE_S,
     ) -> None:
         assert voices
+        self.patience_s = patience_s
         self._name = name
         self._voices = voices
         self._kept = kept or KeptSpeech()
-        self._patience_s = patience_s
         self._pool: WorkerPool[News] = WorkerPool(
             name, module, News, workers=1, jobs_per_worker=JOBS_MAX, arguments=arguments
         )
@@ -105,10 +105,10 @@ class LocalVoice:
         job = self._pool.open(tell, lost)
         try:
             job.send(Speak(spoken.text, spoken.voice, spoken.speed, waits_for_first=first))
-            async with asyncio.timeout(self._patience_s):
+            async with asyncio.timeout(self.patience_s):
                 news = await answer
         except TimeoutError:
-            what = f"a sentence is not spoken within {self._patience_s:g} s"
+            what = f"a sentence is not spoken within {self.patience_s:g} s"
             raise EngineUnavailable(self._name, what) from None
         finally:
             if not answer.done() or answer.cancelled():
