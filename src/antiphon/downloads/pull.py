@@ -61,7 +61,7 @@ async def pull(
     _check_room(model, place.folder)
     unfinished = place.folder / f"{model.name}.part"
     found: dict[str, str] = {}
-    with _alone(place.folder / f"{model.name}.lock", model.name):
+    with _alone(place.folder / f".{model.name}.lock", model.name):
         unfinished.mkdir(exist_ok=True)
         async with ClientSession(trust_env=True) as http:
             for file in files:
@@ -128,7 +128,6 @@ def _alone(path: Path, name: str) -> Iterator[None]:
         except BlockingIOError:
             raise DownloadFailed(f"'{name}' is being pulled by another process.") from None
         yield
-    path.unlink(missing_ok=True)
 
 
 def _unpack(archive: Path, file: RemoteFile, folder: Path) -> None:

@@ -34,6 +34,13 @@ def test_its_speakers_are_the_voices_in_turn(folder: Path) -> None:
     assert sorted(voices[name] for name in VOICES) == ["0"] * 5 + ["3"] * 5
 
 
+def test_a_voice_for_which_piper_would_download_more_is_refused(folder: Path) -> None:
+    path = folder / "tiny.onnx.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"phoneme_type": "pinyin"}))
+    with pytest.raises(ConfigurationError, match="phonemes of 'pinyin' are not used"):
+        find_piper(folder)
+
+
 def test_what_is_no_voice_is_named(folder: Path) -> None:
     (folder / "tiny.onnx.json").write_text("{}")
     with pytest.raises(ConfigurationError, match="is no description of a voice"):

@@ -15,6 +15,7 @@ from antiphon.errors import ConfigurationError
 
 WORKER = "antiphon.engines.cascade.tts.piper_worker"
 THREADS_MAX = 2
+PHONEME_TYPES = ("espeak", "text")
 
 
 class PiperFiles(Struct, frozen=True):
@@ -44,6 +45,11 @@ def find_piper(folder: Path) -> PiperFiles:
     except (OSError, ValueError, KeyError, TypeError) as error:
         what = error.strerror if isinstance(error, OSError) else "is no description of a voice"
         raise ConfigurationError(f"{description}: {what}.") from None
+    if config.get("phoneme_type", "espeak") not in PHONEME_TYPES:
+        raise ConfigurationError(
+            f"{description}: voices with phonemes of '{config['phoneme_type']}' are not used: Piper "
+            "would download more for them, or ask for other libraries."
+        )
     speakers = config.get("speaker_id_map") or {networks[0].stem: 0}
     return PiperFiles(networks[0], language, {str(k): int(v) for k, v in speakers.items()})
 
