@@ -47,8 +47,8 @@ def find_piper(folder: Path) -> PiperFiles:
         raise ConfigurationError(f"{description}: {what}.") from None
     if config.get("phoneme_type", "espeak") not in PHONEME_TYPES:
         raise ConfigurationError(
-            f"{description}: voices with phonemes of '{config['phoneme_type']}' are not used: Piper "
-            "would download more for them, or ask for other libraries."
+            f"{description}: voices with phonemes of '{config['phoneme_type']}' are not used: "
+            "Piper would download more for them, or ask for other libraries."
         )
     speakers = config.get("speaker_id_map") or {networks[0].stem: 0}
     return PiperFiles(networks[0], language, {str(k): int(v) for k, v in speakers.items()})
