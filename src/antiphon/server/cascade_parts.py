@@ -235,4 +235,5 @@ def make_cascade(config: Config, chosen: CascadeParts) -> Engine:
         voice=voice,
         stt_workers=workers,
         scripted=False,
+        follows_language=True,
     )

@@ -71,6 +71,7 @@ def offline_engine(
     voice: ChosenSynthesizer = ESPEAK,
     stt_workers: int | None = None,
     scripted: bool = True,
+    follows_language: bool = False,
 ) -> CascadeEngine:
     """``brain`` between the speech parts that were chosen.
 
@@ -81,6 +82,7 @@ def offline_engine(
         voice: What speaks.
         stt_workers: Turns that pocketsphinx recognises at the same time; None: as many as pay.
         scripted: ``brain`` knows what may be said next, sometimes.
+        follows_language: ``brain`` answers in the language that it is spoken to in.
     """
     espeak = EspeakSynthesizer()
     synthesizer: Synthesizer = espeak
@@ -99,4 +101,5 @@ def offline_engine(
         recognizer=recognizer,
         brain=brain,
         synthesizer=synthesizer,
+        follows_language=follows_language,
     )

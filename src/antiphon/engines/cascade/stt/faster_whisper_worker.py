@@ -55,6 +55,8 @@ class _Understood(Struct, frozen=True):
     """From a thread of ours."""
 
     text: str
+    language: str = ""
+    """That was found, where none was named."""
     problem: str = ""
 
 
@@ -90,10 +92,11 @@ class Worker:
         understood = _Understood("")
         try:
             if job in self._turns:  # Not cancelled while it waited.
-                understood = _Understood(transcribe(self._model, turn.samples(), turn.language))
+                text, found = transcribe(self._model, turn.samples(), turn.language)
+                understood = _Understood(text, "" if turn.language else found)
         except Exception as error:
             what = f"a turn was not understood: {type(error).__name__}"
-            understood = _Understood("", what)
+            understood = _Understood("", problem=what)
         self._wire.post(job, understood)
 
     def _tell(self, job: int, turn: Turn, understood: _Understood) -> None:
@@ -104,22 +107,23 @@ class Worker:
             )
         if understood.problem:
             self._wire.send(job, Trouble(understood.problem))
-        self._wire.send(job, Heard(understood.text, final=True))
+        self._wire.send(job, Heard(understood.text, final=True, language=understood.language))
         del self._turns[job]
 
 
-def transcribe(model: Any, samples: NDArray[np.float32], language: str) -> str:
-    """``language``: as "de"; "" is found out."""
+def transcribe(model: Any, samples: NDArray[np.float32], language: str) -> tuple[str, str]:
+    """What is said, and in which language.  ``language``: as "de"; "" is found out."""
     if len(samples) < SHORTEST_S * RATE_HZ:
-        return ""
-    segments, _ = model.transcribe(
+        return "", ""
+    segments, about = model.transcribe(
         samples,
         language=language or None,
         beam_size=BEAM_SIZE,
         # What is heard in one part shall not be repeated in the next.
         condition_on_previous_text=False,
     )
-    return " ".join(" ".join(segment.text for segment in segments).split())
+    text = " ".join(" ".join(segment.text for segment in segments).split())
+    return text, about.language if text else ""
 
 
 def open_model(folder: Path, threads: int) -> WhisperModel:

@@ -94,6 +94,7 @@ class _Pair:
             in_grammar=choice.in_grammar,
             complete=choice.in_grammar,
             words=free.words if choice.text == free.text else (),
+            language=free.language,
         )
         if heard != self._told:
             self._told = heard
