@@ -47,6 +47,8 @@ OPENAI_VOICES = (
 _HEADERS = {"Content-Type": "application/json", "Accept": "audio/*"}
 _HELD_BYTES = 2 * MEDIA_RATE_HZ // 100
 """The end of the sound comes with the words that nobody knew the times of before."""
+_SLICE_BYTES = 16 * 1024
+"""So much is resampled in one go: a millisecond's work; then others have their turn."""
 _LONGEST_S, _SLOWEST_LETTERS_PER_S = 10.0, 2.0
 """Speech that is so much longer than its text never ends."""
 
@@ -199,11 +201,14 @@ class HttpSynthesizer:
                     chunk = await next_bytes(response, timeout_s=limit_s)
                 except TimeoutError:
                     raise refused(Why.STOPPED if begun else Why.SILENT) from None
-                pcm = stream.feed(chunk) if chunk else stream.end()
-                if pcm:
-                    begun = True
-                    yield pcm
+                for at in range(0, len(chunk), _SLICE_BYTES):
+                    if pcm := stream.feed(chunk[at : at + _SLICE_BYTES]):
+                        begun = True
+                        yield pcm
+                    await asyncio.sleep(0)
                 if not chunk:
+                    if pcm := stream.end():
+                        yield pcm
                     return
         except NoSound as what:
             raise refused(Why.MALFORMED, f"it is {what}") from None
