@@ -275,7 +275,9 @@ def test_the_fields_of_every_request_are_a_table_and_not_our_own() -> None:
     assert "ANTIPHON_LLM_EXTRA_BODY: extra_body: Expected" in refusal(
         llm, ANTIPHON_LLM_EXTRA_BODY="top_k=20"
     )
-    assert "'model' is Antiphon's own" in refusal(llm + "extra_body = { model = 'x' }")
+    for own in ("model", "messages", "input"):
+        body = f"extra_body = {{ {own} = 'x' }}"
+        assert f"'{own}' is Antiphon's own" in refusal(llm + body)
 
 
 @pytest.mark.parametrize(

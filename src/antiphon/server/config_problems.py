@@ -118,7 +118,7 @@ def _problems_of_llm(llm: LlmSettings) -> Iterator[tuple[str, str]]:
             yield "llm.base_url", "a language model needs its name too: model in [llm]."
     elif llm.model or llm.api_key:
         yield "llm.model", "a language model needs its address too: base_url in [llm]."
-    if own := {"model", "messages", "stream", "tools"} & llm.extra_body.keys():
+    if own := {"model", "messages", "input", "stream", "tools"} & llm.extra_body.keys():
         yield "llm.extra_body", f"'{min(own)}' is Antiphon's own to send; leave it out."
 
 

@@ -83,6 +83,15 @@ def test_a_sentence_is_complete_only_if_both_heard_it() -> None:
     assert not pair.heard[-1].complete
 
 
+def test_where_the_one_that_understands_anything_fails_it_is_said() -> None:
+    pair = Pair()
+    assert pair.free.report is not None
+    pair.free.report(Transcript("", final=True, problem="the server is away"))
+    assert not pair.heard or not pair.heard[-1].problem
+    pair.grammars.say("book a room", final=True, known=True)
+    assert pair.heard[-1] == Transcript("", final=True, problem="the server is away")
+
+
 def test_words_shown_early_keep_their_spelling() -> None:
     pair = Pair(live=True)
     pair.free.say("Book a", stable=4)

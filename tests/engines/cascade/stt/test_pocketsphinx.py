@@ -243,7 +243,8 @@ async def test_a_turn_whose_worker_dies_ends_empty_and_the_next_is_heard() -> No
     async with asyncio.timeout(20):
         while recognizer.pids in ([], [pid]):  # noqa: ASYNC110 - No restart is announced.
             await asyncio.sleep(0)
-    assert await turn.finish() == Transcript("", final=True)
+    lost = "the recogniser pocketsphinx was lost in this turn"
+    assert await turn.finish() == Transcript("", final=True, problem=lost)
     final = await Turn(recognizer, GRAMMARS["booking"]).feed(pcm).finish()
     assert final.text == "today"
     await recognizer.aclose()
@@ -251,7 +252,8 @@ async def test_a_turn_whose_worker_dies_ends_empty_and_the_next_is_heard() -> No
 
 async def test_before_the_start_nothing_is_understood() -> None:
     turn = Turn(PocketSphinxRecognizer(workers=1)).feed(bytes(960))
-    assert await turn.finish() == Transcript("", final=True)
+    missing = "the recogniser pocketsphinx is not available"
+    assert await turn.finish() == Transcript("", final=True, problem=missing)
 
 
 async def test_with_grammars_alone_who_has_ended_waits_for_nobody_who_speaks() -> None:

@@ -26,7 +26,7 @@ from antiphon.engines.cascade.http.client import (
 from antiphon.engines.cascade.http.refusals import Asked, Refusal, Refused, Why, refused
 from antiphon.engines.cascade.http.safe_words import safe_words
 from antiphon.engines.cascade.parts import Grammar, Recognition, Report, Transcript
-from antiphon.engines.cascade.stt import jsgf
+from antiphon.engines.cascade.stt.hints import language_code, prompt_of
 from antiphon.engines.cascade.stt.rejection import sayable
 from antiphon.engines.cascade.stt.transcript_stream import TranscriptStream
 from antiphon.errors import ConfigurationError
@@ -42,7 +42,6 @@ LONGEST_S = 600
 """Of one turn; overflow drops the oldest audio.  20 MB: OpenAI takes 25."""
 TIME_OF_TURN = 0.05
 """So much longer may the answer take for each second of the turn."""
-VOCABULARY_CHARS = 400
 _OPTIONAL = ("stream", "prompt", "language")
 """Fields that a server may refuse: it is then asked without."""
 _HEADERS = {"Accept": "text/event-stream, application/json"}
@@ -127,13 +126,10 @@ class HttpRecognizer:
         fields = {"model": settings.model, "response_format": "json"}
         if settings.stream:
             fields["stream"] = "true"
-        vocabulary = " ".join(jsgf.words(grammar.jsgf)) if grammar else ""
-        prompt = " ".join(filter(None, (settings.prompt, vocabulary[:VOCABULARY_CHARS])))
-        if prompt:
+        if prompt := prompt_of(settings.prompt, grammar):
             fields["prompt"] = prompt
-        base = (language or "").lower().replace("_", "-").split("-")[0]
-        if re.fullmatch(r"[a-z]{2,3}", base):
-            fields["language"] = base
+        if code := language_code(language):
+            fields["language"] = code
         return fields
 
     # --- One turn at the server ---------------------------------------------------

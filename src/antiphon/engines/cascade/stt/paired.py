@@ -95,6 +95,8 @@ class _Pair:
             complete=choice.in_grammar,
             words=free.words if choice.text == free.text else (),
             language=free.language,
+            # A sentence that only one heard may not have been said: it takes nobody's place.
+            problem=free.problem if final else "",
         )
         if heard != self._told:
             self._told = heard

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import logging
-import re
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 from typing import Any
@@ -23,7 +22,7 @@ from antiphon.core.causes import MEDIA_RATE_HZ
 from antiphon.engines.cascade.http.client import MakeConnector
 from antiphon.engines.cascade.http.safe_words import safe_words
 from antiphon.engines.cascade.parts import Grammar, Recognition, Report, Transcript
-from antiphon.engines.cascade.stt import jsgf
+from antiphon.engines.cascade.stt.hints import language_code, prompt_of
 from antiphon.engines.cascade.stt.rejection import sayable
 from antiphon.errors import ConfigurationError
 from antiphon.protocol.server import (
@@ -43,7 +42,6 @@ LONGEST_S = 120
 """Of one turn is kept; overflow drops the oldest audio."""
 SHORTEST_S = 0.1
 CLOSE_S = 0.5
-VOCABULARY_CHARS = 400
 _VLLM_HZ = 16_000
 _SENT_BYTES = 2 * MEDIA_RATE_HZ // 2
 """Half a second goes in one message at most."""
@@ -107,11 +105,8 @@ class RealtimeRecognizer:
         live: bool = False,  # noqa: ARG002 -- Whatever comes is told.
     ) -> Recognition:
         """As `Recognizer.begin`."""
-        vocabulary = " ".join(jsgf.words(grammar.jsgf)) if grammar else ""
-        prompt = " ".join(filter(None, (self.settings.prompt, vocabulary[:VOCABULARY_CHARS])))
-        base = (language or "").lower().replace("_", "-").split("-")[0]
-        known = base if re.fullmatch(r"[a-z]{2,3}", base) else None
-        turn = _Turn(self, report, prompt, known)
+        prompt = prompt_of(self.settings.prompt, grammar)
+        turn = _Turn(self, report, prompt, language_code(language))
         task = asyncio.get_running_loop().create_task(turn.run())
         turn.task = task
         self._turns.add(task)

@@ -31,6 +31,7 @@ class WorkerTurn:
         self._dropped_bytes = 0
         self._finished = False
         self._cancelled = False
+        self._problem = ""
         self._job: Job[Any] | None = None
         if pool is None:
             return
@@ -38,6 +39,7 @@ class WorkerTurn:
             self._job = pool.open(self._on_news, self._on_lost, self._on_room)
         except EngineUnavailable as error:
             _log.warning("nothing is understood in a turn: %s", error)
+            self._problem = f"the recogniser {name} is not available"
             return
         self._job.send(begin)
 
@@ -101,6 +103,7 @@ class WorkerTurn:
 
     def _on_lost(self, error: EngineUnavailable) -> None:
         _log.warning("a turn was lost: %s", error)
+        self._problem = f"the recogniser {self._name} was lost in this turn"
         self._end()
         if self._finished:
             self._report_nothing()
@@ -108,7 +111,7 @@ class WorkerTurn:
     def _report_nothing(self) -> None:
         def report() -> None:
             if not self._cancelled:
-                self._report(Transcript("", final=True))
+                self._report(Transcript("", final=True, problem=self._problem))
 
         asyncio.get_running_loop().call_soon(report)  # Not before finish() has returned.
 
