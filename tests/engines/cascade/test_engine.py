@@ -32,7 +32,14 @@ from antiphon.core.effects import (
 from antiphon.engines.cascade.engine import CascadeEngine, CascadeSession
 from antiphon.engines.cascade.hearing import COMPLETE, UNDECIDED, UNFINISHED
 from antiphon.engines.cascade.news import MAX_WAITING
-from antiphon.engines.cascade.parts import CallTool, SayText, Speech, Thinking, Thought
+from antiphon.engines.cascade.parts import (
+    CallTool,
+    SayText,
+    Speech,
+    Thinking,
+    Thought,
+    Transcript,
+)
 from antiphon.errors import EngineUnavailable
 from antiphon.protocol.items import InputAudio, InputText, Message
 from antiphon.protocol.session import Audio, AudioInput, Session, Transcription
@@ -45,7 +52,12 @@ SPOKEN = Message(id="item_1", role="user", content=(InputAudio(),))
 class Cascade:
     """A cascade of known parts, and one session of it."""
 
-    def __init__(self, brain: PlannedBrain | None = None, *texts: str | EngineUnavailable) -> None:
+    def __init__(
+        self,
+        brain: PlannedBrain | None = None,
+        *texts: str | Transcript | EngineUnavailable,
+        follows_language: bool = False,
+    ) -> None:
         self.recognizer = KnowingRecognizer(*texts)
         self.brain = brain or PlannedBrain(echo)
         self.synthesizer = SilentSynthesizer()
@@ -55,6 +67,7 @@ class Cascade:
             recognizer=self.recognizer,
             brain=self.brain,
             synthesizer=self.synthesizer,
+            follows_language=follows_language,
         )
         self.session: CascadeSession = engine.open("sess_1")
         self.session.send(Configure(Session(id="sess_1", model="m", expires_at=0)))
@@ -117,6 +130,44 @@ async def test_the_voice_speaks_the_language_of_the_session_or_of_the_script() -
     cascade.session.send(Generate(response_id="resp_1", items=(HELLO,)))
     await cascade.news(EngineFinished)
     assert cascade.synthesizer.languages == ["de", "de", "zh"]
+
+
+GERMAN = Transcript("Wie ist das Wetter heute?", final=True, language="de")
+
+
+@pytest.mark.parametrize(
+    ("turns", "follows", "read_as"),
+    [
+        ([GERMAN], True, "de"),
+        ([GERMAN], False, None),  # The brain answers in a language of its own.
+        ([Transcript("Ja.", final=True, language="ja")], True, None),  # Too short to tell.
+        ([GERMAN, Transcript("Okay.", final=True, language="cy")], True, "de"),
+        ([GERMAN, Transcript("And what about tomorrow?", final=True, language="en")], True, "en"),
+    ],
+)
+async def test_the_voice_follows_the_language_that_was_found(
+    turns: list[Transcript], follows: bool, read_as: str | None
+) -> None:
+    brain = PlannedBrain(lambda _: [SayText("Guten Tag."), Thought()])
+    cascade = Cascade(brain, *turns, follows_language=follows)
+    for number in range(len(turns)):
+        cascade.session.send(TurnCommitted(f"item_{number}", b"\x03\x00"))
+    await cascade.news(TranscriptEnded, len(turns))
+    cascade.session.send(Generate(response_id="resp_1", items=(HELLO,)))
+    await cascade.news(EngineFinished)
+    assert cascade.synthesizer.languages == [read_as]
+
+
+async def test_a_language_that_the_session_names_is_not_overruled() -> None:
+    brain = PlannedBrain(lambda _: [SayText("Bonjour."), Thought()])
+    cascade = Cascade(brain, GERMAN, follows_language=True)
+    audio = Audio(input=AudioInput(transcription=Transcription(model="x", language="fr")))
+    cascade.session.send(Configure(Session(id="sess_1", model="m", expires_at=0, audio=audio)))
+    cascade.session.send(TurnCommitted("item_1", b"\x03\x00"))
+    await cascade.news(TranscriptEnded)
+    cascade.session.send(Generate(response_id="resp_1", items=(HELLO,)))
+    await cascade.news(EngineFinished)
+    assert cascade.synthesizer.languages == ["fr"]
 
 
 async def test_text_is_written_as_it_is_thought() -> None:

@@ -45,12 +45,17 @@ class CascadeEngine:
         recognizer: Recognizer,
         brain: Brain,
         synthesizer: Synthesizer,
+        follows_language: bool = False,
     ) -> None:
+        """``follows_language``: the brain answers in the language that it is spoken to in, and so
+        does the voice, where a session names none.
+        """
         self.name = name
         self.description = description
         self._recognizer = recognizer
         self._brain = brain
         self._synthesizer = synthesizer
+        self._follows_language = follows_language
 
     @property
     def abilities(self) -> Abilities:
@@ -62,7 +67,13 @@ class CascadeEngine:
         )
 
     def open(self, session_id: str) -> CascadeSession:
-        return CascadeSession(session_id, self._recognizer, self._brain, self._synthesizer)
+        return CascadeSession(
+            session_id,
+            self._recognizer,
+            self._brain,
+            self._synthesizer,
+            follows_language=self._follows_language,
+        )
 
     async def aclose(self) -> None:
         await asyncio.gather(
@@ -74,9 +85,16 @@ class CascadeSession:
     """One conversation's use of the cascade."""
 
     def __init__(
-        self, session_id: str, recognizer: Recognizer, brain: Brain, synthesizer: Synthesizer
+        self,
+        session_id: str,
+        recognizer: Recognizer,
+        brain: Brain,
+        synthesizer: Synthesizer,
+        *,
+        follows_language: bool = False,
     ) -> None:
         self._session_id = session_id
+        self._follows_language = follows_language
         self._synthesizer = synthesizer
         self._mind = brain.open(session_id)
         self._news = NewsQueue()
@@ -174,9 +192,10 @@ class CascadeSession:
             request = msgspec.structs.replace(request, items=items)
             if not request.out_of_band:
                 self._context = items
-            answer = Answer(
-                request, self._mind, self._synthesizer, self._news, language=self._language
-            )
+            language = self._language
+            if language is None and self._follows_language:
+                language = self._hearing.language
+            answer = Answer(request, self._mind, self._synthesizer, self._news, language=language)
             problem = "" if request.out_of_band else self._problem_of_last(items)
             await (answer.give_up(problem) if problem else answer.give())
         except Exception:

@@ -14,6 +14,7 @@ from antiphon.core.causes import (
 )
 from antiphon.engines.cascade.news import NewsQueue
 from antiphon.engines.cascade.parts import Grammar, Recognition, Recognizer, Transcript
+from antiphon.engines.cascade.punctuation import length
 from antiphon.protocol.server import Logprob
 
 FEED_BYTES = 2 * MEDIA_RATE_HZ // 10
@@ -24,6 +25,8 @@ MAX_REMEMBERED = 1_000
 COMPLETE, UNDECIDED, UNFINISHED, NOTHING_YET = 0.9, 0.6, 0.2, 0.5
 """How likely the words so far are all: a sentence of the grammar; some words; words that
 cannot end a sentence; no words."""
+TELLS_LANGUAGE_LETTERS = 12
+"""A shorter text may be of any language: "ok", "no", "hello"."""
 _UNFINISHED = re.compile(
     r"\b(?:a|an|the|and|or|but|so|because|if|to|of|for|with|at|in|on|my|your|um|uh|er|is|are|i)\W*$",
     re.IGNORECASE,
@@ -60,6 +63,8 @@ class Turn:
         self.text: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.problem = ""
         """Why the words are not known, once that is certain."""
+        self.language = ""
+        """That was found in it, if it is long enough to tell."""
         self._news = news
         self._fed_bytes = 0
         self._told = ""
@@ -92,6 +97,8 @@ class Turn:
                 for word in transcript.words
             )
             self.problem = transcript.problem
+            if length(transcript.text) >= TELLS_LANGUAGE_LETTERS:
+                self.language = transcript.language
             if not self.text.done():
                 self.text.set_result(transcript.text)
             if transcript.problem:
@@ -182,6 +189,12 @@ class Hearing:
     def duration_s(self, item_id: str) -> float:
         turn = self._committed.get(item_id)
         return 0.0 if turn is None else turn.duration_s
+
+    @property
+    def language(self) -> str | None:
+        """The one that was found last; None: none was, or turns name theirs."""
+        turns = reversed(self._committed.values())
+        return next((turn.language for turn in turns if turn.language), None)
 
     def problem_of(self, item_id: str) -> str:
         """Why the words of a committed turn will never be known; "" where they are, or may be."""

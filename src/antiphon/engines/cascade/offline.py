@@ -40,6 +40,8 @@ class ChosenSynthesizer(Struct, frozen=True):
     """For people: whose voice it is."""
     synthesizer: Synthesizer | None = None
     """Not started; None: espeak-ng."""
+    languages: tuple[str, ...] = ()
+    """Those that it speaks, without regions; espeak-ng speaks the others.  Empty: any."""
 
 
 GRAMMARS_ALONE = ChosenRecognizer(POCKETSPHINX.hearing)
@@ -69,6 +71,7 @@ def offline_engine(
     voice: ChosenSynthesizer = ESPEAK,
     stt_workers: int | None = None,
     scripted: bool = True,
+    follows_language: bool = False,
 ) -> CascadeEngine:
     """``brain`` between the speech parts that were chosen.
 
@@ -79,11 +82,12 @@ def offline_engine(
         voice: What speaks.
         stt_workers: Turns that pocketsphinx recognises at the same time; None: as many as pay.
         scripted: ``brain`` knows what may be said next, sometimes.
+        follows_language: ``brain`` answers in the language that it is spoken to in.
     """
     espeak = EspeakSynthesizer()
     synthesizer: Synthesizer = espeak
     if voice.synthesizer is not None:
-        synthesizer = FallbackSynthesizer(voice.synthesizer, espeak)
+        synthesizer = FallbackSynthesizer(voice.synthesizer, espeak, languages=voice.languages)
     pocketsphinx = PocketSphinxRecognizer(workers=stt_workers, pronounce=espeak.pronounce)
     recognizer: Recognizer = pocketsphinx
     if ears.recognizer is not None:
@@ -97,4 +101,5 @@ def offline_engine(
         recognizer=recognizer,
         brain=brain,
         synthesizer=synthesizer,
+        follows_language=follows_language,
     )

@@ -52,6 +52,8 @@ class Transcript(Struct, frozen=True):
     complete: bool = False
     """The words so far are a whole sentence of the grammar: the turn is likely over."""
     words: tuple[WordScore, ...] = ()
+    language: str = ""
+    """What it was found to be in, as "de", where the turn named none.  Only in a final one."""
     problem: str = ""
     """Why it is not known what was said: a fault, in words that a client may see.  Only in a
     final one, without text."""

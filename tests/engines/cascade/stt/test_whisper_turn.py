@@ -63,6 +63,15 @@ def test_a_turn_that_ends_in_the_pause_is_known_at_once() -> None:
     assert turn.final() == Heard("Today.", True, 6)
 
 
+def test_the_language_is_that_of_what_was_understood() -> None:
+    turn = hear(speaking(), 0.3, QUIET)
+    turn.done(turn.work(), Hypothesis("Heute.", *SURE, "de"))
+    hear(hear(turn, 1.0, LOUD), 0.3, QUIET)
+    turn.done(turn.work(), Hypothesis("La la.", *NOISE, "fr"))
+    turn.finish()
+    assert turn.final().language == "de"
+
+
 def test_a_turn_that_ends_while_the_pause_is_decoded_waits_for_no_more_than_that() -> None:
     turn = hear(speaking(), 0.3, QUIET)
     work = turn.work()

@@ -107,3 +107,18 @@ def test_who_stops_listening_stops_the_voice_that_speaks() -> None:
         assert (best.aborted, plain.spoken) == (1, [])
 
     run_in_virtual_time(main())
+
+
+@pytest.mark.parametrize(
+    ("language", "speaks"),
+    [(None, "best"), ("en", "best"), ("en-GB", "best"), ("DE_de", "best"), ("fr", "plain")],
+)
+def test_each_language_has_the_voice_that_speaks_it(language: str | None, speaks: str) -> None:
+    async def main() -> None:
+        voices = {"best": SilentSynthesizer(), "plain": SilentSynthesizer()}
+        both = FallbackSynthesizer(voices["best"], voices["plain"], languages=("en", "de"))
+        speech = both.speak(TEXT, voice="marin", speed=1.0, language=language)
+        assert [piece async for piece in speech]
+        assert [name for name, voice in voices.items() if voice.spoken] == [speaks]
+
+    run_in_virtual_time(main())

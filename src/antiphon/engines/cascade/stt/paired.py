@@ -94,6 +94,7 @@ class _Pair:
             in_grammar=choice.in_grammar,
             complete=choice.in_grammar,
             words=free.words if choice.text == free.text else (),
+            language=free.language,
             # A sentence that only one heard may not have been said: it takes nobody's place.
             problem=free.problem if final else "",
         )

@@ -38,6 +38,8 @@ class Hypothesis(Struct, frozen=True):
     """Of its tokens: how sure the model is."""
     no_speech: float = 0.0
     """Probability that there is no speech at all."""
+    language: str = ""
+    """As "de"; empty where it was named, or there is only one."""
 
 
 class WhisperModel:
@@ -66,25 +68,33 @@ class WhisperModel:
         ``language``: as "de"; "" is found out.  An English model asks for none.
         """
         heard = self._model.encode(self._storage(features[None]))
+        found = "" if language else self._language_of(heard)
         [result] = self._model.generate(
             heard,
-            [self._prompt(heard, language)],
+            [self._prompt(language or found)],
             beam_size=1,
             return_scores=True,
             return_no_speech_prob=True,
             max_length=_TOKENS_MIN + round(_TOKENS_PER_S * heard_s),
         )
         return Hypothesis(
-            text_of(result.sequences[0], heard_s), result.scores[0], result.no_speech_prob
+            text_of(result.sequences[0], heard_s),
+            result.scores[0],
+            result.no_speech_prob,
+            found,
         )
 
-    def _prompt(self, heard: Any, language: str) -> list[str]:
+    def _language_of(self, heard: Any) -> str:
+        if not self._model.is_multilingual:
+            return ""
+        [found] = self._model.detect_language(heard)
+        token: str = found[0][0]
+        return token[2:-2]
+
+    def _prompt(self, language: str) -> list[str]:
         if not self._model.is_multilingual:
             return [_START]
-        if language:
-            return [_START, f"<|{language}|>", _TRANSCRIBE]
-        [found] = self._model.detect_language(heard)
-        return [_START, found[0][0], _TRANSCRIBE]
+        return [_START, f"<|{language}|>", _TRANSCRIBE]
 
 
 def window_frames(frames: int) -> int:

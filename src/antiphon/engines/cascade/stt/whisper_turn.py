@@ -80,6 +80,8 @@ class Turn:
         """What was said since, up to frame..."""
         self._known_end = 0
         self._working = False
+        self._found = ""
+        """The language of the part that was understood last, where none was named."""
         self._told = Heard("", final=False)
 
     def hear(self, pcm: bytes) -> None:
@@ -150,6 +152,8 @@ class Turn:
         """Take in what ``work`` was understood as; returns what is new, if something is."""
         self._working = False
         said = believed(hypothesis, work.heard_s)
+        if said:
+            self._found = hypothesis.language
         if work.need is Need.PART:
             self._settle(said, work.end)
         else:
@@ -165,7 +169,7 @@ class Turn:
 
     def final(self) -> Heard:
         text = self._agreed.final(self._text)
-        return Heard(text, True, len(text))
+        return Heard(text, True, len(text), language=self._found)
 
     @property
     def _text(self) -> str:

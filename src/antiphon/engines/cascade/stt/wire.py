@@ -25,6 +25,8 @@ class Heard(Struct, frozen=True, tag="heard", array_like=True):
     final: bool
     stable_chars: int = 0
     in_grammar: bool = False
+    language: str = ""
+    """As of `Transcript`."""
 
 
 class Trouble(Struct, frozen=True, tag="trouble", array_like=True):

@@ -85,16 +85,17 @@ class WorkerTurn:
 
     def _on_news(self, news: msgspec.Struct) -> None:
         match news:
-            case Heard(text, final, stable_chars, in_grammar):
-                if final:
+            case Heard() as heard:
+                if heard.final:
                     self._end()
                 self._report(
                     Transcript(
-                        text,
-                        final=final,
-                        stable_chars=stable_chars,
-                        in_grammar=in_grammar,
-                        complete=in_grammar,
+                        heard.text,
+                        final=heard.final,
+                        stable_chars=heard.stable_chars,
+                        in_grammar=heard.in_grammar,
+                        complete=heard.in_grammar,
+                        language=heard.language,
                     )
                 )
             case Trouble(what):

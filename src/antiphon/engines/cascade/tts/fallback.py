@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
 from antiphon.engines.cascade.parts import Speech, SpokenWord, Synthesizer
@@ -19,11 +19,19 @@ TRY_AGAIN_AFTER_S = 30.0
 class FallbackSynthesizer:
     """A `Synthesizer`: ``best`` while it works, ``plain`` where it does not start, and where it
     fails: in the middle of a sentence too, from the last word that was spoken on.
+
+    Args:
+        best: What should speak.
+        plain: What speaks any language, always.
+        languages: Those that ``best`` speaks, without regions; empty: any.
     """
 
-    def __init__(self, best: Synthesizer, plain: Synthesizer) -> None:
+    def __init__(
+        self, best: Synthesizer, plain: Synthesizer, *, languages: Sequence[str] = ()
+    ) -> None:
         self._best = best
         self._plain = plain
+        self._languages = languages
         self._starts = True
         self._silent_until_s = 0.0
         """By the loop's clock: until then the best voice is not asked."""
@@ -51,7 +59,7 @@ class FallbackSynthesizer:
     ) -> AsyncGenerator[Speech, None]:
         """As `Synthesizer.speak`."""
         said_chars = samples = 0
-        if self._is_asked():
+        if self._speaks(language) and self._is_asked():
             best = self._best.speak(text, voice=voice, speed=speed, language=language)
             try:
                 async with aclosing(best) as pieces:
@@ -72,6 +80,10 @@ class FallbackSynthesizer:
                     for word in piece.words
                 )
                 yield Speech(piece.pcm, words)
+
+    def _speaks(self, language: str | None) -> bool:
+        base = (language or "en").lower().replace("_", "-").split("-")[0]
+        return not self._languages or base in self._languages
 
     def _is_asked(self) -> bool:
         return self._starts and asyncio.get_running_loop().time() >= self._silent_until_s

@@ -1,0 +1,79 @@
+"""With the real library, and Whisper tiny.en where the extra 'speech' brings it."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from antiphon.engines.cascade.stt.ears import find_ears
+from antiphon.engines.cascade.stt.faster_whisper import (
+    FasterWhisperRecognizer,
+    check_faster_whisper,
+)
+from antiphon.errors import ConfigurationError
+from antiphon.testing.check_recognizer import RECOGNIZER_CHECKS, check_recognizer_promise
+from tests.engines.cascade.stt.command_clips import COMMANDS, command_turn
+from tests.engines.cascade.stt.test_sherpa import heard
+from tests.recordings import FOLDER
+
+pytest.importorskip("faster_whisper", reason="the extra 'faster-whisper' is not installed")
+
+MODEL = find_ears().model
+CLIP = next(command for command in COMMANDS if command.clip == "cmd_two_people")
+pytestmark = pytest.mark.skipif(MODEL is None, reason="the extra 'speech' is not installed")
+
+
+def recognizer() -> FasterWhisperRecognizer:
+    assert MODEL is not None
+    return FasterWhisperRecognizer(MODEL, threads=1)
+
+
+@pytest.mark.parametrize("promise", RECOGNIZER_CHECKS)
+async def test_it_keeps_the_promises_of_a_recogniser(promise: str) -> None:
+    await check_recognizer_promise(
+        promise, recognizer, speech=command_turn(FOLDER, CLIP), words=CLIP.text, patience_s=20
+    )
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def whisper() -> AsyncIterator[FasterWhisperRecognizer]:
+    whisper = recognizer()
+    await whisper.start()
+    yield whisper
+    await whisper.aclose()
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_turn_is_told_once_and_whole(whisper: FasterWhisperRecognizer) -> None:
+    [final] = await heard(whisper, command_turn(FOLDER, CLIP))
+    assert final.final
+    assert final.text.lower().strip(".! ") == CLIP.text
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_another_language_is_not_understood(
+    whisper: FasterWhisperRecognizer, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        turn = await heard(whisper, command_turn(FOLDER, CLIP), language="de")
+    assert turn[-1].text == ""
+    assert "faster-whisper understands English only, not 'de'" in caplog.text
+
+
+def test_what_it_would_look_for_in_the_network_must_be_there(tmp_path: Path) -> None:
+    assert MODEL is not None
+    folder = tmp_path / "model"
+    folder.mkdir()
+    for name in ("config.json", "vocabulary.txt"):
+        shutil.copy(MODEL / name, folder)
+    with pytest.raises(ConfigurationError, match=r"has no model\.bin"):
+        check_faster_whisper(folder)
+    (folder / "model.bin").write_bytes(b"")
+    with pytest.raises(ConfigurationError, match=r"has no tokenizer\.json"):
+        check_faster_whisper(folder)
+    assert check_faster_whisper(MODEL) == MODEL

@@ -1,0 +1,105 @@
+"""What all voices in worker processes share, with Kokoro's real library and a tiny network."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from antiphon.engines.cascade.parts import Speech
+from antiphon.engines.cascade.tts.kokoro import kokoro
+from antiphon.engines.cascade.tts.local_voice import LocalVoice
+from antiphon.errors import EngineUnavailable
+from antiphon.testing.check_synthesizer import SYNTHESIZER_CHECKS, check_synthesizer_promise
+from tests.engines.cascade.tts.tiny_voices import KINDS, TINY_KOKORO, tiny_voice
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest.mark.parametrize("promise", SYNTHESIZER_CHECKS)
+@pytest.mark.parametrize("kind", KINDS)
+async def test_each_keeps_the_promises_of_a_voice(kind: str, promise: str) -> None:
+    await check_synthesizer_promise(promise, lambda: tiny_voice(kind))
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def voice() -> AsyncIterator[LocalVoice]:
+    voice = tiny_voice("kokoro")
+    await voice.start()
+    yield voice
+    await voice.aclose()
+
+
+async def spoken(voice: LocalVoice, text: str, *, name: str = "marin") -> list[Speech]:
+    return [piece async for piece in voice.speak(text, voice=name, speed=1)]
+
+
+async def test_words_end_where_their_phonemes_do(voice: LocalVoice) -> None:
+    text = "Good day, my friend."
+    words = [word for piece in await spoken(voice, text) for word in piece.words]
+    assert [text[: word.text_end].rsplit(" ", 1)[-1] for word in words] == text.split()
+    assert [word.text_end for word in words][-1] == len(text)
+    # The tiny network takes 75 ms for each phoneme, a space and a comma among them.
+    phonemes = [(b.end_sample - a.end_sample) / 1800 for a, b in pairwise(words)]
+    assert phonemes[:2] == [4, 4], "' dˈA', and ', mI'"
+
+
+async def test_what_was_said_once_is_not_made_again(voice: LocalVoice) -> None:
+    [pid] = voice.pids
+    first = await spoken(voice, "Welcome to our clinic.")
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        assert await asyncio.wait_for(spoken(voice, "Welcome to our clinic."), 5) == first
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(spoken(voice, "Something else."), 0.1)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert await spoken(voice, "Welcome to our clinic.", name="cedar")
+
+
+async def test_a_worker_that_dies_is_an_unavailable_voice_and_comes_back(
+    voice: LocalVoice,
+) -> None:
+    [pid] = voice.pids
+    os.kill(pid, signal.SIGSTOP)
+    speaking = asyncio.ensure_future(spoken(voice, "This will not be heard."))
+    await asyncio.sleep(0)
+    os.kill(pid, signal.SIGKILL)
+    with pytest.raises(EngineUnavailable, match="kokoro"):
+        await speaking
+    for _ in range(400):
+        if voice.pids:
+            break
+        await asyncio.sleep(0.05)
+    assert await spoken(voice, "Here I am again.")
+
+
+async def test_who_waits_too_long_hears_another_voice() -> None:
+    voice = kokoro(TINY_KOKORO, threads=1, patience_s=0.2)
+    await voice.start()
+    [pid] = voice.pids
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(EngineUnavailable, match=r"is not spoken within 0\.2 s"):
+            await spoken(voice, "This takes too long.")
+    finally:
+        os.kill(pid, signal.SIGCONT)
+        await voice.aclose()
+
+
+async def test_a_voice_that_is_not_there_does_not_start(tmp_path: Path) -> None:
+    voice = LocalVoice(
+        "kokoro",
+        "antiphon.engines.cascade.tts.kokoro_worker",
+        (str(tmp_path / "none.onnx"), str(tmp_path), "1"),
+        voices={"marin": "af_heart"},
+    )
+    with pytest.raises(EngineUnavailable, match="its worker does not start: FileNotFoundError"):
+        await voice.start()
+    await voice.aclose()
