@@ -42,11 +42,19 @@ class Console:
         self.page: Page = visitor.page
         self.page.set_default_timeout(TIMEOUT_S * 1000)
 
+    @asynccontextmanager
+    async def settings(self) -> AsyncIterator[Locator]:
+        """The drawer, open."""
+        await self.page.get_by_role("button", name="Settings", exact=True).click()
+        yield self.page.get_by_role("dialog", name="Settings")
+        await self.page.get_by_role("button", name="Close Settings").click()
+
     async def give_desk(self) -> None:
         """The agent of desk.toml."""
-        await self.page.get_by_label("Instructions").fill(desk.INSTRUCTIONS)
-        await self.page.get_by_label("Functions, each").fill(TOOLS)
-        await self.page.get_by_label("Functions, each").blur()
+        async with self.settings() as settings:
+            await settings.get_by_label("Instructions").fill(desk.INSTRUCTIONS)
+            await settings.get_by_label("Functions, each").fill(TOOLS)
+            await settings.get_by_label("Functions, each").blur()
 
     async def start(self) -> None:
         await self.page.get_by_role("button", name="Start").click()
@@ -149,20 +157,24 @@ async def test_it_fits_a_telephone(offline_server: ServerProcess, scheme: str) -
         await shown.type("Hello.")
         await shown.is_state("text-only")
         await shown.page.locator("[data-role=assistant]").first.wait_for()
-        for tab in ("Settings", "Turns", "Events", "Usage"):
+        wide = "() => document.documentElement.scrollWidth > innerWidth"
+        assert not await shown.visitor.run(wide)
+        await shown.picture(f"telephone-{scheme}")
+        async with shown.settings():
+            assert not await shown.visitor.run(wide), "Settings"
+            await shown.picture(f"telephone-settings-{scheme}")
+        await shown.page.get_by_role("button", name="Details", exact=True).click()
+        for tab in ("Turns", "Events", "Usage"):
             await shown.open(tab)
-            wide = "() => document.documentElement.scrollWidth > innerWidth"
             assert not await shown.visitor.run(wide), tab
-        await shown.page.screenshot(
-            path=ARTIFACTS / f"console-telephone-{scheme}.png", full_page=True
-        )
 
 
 async def test_space_is_held_to_talk(offline_server: ServerProcess) -> None:
     async with console(offline_server.url) as shown:
         await shown.give_desk()
-        await shown.page.get_by_label("When the agent answers").select_option("push_to_talk")
-        await shown.page.locator("h1").click()  # Out of the field, where keys are for typing.
+        async with shown.settings() as settings:
+            await settings.get_by_label("When the agent answers").select_option("push_to_talk")
+        await shown.page.locator("h1").click()  # Off the button, which Space would press.
         await shown.page.keyboard.press("t")
         await shown.is_state("listening")
         await shown.page.keyboard.down("Space")
@@ -183,7 +195,8 @@ async def test_codec_transport_and_voice_change_in_mid_conversation(
         for label, value in (("Codec", "pcmu"), ("Transport", "websocket"), ("Voice", "cedar")):
             before = await shown.page.locator("[data-role=assistant]").count()
             await shown.visitor.until("() => document.querySelector('[data-state=listening]')")
-            await shown.page.get_by_label(label, exact=True).select_option(value)
+            async with shown.settings() as settings:
+                await settings.get_by_label(label, exact=True).select_option(value)
             await shown.is_state("listening")
             await shown.visitor.speak("cmd_today")
             answers = "document.querySelectorAll('[data-role=assistant]').length"
@@ -198,10 +211,11 @@ async def test_codec_transport_and_voice_change_in_mid_conversation(
 
 async def test_a_voice_is_previewed(offline_server: ServerProcess) -> None:
     async with console(offline_server.url) as shown:
-        await shown.page.get_by_label("Voice", exact=True).select_option("ash")
-        await shown.page.get_by_role("button", name="Preview").click()
-        await shown.page.get_by_text("Playing…").wait_for()
-        await shown.page.get_by_role("button", name="Preview").wait_for()
+        async with shown.settings() as settings:
+            await settings.get_by_label("Voice", exact=True).select_option("ash")
+            await settings.get_by_role("button", name="Preview").click()
+            await settings.get_by_text("Playing…").wait_for()
+            await settings.get_by_role("button", name="Preview").wait_for()
         assert await shown.page.get_by_role("alert").count() == 0
 
 
@@ -271,6 +285,8 @@ async def test_a_server_that_wants_a_key_says_so(keyed_server: ServerProcess) ->
         await shown.page.keyboard.type("server-key")
         await shown.page.keyboard.press("Enter")
         assert await field.input_value() == "server-key"
+        await shown.page.keyboard.press("Escape")
+        await shown.page.get_by_role("dialog").wait_for(state="hidden")
         await shown.start()
         await shown.is_state("listening")
         kept = "() => JSON.stringify(localStorage).includes('server-key')"
@@ -342,6 +358,7 @@ async def test_a_picture_is_shown_to_the_agent(offline_server: ServerProcess, le
     async with console(offline_server.url, before=LENSES) as shown:
         await shown.start()
         await shown.is_state("listening")
+        await shown.page.get_by_role("button", name="Show the agent").click()
         if lens == "Picture":
             picture = await shown.page.screenshot()
             await shown.page.locator("input[type=file]").set_input_files(
@@ -389,7 +406,8 @@ async def test_captions_stop_where_the_sound_does(tmp_path: Path, transport: str
     server = ServerProcess(tmp_path)
     try:
         async with console(server.url, before=CAPTIONS, complains=True) as shown:
-            await shown.page.get_by_label("Transport", exact=True).select_option(transport)
+            async with shown.settings() as settings:
+                await settings.get_by_label("Transport", exact=True).select_option(transport)
             await shown.give_desk()
             await shown.start()
             await shown.is_state("listening")

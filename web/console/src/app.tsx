@@ -1,39 +1,84 @@
-import { useRealtimeVoiceSession, VoicePanel } from '@antiphon/react';
-import { useEffect } from 'react';
+import { useRealtimeVoiceSession } from '@antiphon/react';
+import { useEffect, useState } from 'react';
 import { Inspector } from './inspect/inspector';
-import { microphoneOf, optionsOf, type Preferences } from './preferences';
+import { useQualityHistory } from './inspect/use-quality-history';
+import { useRecordings } from './inspect/use-recordings';
+import { Drawer } from './panels/drawer';
+import { useIsWide } from './panels/use-is-wide';
+import { apiBeside, microphoneOf, optionsOf, type Preferences } from './preferences';
+import { Settings } from './settings/settings';
 import { Header } from './shell/header';
-import { ImageButtons } from './shell/image-buttons';
 import { useShortcuts } from './shell/shortcuts';
+import { Stage } from './stage/stage';
+import { useModels } from './use-models';
 import { useKey, usePreferences } from './use-preferences';
+
+export type Panel = 'settings' | 'details';
 
 export function App() {
   const [preferences, change] = usePreferences();
   const [key, setKey] = useKey();
   const voice = useRealtimeVoiceSession(optionsOf(preferences, key));
   const { session } = voice;
+  const [panel, setPanel] = useState<Panel | null>(null);
+  const models = useModels(preferences.url || apiBeside(document.baseURI), key);
+  const isWide = useIsWide();
+  // Kept while the panel that shows them is closed.
+  const history = useQualityHistory(voice.quality);
+  const recordings = useRecordings(voice);
   useMicrophone(preferences, (options) => session.setMicrophone(options));
   useEffect(() => {
     session.reconfigure({ key }).catch(() => {});
   }, [session, key]);
   useShortcuts(voice);
+  const wantsKey = voice.error?.kind === 'key-refused';
+  useEffect(() => {
+    // The key's field is there.
+    if (wantsKey) setPanel('settings');
+  }, [wantsKey]);
+
+  const isDocked = isWide && preferences.showsDetails;
+  const details = <Inspector voice={voice} history={history} recordings={recordings} />;
+  const toggle = (wanted: Panel) => {
+    if (wanted === 'details' && isWide) change({ showsDetails: !preferences.showsDetails });
+    else setPanel(panel === wanted ? null : wanted);
+  };
+  const engine = models.find(({ id }) => id === preferences.model) ?? models[0];
 
   return (
     <>
-      <Header voice={voice} preferences={preferences} change={change} />
-      <main>
-        <VoicePanel
-          voice={voice}
-          title="Conversation"
-          actions={<ImageButtons session={session} />}
-        />
-        <Inspector
-          voice={voice}
-          preferences={preferences}
-          change={change}
-          apiKey={key}
-          setApiKey={setKey}
-        />
+      <Header
+        voice={voice}
+        preferences={preferences}
+        change={change}
+        shown={{ settings: panel === 'settings', details: isDocked || panel === 'details' }}
+        toggle={toggle}
+      />
+      <main data-docked={isDocked || undefined}>
+        <Stage voice={voice} engine={engine?.description ?? null} />
+        {isDocked && (
+          <section className="panel" aria-label="Details">
+            {details}
+          </section>
+        )}
+        <Drawer title="Settings" isOpen={panel === 'settings'} onClose={() => setPanel(null)}>
+          <Settings
+            preferences={preferences}
+            change={change}
+            isHearing={voice.microphone === 'on'}
+            models={models}
+            apiKey={key}
+            setApiKey={setKey}
+            wantsKey={wantsKey}
+          />
+        </Drawer>
+        <Drawer
+          title="Details"
+          isOpen={panel === 'details' && !isDocked}
+          onClose={() => setPanel(null)}
+        >
+          {details}
+        </Drawer>
       </main>
     </>
   );

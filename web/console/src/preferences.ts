@@ -26,6 +26,8 @@ export interface Preferences {
   /** JSON as it was typed; see `readTools`. */
   tools: string;
   theme: 'system' | 'light' | 'dark';
+  /** Beside the conversation, where there is room. */
+  showsDetails: boolean;
 }
 
 export const VOICES = [
@@ -54,6 +56,7 @@ export const DEFAULTS: Preferences = {
   noiseReduction: 'off',
   tools: '',
   theme: 'system',
+  showsDetails: true,
 };
 
 const NAME = 'antiphon-console';

@@ -14,6 +14,7 @@ export function MicrophoneSettings({ preferences, change, isOn }: Chosen & { isO
       <legend>Microphone</legend>
       <Select
         label="Device"
+        api="deviceId"
         value={preferences.deviceId}
         options={[
           ['', 'System default'],
@@ -25,21 +26,25 @@ export function MicrophoneSettings({ preferences, change, isOn }: Chosen & { isO
       />
       <Switch
         label="Noise suppression"
+        api="noiseSuppression"
         isOn={preferences.noiseSuppression}
         onChange={(noiseSuppression) => change({ noiseSuppression })}
       />
       <Switch
         label="Echo cancellation"
+        api="echoCancellation"
         isOn={preferences.echoCancellation}
         onChange={(echoCancellation) => change({ echoCancellation })}
       />
       <Switch
         label="Automatic gain"
+        api="autoGainControl"
         isOn={preferences.autoGainControl}
         onChange={(autoGainControl) => change({ autoGainControl })}
       />
       <Select
         label="Noise reduction (server)"
+        api="noise_reduction"
         value={preferences.noiseReduction}
         options={REDUCTION}
         onChange={(noiseReduction) => change({ noiseReduction })}

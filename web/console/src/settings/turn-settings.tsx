@@ -19,6 +19,7 @@ export function TurnSettings({ preferences, change }: Chosen) {
       <legend>Taking turns</legend>
       <Select
         label="When the agent answers"
+        api="turn_detection"
         value={turns}
         options={TURNS}
         onChange={(chosen) => change({ turns: chosen })}
@@ -27,6 +28,7 @@ export function TurnSettings({ preferences, change }: Chosen) {
         <>
           <Slider
             label="Pause that ends a turn"
+            api="silence_duration_ms"
             unit=" ms"
             value={preferences.silenceMs}
             min={200}
@@ -36,6 +38,7 @@ export function TurnSettings({ preferences, change }: Chosen) {
           />
           <Slider
             label="Speech threshold"
+            api="threshold"
             value={preferences.threshold}
             min={0.1}
             max={0.95}
@@ -44,6 +47,7 @@ export function TurnSettings({ preferences, change }: Chosen) {
           />
           <Slider
             label="Audio kept from before I speak"
+            api="prefix_padding_ms"
             unit=" ms"
             value={preferences.paddingMs}
             min={0}
@@ -56,6 +60,7 @@ export function TurnSettings({ preferences, change }: Chosen) {
       {turns === 'semantic_vad' && (
         <Select
           label="Eagerness"
+          api="eagerness"
           value={preferences.eagerness}
           options={EAGERNESS}
           onChange={(eagerness) => change({ eagerness })}
@@ -66,6 +71,7 @@ export function TurnSettings({ preferences, change }: Chosen) {
       ) : (
         <Switch
           label="I can interrupt the agent"
+          api="interrupt_response"
           isOn={preferences.interruptible}
           onChange={(interruptible) => change({ interruptible })}
         />

@@ -29,7 +29,11 @@ export function Captions({ items }: { items: readonly ConversationItem[] }) {
         }}
       >
         {items.map((item) => (
-          <li key={item.id} data-role={item.type === 'message' ? item.role : 'tool'}>
+          <li
+            key={item.id}
+            data-role={item.type === 'message' ? item.role : 'tool'}
+            data-partial={(item.type === 'message' && item.transcribing) || undefined}
+          >
             {item.type === 'message' ? <Message item={item} /> : <ToolCall item={item} />}
           </li>
         ))}
