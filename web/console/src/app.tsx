@@ -1,5 +1,6 @@
 import { useRealtimeVoiceSession } from '@antiphon/react';
 import { useEffect, useState } from 'react';
+import { Code } from './code/code';
 import { Inspector } from './inspect/inspector';
 import { useQualityHistory } from './inspect/use-quality-history';
 import { useRecordings } from './inspect/use-recordings';
@@ -13,7 +14,7 @@ import { Stage } from './stage/stage';
 import { useModels } from './use-models';
 import { useKey, usePreferences } from './use-preferences';
 
-export type Panel = 'settings' | 'details';
+export type Panel = 'settings' | 'details' | 'code';
 
 export function App() {
   const [preferences, change] = usePreferences();
@@ -51,7 +52,8 @@ export function App() {
         voice={voice}
         preferences={preferences}
         change={change}
-        shown={{ settings: panel === 'settings', details: isDocked || panel === 'details' }}
+        shown={panel === 'details' && isDocked ? null : panel}
+        hasDetails={isDocked}
         toggle={toggle}
       />
       <main data-docked={isDocked || undefined}>
@@ -71,6 +73,9 @@ export function App() {
             setApiKey={setKey}
             wantsKey={wantsKey}
           />
+        </Drawer>
+        <Drawer title="Code" isOpen={panel === 'code'} isBroad onClose={() => setPanel(null)}>
+          <Code preferences={preferences} model={models[0]?.id ?? 'gpt-realtime'} />
         </Drawer>
         <Drawer
           title="Details"

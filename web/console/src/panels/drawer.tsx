@@ -5,12 +5,13 @@ import { useIsWide } from './use-is-wide';
 interface DrawerProps {
   title: string;
   isOpen: boolean;
+  isBroad?: boolean;
   onClose: () => void;
   children: ReactNode;
 }
 
 /** Comes over the right side and leaves the conversation usable; on a small screen it covers all. */
-export function Drawer({ title, isOpen, onClose, children }: DrawerProps) {
+export function Drawer({ title, isOpen, isBroad = false, onClose, children }: DrawerProps) {
   const dialog = useRef<HTMLDialogElement>(null);
   const isWide = useIsWide();
 
@@ -27,6 +28,7 @@ export function Drawer({ title, isOpen, onClose, children }: DrawerProps) {
     <dialog
       ref={dialog}
       className="drawer"
+      data-broad={isBroad || undefined}
       aria-label={title}
       onClose={onClose}
       onKeyDown={(event) => {

@@ -1,5 +1,7 @@
 import { useEffect, useState } from 'react';
+import { microphoneOf } from '../preferences';
 import { type Chosen, Select, Switch } from './fields';
+import { MicrophoneTest } from './microphone-test';
 
 const REDUCTION = [
   ['off', 'Off'],
@@ -49,6 +51,7 @@ export function MicrophoneSettings({ preferences, change, isOn }: Chosen & { isO
         options={REDUCTION}
         onChange={(noiseReduction) => change({ noiseReduction })}
       />
+      <MicrophoneTest options={microphoneOf(preferences)} />
     </fieldset>
   );
 }

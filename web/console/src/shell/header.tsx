@@ -1,5 +1,13 @@
 import { type RealtimeVoice, servedBy } from '@antiphon/react';
-import { ChartNoAxesGantt, type LucideIcon, Moon, Settings2, Sun, SunMoon } from 'lucide-react';
+import {
+  ChartNoAxesGantt,
+  CodeXml,
+  type LucideIcon,
+  Moon,
+  Settings2,
+  Sun,
+  SunMoon,
+} from 'lucide-react';
 import type { Panel } from '../app';
 import type { Preferences } from '../preferences';
 import type { Change } from '../use-preferences';
@@ -13,15 +21,24 @@ const THEMES: Record<Theme, { name: string; Icon: LucideIcon; next: Theme }> = {
   dark: { name: 'Dark colours', Icon: Moon, next: 'system' },
 };
 
+const PANELS: { panel: Panel; name: string; Icon: LucideIcon }[] = [
+  { panel: 'details', name: 'Details', Icon: ChartNoAxesGantt },
+  { panel: 'code', name: 'Code', Icon: CodeXml },
+  { panel: 'settings', name: 'Settings', Icon: Settings2 },
+];
+
 interface HeaderProps {
   voice: RealtimeVoice;
   preferences: Preferences;
   change: Change;
-  shown: Record<Panel, boolean>;
+  /** The drawer that is open. */
+  shown: Panel | null;
+  /** They are beside the conversation. */
+  hasDetails: boolean;
   toggle: (panel: Panel) => void;
 }
 
-export function Header({ voice, preferences, change, shown, toggle }: HeaderProps) {
+export function Header({ voice, preferences, change, shown, hasDetails, toggle }: HeaderProps) {
   const theme = THEMES[preferences.theme];
   return (
     <header className="top">
@@ -40,28 +57,20 @@ export function Header({ voice, preferences, change, shown, toggle }: HeaderProp
         >
           <theme.Icon aria-hidden="true" />
         </button>
-        <button
-          type="button"
-          className="icon named"
-          aria-label="Details"
-          title="Details"
-          aria-pressed={shown.details}
-          onClick={() => toggle('details')}
-        >
-          <ChartNoAxesGantt aria-hidden="true" />
-          <span>Details</span>
-        </button>
-        <button
-          type="button"
-          className="icon named"
-          aria-label="Settings"
-          title="Settings"
-          aria-expanded={shown.settings}
-          onClick={() => toggle('settings')}
-        >
-          <Settings2 aria-hidden="true" />
-          <span>Settings</span>
-        </button>
+        {PANELS.map(({ panel, name, Icon }) => (
+          <button
+            key={panel}
+            type="button"
+            className="icon named"
+            aria-label={name}
+            title={name}
+            aria-expanded={shown === panel || (panel === 'details' && hasDetails)}
+            onClick={() => toggle(panel)}
+          >
+            <Icon aria-hidden="true" />
+            <span>{name}</span>
+          </button>
+        ))}
       </nav>
     </header>
   );
