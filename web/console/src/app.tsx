@@ -1,6 +1,7 @@
 import { useRealtimeVoiceSession } from '@antiphon/react';
-import { useEffect, useState } from 'react';
+import { useCallback, useEffect, useState } from 'react';
 import { Code } from './code/code';
+import { Conversations } from './conversations/conversations';
 import { Inspector } from './inspect/inspector';
 import { useQualityHistory } from './inspect/use-quality-history';
 import { useRecordings } from './inspect/use-recordings';
@@ -10,6 +11,7 @@ import { apiBeside, microphoneOf, optionsOf, type Preferences } from './preferen
 import { Settings } from './settings/settings';
 import { Header } from './shell/header';
 import { useShortcuts } from './shell/shortcuts';
+import { goTo, usePage } from './shell/use-page';
 import { Stage } from './stage/stage';
 import { useModels } from './use-models';
 import { useKey, usePreferences } from './use-preferences';
@@ -22,7 +24,10 @@ export function App() {
   const voice = useRealtimeVoiceSession(optionsOf(preferences, key));
   const { session } = voice;
   const [panel, setPanel] = useState<Panel | null>(null);
-  const models = useModels(preferences.url || apiBeside(document.baseURI), key);
+  const [wantsKey, setWantsKey] = useState(false);
+  const page = usePage();
+  const url = preferences.url || apiBeside(document.baseURI);
+  const models = useModels(url, key);
   const isWide = useIsWide();
   // Kept while the panel that shows them is closed.
   const history = useQualityHistory(voice.quality);
@@ -32,13 +37,32 @@ export function App() {
     session.reconfigure({ key }).catch(() => {});
   }, [session, key]);
   useShortcuts(voice);
-  const wantsKey = voice.error?.kind === 'key-refused';
+  const enterKey = useCallback(() => {
+    setWantsKey(true);
+    setPanel('settings');
+  }, []);
+  const isRefused = voice.error?.kind === 'key-refused';
   useEffect(() => {
-    // The key's field is there.
-    if (wantsKey) setPanel('settings');
-  }, [wantsKey]);
+    if (isRefused) enterKey();
+  }, [isRefused, enterKey]);
 
-  const isDocked = isWide && preferences.showsDetails;
+  /** Another conversation in place of this one: a new one, or one that the server has kept. */
+  const begin = (conversationId?: string) => {
+    session.close();
+    session.clearConversation();
+    session.reconfigure({ conversationId }).catch(() => {});
+  };
+  const beginAnew = () => {
+    const wasUp = voice.state !== 'idle' && voice.state !== 'closed';
+    begin();
+    if (wasUp) session.connect().catch(() => {});
+  };
+  const goOn = (conversationId: string) => {
+    begin(conversationId);
+    goTo('talk');
+    session.connect().catch(() => {});
+  };
+  const isDocked = page === 'talk' && isWide && preferences.showsDetails;
   const details = <Inspector voice={voice} history={history} recordings={recordings} />;
   const toggle = (wanted: Panel) => {
     if (wanted === 'details' && isWide) change({ showsDetails: !preferences.showsDetails });
@@ -54,16 +78,28 @@ export function App() {
         change={change}
         shown={panel === 'details' && isDocked ? null : panel}
         hasDetails={isDocked}
+        page={page}
         toggle={toggle}
       />
-      <main data-docked={isDocked || undefined}>
-        <Stage voice={voice} engine={engine?.description ?? null} />
+      <main data-page={page} data-docked={isDocked || undefined}>
+        {page === 'talk' ? (
+          <Stage voice={voice} engine={engine?.description ?? null} beginAnew={beginAnew} />
+        ) : (
+          <Conversations url={url} apiKey={key} enterKey={enterKey} goOn={goOn} />
+        )}
         {isDocked && (
           <section className="panel" aria-label="Details">
             {details}
           </section>
         )}
-        <Drawer title="Settings" isOpen={panel === 'settings'} onClose={() => setPanel(null)}>
+        <Drawer
+          title="Settings"
+          isOpen={panel === 'settings'}
+          onClose={() => {
+            setWantsKey(false);
+            setPanel(null);
+          }}
+        >
           <Settings
             preferences={preferences}
             change={change}

@@ -5,6 +5,7 @@ import './styles/shell.css';
 import './styles/stage.css';
 import './styles/settings.css';
 import './styles/details.css';
+import './styles/conversations.css';
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { App } from './app';

@@ -18,7 +18,8 @@ export function asText(items: readonly ConversationItem[]): Blob {
 
 export function asJson(items: readonly ConversationItem[]): Blob {
   const list = items.map((item) => {
-    const at = new Date(item.atMs).toISOString();
+    // When what was kept was said is not known.
+    const at = item.atMs ? new Date(item.atMs).toISOString() : undefined;
     if (item.type === 'tool_call') {
       const { id, name, arguments: args, output, failed } = item;
       return { id, type: 'tool_call', name, arguments: args, output, failed, at };

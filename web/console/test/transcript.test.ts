@@ -7,7 +7,7 @@ const message = {
   images: [],
   status: 'completed',
   transcribing: false,
-  atMs: 0,
+  atMs: 1000,
 } as const;
 const ITEMS: ConversationItem[] = [
   {
@@ -52,7 +52,7 @@ it('reads as it was heard', async () => {
 
 it('as JSON keeps what was cut off, and when', async () => {
   const [first, call, last] = JSON.parse(await asJson(ITEMS).text());
-  expect(first).toMatchObject({ role: 'user', at: '1970-01-01T00:00:00.000Z' });
+  expect(first).toMatchObject({ role: 'user', at: '1970-01-01T00:00:01.000Z' });
   expect(call).toMatchObject({ type: 'tool_call', name: 'look', output: 'a ship' });
   expect(last).toMatchObject({ text: 'Two ships sailed.', heard: 'Two ships', interrupted: true });
 });

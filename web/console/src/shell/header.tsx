@@ -2,6 +2,7 @@ import { type RealtimeVoice, servedBy } from '@antiphon/react';
 import {
   ChartNoAxesGantt,
   CodeXml,
+  History,
   type LucideIcon,
   Moon,
   Settings2,
@@ -12,6 +13,7 @@ import type { Panel } from '../app';
 import type { Preferences } from '../preferences';
 import type { Change } from '../use-preferences';
 import { Mark } from './mark';
+import { goTo, type PageName } from './use-page';
 
 type Theme = Preferences['theme'];
 
@@ -35,10 +37,19 @@ interface HeaderProps {
   shown: Panel | null;
   /** They are beside the conversation. */
   hasDetails: boolean;
+  page: PageName;
   toggle: (panel: Panel) => void;
 }
 
-export function Header({ voice, preferences, change, shown, hasDetails, toggle }: HeaderProps) {
+export function Header({
+  voice,
+  preferences,
+  change,
+  shown,
+  hasDetails,
+  page,
+  toggle,
+}: HeaderProps) {
   const theme = THEMES[preferences.theme];
   return (
     <header className="top">
@@ -56,6 +67,17 @@ export function Header({ voice, preferences, change, shown, hasDetails, toggle }
           onClick={() => change({ theme: theme.next })}
         >
           <theme.Icon aria-hidden="true" />
+        </button>
+        <button
+          type="button"
+          className="icon named"
+          aria-label="Conversations"
+          title="Conversations"
+          aria-pressed={page === 'conversations'}
+          onClick={() => goTo(page === 'conversations' ? 'talk' : 'conversations')}
+        >
+          <History aria-hidden="true" />
+          <span>Conversations</span>
         </button>
         {PANELS.map(({ panel, name, Icon }) => (
           <button

@@ -1,5 +1,5 @@
 import { type RealtimeVoice, TalkButton } from '@antiphon/react';
-import { Hand, Keyboard, Mic, MicOff, Phone, PhoneOff } from 'lucide-react';
+import { AudioLines, Hand, Keyboard, Mic, MicOff, Phone, PhoneOff } from 'lucide-react';
 import type { ReactNode } from 'react';
 import { PictureMenu } from './picture-menu';
 
@@ -25,7 +25,7 @@ export function Controls({ voice }: { voice: RealtimeVoice }) {
         isDisabled={!isUp}
         onClick={() => session.setMode(isTyping ? 'voice' : 'text').catch(() => {})}
       >
-        {isTyping && isUp ? <Mic aria-hidden="true" /> : <Keyboard aria-hidden="true" />}
+        {isTyping && isUp ? <AudioLines aria-hidden="true" /> : <Keyboard aria-hidden="true" />}
       </Icon>
       {isHearing && isByHand && <TalkButton voice={voice} />}
       <button

@@ -6,10 +6,8 @@ import {
   type SessionState,
   servedBy,
 } from '@antiphon/react';
-import { Braces, FileDown, FileText, MessageSquarePlus } from 'lucide-react';
-import { download } from '../inspect/download';
-import { Menu } from '../panels/menu';
-import { asJson, asText } from '../transcript';
+import { MessageSquarePlus } from 'lucide-react';
+import { SaveTranscript } from '../panels/save-transcript';
 import { Controls } from './controls';
 import { Opening } from './opening';
 import { Voices } from './voices';
@@ -29,10 +27,11 @@ interface StageProps {
   voice: RealtimeVoice;
   /** What the server says of the engine behind the chosen model. */
   engine: string | null;
+  beginAnew: () => void;
 }
 
 /** The conversation itself. */
-export function Stage({ voice, engine }: StageProps) {
+export function Stage({ voice, engine, beginAnew }: StageProps) {
   const { session, state, items } = voice;
   const isUp = state !== 'idle' && state !== 'closed';
   const served = servedBy(voice.serverSession);
@@ -47,11 +46,6 @@ export function Stage({ voice, engine }: StageProps) {
   const sayAloud = (text: string) => {
     session.sendText(text);
     if (!isUp) session.connect().catch(() => {});
-  };
-  const begin = () => {
-    session.close();
-    session.clearConversation();
-    if (isUp) session.connect().catch(() => {});
   };
 
   return (
@@ -69,31 +63,15 @@ export function Stage({ voice, engine }: StageProps) {
           title="New conversation"
           aria-label="New conversation"
           disabled={!items.length}
-          onClick={begin}
+          onClick={beginAnew}
         >
           <MessageSquarePlus aria-hidden="true" />
         </button>
-        <Menu
-          label="Save transcript"
-          icon={<FileDown aria-hidden="true" />}
-          isDisabled={!items.length}
-          choices={[
-            {
-              name: 'As text',
-              icon: <FileText aria-hidden="true" />,
-              act: () => download(asText(items), 'conversation.txt'),
-            },
-            {
-              name: 'As JSON',
-              icon: <Braces aria-hidden="true" />,
-              act: () => download(asJson(items), 'conversation.json'),
-            },
-          ]}
-        />
+        <SaveTranscript items={items} />
       </header>
       <Voices session={session} />
+      <Notice voice={voice} />
       <div className="words">
-        <Notice voice={voice} />
         {items.length ? (
           <Captions items={items} />
         ) : (

@@ -49,6 +49,7 @@ export class Dialogue {
   /** How much of an item's sound is here to be played; null where the server plays. */
   readonly #pushedMs: (itemId: string) => number | null;
   readonly #paces = new Map<string, CaptionPace>();
+  readonly #told = new Set<string>();
   #answers: Answer[] = [];
   #speechStartMs: number | null = null;
 
@@ -60,7 +61,13 @@ export class Dialogue {
     this.#pushedMs = pushedMs;
   }
 
+  /** Those that the server has never told of: it may not have them. */
+  get untold(): Items {
+    return this.items.filter(({ id }) => !this.#told.has(id));
+  }
+
   receive(event: ServerEvent, atMs: number): void {
+    if (event.type === 'conversation.item.added') this.#told.add(event.item.id ?? '');
     this.items = afterEvent(this.items, event, atMs);
     const turnDetection = this.session?.audio?.input?.turn_detection;
     this.turns = afterTurnEvent(this.turns, event, turnDetection, atMs);
@@ -345,8 +352,14 @@ export class Dialogue {
     return item?.type === 'message' ? item : undefined;
   }
 
+  #forgetTold(): void {
+    const shown = new Set(this.items.map(({ id }) => id));
+    for (const id of this.#told) if (!shown.has(id)) this.#told.delete(id);
+  }
+
   #bound(): void {
     this.items = bounded(this.items, this.#limits.items, this.#limits.images);
+    if (this.#told.size > 2 * this.#limits.items) this.#forgetTold();
     if (this.turns.length > this.#limits.turns) this.turns = this.turns.slice(-this.#limits.turns);
     if (this.#paces.size > MAX_ANSWERS) {
       const [oldest] = this.#paces.keys();

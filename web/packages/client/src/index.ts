@@ -1,5 +1,6 @@
 export { levelOf } from './audio/levels';
 export { Microphone } from './audio/microphone';
+export { afterEvent } from './conversation';
 export { VoiceError, type VoiceErrorKind } from './errors';
 export type { EventLog, LogEntry } from './log';
 export type * from './options';

@@ -19,11 +19,16 @@ export function isTellable(item: ConversationItem): boolean {
 
 /**
  * The conversation so far as `conversation.item.create` events, in order, by their old ids. Pictures
- * longer than `maxLength` characters are left out.
+ * longer than `maxLength` characters are left out. `after`: what the first one follows, `root` being
+ * the beginning and null the end.
  */
-export function restoring(items: readonly ConversationItem[], maxLength: number): WireEvent[] {
+export function restoring(
+  items: readonly ConversationItem[],
+  maxLength: number,
+  after: string | null = 'root',
+): WireEvent[] {
   const events: WireEvent[] = [];
-  let previous = 'root';
+  let previous = after;
   for (const item of items) {
     for (const wire of wireItems(item, maxLength)) {
       events.push({ type: 'conversation.item.create', previous_item_id: previous, item: wire });

@@ -298,7 +298,11 @@ export class RealtimeVoiceSession {
   async #introduce(connection: Connection): Promise<void> {
     const introduction = this.#configuration.introduction(connection.kind);
     if (introduction) this.#outbox.send(introduction);
-    for (const event of restoring(this.#dialogue.items, connection.maxMessageBytes / 2)) {
+    // What the server has kept it need not be told; what was typed meanwhile comes last.
+    const [untold, after] = this.#configuration.options.conversationId
+      ? [this.#dialogue.untold, null]
+      : [this.#dialogue.items, 'root'];
+    for (const event of restoring(untold, connection.maxMessageBytes / 2, after)) {
       this.#outbox.send(event);
     }
     // Only now: what is said must come after what was said.

@@ -73,6 +73,22 @@ describe('connecting', () => {
     expect(getSecret).toHaveBeenCalledTimes(1);
   });
 
+  test('goes on with a conversation that the server has kept, and tells it only what is new', async () => {
+    const session = text({ conversationId: 'conv_1', url: '/v1' });
+    session.sendText('and now?');
+    await session.connect();
+    expect(new URL(FakeSocket.last.url).searchParams.get('conversation_id')).toBe('conv_1');
+    const created = () => FakeSocket.last.sent.filter((e) => e.type === 'conversation.item.create');
+    expect(created()).toMatchObject([
+      { previous_item_id: null, item: { content: [{ text: 'and now?' }] } },
+    ]);
+    const [first] = created();
+    FakeSocket.last.receive({ type: 'conversation.item.added', item: first?.item });
+    session.close();
+    await session.connect();
+    expect(created()).toEqual([]);
+  });
+
   test('leaves a bound session as it is where it is told to', async () => {
     await text({ session: null }).connect();
     expect(FakeSocket.last.sent).toEqual([]);
