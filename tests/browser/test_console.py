@@ -360,3 +360,30 @@ async def test_captions_stop_where_the_sound_does(tmp_path: Path, transport: str
             assert after[-1]["struck"].strip(), "what was not heard is struck through"
     finally:
         server.kill()
+
+
+@pytest.mark.parametrize("transport", ["webrtc", "websocket"])
+async def test_a_connection_that_dies_without_a_word_is_told(
+    tmp_path: Path, transport: str
+) -> None:
+    server = ServerProcess(tmp_path)
+    try:
+        async with console(server.url, before=CAPTIONS, complains=True) as shown:
+            async with shown.settings() as settings:
+                await settings.get_by_label("Transport", exact=True).select_option(transport)
+            await shown.start()
+            await shown.is_state("listening")
+            await shown.type("Tell me a story.")
+            await shown.visitor.until("() => window.captions.at(-1)?.heard > 60")
+            server.freeze()
+            frozen_at_ms = time.time() * 1000
+            told = await shown.visitor.until("() => window.captions.find(({ notice }) => notice)")
+            assert told["notice"] == "connection-unsure"
+            assert 0 < told["atMs"] - frozen_at_ms < 1000
+            await shown.picture(f"unsure-{transport}")
+            server.thaw()
+            await shown.notice("connection-unsure").wait_for(state="detached")
+            await shown.end()
+        server.stop()
+    finally:
+        server.kill()

@@ -45,11 +45,12 @@ export class Dialogue {
   session: WireSession | null = null;
   /** The agent's sound has stopped coming in mid-answer. */
   isStalled = false;
+  /** Ids of items that the server has told of. */
+  readonly announced = new Set<string>();
   readonly #limits: Pick<Limits, 'items' | 'turns' | 'images'>;
   /** How much of an item's sound is here to be played; null where the server plays. */
   readonly #pushedMs: (itemId: string) => number | null;
   readonly #paces = new Map<string, CaptionPace>();
-  readonly #told = new Set<string>();
   #answers: Answer[] = [];
   #speechStartMs: number | null = null;
 
@@ -61,13 +62,7 @@ export class Dialogue {
     this.#pushedMs = pushedMs;
   }
 
-  /** Those that the server has never told of: it may not have them. */
-  get untold(): Items {
-    return this.items.filter(({ id }) => !this.#told.has(id));
-  }
-
   receive(event: ServerEvent, atMs: number): void {
-    if (event.type === 'conversation.item.added') this.#told.add(event.item.id ?? '');
     this.items = afterEvent(this.items, event, atMs);
     const turnDetection = this.session?.audio?.input?.turn_detection;
     this.turns = afterTurnEvent(this.turns, event, turnDetection, atMs);
@@ -186,6 +181,7 @@ export class Dialogue {
     this.items = [];
     this.turns = [];
     this.usage = NO_USAGE;
+    this.announced.clear();
   }
 
   #also(event: ServerEvent, atMs: number): void {
@@ -193,6 +189,9 @@ export class Dialogue {
       case 'session.created':
       case 'session.updated':
         this.session = event.session;
+        break;
+      case 'conversation.item.added':
+        if (event.item.id) this.announced.add(event.item.id);
         break;
       case 'input_audio_buffer.speech_started':
         this.#speechStartMs = event.audio_start_ms;
@@ -352,14 +351,8 @@ export class Dialogue {
     return item?.type === 'message' ? item : undefined;
   }
 
-  #forgetTold(): void {
-    const shown = new Set(this.items.map(({ id }) => id));
-    for (const id of this.#told) if (!shown.has(id)) this.#told.delete(id);
-  }
-
   #bound(): void {
     this.items = bounded(this.items, this.#limits.items, this.#limits.images);
-    if (this.#told.size > 2 * this.#limits.items) this.#forgetTold();
     if (this.turns.length > this.#limits.turns) this.turns = this.turns.slice(-this.#limits.turns);
     if (this.#paces.size > MAX_ANSWERS) {
       const [oldest] = this.#paces.keys();

@@ -42,7 +42,7 @@ const WORDS: Record<VoiceErrorKind, { message: string; hint: string }> = {
   },
   'connection-unsure': {
     message: 'The connection may be lost.',
-    hint: 'No sound is coming from the server. If it comes back, the conversation continues.',
+    hint: 'Nothing is coming from the server. If it comes back, the conversation continues.',
   },
   'server-away': {
     message: 'The server cannot be reached.',

@@ -19,16 +19,11 @@ export function isTellable(item: ConversationItem): boolean {
 
 /**
  * The conversation so far as `conversation.item.create` events, in order, by their old ids. Pictures
- * longer than `maxLength` characters are left out. `after`: what the first one follows, `root` being
- * the beginning and null the end.
+ * longer than `maxLength` characters are left out.
  */
-export function restoring(
-  items: readonly ConversationItem[],
-  maxLength: number,
-  after: string | null = 'root',
-): WireEvent[] {
+export function restoring(items: readonly ConversationItem[], maxLength: number): WireEvent[] {
   const events: WireEvent[] = [];
-  let previous = after;
+  let previous = 'root';
   for (const item of items) {
     for (const wire of wireItems(item, maxLength)) {
       events.push({ type: 'conversation.item.create', previous_item_id: previous, item: wire });
@@ -36,6 +31,21 @@ export function restoring(
     }
   }
   return events;
+}
+
+/** What was said here and the server has not told of yet, as events that may be refused. */
+export function unsent(
+  items: readonly ConversationItem[],
+  announced: ReadonlySet<string>,
+  maxLength: number,
+): WireEvent[] {
+  return items
+    .filter(
+      (item) => item.type === 'tool_call' || (item.role === 'user' && item.source === 'typed'),
+    )
+    .flatMap((item) => wireItems(item, maxLength))
+    .filter((wire) => wire.type !== 'function_call' && !announced.has(wire.id))
+    .map((item) => ({ type: 'conversation.item.create', item }));
 }
 
 interface CreatedItem {

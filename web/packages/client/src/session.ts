@@ -22,7 +22,7 @@ import type {
 } from './options';
 import { Outbox } from './outbox';
 import type { WireEvent } from './protocol';
-import { restoring } from './reconnect';
+import { restoring, unsent } from './reconnect';
 import { Recorder } from './recorder';
 import type { SessionEvents } from './session-events';
 import { wireTools } from './settings';
@@ -298,12 +298,13 @@ export class RealtimeVoiceSession {
   async #introduce(connection: Connection): Promise<void> {
     const introduction = this.#configuration.introduction(connection.kind);
     if (introduction) this.#outbox.send(introduction);
-    // What the server has kept it need not be told; what was typed meanwhile comes last.
-    const [untold, after] = this.#configuration.options.conversationId
-      ? [this.#dialogue.untold, null]
-      : [this.#dialogue.items, 'root'];
-    for (const event of restoring(untold, connection.maxMessageBytes / 2, after)) {
-      this.#outbox.send(event);
+    const { items, announced } = this.#dialogue;
+    const longest = connection.maxMessageBytes / 2;
+    if (this.#configuration.options.conversationId) {
+      // What the server has kept it need not be told.
+      for (const event of unsent(items, announced, longest)) this.#outbox.sendOwn(event);
+    } else {
+      for (const event of restoring(items, longest)) this.#outbox.send(event);
     }
     // Only now: what is said must come after what was said.
     await this.#input.attach();
