@@ -148,3 +148,19 @@ async def test_it_fits(offline_server: ServerProcess, width: int, scheme: str) -
             "() => [...document.querySelectorAll('main > section')].map((p) => p.clientHeight)"
         )
         assert len(set(await shown.visitor.run(heights))) == 1
+
+
+async def test_words_appear_while_one_speaks(offline_server: ServerProcess) -> None:
+    async with console(offline_server.url) as shown:
+        await shown.start()
+        await shown.is_state("listening")
+        speaking = asyncio.create_task(shown.visitor.speak("brooklyn_padded"))
+        await shown.visitor.until(
+            "() => document.querySelector('[data-role=user][data-partial] .antiphon-words')"
+            "?.textContent.length > 8"
+        )
+        assert not speaking.done()
+        await shown.picture("partial")
+        await speaking
+        await shown.page.locator("[data-role=user]:not([data-partial])").wait_for()
+        await shown.end()

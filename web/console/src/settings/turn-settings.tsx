@@ -1,8 +1,8 @@
 import { type Chosen, Select, Slider, Switch } from './fields';
 
 const TURNS = [
-  ['server_vad', 'After a pause'],
   ['semantic_vad', 'When I have finished my sentence'],
+  ['server_vad', 'After a pause'],
   ['push_to_talk', 'Push to talk'],
 ] as const;
 const EAGERNESS = [
@@ -76,6 +76,12 @@ export function TurnSettings({ preferences, change }: Chosen) {
           onChange={(interruptible) => change({ interruptible })}
         />
       )}
+      <Switch
+        label="Show my words while I speak"
+        api="transcription"
+        isOn={preferences.showsPartials}
+        onChange={(showsPartials) => change({ showsPartials })}
+      />
     </fieldset>
   );
 }
