@@ -65,7 +65,8 @@ export function App() {
   const isDocked = page === 'talk' && isWide && preferences.showsDetails;
   const details = <Inspector voice={voice} history={history} recordings={recordings} />;
   const toggle = (wanted: Panel) => {
-    if (wanted === 'details' && isWide) change({ showsDetails: !preferences.showsDetails });
+    if (wanted === 'details' && isWide && page === 'talk')
+      change({ showsDetails: !preferences.showsDetails });
     else setPanel(panel === wanted ? null : wanted);
   };
   const engine = models.find(({ id }) => id === preferences.model) ?? models[0];

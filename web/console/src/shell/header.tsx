@@ -113,8 +113,7 @@ function Connection({
       {transport && <span>{transport === 'webrtc' ? 'WebRTC' : 'WebSocket'}</span>}
       {quality && !isUnsure && (
         <span className="verdict" data-verdict={quality.verdict} title={quality.reason}>
-          {quality.verdict}
-          <span className="verdict-word"> connection</span>
+          <span className="verdict-word">{quality.verdict} connection</span>
         </span>
       )}
     </p>

@@ -49,7 +49,15 @@ export function Stage({ voice, engine, beginAnew }: StageProps) {
   };
 
   return (
-    <section className="antiphon-panel stage" data-state={state} aria-labelledby="stage-title">
+    <section
+      className="antiphon-panel stage"
+      data-state={state}
+      aria-labelledby="stage-title"
+      onKeyDown={({ key }) => {
+        // Also from where one types.
+        if (key === 'Escape' && voice.activity !== 'listening') session.interrupt();
+      }}
+    >
       <header className="panel-head">
         <h2 id="stage-title" className="hidden">
           Conversation
