@@ -12,10 +12,10 @@ import pytest
 
 from tests.browser.console_page import console, content, needs_console
 from tests.browser.visitor import needs_chromium
-from tests.clients.test_node_clients import FOLDER as NODE_CLIENTS
 from tests.server_process import ServerProcess
 
 pytestmark = [needs_chromium, needs_console]
+NODE_CLIENTS = Path(__file__).parents[1] / "clients" / "node"
 PROGRAM_TIMEOUT_S = 60
 
 
@@ -125,6 +125,14 @@ async def test_drawers_by_keyboard(offline_server: ServerProcess) -> None:
         await shown.page.keyboard.press("Escape")
         await drawer.wait_for(state="hidden")
         assert await opener.evaluate("(button) => button === document.activeElement")
+
+        await opener.click()
+        await shown.page.get_by_role("button", name="Code", exact=True).click()
+        await drawer.wait_for(state="hidden")
+        code = shown.page.get_by_role("dialog", name="Code")
+        await code.get_by_role("button", name="Copy").click()
+        await code.get_by_role("button", name="Close Code").click()
+        await code.wait_for(state="hidden")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

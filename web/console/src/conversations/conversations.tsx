@@ -54,7 +54,7 @@ export function Conversations({ url, apiKey, enterKey, goOn }: ConversationsProp
               )}
             </p>
           )}
-          <LiveSessions sessions={live} />
+          {live && <LiveSessions sessions={live} />}
           <h3>Kept</h3>
           <input
             type="search"
@@ -98,7 +98,7 @@ export function Conversations({ url, apiKey, enterKey, goOn }: ConversationsProp
         <PastConversation
           key={chosen.id}
           past={chosen}
-          isLive={live.some((session) => session.conversation_id === chosen.id)}
+          isLive={live?.some((session) => session.conversation_id === chosen.id) ?? false}
           goOn={() => goOn(chosen.id)}
           erase={() => void found.erase(chosen.id)}
           close={() => choose(null)}

@@ -9,7 +9,8 @@ export interface Past extends Kept {
 }
 
 export interface Conversations {
-  live: readonly LiveSession[];
+  /** Null while it is not known. */
+  live: readonly LiveSession[] | null;
   past: readonly Past[];
   hasMore: boolean;
   isReading: boolean;
@@ -23,7 +24,7 @@ export interface Conversations {
 const READERS = 4;
 
 export function useConversations(url: string, key: string): Conversations {
-  const [live, setLive] = useState<readonly LiveSession[]>([]);
+  const [live, setLive] = useState<readonly LiveSession[] | null>(null);
   const [past, setPast] = useState<readonly Past[]>([]);
   const [hasMore, setHasMore] = useState(false);
   const [isReading, setReading] = useState(true);

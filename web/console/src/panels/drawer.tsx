@@ -30,7 +30,8 @@ export function Drawer({ title, isOpen, isBroad = false, onClose, children }: Dr
       className="drawer"
       data-broad={isBroad || undefined}
       aria-label={title}
-      onClose={onClose}
+      // Not where another one has taken its place.
+      onClose={() => isOpen && onClose()}
       onKeyDown={(event) => {
         if (event.key === 'Escape') dialog.current?.close();
       }}

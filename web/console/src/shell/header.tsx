@@ -9,7 +9,7 @@ import {
   Sun,
   SunMoon,
 } from 'lucide-react';
-import type { Panel } from '../app';
+import type { Panel } from '../panels/use-panels';
 import type { Preferences } from '../preferences';
 import type { Change } from '../use-preferences';
 import { Mark } from './mark';
