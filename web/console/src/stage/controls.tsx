@@ -11,7 +11,7 @@ export function Controls({ voice }: { voice: RealtimeVoice }) {
   const isHearing = isUp && microphone === 'on';
   const isTyping = mode === 'text' || microphone === 'off';
   return (
-    <div className="controls" role="toolbar" aria-label="Conversation controls">
+    <fieldset className="controls" aria-label="Conversation controls">
       <Icon
         name={muted ? 'Unmute' : 'Mute'}
         isPressed={muted}
@@ -44,7 +44,7 @@ export function Controls({ voice }: { voice: RealtimeVoice }) {
         <Hand aria-hidden="true" />
       </Icon>
       <PictureMenu session={session} isDisabled={!isUp} />
-    </div>
+    </fieldset>
   );
 }
 

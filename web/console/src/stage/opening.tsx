@@ -10,16 +10,22 @@ const TO_SAY = [
 interface OpeningProps {
   /** Who answers, in the server's words. */
   engine: string | null;
+  /** Known once one is connected. */
+  voice: string | null;
   isUp: boolean;
   say: (text: string) => void;
 }
 
 /** Before anything was said. */
-export function Opening({ engine, isUp, say }: OpeningProps) {
+export function Opening({ engine, voice, isUp, say }: OpeningProps) {
   return (
     <div className="opening">
       <h2>{isUp ? 'Say something' : 'Press Start and say hello'}</h2>
-      {engine && <p className="quiet">{engine}</p>}
+      {engine && (
+        <p className="quiet">
+          {engine} {voice && `Its voice is ${voice}.`}
+        </p>
+      )}
       <p>You could say, or click:</p>
       <ul>
         {TO_SAY.map((text) => (

@@ -83,7 +83,12 @@ export function Stage({ voice, engine, beginAnew }: StageProps) {
         {items.length ? (
           <Captions items={items} />
         ) : (
-          <Opening engine={engine ?? served.engine} isUp={isUp} say={sayAloud} />
+          <Opening
+            engine={engine ?? served.engine}
+            voice={served.voice}
+            isUp={isUp}
+            say={sayAloud}
+          />
         )}
       </div>
       <Composer onSend={sayTyped} />
