@@ -75,6 +75,13 @@ class ServerProcess:
         assert " ERROR " not in log, log
         assert "Traceback" not in log, log
 
+    def freeze(self) -> None:
+        """From now on it says nothing and closes nothing, as one behind a cut cable."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._process.send_signal(signal.SIGCONT)
+
     def kill(self) -> None:
         """End it as a crash would: nobody is told."""
         self._process.kill()

@@ -1,5 +1,11 @@
 import '@antiphon/react/voice-panel.css';
-import './style.css';
+import './styles/fonts.css';
+import './styles/base.css';
+import './styles/shell.css';
+import './styles/stage.css';
+import './styles/settings.css';
+import './styles/details.css';
+import './styles/conversations.css';
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { App } from './app';

@@ -17,6 +17,8 @@ export interface Preferences {
   paddingMs: number;
   eagerness: 'auto' | 'low' | 'medium' | 'high';
   interruptible: boolean;
+  /** One's own words appear while one speaks, not after. */
+  showsPartials: boolean;
   /** Empty: what the system prefers. */
   deviceId: string;
   noiseSuppression: boolean;
@@ -26,12 +28,18 @@ export interface Preferences {
   /** JSON as it was typed; see `readTools`. */
   tools: string;
   theme: 'system' | 'light' | 'dark';
+  /** Beside the conversation, where there is room. */
+  showsDetails: boolean;
 }
 
 export const VOICES = [
   ...['marin', 'cedar', 'alloy', 'ash', 'ballad'],
   ...['coral', 'echo', 'sage', 'shimmer', 'verse'],
 ];
+
+/** Models that transcribe: one shows words while they are said, the other once the turn is over. */
+const WHILE_SPEAKING = 'gpt-realtime-whisper';
+const AFTER_SPEAKING = 'gpt-4o-mini-transcribe';
 
 export const DEFAULTS: Preferences = {
   url: '',
@@ -41,12 +49,13 @@ export const DEFAULTS: Preferences = {
   instructions: '',
   voice: 'marin',
   speed: 1,
-  turns: 'server_vad',
+  turns: 'semantic_vad',
   threshold: 0.5,
   silenceMs: 500,
   paddingMs: 300,
   eagerness: 'auto',
   interruptible: true,
+  showsPartials: true,
   deviceId: '',
   noiseSuppression: true,
   echoCancellation: true,
@@ -54,6 +63,7 @@ export const DEFAULTS: Preferences = {
   noiseReduction: 'off',
   tools: '',
   theme: 'system',
+  showsDetails: true,
 };
 
 const NAME = 'antiphon-console';
@@ -95,6 +105,7 @@ export function optionsOf(preferences: Preferences, key: string): VoiceSessionOp
       voice,
       speed,
       turnDetection: turnDetectionOf(preferences),
+      transcription: { model: preferences.showsPartials ? WHILE_SPEAKING : AFTER_SPEAKING },
       noiseReduction: preferences.noiseReduction === 'off' ? null : preferences.noiseReduction,
     },
     tools: readTools(preferences.tools).tools,

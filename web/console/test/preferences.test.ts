@@ -42,10 +42,17 @@ describe('preferences', () => {
     expect(() => save(full, DEFAULTS)).not.toThrow();
   });
 
+  it('ask for words while they are said, or after', () => {
+    const model = (showsPartials: boolean) =>
+      optionsOf({ ...DEFAULTS, showsPartials }, '').session?.transcription?.model;
+    expect(model(true)).toBe('gpt-realtime-whisper');
+    expect(model(false)).toBe('gpt-4o-mini-transcribe');
+  });
+
   it('say how turns are taken', () => {
     const turnDetection = (part: Partial<typeof DEFAULTS>) =>
       optionsOf({ ...DEFAULTS, ...part }, '').session?.turnDetection;
-    expect(turnDetection({ silenceMs: 900, interruptible: false })).toEqual({
+    expect(turnDetection({ turns: 'server_vad', silenceMs: 900, interruptible: false })).toEqual({
       type: 'server_vad',
       threshold: 0.5,
       silence_duration_ms: 900,

@@ -1,31 +1,20 @@
 import type { Quality, RealtimeVoice } from '@antiphon/react';
-import { type KeyboardEvent, type ReactNode, useEffect, useRef, useState } from 'react';
-import { Settings, type SettingsProps } from '../settings/settings';
+import { type KeyboardEvent, type ReactNode, useRef, useState } from 'react';
 import { ConnectionTab } from './connection-tab';
 import { EventsTab } from './events-tab';
 import { RecordingTab } from './recording-tab';
 import { ToolsTab } from './tools-tab';
 import { TurnsTab } from './turns-tab';
 import { UsageTab } from './usage-tab';
-import { useQualityHistory } from './use-quality-history';
-import { type Recordings, useRecordings } from './use-recordings';
+import type { Recordings } from './use-recordings';
 
-export interface InspectorProps extends Omit<SettingsProps, 'isHearing' | 'wantsKey'> {
+export interface InspectorProps {
   voice: RealtimeVoice;
-}
-
-interface TabProps extends InspectorProps {
   history: readonly Quality[];
   recordings: Recordings;
 }
 
-const TABS: [name: string, show: (props: TabProps) => ReactNode][] = [
-  [
-    'Settings',
-    ({ voice, ...chosen }) => (
-      <Settings {...chosen} isHearing={voice.microphone === 'on'} wantsKey={wantsKey(voice)} />
-    ),
-  ],
+const TABS: [name: string, show: (props: InspectorProps) => ReactNode][] = [
   ['Turns', ({ voice }) => <TurnsTab turns={voice.turns} />],
   ['Events', ({ voice }) => <EventsTab session={voice.session} />],
   ['Tools', ({ voice }) => <ToolsTab items={voice.items} />],
@@ -37,24 +26,10 @@ const TABS: [name: string, show: (props: TabProps) => ReactNode][] = [
   ],
 ];
 
-const SETTINGS = 0;
-
-function wantsKey({ error }: RealtimeVoice): boolean {
-  return error?.kind === 'key-refused';
-}
-
-/** What can be chosen and seen beside the conversation. */
+/** What can be seen of the conversation. */
 export function Inspector(props: InspectorProps) {
   const [chosen, choose] = useState(0);
-  // Kept while other tabs are open.
-  const history = useQualityHistory(props.voice.quality);
-  const recordings = useRecordings(props.voice);
   const list = useRef<HTMLDivElement>(null);
-  const isAboutKey = wantsKey(props.voice);
-  useEffect(() => {
-    // The key's field is there.
-    if (isAboutKey) choose(SETTINGS);
-  }, [isAboutKey]);
   const [, show] = TABS[chosen] ?? TABS[0] ?? [];
 
   const onKeyDown = (event: KeyboardEvent) => {
@@ -67,7 +42,7 @@ export function Inspector(props: InspectorProps) {
   };
 
   return (
-    <section className="inspector" aria-label="Settings and details">
+    <div className="inspector">
       <div ref={list} role="tablist" aria-label="Views" onKeyDown={onKeyDown}>
         {TABS.map(([name], index) => (
           <button
@@ -85,8 +60,8 @@ export function Inspector(props: InspectorProps) {
         ))}
       </div>
       <div id="view" role="tabpanel" aria-labelledby={`tab-${chosen}`}>
-        {show?.({ ...props, history, recordings })}
+        {show?.(props)}
       </div>
-    </section>
+    </div>
   );
 }

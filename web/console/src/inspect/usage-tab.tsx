@@ -13,7 +13,8 @@ const FIGURES: [name: string, of: (usage: Usage) => string][] = [
 /** Tokens and seconds: in all, and turn by turn. */
 export function UsageTab({ usage, turns }: { usage: Usage; turns: readonly Turn[] }) {
   return (
-    <div className="scroll">
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard.
+    <section className="scroll" aria-label="Usage" tabIndex={0}>
       <table>
         <thead>
           <tr>
@@ -33,7 +34,7 @@ export function UsageTab({ usage, turns }: { usage: Usage; turns: readonly Turn[
             .toReversed()}
         </tbody>
       </table>
-    </div>
+    </section>
   );
 }
 

@@ -7,6 +7,7 @@ export function AgentSettings({ preferences, change }: Chosen) {
       <legend>Agent</legend>
       <Draft
         label="Instructions"
+        api="instructions"
         lines={6}
         value={preferences.instructions}
         placeholder="Who the agent is and what it should do. The offline engine understands “Say exactly: …”, or a script."

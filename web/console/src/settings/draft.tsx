@@ -1,8 +1,10 @@
 import { type ReactNode, useEffect, useId, useRef, useState } from 'react';
+import { FieldHead } from './fields';
 
 /** A text that counts once it is left: a half-typed one would go to the server. */
 export function Draft({
   label,
+  api,
   value,
   onDone,
   lines = 1,
@@ -12,6 +14,7 @@ export function Draft({
   children,
 }: {
   label: string;
+  api?: string;
   value: string;
   onDone: (value: string) => void;
   lines?: number;
@@ -38,7 +41,7 @@ export function Draft({
   };
   return (
     <div className="field">
-      <label htmlFor={id}>{label}</label>
+      <FieldHead htmlFor={id} label={label} api={api} />
       {lines > 1 ? (
         <textarea
           {...shared}

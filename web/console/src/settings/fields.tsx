@@ -7,14 +7,37 @@ export interface Chosen {
   change: Change;
 }
 
+/** A field's name, what the API calls it, and its value where it is a number. */
+export function FieldHead({
+  htmlFor,
+  label,
+  api,
+  children,
+}: {
+  htmlFor: string;
+  label: string;
+  api?: string | undefined;
+  children?: ReactNode;
+}) {
+  return (
+    <div className="field-head">
+      <label htmlFor={htmlFor}>{label}</label>
+      {api && <code className="api">{api}</code>}
+      {children}
+    </div>
+  );
+}
+
 export function Select<Value extends string>({
   label,
+  api,
   value,
   options,
   onChange,
   children,
 }: {
   label: string;
+  api?: string;
   value: Value;
   options: readonly (readonly [value: Value, name: string])[];
   onChange: (value: Value) => void;
@@ -23,7 +46,7 @@ export function Select<Value extends string>({
   const id = useId();
   return (
     <div className="field">
-      <label htmlFor={id}>{label}</label>
+      <FieldHead htmlFor={id} label={label} api={api} />
       <div className="row">
         <select
           id={id}
@@ -44,6 +67,7 @@ export function Select<Value extends string>({
 
 export function Slider({
   label,
+  api,
   unit = '',
   value,
   min,
@@ -52,6 +76,7 @@ export function Slider({
   onChange,
 }: {
   label: string;
+  api?: string;
   unit?: string;
   value: number;
   min: number;
@@ -62,13 +87,12 @@ export function Slider({
   const id = useId();
   return (
     <div className="field">
-      <label htmlFor={id}>
-        {label}
+      <FieldHead htmlFor={id} label={label} api={api}>
         <output>
           {value}
           {unit}
         </output>
-      </label>
+      </FieldHead>
       <input
         id={id}
         type="range"
@@ -81,23 +105,27 @@ export function Slider({
 
 export function Switch({
   label,
+  api,
   isOn,
   onChange,
 }: {
   label: string;
+  api?: string;
   isOn: boolean;
   onChange: (isOn: boolean) => void;
 }) {
+  const id = useId();
   return (
-    <label className="switch">
+    <div className="switch">
       <input
+        id={id}
         type="checkbox"
         role="switch"
         aria-checked={isOn}
         checked={isOn}
         onChange={({ currentTarget }) => onChange(currentTarget.checked)}
       />
-      {label}
-    </label>
+      <FieldHead htmlFor={id} label={label} api={api} />
+    </div>
   );
 }

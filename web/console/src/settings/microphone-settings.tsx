@@ -1,5 +1,7 @@
 import { useEffect, useState } from 'react';
+import { microphoneOf } from '../preferences';
 import { type Chosen, Select, Switch } from './fields';
+import { MicrophoneTest } from './microphone-test';
 
 const REDUCTION = [
   ['off', 'Off'],
@@ -14,6 +16,7 @@ export function MicrophoneSettings({ preferences, change, isOn }: Chosen & { isO
       <legend>Microphone</legend>
       <Select
         label="Device"
+        api="deviceId"
         value={preferences.deviceId}
         options={[
           ['', 'System default'],
@@ -25,25 +28,30 @@ export function MicrophoneSettings({ preferences, change, isOn }: Chosen & { isO
       />
       <Switch
         label="Noise suppression"
+        api="noiseSuppression"
         isOn={preferences.noiseSuppression}
         onChange={(noiseSuppression) => change({ noiseSuppression })}
       />
       <Switch
         label="Echo cancellation"
+        api="echoCancellation"
         isOn={preferences.echoCancellation}
         onChange={(echoCancellation) => change({ echoCancellation })}
       />
       <Switch
         label="Automatic gain"
+        api="autoGainControl"
         isOn={preferences.autoGainControl}
         onChange={(autoGainControl) => change({ autoGainControl })}
       />
       <Select
         label="Noise reduction (server)"
+        api="noise_reduction"
         value={preferences.noiseReduction}
         options={REDUCTION}
         onChange={(noiseReduction) => change({ noiseReduction })}
       />
+      <MicrophoneTest options={microphoneOf(preferences)} />
     </fieldset>
   );
 }

@@ -1,5 +1,4 @@
-import { useEffect, useState } from 'react';
-import { apiBeside } from '../preferences';
+import type { Model } from '../use-models';
 import { Draft } from './draft';
 import { type Chosen, Select } from './fields';
 
@@ -14,6 +13,7 @@ const CODECS = [
 ] as const;
 
 interface ServerSettingsProps extends Chosen {
+  models: readonly Model[];
   apiKey: string;
   setApiKey: (key: string) => void;
   /** The server has asked for it. */
@@ -21,17 +21,17 @@ interface ServerSettingsProps extends Chosen {
 }
 
 export function ServerSettings(props: ServerSettingsProps) {
-  const { preferences, change, apiKey, setApiKey, wantsKey } = props;
-  const models = useModels(preferences.url || apiBeside(document.baseURI), apiKey);
+  const { preferences, change, models, apiKey, setApiKey, wantsKey } = props;
   return (
     <fieldset>
       <legend>Server</legend>
       <Select
         label="Model"
+        api="model"
         value={preferences.model}
         options={[
           ['', 'Server default'],
-          ...[...new Set([...models, preferences.model])]
+          ...[...new Set([...models.map(({ id }) => id), preferences.model])]
             .filter(Boolean)
             .map((model) => [model, model] as const),
         ]}
@@ -45,6 +45,7 @@ export function ServerSettings(props: ServerSettingsProps) {
       />
       <Select
         label="Codec"
+        api="format"
         value={preferences.codec}
         options={
           preferences.transport === 'webrtc' ? CODECS : [['opus', 'PCM'], ...CODECS.slice(1)]
@@ -68,19 +69,4 @@ export function ServerSettings(props: ServerSettingsProps) {
       />
     </fieldset>
   );
-}
-
-/** Those that the server tells of; none where it does not. */
-function useModels(url: string, key: string): string[] {
-  const [models, setModels] = useState<string[]>([]);
-  useEffect(() => {
-    const life = new AbortController();
-    const headers: HeadersInit = key ? { Authorization: `Bearer ${key}` } : {};
-    fetch(`${url}/models`, { headers, signal: life.signal })
-      .then((answer) => (answer.ok ? answer.json() : { data: [] }))
-      .then(({ data }) => setModels(data.map(({ id }: { id: string }) => id)))
-      .catch(() => {});
-    return () => life.abort();
-  }, [url, key]);
-  return models;
 }

@@ -1,4 +1,5 @@
 import { SHORTCUTS } from '../shell/shortcuts';
+import type { Model } from '../use-models';
 import { AgentSettings } from './agent-settings';
 import type { Chosen } from './fields';
 import { MicrophoneSettings } from './microphone-settings';
@@ -10,6 +11,7 @@ import { VoiceSettings } from './voice-settings';
 export interface SettingsProps extends Chosen {
   /** The microphone is on. */
   isHearing: boolean;
+  models: readonly Model[];
   apiKey: string;
   setApiKey: (key: string) => void;
   /** The server has asked for one. */
@@ -17,7 +19,14 @@ export interface SettingsProps extends Chosen {
 }
 
 /** All of it takes effect at once, even during a conversation. */
-export function Settings({ isHearing, apiKey, setApiKey, wantsKey, ...chosen }: SettingsProps) {
+export function Settings({
+  isHearing,
+  models,
+  apiKey,
+  setApiKey,
+  wantsKey,
+  ...chosen
+}: SettingsProps) {
   return (
     <div className="settings">
       <VoiceSettings {...chosen} apiKey={apiKey} />
@@ -25,7 +34,13 @@ export function Settings({ isHearing, apiKey, setApiKey, wantsKey, ...chosen }: 
       <AgentSettings {...chosen} />
       <ToolSettings {...chosen} />
       <MicrophoneSettings {...chosen} isOn={isHearing} />
-      <ServerSettings {...chosen} apiKey={apiKey} setApiKey={setApiKey} wantsKey={wantsKey} />
+      <ServerSettings
+        {...chosen}
+        models={models}
+        apiKey={apiKey}
+        setApiKey={setApiKey}
+        wantsKey={wantsKey}
+      />
       <fieldset>
         <legend>Keys</legend>
         <dl className="keys">

@@ -8,6 +8,7 @@ export function ToolSettings({ preferences, change }: Chosen) {
       <legend>Tools</legend>
       <Draft
         label="Functions, each with the result it returns (JSON)"
+        api="tools"
         lines={8}
         value={preferences.tools}
         placeholder={TOOLS_EXAMPLE}

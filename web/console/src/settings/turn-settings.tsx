@@ -1,8 +1,8 @@
 import { type Chosen, Select, Slider, Switch } from './fields';
 
 const TURNS = [
-  ['server_vad', 'After a pause'],
   ['semantic_vad', 'When I have finished my sentence'],
+  ['server_vad', 'After a pause'],
   ['push_to_talk', 'Push to talk'],
 ] as const;
 const EAGERNESS = [
@@ -19,6 +19,7 @@ export function TurnSettings({ preferences, change }: Chosen) {
       <legend>Taking turns</legend>
       <Select
         label="When the agent answers"
+        api="turn_detection"
         value={turns}
         options={TURNS}
         onChange={(chosen) => change({ turns: chosen })}
@@ -27,6 +28,7 @@ export function TurnSettings({ preferences, change }: Chosen) {
         <>
           <Slider
             label="Pause that ends a turn"
+            api="silence_duration_ms"
             unit=" ms"
             value={preferences.silenceMs}
             min={200}
@@ -36,6 +38,7 @@ export function TurnSettings({ preferences, change }: Chosen) {
           />
           <Slider
             label="Speech threshold"
+            api="threshold"
             value={preferences.threshold}
             min={0.1}
             max={0.95}
@@ -44,6 +47,7 @@ export function TurnSettings({ preferences, change }: Chosen) {
           />
           <Slider
             label="Audio kept from before I speak"
+            api="prefix_padding_ms"
             unit=" ms"
             value={preferences.paddingMs}
             min={0}
@@ -56,6 +60,7 @@ export function TurnSettings({ preferences, change }: Chosen) {
       {turns === 'semantic_vad' && (
         <Select
           label="Eagerness"
+          api="eagerness"
           value={preferences.eagerness}
           options={EAGERNESS}
           onChange={(eagerness) => change({ eagerness })}
@@ -66,10 +71,17 @@ export function TurnSettings({ preferences, change }: Chosen) {
       ) : (
         <Switch
           label="I can interrupt the agent"
+          api="interrupt_response"
           isOn={preferences.interruptible}
           onChange={(interruptible) => change({ interruptible })}
         />
       )}
+      <Switch
+        label="Show my words while I speak"
+        api="transcription"
+        isOn={preferences.showsPartials}
+        onChange={(showsPartials) => change({ showsPartials })}
+      />
     </fieldset>
   );
 }

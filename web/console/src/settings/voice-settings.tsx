@@ -10,6 +10,7 @@ export function VoiceSettings({ preferences, change, apiKey }: Chosen & { apiKey
       <legend>Voice</legend>
       <Select
         label="Voice"
+        api="voice"
         value={preferences.voice}
         options={VOICE_OPTIONS}
         onChange={(voice) => change({ voice })}
@@ -18,6 +19,7 @@ export function VoiceSettings({ preferences, change, apiKey }: Chosen & { apiKey
       </Select>
       <Slider
         label="Speed"
+        api="speed"
         unit="×"
         value={preferences.speed}
         min={0.25}

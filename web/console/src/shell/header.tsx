@@ -1,65 +1,121 @@
 import { type RealtimeVoice, servedBy } from '@antiphon/react';
+import {
+  ChartNoAxesGantt,
+  CodeXml,
+  History,
+  type LucideIcon,
+  Moon,
+  Settings2,
+  Sun,
+  SunMoon,
+} from 'lucide-react';
+import type { Panel } from '../panels/use-panels';
 import type { Preferences } from '../preferences';
 import type { Change } from '../use-preferences';
+import { Mark } from './mark';
+import { goTo, type PageName } from './use-page';
 
-const THEMES: Record<Preferences['theme'], string> = {
-  system: 'Auto',
-  light: 'Light',
-  dark: 'Dark',
+type Theme = Preferences['theme'];
+
+const THEMES: Record<Theme, { name: string; Icon: LucideIcon; next: Theme }> = {
+  system: { name: 'Automatic colours', Icon: SunMoon, next: 'light' },
+  light: { name: 'Light colours', Icon: Sun, next: 'dark' },
+  dark: { name: 'Dark colours', Icon: Moon, next: 'system' },
 };
+
+const PANELS: { panel: Panel; name: string; Icon: LucideIcon }[] = [
+  { panel: 'details', name: 'Details', Icon: ChartNoAxesGantt },
+  { panel: 'code', name: 'Code', Icon: CodeXml },
+  { panel: 'settings', name: 'Settings', Icon: Settings2 },
+];
 
 interface HeaderProps {
   voice: RealtimeVoice;
   preferences: Preferences;
   change: Change;
+  /** The drawer that is open. */
+  shown: Panel | null;
+  /** They are beside the conversation. */
+  hasDetails: boolean;
+  page: PageName;
+  toggle: (panel: Panel) => void;
 }
 
-export function Header({ voice, preferences, change }: HeaderProps) {
-  const { quality, transport, error } = voice;
-  const isUnsure = error?.kind === 'connection-unsure';
-  const { engine } = servedBy(voice.serverSession);
+export function Header({
+  voice,
+  preferences,
+  change,
+  shown,
+  hasDetails,
+  page,
+  toggle,
+}: HeaderProps) {
+  const theme = THEMES[preferences.theme];
   return (
     <header className="top">
       <h1>
         <Mark />
         Antiphon
       </h1>
-      <p className="connection" role="status">
-        {transport && <span>{transport === 'webrtc' ? 'WebRTC' : 'WebSocket'}</span>}
-        {transport && engine && <span title="The engine that answers">{engine}</span>}
-        {quality && !isUnsure && (
-          <span className="verdict" data-verdict={quality.verdict} title={quality.reason}>
-            {quality.verdict}
-            <span className="verdict-word"> connection</span>
-          </span>
-        )}
-      </p>
-      <label className="theme">
-        <span className="hidden">Colours</span>
-        <select
-          value={preferences.theme}
-          onChange={({ currentTarget }) =>
-            change({ theme: currentTarget.value as Preferences['theme'] })
-          }
+      <Connection voice={voice} />
+      <nav className="tools" aria-label="Panels">
+        <button
+          type="button"
+          className="icon"
+          title={theme.name}
+          aria-label={theme.name}
+          onClick={() => change({ theme: theme.next })}
         >
-          {Object.entries(THEMES).map(([theme, name]) => (
-            <option key={theme} value={theme}>
-              {name}
-            </option>
-          ))}
-        </select>
-      </label>
+          <theme.Icon aria-hidden="true" />
+        </button>
+        <button
+          type="button"
+          className="icon named"
+          aria-label="Conversations"
+          title="Conversations"
+          aria-pressed={page === 'conversations'}
+          onClick={() => goTo(page === 'conversations' ? 'talk' : 'conversations')}
+        >
+          <History aria-hidden="true" />
+          <span>Conversations</span>
+        </button>
+        {PANELS.map(({ panel, name, Icon }) => (
+          <button
+            key={panel}
+            type="button"
+            className="icon named"
+            aria-label={name}
+            title={name}
+            aria-expanded={shown === panel || (panel === 'details' && hasDetails)}
+            onClick={() => toggle(panel)}
+          >
+            <Icon aria-hidden="true" />
+            <span>{name}</span>
+          </button>
+        ))}
+      </nav>
     </header>
   );
 }
 
-/** Two voices that answer each other. */
-function Mark() {
+function Connection({
+  voice: { quality, transport, error, serverSession },
+}: Pick<HeaderProps, 'voice'>) {
+  const isUnsure = error?.kind === 'connection-unsure';
+  const { engine, voice } = servedBy(serverSession);
   return (
-    <svg viewBox="0 0 28 28" width="28" height="28" aria-hidden="true" className="mark">
-      <path className="mark-user" d="M4 11v6M9 7v14" />
-      <path d="M14 3v22" />
-      <path className="mark-agent" d="M19 7v14M24 11v6" />
-    </svg>
+    <p className="connection" role="status">
+      {transport && engine && (
+        <span className="served" title="The engine and the voice that answer">
+          {voice ? `${engine}, ${voice}` : engine}
+        </span>
+      )}
+      {transport && <span>{transport === 'webrtc' ? 'WebRTC' : 'WebSocket'}</span>}
+      {quality && !isUnsure && (
+        <span className="verdict" data-verdict={quality.verdict} title={quality.reason}>
+          <span className="verdict-word">{quality.verdict} connection</span>
+        </span>
+      )}
+    </p>
   );
 }

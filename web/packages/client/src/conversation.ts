@@ -232,11 +232,14 @@ function messageOf(wire: WireItem, id: string, atMs: number): MessageItem {
   const text = content.map((part) => part.text ?? part.transcript ?? '').join('');
   const isSpoken = content.some((part) => part.type.endsWith('audio'));
   const isWaiting = content.some((part) => part.type === 'input_audio' && part.transcript == null);
+  const message: MessageItem = {
+    ...blank(id, wire.role ?? 'user', atMs),
+    source: isSpoken ? 'spoken' : 'typed',
+  };
   return {
-    ...withText(
-      { ...blank(id, wire.role ?? 'user', atMs), source: isSpoken ? 'spoken' : 'typed' },
-      text,
-    ),
+    ...withText(message, text),
+    // What is over when one first hears of it was heard, as far as it is told.
+    ...(wire.status === 'in_progress' ? {} : { heard: text }),
     images: content.flatMap((part) => (part.image_url ? [part.image_url] : [])),
     status: wire.status ?? 'completed',
     transcribing: isWaiting,

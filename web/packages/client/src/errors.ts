@@ -43,7 +43,7 @@ const WORDS: Record<VoiceErrorKind, { message: string; hint: string }> = {
   },
   'connection-unsure': {
     message: 'The connection may be lost.',
-    hint: 'No sound is coming from the server. If it comes back, the conversation continues.',
+    hint: 'Nothing is coming from the server. If it comes back, the conversation continues.',
   },
   'server-away': {
     message: 'The server cannot be reached.',
@@ -135,6 +135,8 @@ function httpError(status: number, detail: string, code: string | null): VoiceEr
   // A page that is not let in needs no other key.
   if (code === 'origin_not_allowed') return new VoiceError('protocol', { detail, code });
   if (status === 401 || status === 403) return new VoiceError('secret-expired', { detail, code });
+  // Its last session has not ended yet.
+  if (code === 'conversation_in_use') return new VoiceError('server-busy', { detail, code });
   if (status === 429 || status === 503) return new VoiceError('server-busy', { detail, code });
   if (status >= 500) return new VoiceError('server-away', { detail, code });
   return new VoiceError('protocol', { detail, code });

@@ -1,7 +1,11 @@
+export { levelOf } from './audio/levels';
+export { Microphone } from './audio/microphone';
+export { afterEvent } from './conversation';
 export { VoiceError, type VoiceErrorKind } from './errors';
 export type { EventLog, LogEntry } from './log';
 export type * from './options';
 export type * from './protocol';
 export { type Served, servedBy } from './served';
 export { RealtimeVoiceSession, type SessionEvents } from './session';
+export { firstSession } from './settings';
 export type * from './snapshot';

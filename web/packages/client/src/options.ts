@@ -11,6 +11,11 @@ export interface VoiceSessionOptions {
   url?: string;
   /** Default: what the secret was minted for, or the server's own default. */
   model?: string;
+  /**
+   * A conversation that the server has kept, to go on with: the server tells its items, and is told
+   * none. Beyond OpenAI's API.
+   */
+  conversationId?: string | undefined;
   /** Gives an ephemeral secret (`ek_…`) of your backend. Called for each connection anew. */
   getSecret?: () => string | Promise<string>;
   /** A lasting key, for trying things on your own machine. Never ship one in a page. */

@@ -307,7 +307,8 @@ export class RealtimeVoiceSession {
     if (introduction && continues !== 'session') this.#outbox.send(introduction);
     const { items, announced } = this.#dialogue;
     const longest = connection.maxMessageBytes / 2;
-    if (continues) {
+    if (continues || this.#configuration.options.conversationId) {
+      // What the server has kept it need not be told.
       for (const event of unsent(items, announced, longest)) this.#outbox.sendOwn(event);
     } else {
       announced.clear();

@@ -190,6 +190,22 @@ describe('the agent', () => {
   });
 });
 
+test('what was said before one came was heard', () => {
+  const [item] = after([
+    {
+      type: 'conversation.item.added',
+      item: {
+        id: 'a',
+        type: 'message',
+        role: 'assistant',
+        status: 'completed',
+        content: [{ type: 'output_audio', transcript: 'Sixty.' }],
+      },
+    },
+  ]);
+  expect(item).toMatchObject({ text: 'Sixty.', heard: 'Sixty.', unheard: '', source: 'spoken' });
+});
+
 test('a tool call streams in, and has its output', () => {
   let items = after([
     {

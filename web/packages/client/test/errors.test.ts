@@ -15,6 +15,10 @@ test.each([
   expect(error).toMatchObject({ kind, detail: 'Its own words.', code: 'a_code' });
 });
 
+test('a conversation whose last session has not ended yet is worth another try', () => {
+  expect(callError(409, 'A live session has it.', 'conversation_in_use').kind).toBe('server-busy');
+});
+
 test('a page that is not let in is not asked for a key', () => {
   expect(callError(403, 'Not this page.', 'origin_not_allowed').kind).toBe('protocol');
 });

@@ -73,6 +73,21 @@ describe('connecting', () => {
     expect(getSecret).toHaveBeenCalledTimes(1);
   });
 
+  test('goes on with a conversation that the server has kept, and tells it only what is new', async () => {
+    const session = text({ conversationId: 'conv_1', url: '/v1' });
+    session.sendText('and now?');
+    await session.connect();
+    expect(new URL(FakeSocket.last.url).searchParams.get('conversation_id')).toBe('conv_1');
+    const created = () => FakeSocket.last.sent.filter((e) => e.type === 'conversation.item.create');
+    expect(created()).toMatchObject([{ item: { content: [{ text: 'and now?' }] } }]);
+    expect(created()[0]).not.toHaveProperty('previous_item_id');
+    const [first] = created();
+    FakeSocket.last.receive({ type: 'conversation.item.added', item: first?.item });
+    session.close();
+    await session.connect();
+    expect(created()).toEqual([]);
+  });
+
   test('leaves a bound session as it is where it is told to', async () => {
     await text({ session: null }).connect();
     expect(FakeSocket.last.sent).toEqual([]);
@@ -515,5 +530,71 @@ describe('a newer server', () => {
     FakeSocket.last.receive({ type: 'response.done' });
     expect(session.getSnapshot().error?.kind).toBe('protocol');
     expect(session.getSnapshot().state).toBe('text-only');
+  });
+});
+
+describe('a WebSocket that is lost without a word', () => {
+  const probes = () =>
+    FakeSocket.last.sent.filter(({ type }) => type === 'conversation.item.retrieve').length;
+  const reply = () =>
+    FakeSocket.last.receive({
+      type: 'conversation.item.retrieved',
+      item: { id: 'a', type: 'message' },
+    });
+  /** An answer is being heard, and the server has answered once. */
+  async function hearing(): Promise<RealtimeVoiceSession> {
+    const session = voice();
+    await session.connect();
+    FakeSocket.last.receive(...answer('One two three'), done());
+    await vi.advanceTimersByTimeAsync(450);
+    expect(probes()).toBe(1);
+    reply();
+    return session;
+  }
+  const kindOf = (session: RealtimeVoiceSession) => session.getSnapshot().error?.kind;
+
+  test('is told within a second of the last sign of life', async () => {
+    const session = await hearing();
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(kindOf(session)).toBe('connection-unsure');
+    reply();
+    await vi.advanceTimersByTimeAsync(100);
+    expect(kindOf(session)).toBeUndefined();
+  });
+
+  test('is given up, and another one is opened', async () => {
+    const session = await hearing();
+    await vi.advanceTimersByTimeAsync(5000);
+    expect(FakeSocket.all).toHaveLength(1);
+    await vi.advanceTimersByTimeAsync(2500);
+    expect(FakeSocket.all).toHaveLength(2);
+    expect(session.getSnapshot().state).not.toBe('reconnecting');
+  });
+
+  test('is no trouble where the server answers, and nobody sees the questions', async () => {
+    const session = await hearing();
+    for (let second = 0; second < 3; second++) {
+      await vi.advanceTimersByTimeAsync(500);
+      reply();
+    }
+    expect(kindOf(session)).toBeUndefined();
+    const types = session.log.entries().map(({ event }) => event.type);
+    expect(types).not.toContain('conversation.item.retrieve');
+    expect(types).not.toContain('conversation.item.retrieved');
+  });
+
+  test('is not suspected of a server that has never answered', async () => {
+    const session = voice();
+    await session.connect();
+    FakeSocket.last.receive(...answer('One two three'), done());
+    await vi.advanceTimersByTimeAsync(20_000);
+    expect(probes()).toBe(1);
+    expect(kindOf(session)).toBeUndefined();
+  });
+
+  test('is not asked about between the answers', async () => {
+    await text().connect();
+    await vi.advanceTimersByTimeAsync(5000);
+    expect(probes()).toBe(0);
   });
 });

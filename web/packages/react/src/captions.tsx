@@ -29,7 +29,11 @@ export function Captions({ items }: { items: readonly ConversationItem[] }) {
         }}
       >
         {items.map((item) => (
-          <li key={item.id} data-role={item.type === 'message' ? item.role : 'tool'}>
+          <li
+            key={item.id}
+            data-role={item.type === 'message' ? item.role : 'tool'}
+            data-partial={(item.type === 'message' && item.transcribing) || undefined}
+          >
             {item.type === 'message' ? <Message item={item} /> : <ToolCall item={item} />}
           </li>
         ))}
@@ -43,7 +47,7 @@ export function Captions({ items }: { items: readonly ConversationItem[] }) {
 }
 
 function Message({ item }: { item: MessageItem }) {
-  const waits = item.transcribing && !item.text;
+  const isBlank = !item.heard && !item.unheard && !item.images.length;
   return (
     <>
       <span className="antiphon-who">{WHO[item.role]}</span>
@@ -52,11 +56,16 @@ function Message({ item }: { item: MessageItem }) {
         image ? <img key={index} src={image} alt="What was shown to the agent" /> : null,
       )}
       <span className="antiphon-words">
-        {waits ? '…' : item.heard}
+        {isBlank ? <em>{whyBlank(item)}</em> : item.heard}
         {item.unheard && <s title="Not heard">{item.unheard}</s>}
       </span>
     </>
   );
+}
+
+function whyBlank({ role, text, transcribing, status }: MessageItem): string {
+  if (transcribing || text || status === 'in_progress') return '…';
+  return role === 'user' ? 'Not understood' : 'Not heard';
 }
 
 function ToolCall({ item }: { item: Extract<ConversationItem, { type: 'tool_call' }> }) {

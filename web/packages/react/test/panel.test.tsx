@@ -38,6 +38,17 @@ test('what was not heard is struck through', () => {
   expect(document.querySelector('[aria-live]')?.textContent).toBe('Agent: Good');
 });
 
+test.each([
+  ['Not understood', { role: 'user' }],
+  ['…', { role: 'user', transcribing: true }],
+  ['Not heard', {}],
+  ['…', { status: 'in_progress' }],
+])('a message without words says why: %s', (why, more) => {
+  const item = said({ text: '', heard: '', unheard: '', interrupted: false, ...more });
+  render(<VoicePanel voice={voice({ items: [item] })} />);
+  expect(document.querySelector('.antiphon-words')?.textContent).toBe(why);
+});
+
 test('words are not read out before the message is whole', () => {
   const item = said({ status: 'in_progress', interrupted: false, unheard: '' });
   render(<VoicePanel voice={voice({ items: [item] })} />);

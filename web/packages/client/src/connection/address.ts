@@ -7,7 +7,7 @@ export function endpoint(
   query: Record<string, string | undefined> = {},
 ): URL {
   const url = new URL(base, globalThis.location?.href);
-  url.pathname = `${url.pathname.replace(/\/+$/, '')}/${path}`;
+  url.pathname = [url.pathname.replace(/\/+$/, ''), path].filter(Boolean).join('/');
   for (const [name, value] of Object.entries(query)) {
     if (value !== undefined) url.searchParams.set(name, value);
   }

@@ -2,6 +2,7 @@
 
 import { asVoiceError, VoiceError } from '../errors';
 import type { TransportKind, VoiceSessionOptions } from '../options';
+import { endpoint } from './address';
 import type { Connection, ConnectionListener, ConnectionOptions } from './connection';
 import { openWebRtc } from './webrtc';
 import { openWebSocket } from './websocket';
@@ -39,7 +40,7 @@ export async function openConnection(
     if (failure) onFallback(failure);
     const open = transport === 'webrtc' ? openWebRtc : openWebSocket;
     const wanted: ConnectionOptions = {
-      url: options.url ?? '/v1',
+      url: addressOf(options),
       model: options.model,
       secret: await secretOf(options),
       codec: options.codec ?? 'opus',
@@ -59,6 +60,11 @@ export async function openConnection(
     }
   }
   throw failure ?? new VoiceError('server-away');
+}
+
+/** The API's base; its query stays in the addresses below it. */
+function addressOf({ url = '/v1', conversationId }: VoiceSessionOptions): string {
+  return endpoint(url, '', { conversation_id: conversationId }).href;
 }
 
 /** Who has no secrets to fetch is asked for a key. */

@@ -4,7 +4,7 @@ import type { Microphone } from '../audio/microphone';
 import { encode, Resampler, rateOf, toBase64 } from '../audio/pcm';
 import { type Heard, Player } from '../audio/player';
 import { UNKNOWN_TOKEN, VoiceError } from '../errors';
-import type { AudioFormat, WireEvent, WireSession } from '../protocol';
+import type { AudioFormat, WireEvent, WireItem, WireSession } from '../protocol';
 import { type QualitySample, webSocketSample } from '../quality';
 import { webSocketEndpoint } from './address';
 import {
@@ -14,6 +14,7 @@ import {
   parsed,
   returnQuery,
 } from './connection';
+import { Liveness } from './liveness';
 
 const PCM: AudioFormat = { type: 'audio/pcm', rate: 24_000 };
 const APPEND_MS = 60;
@@ -24,6 +25,9 @@ const MAX_MESSAGE_BYTES = 4 << 20;
 
 /** How a server closes the connection whose session another has now. */
 const TAKEN_OVER = 4001;
+/** How often one looks whether the server still answers, and when it is given up. */
+const LOOK_MS = 100;
+const GONE_MS = 5000;
 
 /** Which event answers which, for the time between them. */
 const ANSWERS: Record<string, string> = {
@@ -52,8 +56,6 @@ export async function openWebSocket(
 class WebSocketConnection implements Connection {
   readonly kind = 'websocket';
   readonly callId = null;
-  /** A WebSocket that is lost is closed. */
-  readonly isUnsure = false;
   readonly maxMessageBytes = MAX_MESSAGE_BYTES;
   transmitting = true;
   readonly #options: ConnectionOptions;
@@ -72,6 +74,13 @@ class WebSocketConnection implements Connection {
   #stoppedResponseId: string | null = null;
   #asked: { answer: string; atMs: number } | null = null;
   #rttMs: number | null = null;
+  readonly #liveness = new Liveness();
+  #watch: ReturnType<typeof setInterval> | undefined;
+  /** An answer is being made; `itemId` is of it. */
+  #isAnswering = false;
+  #itemId: string | null = null;
+  /** The item that the server was asked for, to see whether it answers. */
+  #probedId: string | null = null;
 
   constructor(options: ConnectionOptions, listener: ConnectionListener) {
     this.#options = options;
@@ -89,6 +98,11 @@ class WebSocketConnection implements Connection {
 
   get outputStream(): MediaStream | null {
     return this.#player?.stream ?? null;
+  }
+
+  /** In mid-answer a server that is there says something, if only because it is asked. */
+  get isUnsure(): boolean {
+    return this.#liveness.overdueMs(Date.now()) > 0;
   }
 
   send(event: WireEvent): void {
@@ -143,6 +157,7 @@ class WebSocketConnection implements Connection {
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    clearInterval(this.#watch);
     void this.#microphone?.capture(null);
     this.#microphone = null;
     this.#pending = [];
@@ -219,6 +234,7 @@ class WebSocketConnection implements Connection {
         this.#receive(event);
         if (event.type !== 'session.created' || this.#isUp) return;
         this.#isUp = true;
+        this.#watch = setInterval(() => this.#look(Date.now()), LOOK_MS);
         settle();
         resolve();
       };
@@ -229,7 +245,30 @@ class WebSocketConnection implements Connection {
     });
   }
 
+  #look(atMs: number): void {
+    if (this.#liveness.overdueMs(atMs) > GONE_MS) {
+      this.#lost(1006, 'The server does not answer any more.');
+      return;
+    }
+    const isBusy = this.#isAnswering || this.#player?.isPlaying;
+    if (!isBusy || !this.#itemId || !this.#liveness.isDue(atMs)) return;
+    this.#probedId = this.#itemId;
+    this.#transmit({ type: 'conversation.item.retrieve', item_id: this.#itemId });
+  }
+
+  /** True: it answers a question of `#look`, and concerns nobody else. */
+  #isProbed({ type, item }: WireEvent): boolean {
+    const isIt = type === 'conversation.item.retrieved' && (item as WireItem).id === this.#probedId;
+    if (isIt) {
+      this.#probedId = null;
+      this.#liveness.answered(Date.now());
+    }
+    return isIt;
+  }
+
   #receive(event: WireEvent): void {
+    this.#liveness.heard(Date.now());
+    if (this.#isProbed(event)) return;
     if (event.type === this.#asked?.answer) {
       this.#rttMs = performance.now() - this.#asked.atMs;
       this.#asked = null;
@@ -245,6 +284,14 @@ class WebSocketConnection implements Connection {
         break;
       case 'response.created':
         this.#responseId = (event.response as { id?: string } | undefined)?.id ?? null;
+        this.#isAnswering = true;
+        this.#itemId = null;
+        break;
+      case 'response.output_item.added':
+        this.#itemId = (event.item as WireItem).id ?? null;
+        break;
+      case 'response.done':
+        this.#isAnswering = false;
         break;
     }
     this.#listener.received(event);

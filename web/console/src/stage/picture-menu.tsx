@@ -1,9 +1,16 @@
 import type { RealtimeVoiceSession } from '@antiphon/react';
+import { Camera, FileImage, Image, MonitorUp } from 'lucide-react';
 import { useEffect, useRef, useState } from 'react';
+import { Menu } from '../panels/menu';
 import { dataUrlOf, frameOf, grabbed } from './pictures';
 
+interface PictureMenuProps {
+  session: RealtimeVoiceSession;
+  isDisabled: boolean;
+}
+
 /** Show the agent a file, the screen, or what the camera sees. */
-export function ImageButtons({ session }: { session: RealtimeVoiceSession }) {
+export function PictureMenu({ session, isDisabled }: PictureMenuProps) {
   const file = useRef<HTMLInputElement>(null);
   const [camera, setCamera] = useState<MediaStream | null>(null);
   const [problem, setProblem] = useState('');
@@ -18,6 +25,29 @@ export function ImageButtons({ session }: { session: RealtimeVoiceSession }) {
       if (!isRefusal) setProblem(error instanceof Error ? error.message : String(error));
     }
   };
+  const openCamera = () => {
+    setProblem('');
+    navigator.mediaDevices
+      .getUserMedia({ video: true })
+      .then(setCamera, () =>
+        setProblem('The camera is not available: allow it, or choose a file.'),
+      );
+  };
+  const choices = [
+    {
+      name: 'Picture',
+      icon: <FileImage aria-hidden="true" />,
+      act: () => file.current?.click(),
+    },
+    { name: 'Camera', icon: <Camera aria-hidden="true" />, act: openCamera },
+  ];
+  if ('getDisplayMedia' in (navigator.mediaDevices ?? {})) {
+    choices.push({
+      name: 'Screen',
+      icon: <MonitorUp aria-hidden="true" />,
+      act: () => void show(navigator.mediaDevices.getDisplayMedia().then(grabbed)),
+    });
+  }
 
   return (
     <>
@@ -32,31 +62,15 @@ export function ImageButtons({ session }: { session: RealtimeVoiceSession }) {
           currentTarget.value = '';
         }}
       />
-      <button type="button" onClick={() => file.current?.click()}>
-        Picture
-      </button>
-      <button
-        type="button"
-        onClick={() =>
-          navigator.mediaDevices
-            .getUserMedia({ video: true })
-            .then(setCamera, () =>
-              setProblem('The camera is not available: allow it, or choose a file.'),
-            )
-        }
-      >
-        Camera
-      </button>
-      {'getDisplayMedia' in (navigator.mediaDevices ?? {}) && (
-        <button
-          type="button"
-          onClick={() => void show(navigator.mediaDevices.getDisplayMedia().then(grabbed))}
-        >
-          Screen
-        </button>
-      )}
+      <Menu
+        label="Show the agent"
+        icon={<Image aria-hidden="true" />}
+        choices={choices}
+        isDisabled={isDisabled}
+        side="above"
+      />
       {problem && (
-        <p className="problem" role="alert">
+        <p className="problem controls-problem" role="alert">
           {problem}
         </p>
       )}
@@ -90,7 +104,7 @@ function CameraDialog({ stream, onTaken, onClose }: CameraDialogProps) {
   }, [stream]);
 
   return (
-    <dialog ref={dialog} aria-label="Camera" onClose={onClose}>
+    <dialog ref={dialog} className="modal" aria-label="Camera" onClose={onClose}>
       <video ref={video} autoPlay playsInline muted />
       <form method="dialog" className="row">
         <button

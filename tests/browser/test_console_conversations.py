@@ -1,0 +1,80 @@
+"""The console's page of conversations: who is live, what was said, and going on with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.browser.console_page import console, needs_console
+from tests.browser.visitor import needs_chromium
+from tests.server_process import KEY, ServerProcess
+
+pytestmark = [needs_chromium, needs_console]
+SUM, ITS_ANSWER = "What is seventeen times four?", "Seventeen times four is sixty eight."
+
+
+@pytest.mark.parametrize("transport", ["webrtc", "websocket"])
+async def test_one_finds_a_conversation_and_goes_on(tmp_path: Path, transport: str) -> None:
+    with ServerProcess(tmp_path) as server:
+        async with console(server.url) as shown:
+            async with shown.settings() as settings:
+                await settings.get_by_label("Transport", exact=True).select_option(transport)
+            await shown.type(SUM)
+            await shown.hears(ITS_ANSWER)
+            to_conversations = shown.page.get_by_role("button", name="Conversations", exact=True)
+            await to_conversations.click()
+            live = shown.page.locator(".live li")
+            await live.get_by_text("1 connection").wait_for()
+            await to_conversations.click()
+            await shown.hears(ITS_ANSWER)
+            await shown.end()
+
+            await to_conversations.click()
+            await shown.page.get_by_text("Nobody is connected.").wait_for()
+            search = shown.page.get_by_label("Search")
+            await search.fill("zebra")
+            await shown.page.get_by_text("Nothing that was read").wait_for()
+            await search.fill("SIXTY")
+            await shown.page.get_by_role("button", name=SUM).click()
+            past = shown.page.get_by_role("region", name=SUM)
+            await past.get_by_text(ITS_ANSWER).first.wait_for()
+            await shown.picture(f"conversations-{transport}")
+            await past.get_by_role("button", name="Go on from here").click()
+
+            await shown.page.get_by_label("Message").wait_for()
+            await shown.hears(ITS_ANSWER)
+            await shown.type("What is two times two?")
+            await shown.hears("Two times two is four.")
+            assert await shown.page.locator("[data-role]").count() == 4
+            assert await shown.page.locator("[data-role=assistant] s").count() == 0
+            assert await shown.page.get_by_role("alert").count() == 0
+            await shown.end()
+
+            await to_conversations.click()
+            await shown.page.get_by_text("Nobody is connected.").wait_for()
+            await shown.page.get_by_role("button", name=SUM).click()
+            assert await shown.page.locator(".kept li").count() == 1, "the same one went on"
+            await past.get_by_text("Two times two is four.").first.wait_for()
+            await past.get_by_role("button", name="Erase", exact=True).click()
+            await past.get_by_role("button", name="Erase it").click()
+            await shown.page.get_by_text("Conversations appear here").wait_for()
+
+
+async def test_who_has_no_key_sees_nothing(keyed_server: ServerProcess) -> None:
+    async with console(keyed_server.url, complains=True) as shown:
+        await shown.page.get_by_role("button", name="Conversations", exact=True).click()
+        await shown.page.get_by_text("only to those who have its key").wait_for()
+        await shown.page.get_by_role("button", name="Enter the key").click()
+        await shown.visitor.until("() => document.activeElement?.type === 'password'")
+        await shown.page.keyboard.type(KEY)
+        await shown.page.keyboard.press("Enter")
+        await shown.page.get_by_text("Nobody is connected.").wait_for()
+        assert await shown.page.get_by_role("alert").count() == 0
+
+
+async def test_a_server_that_keeps_none_says_so(tmp_path: Path) -> None:
+    with ServerProcess(tmp_path, ANTIPHON_JOURNAL_RETENTION="none") as server:
+        async with console(server.url, complains=True) as shown:
+            await shown.page.get_by_role("button", name="Conversations", exact=True).click()
+            await shown.page.get_by_text("This server keeps no conversations.").wait_for()
