@@ -12,7 +12,7 @@ from typing import Literal
 from msgspec import Struct
 
 from antiphon.protocol.client import ClientEvent
-from antiphon.protocol.server import ErrorDetail, Logprob
+from antiphon.protocol.server import ErrorDetail, Logprob, Usage
 
 MEDIA_RATE_HZ = 24_000
 """The rate of all audio inside Antiphon: signed 16-bit mono."""
@@ -209,6 +209,8 @@ class EngineFinished(_Cause, frozen=True, tag="engine_finished"):
     output_tokens: int | None = None
     cached_tokens: int | None = None
     """As a language model counted them; None: the core estimates."""
+    usage: Usage | None = None
+    """The whole bill, by kinds of tokens, of one who writes it; it overrules all estimates."""
 
 
 class EngineFailed(_Cause, frozen=True, tag="engine_failed"):

@@ -356,18 +356,8 @@ def _end_of(name: str, response: server.Response) -> EngineFinished | EngineFail
         if error is None:
             return EngineFailed(name, f"The upstream {response.status} the answer.")
         return EngineFailed(name, error.message, error.code, error.type)
-    reason = None
+    reason: Literal["max_output_tokens", "content_filter"] | None = None
     if response.status == "incomplete" and details is not None:
         is_filter = details.reason == "content_filter"
         reason = "content_filter" if is_filter else "max_output_tokens"
-    usage = response.usage
-    if usage is None:
-        return EngineFinished(name, reason)  # type: ignore[arg-type]
-    return EngineFinished(
-        name,
-        reason,  # type: ignore[arg-type]
-        usage.input_tokens,
-        # What it spoke, the core counts itself.
-        usage.output_token_details.text_tokens,
-        usage.input_token_details.cached_tokens,
-    )
+    return EngineFinished(name, reason, usage=response.usage)
