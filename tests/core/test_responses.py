@@ -7,12 +7,14 @@ import pytest
 
 from antiphon.core.causes import (
     EngineCalled,
+    EngineErred,
     EngineFailed,
     EngineFinished,
     EngineLost,
     EngineSaid,
     EngineSpoke,
     EngineWrote,
+    RateLimitsChanged,
     TranscriptEnded,
     Word,
 )
@@ -23,7 +25,7 @@ from antiphon.core.effects import (
     StopGenerating,
     TurnCommitted,
 )
-from antiphon.core.responses import MAX_OUT_OF_BAND
+from antiphon.core.responses import MAX_OUT_OF_BAND, UNLIMITED
 from antiphon.protocol import client, server
 from antiphon.protocol import session as wire
 from antiphon.protocol.items import (
@@ -636,3 +638,29 @@ def test_a_mistake_in_the_input_is_found_at_its_place() -> None:
     call = by_hand()
     call.client(respond(input=(HEARD, Message(role="user", content=(OutputAudio("x"),)))))
     assert refusal(call) == ("invalid_value", "response.input[1].content[0].type")
+
+
+LIMITS = (server.RateLimit("requests", 100, 99, 0.6), server.RateLimit("tokens", 4_000, 10, 57.5))
+
+
+def test_rate_limits_are_those_that_the_engine_told_last() -> None:
+    call = by_hand()
+    call.client(respond()).engine_writes("Yes.").engine_finishes()
+    assert call.one(server.RateLimitsUpdated).rate_limits == UNLIMITED
+    call.give(RateLimitsChanged(LIMITS))
+    assert call.one(server.RateLimitsUpdated).rate_limits == LIMITS
+    call.give(RateLimitsChanged(LIMITS))
+    assert call.types() == []
+    call.client(respond()).engine_writes("Yes.").engine_finishes()
+    assert call.one(server.RateLimitsUpdated).rate_limits == LIMITS
+
+
+def test_an_error_of_the_engine_is_told_and_ends_nothing() -> None:
+    call = by_hand()
+    call.client(respond()).engine_writes("Well, ")
+    call.take()
+    detail = server.ErrorDetail(type="server_error", code="odd", message="Something is odd.")
+    call.give(EngineErred(detail))
+    assert call.one(server.Error).error == detail
+    call.engine_writes("yes.").engine_finishes()
+    assert done(call).status == "completed"

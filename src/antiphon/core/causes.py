@@ -12,7 +12,7 @@ from typing import Literal
 from msgspec import Struct
 
 from antiphon.protocol.client import ClientEvent
-from antiphon.protocol.server import ErrorDetail, Logprob, Usage
+from antiphon.protocol.server import ErrorDetail, Logprob, RateLimit, Usage
 
 MEDIA_RATE_HZ = 24_000
 """The rate of all audio inside Antiphon: signed 16-bit mono."""
@@ -222,6 +222,18 @@ class EngineFailed(_Cause, frozen=True, tag="engine_failed"):
     type: str = "server_error"
 
 
+class RateLimitsChanged(_Cause, frozen=True, tag="rate_limits_changed"):
+    """How much may still be asked of an engine that sets limits."""
+
+    rate_limits: tuple[RateLimit, ...]
+
+
+class EngineErred(_Cause, frozen=True, tag="engine_erred"):
+    """Something went wrong, and nothing ends with it; ``detail`` is for the client's eyes."""
+
+    detail: ErrorDetail
+
+
 class EngineLost(_Cause, frozen=True, tag="engine_lost"):
     """The engine is gone: nothing more can be generated in this session."""
 
@@ -238,6 +250,8 @@ EngineNews = (
     | EngineCalled
     | EngineFinished
     | EngineFailed
+    | RateLimitsChanged
+    | EngineErred
     | EngineLost
 )
 

@@ -72,6 +72,10 @@ class Conversation:
                 self._stage.sounding.await_boundary(now_ms)
             case causes.EngineBegan():
                 self._floor.on_engine_began(cause, out)
+            case causes.RateLimitsChanged(rate_limits):
+                self._responses.on_rate_limits(rate_limits, out)
+            case causes.EngineErred(detail):
+                out.append(self._error(detail))
             case causes.EngineLost():
                 self._on_engine_lost(cause, now_ms, out)
             case causes.PlayoutDrained():

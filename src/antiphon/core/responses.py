@@ -50,7 +50,7 @@ UNLIMITED = (
     RateLimit("requests", 1_000_000, 1_000_000, 0.0),
     RateLimit("tokens", 100_000_000, 100_000_000, 0.0),
 )
-"""We set no rate limits of our own; clients expect the event."""
+"""We set no rate limits of our own; clients expect the event all the same."""
 
 ResponseNews = EngineSaid | EngineSpoke | EngineWrote | EngineCalled | EngineFinished | EngineFailed
 
@@ -62,6 +62,7 @@ class Responses:
         self._beside: dict[str, Response] = {}
         self._disowned: deque[str] = deque(maxlen=MAX_DISOWNED)
         """Engines' own names of answers that are over, or that may not be."""
+        self._rate_limits: tuple[RateLimit, ...] = UNLIMITED
 
     @property
     def active(self) -> Response | None:
@@ -291,6 +292,12 @@ class Responses:
             return self._ended(response, out)
         return None
 
+    def on_rate_limits(self, limits: tuple[RateLimit, ...], out: list[Effect]) -> None:
+        """What an engine tells of itself; each response that ends repeats it."""
+        if limits != self._rate_limits:
+            self._rate_limits = limits
+            self._announce_rate_limits(out)
+
     # --- Ending --------------------------------------------------------------
 
     def cancel(self, response_id: str | None, out: list[Effect]) -> Response:
@@ -361,7 +368,8 @@ class Responses:
 
     def _announce_rate_limits(self, out: list[Effect]) -> None:
         if self._stage.terms.announce_rate_limits:
-            out.append(RateLimitsUpdated(event_id=self._stage.ids.event(), rate_limits=UNLIMITED))
+            limits = self._rate_limits
+            out.append(RateLimitsUpdated(event_id=self._stage.ids.event(), rate_limits=limits))
 
     def _named(self, engine_name: str) -> Response | None:
         """By what the engine calls it."""

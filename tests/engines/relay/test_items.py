@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
+from antiphon.core.causes import EngineErred, RateLimitsChanged
 from antiphon.core.effects import Configure, Generate, StopGenerating
 from antiphon.engines.relay.interpreter import Interpreter
 from antiphon.protocol import server
@@ -246,3 +249,36 @@ def test_an_answer_is_asked_for_again_once_the_cancelled_one_has_ended() -> None
     [ask] = upstream.written()
     assert isinstance(ask, ResponseCreate)
     assert not upstream.relay.news
+
+
+def error(event_id: str | None, code: str) -> server.Error:
+    detail = server.ErrorDetail(code=code, message="What is wrong.", event_id=event_id)
+    return server.Error(event_id="e", error=detail)
+
+
+@pytest.mark.parametrize(
+    ("event_id", "code", "told"),
+    [
+        ("set", "invalid_value", True),
+        ("item:i1", "invalid_value", True),
+        (None, "server_error", True),
+        ("stop:r", "response_cancel_not_active", False),
+        ("cut:i1", "invalid_value", False),
+        (None, "session_expired", False),
+    ],
+)
+def test_an_error_of_what_the_client_can_know_of_is_told(
+    event_id: str | None, code: str, told: bool
+) -> None:
+    relay = Upstream().relay
+    relay.event(error(event_id, code))
+    assert bool(relay.news) is told
+    if told:
+        assert relay.take_news() == EngineErred(error(None, code).error)
+
+
+def test_rate_limits_there_are_told_here() -> None:
+    relay = Upstream().relay
+    limits = (server.RateLimit("requests", 10, 3, 1.5),)
+    relay.event(server.RateLimitsUpdated(event_id="e", rate_limits=limits))
+    assert relay.take_news() == RateLimitsChanged(limits)

@@ -11,7 +11,9 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from antiphon.core.causes import EngineNews, TurnFound
+from msgspec.structs import replace
+
+from antiphon.core.causes import EngineErred, EngineNews, RateLimitsChanged, TurnFound
 from antiphon.core.effects import (
     Configure,
     EngineCommand,
@@ -38,6 +40,12 @@ SETTINGS = 3
 turns."""
 EXPECTED_ERRORS = frozenset({"stop", "clear"})
 """What crossed something of the upstream's: nothing to cancel any more, nothing to clear."""
+
+
+UNSEEN_ERRORS = frozenset({"delete", "cut", "own"})
+"""Of what the client knows nothing of: these bring the upstream into line with us."""
+EXPIRED = "session_expired"
+"""Its session ends, and ours goes on in another one."""
 
 
 class Interpreter:
@@ -155,6 +163,7 @@ class Interpreter:
             server.TranscriptionDelta: hearing.on_transcript,
             server.TranscriptionCompleted: hearing.on_transcript,
             server.TranscriptionFailed: hearing.on_transcript,
+            server.RateLimitsUpdated: self._on_rate_limits,
             server.Error: self._on_error,
         }
 
@@ -188,8 +197,11 @@ class Interpreter:
                 return
             case "set":
                 self._answers.settings = None  # So each answer says all that it wants.
+                self._tell_error(detail)
             case _ if what in EXPECTED_ERRORS:
                 return
+            case _ if what not in UNSEEN_ERRORS and detail.code != EXPIRED:
+                self._tell_error(detail)
         # Without its message, which may quote what somebody said.
         log.warning(
             "session %s: the upstream had an error: %s %s (%s)",
@@ -198,6 +210,13 @@ class Interpreter:
             detail.param or "",
             what or "of no event of ours",
         )
+
+    def _tell_error(self, detail: server.ErrorDetail) -> None:
+        # The event that it names is one of ours, which the client never saw.
+        self.news.append(EngineErred(replace(detail, event_id=None)))
+
+    def _on_rate_limits(self, event: server.RateLimitsUpdated) -> None:
+        self.news.append(RateLimitsChanged(event.rate_limits))
 
     # --- Another upstream ----------------------------------------------------
 
