@@ -288,12 +288,15 @@ def test_input_takes_the_place_of_the_conversation() -> None:
     call.client(text("Old.", "old"), text("Older.", "older", role="system"))
     new = Message(role="user", content=(InputText("New."),))
     call.client(respond(input=(ItemReference(id="older"), new)))
-    items = generate(call.take()).items
-    assert items[0].id == "older"
-    assert len(items) == 2
+    asked = generate(call.take())
+    assert not asked.items_are_conversation
+    assert asked.items[0].id == "older"
+    assert len(asked.items) == 2
     assert ids(call) == ["old", "older"], "it is not added"
     call.engine_speaks(100, "Yes.").engine_finishes()
     assert len(ids(call)) == 3, "but its answer is"
+    call.client(respond())
+    assert generate(call.take()).items_are_conversation
 
 
 def test_an_empty_input_is_an_empty_context() -> None:

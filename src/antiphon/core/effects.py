@@ -81,6 +81,9 @@ class Generate(_Command, frozen=True, tag="generate", kw_only=True):
     items: tuple[Item, ...]
     """The context, oldest first.  User audio shows its transcript once known; an engine
     that transcribes itself waits for its own transcript of an item that has none."""
+    items_are_conversation: bool = True
+    """They are the conversation, or the newest of it that fits; else the client gave them for
+    this answer alone."""
     instructions: str = ""
     tools: tuple[Tool, ...] = ()
     tool_choice: ToolChoice = "auto"

@@ -102,6 +102,7 @@ class Responses:
             Generate(
                 response_id=plan.id,
                 items=tuple(self._stage.history.for_engine(entry) for entry in context),
+                items_are_conversation=options.input is UNSET or options.input is None,
                 instructions=plan.instructions,
                 tools=plan.tools,
                 tool_choice=plan.tool_choice,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
+from msgspec import UNSET
 
 from antiphon.core.causes import EngineErred, RateLimitsChanged
 from antiphon.core.effects import Configure, Generate, StopGenerating
@@ -282,3 +284,19 @@ def test_rate_limits_there_are_told_here() -> None:
     limits = (server.RateLimit("requests", 10, 3, 1.5),)
     relay.event(server.RateLimitsUpdated(event_id="e", rate_limits=limits))
     assert relay.take_news() == RateLimitsChanged(limits)
+
+
+def test_what_one_answer_alone_is_to_see_changes_nothing_there() -> None:
+    upstream = Upstream()
+    upstream.asked(typed("one", "i1"))
+    upstream.says("Yes.")
+    other = typed("other", "x")
+    upstream.relay.command(
+        Generate(response_id="resp_2", items=(other,), items_are_conversation=False)
+    )
+    [ask] = upstream.written()
+    assert isinstance(ask, ResponseCreate)
+    assert ask.response is not None
+    assert ask.response.conversation is UNSET
+    assert ask.response.input == (msgspec.structs.replace(other, id=UNSET, status=UNSET),)
+    assert upstream.asked(typed("one", "i1"), said("Yes.", "i2")) == []

@@ -298,18 +298,19 @@ class Answers:
         command = answer.generate
         assert command is not None, "somebody asked for it"
         answer.waits_for = None
-        if command.out_of_band and not self.mirror.are_there(command.items):
+        is_aligned = command.items_are_conversation and not command.out_of_band
+        if not is_aligned and not self.mirror.are_there(command.items):
             answer.waits_for = "turns"
             return
         answer.asked += 1
-        if command.out_of_band:
-            context = self.mirror.references(command.items)
-        else:
-            context = None
+        context = None
+        if is_aligned:
             changes: list[ClientEvent] = []
             self.mirror.align(command.items, changes)
             for change in changes:
                 self._write(change)
+        else:
+            context = self.mirror.references(command.items)
         options = options_of(command, self.settings, context)
         options = replace(options, metadata={NAME: answer.name})
         self._write(ResponseCreate(event_id=f"ask:{answer.name}", response=options))
