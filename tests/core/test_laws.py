@@ -378,6 +378,16 @@ NEWS = st.one_of(
 RARE = st.one_of(
     _in_world(causes.EngineLost, message=st.just("gone")),
     _in_world(
+        causes.EngineMoved,
+        name=st.just("other"),
+        speaks=st.booleans(),
+        finds_turns=st.booleans(),
+        begins=st.booleans(),
+        takes_images=st.booleans(),
+        voice=st.sampled_from([None, "ash"]),
+        message=st.just("gone"),
+    ),
+    _in_world(
         causes.MessageRefused,
         connection=st.just(CLIENT),
         detail=st.just(ErrorDetail(code="invalid_event", message="No JSON.")),

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from msgspec.structs import replace
+
 from antiphon.core import causes
 from antiphon.core.causes import Cause
 from antiphon.core.conversation import Conversation
@@ -137,6 +139,8 @@ class Witness:
             self._see_answer(cause, effects, before, conversation)
         if isinstance(cause, causes.EngineBegan):
             self._see_beginning(cause, effects)
+        if isinstance(cause, causes.EngineMoved):
+            self.terms = replace(self.terms, engine_finds_turns=cause.finds_turns)
         for place, effect in enumerate(effects):
             self._see_effect(effect, cause)
             if isinstance(effect, Close):
@@ -269,7 +273,10 @@ class Witness:
                     self._see_whole_turn(pcm)
                 self.committed.add(item_id)
             case Generate(response_id=response_id):
-                assert response_id not in self.generated
+                if isinstance(cause, causes.EngineMoved):
+                    assert not self.responses[response_id].items, "it was told of it already"
+                else:
+                    assert response_id not in self.generated
                 assert not self.responses[response_id].done
                 self.generated.add(response_id)
             case StopGenerating(name) if self._id(name) not in self.responses:

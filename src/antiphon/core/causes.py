@@ -220,6 +220,8 @@ class EngineFailed(_Cause, frozen=True, tag="engine_failed"):
     message: str
     code: str | None = None
     type: str = "server_error"
+    is_unavailable: bool = False
+    """The engine cannot serve now, whatever it is asked: another one might."""
 
 
 class RateLimitsChanged(_Cause, frozen=True, tag="rate_limits_changed"):
@@ -240,6 +242,24 @@ class EngineLost(_Cause, frozen=True, tag="engine_lost"):
     message: str
 
 
+class EngineMoved(_Cause, frozen=True, kw_only=True, tag="engine_moved"):
+    """Another engine serves the session from now on, and knows nothing of it yet."""
+
+    name: str
+    voices: tuple[str, ...] = ()
+    speaks: bool = True
+    finds_turns: bool = False
+    begins: bool = False
+    takes_images: bool = True
+    """The six as in `Terms`."""
+    message: str
+    """Why; for the client's eyes."""
+    code: str = "engine_moved"
+    model: str | None = None
+    voice: str | None = None
+    """What the session has from now on; None: what it had."""
+
+
 TurnNews = TranscriptGrew | TranscriptEnded | TranscriptFailed | TurnJudged | TurnFound | TurnEnded
 EngineNews = (
     TurnNews
@@ -256,4 +276,13 @@ EngineNews = (
 )
 
 ConnectionCause = Attached | Detached | MessageRefused | ShuttingDown
-Cause = ConnectionCause | ClientSent | Heard | VoiceScored | PlayoutDrained | Tick | EngineNews
+Cause = (
+    ConnectionCause
+    | ClientSent
+    | Heard
+    | VoiceScored
+    | PlayoutDrained
+    | Tick
+    | EngineNews
+    | EngineMoved
+)

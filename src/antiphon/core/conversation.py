@@ -78,6 +78,8 @@ class Conversation:
                 out.append(self._error(detail))
             case causes.EngineLost():
                 self._on_engine_lost(cause, now_ms, out)
+            case causes.EngineMoved():
+                self._on_engine_moved(cause, now_ms, out)
             case causes.PlayoutDrained():
                 if self._stage.sounding.drained(cause.played_samples, out):
                     self._floor.await_user(now_ms)
@@ -247,6 +249,30 @@ class Conversation:
         out.append(self._error(server.ErrorDetail(type="server_error", message=message)))
         out.append(Configure(self._stage.session))
         self._floor.after(ended, now_ms, out)
+
+    def _on_engine_moved(self, cause: causes.EngineMoved, now_ms: Ms, out: list[Effect]) -> None:
+        """What nobody had begun to answer is asked again, unseen; what was being said ends, and
+        is said anew.
+        """
+        stage = self._stage
+        error = server.ResponseError(code=cause.code, message=cause.message)
+        ended, interrupted = self._responses.fail_begun(error, out)
+        stage.move(cause)
+        stage.recorder.tell(SessionChanged(stage.session, stage.conversation_id), out)
+        out.append(server.SessionUpdated(event_id=self._event_id(), session=stage.shown_session))
+        out.append(Configure(stage.session))
+        self._listening.configure(out)
+        stage.transcripts.ask_again(out)
+        self._responses.ask_again(out)
+        self._floor.after(ended, now_ms, out)
+        if interrupted is not None and self._responses.active is None:
+            self._begin_again(interrupted, out)
+
+    def _begin_again(self, options: client.ResponseOptions, out: list[Effect]) -> None:
+        try:
+            self._floor.begin(options, out)
+        except Fault as fault:
+            out.append(self._stage.error(fault, kind="server_error"))
 
     # --- Client events -------------------------------------------------------
 

@@ -211,6 +211,11 @@ class Response:
             self._close_item("completed", out)
 
     @property
+    def has_begun(self) -> bool:
+        """Something of it was told."""
+        return bool(self._entries)
+
+    @property
     def has_spent_its_tokens(self) -> bool:
         limit = self.plan.max_output_tokens
         if limit == "inf":

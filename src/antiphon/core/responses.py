@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 from msgspec import UNSET
@@ -55,6 +56,16 @@ UNLIMITED = (
 ResponseNews = EngineSaid | EngineSpoke | EngineWrote | EngineCalled | EngineFinished | EngineFailed
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What an engine is asked for; another one can be asked for the same."""
+
+    options: ResponseOptions
+    context: list[Entry]
+    untold: list[Created]
+    """What of the context is audio whose words the engine is to find out."""
+
+
 class Responses:
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
@@ -62,6 +73,8 @@ class Responses:
         self._beside: dict[str, Response] = {}
         self._disowned: deque[str] = deque(maxlen=MAX_DISOWNED)
         """Engines' own names of answers that are over, or that may not be."""
+        self._asked: dict[str, _Asked] = {}
+        """How those that run were asked for, by their ids; none where the engine began."""
         self._rate_limits: tuple[RateLimit, ...] = UNLIMITED
 
     @property
@@ -97,12 +110,19 @@ class Responses:
             self._stage.recorder.tell(ContextCut(cut), out)
         self._begin(plan.with_context(seen), out)
         kept = {entry.id for entry in context}
-        out += [TurnCommitted(c.entry.id, c.untold_pcm) for c in untold if c.entry.id in kept]
+        asked = _Asked(options, context, [c for c in untold if c.entry.id in kept])
+        self._asked[plan.id] = asked
+        self._ask(plan, asked, out)
+
+    def _ask(self, plan: Plan, asked: _Asked, out: list[Effect]) -> None:
+        session, given = self._stage.session, asked.options.input
+        assert isinstance(session, Session), "only a realtime session has responses"
+        out += [TurnCommitted(created.entry.id, created.untold_pcm) for created in asked.untold]
         out.append(
             Generate(
                 response_id=plan.id,
-                items=tuple(self._stage.history.for_engine(entry) for entry in context),
-                items_are_conversation=options.input is UNSET or options.input is None,
+                items=tuple(self._stage.history.for_engine(entry) for entry in asked.context),
+                items_are_conversation=given is UNSET or given is None,
                 instructions=plan.instructions,
                 tools=plan.tools,
                 tool_choice=plan.tool_choice,
@@ -334,6 +354,34 @@ class Responses:
             self._ended(response, out)
         return running
 
+    # --- Another engine ------------------------------------------------------
+
+    def fail_begun(
+        self, error: ResponseError, out: list[Effect]
+    ) -> tuple[list[Response], ResponseOptions | None]:
+        """Another engine takes over: what the one before had begun to say nobody can end.
+
+        Returns the responses that this ended, and how the conversation's was asked for, where
+        that is one of them.
+        """
+        ended, interrupted = [], None
+        for response in self._running:
+            asked = self._asked.get(response.id)
+            if asked is not None and not response.has_begun:
+                continue
+            if response is self._active:
+                interrupted = ResponseOptions() if asked is None else asked.options
+            response.fail(error, out)
+            ended.append(self._ended(response, out))
+        return ended, interrupted
+
+    def ask_again(self, out: list[Effect]) -> None:
+        """Ask another engine for the answers that are awaited."""
+        for response in self._running:
+            self._ask(response.plan, self._asked[response.id], out)
+
+    # --- Small ---------------------------------------------------------------
+
     def _cancel(
         self,
         response: Response,
@@ -365,6 +413,7 @@ class Responses:
             self._active = None
         else:
             del self._beside[response.id]
+        self._asked.pop(response.id, None)
         return response
 
     def _announce_rate_limits(self, out: list[Effect]) -> None:

@@ -22,6 +22,7 @@ from antiphon.core.records import Past
 from antiphon.core.settings import check_known_voice, update_session
 from antiphon.core.terms import Terms
 from antiphon.engines.engine import Engine, VoiceDetector
+from antiphon.engines.health import Healths
 from antiphon.errors import AntiphonError
 from antiphon.journal.journal import Journal
 from antiphon.journal.recall import Recalled
@@ -39,6 +40,7 @@ from antiphon.runtime.door import About, SessionDoor
 from antiphon.runtime.media import Playback
 from antiphon.runtime.observer import Observer
 from antiphon.runtime.outbox import HOLD_MS, Outbox
+from antiphon.runtime.route import Route
 from antiphon.runtime.session import LiveSession
 from antiphon.runtime.session_log import SessionLog
 
@@ -110,6 +112,8 @@ class Hub:
 
     Args:
         engine_for: a model's name to the engine that serves it; the registry's rule.
+        fallbacks_for: a model's name to those that serve it while that engine cannot, the one
+            that is wanted most first.
         detector: lent to engines that do not find turns themselves.
         observers: each is asked, when a session opens, for one that looks on.
         keeping: None: conversations end with their sessions.
@@ -119,12 +123,15 @@ class Hub:
         self,
         engine_for: Callable[[str], Engine],
         *,
+        fallbacks_for: Callable[[str], Sequence[Engine]] = lambda _: (),
         detector: VoiceDetector | None = None,
         rules: SessionRules | None = None,
         observers: Sequence[Callable[[Terms], Observer]] = (),
         keeping: Keeping | None = None,
     ) -> None:
         self._engine_for = engine_for
+        self._fallbacks_for = fallbacks_for
+        self._healths = Healths(lambda: asyncio.get_running_loop().time())
         self._detector = detector
         self.rules = rules or SessionRules()
         self._observers = observers
@@ -213,23 +220,43 @@ class Hub:
             EngineUnavailable: the model's engine cannot serve now.
             Fault: ``patch`` cannot be applied.
         """
-        engine = self._engine_for(model)
+        route = self._route(model)
+        engine = route.first()
         terms = self._terms(kind, model, patch, engine, playback, past)
-        detector = None if engine.abilities.finds_turns else self._detector
         session = LiveSession(
             terms,
             engine,
-            detector=detector,
+            detector=self._detector,
             playback=playback,
             observers=[observer(terms) for observer in self._observers],
             attendance=partial(self._attendance, model if kind == "realtime" else None),
             end_user_id=end_user_id,
+            route=route,
             on_end=self._on_session_end,
         )
         self._sessions[session.id] = session
         self._all_ended.clear()
         log.info("session %s: opened on engine %s", session.id, engine.name)
         return session
+
+    def move(self, session_id: str, *, model: str, voice: str | None = None) -> bool:
+        """Let the engine of another model serve a running session; its items and ids stay.
+
+        Returns whether there is such a session.
+
+        Raises:
+            EngineUnavailable, Fault: as `open`; nothing has changed.
+        """
+        session = self._sessions.get(session_id)
+        if session is None:
+            return False
+        route = self._route(model)
+        session.move(route.first(), route, model=model, voice=voice)
+        return True
+
+    def _route(self, model: str) -> Route:
+        engine = self._engine_for(model)
+        return Route([engine, *self._fallbacks_for(model)], self._healths)
 
     async def drain(self, grace_s: float) -> None:
         """Tell all sessions that the server goes away (`CloseCode.RESTART`).

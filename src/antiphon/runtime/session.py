@@ -16,6 +16,7 @@ from antiphon.core.causes import (
     Cause,
     ClientSent,
     Detached,
+    EngineMoved,
     EngineNews,
     Heard,
     MessageRefused,
@@ -60,6 +61,7 @@ from antiphon.runtime.ear import Ear
 from antiphon.runtime.engine_line import EngineLine
 from antiphon.runtime.media import NO_PLAYBACK, Playback
 from antiphon.runtime.observer import Observer
+from antiphon.runtime.route import Route
 from antiphon.runtime.session_clock import SessionClock
 
 log = logging.getLogger(__name__)
@@ -85,6 +87,7 @@ class LiveSession:
         observers: Sequence[Observer] = (),
         attendance: Callable[[About], Attendance] = lambda _: Attendance(),
         end_user_id: str | None = None,
+        route: Route | None = None,
         on_end: Callable[[LiveSession], None] = lambda _: None,
     ) -> None:
         self.about = About(
@@ -105,7 +108,7 @@ class LiveSession:
         self._waiting: deque[Cause] = deque()
         self._busy = False
         self._closing: asyncio.Task[None] | None = None
-        self._engine = EngineLine(engine, self.id, self)
+        self._engine = EngineLine(engine, route or Route.to(engine), self.id, self)
 
     # --- The door (documented at `SessionDoor`) ---------------------------------------------------
 
@@ -179,6 +182,47 @@ class LiveSession:
         if isinstance(news, TurnFound):  # It interrupts, so what was heard until then counts.
             news = replace(news, played_samples=self._playback.played_samples)
         self._give(news)
+
+    def on_engine_moved(self, engine: Engine, message: str, code: str) -> None:
+        self._engine_moved(engine, message, code)
+
+    def move(
+        self, engine: Engine, route: Route, *, model: str | None = None, voice: str | None = None
+    ) -> None:
+        self._engine.move(engine, route)
+        message = "The session was moved to another engine."
+        self._engine_moved(engine, message, "engine_moved", model=model, voice=voice)
+
+    def _engine_moved(
+        self,
+        engine: Engine,
+        message: str,
+        code: str,
+        *,
+        model: str | None = None,
+        voice: str | None = None,
+    ) -> None:
+        abilities = engine.abilities
+        self.about = replace(self.about, engine_name=engine.name)
+        self._voices = abilities.voices
+        self._give(
+            EngineMoved(
+                name=engine.name,
+                voices=abilities.voices,
+                speaks=abilities.speaks,
+                finds_turns=abilities.finds_turns,
+                begins=abilities.full_duplex,
+                takes_images=abilities.takes_images,
+                message=message,
+                code=code,
+                model=model,
+                voice=voice,
+            )
+        )
+
+    @property
+    def is_idle(self) -> bool:
+        return self._conversation.activity == "idle"
 
     async def caught_up(self) -> None:
         await self._attendance.caught_up()

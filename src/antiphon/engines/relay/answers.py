@@ -38,6 +38,8 @@ NAME = "antiphon_response"
 MAX_ASKED = 2
 """An answer that was lost before anything of it came is asked for once more."""
 STILL_ACTIVE = "conversation_already_has_active_response"
+OUT_OF_SERVICE = frozenset({"rate_limit_exceeded", "insufficient_quota"})
+"""Whatever is asked of the upstream, it does not answer for a while."""
 LOST_CODE = "upstream_lost"
 _CALL_ID = re.compile(r"[A-Za-z0-9_-]{1,32}")
 
@@ -268,7 +270,7 @@ class Answers:
             elif answer.is_told or not again:
                 self._asked.pop(answer.name, None)
                 message = "The upstream server was lost in the middle of the answer."
-                self._tell(EngineFailed(answer.name, message, LOST_CODE))
+                self._tell(EngineFailed(answer.name, message, LOST_CODE, is_unavailable=True))
             else:
                 answer.upstream_id = None
                 self._asked[answer.name] = answer
@@ -289,7 +291,7 @@ class Answers:
     def fail_awaited(self, message: str, code: str) -> None:
         """There is no upstream."""
         for answer in self._asked.values():
-            self._tell(EngineFailed(answer.name, message, code))
+            self._tell(EngineFailed(answer.name, message, code, is_unavailable=True))
         self._asked.clear()
 
     # --- Small ---------------------------------------------------------------
@@ -356,7 +358,10 @@ def _end_of(name: str, response: server.Response) -> EngineFinished | EngineFail
         error = None if details is None or details.error is UNSET else details.error
         if error is None:
             return EngineFailed(name, f"The upstream {response.status} the answer.")
-        return EngineFailed(name, error.message, error.code, error.type)
+        is_unavailable = error.type == "server_error" or error.code in OUT_OF_SERVICE
+        return EngineFailed(
+            name, error.message, error.code, error.type, is_unavailable=is_unavailable
+        )
     reason: Literal["max_output_tokens", "content_filter"] | None = None
     if response.status == "incomplete" and details is not None:
         is_filter = details.reason == "content_filter"
