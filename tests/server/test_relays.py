@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from antiphon.engines.relay.engine import url_for
+from antiphon.engines.relay.upstreams import url_for
 from antiphon.protocol.session import Session, TranscriptionSession
-from antiphon.server.relays import make_relay, with_relayed
+from antiphon.server.relays import make_relay, may_give_way, with_relayed
 from antiphon.server.settings import Config, RelaySettings, Secret
 from antiphon.server.wiring import listed_models, wire
 
@@ -63,3 +63,23 @@ def test_a_transcription_session_names_no_model() -> None:
     session = TranscriptionSession(id="s", expires_at=0)
     connector = make_relay(RelaySettings(api_key=KEY)).connector_for(session)
     assert connector.url == "wss://api.openai.com/v1/realtime?intent=transcription"
+
+
+def test_other_engines_go_on_for_the_relays_models_alone() -> None:
+    relay = RelaySettings(api_key=KEY, fallback=("offline",))
+    registry = wire(Config(relay=relay, models={"gpt-realtime-9": "relay"})).registry
+    assert [engine.name for engine in registry.fallbacks("gpt-realtime")] == ["offline"]
+    assert registry.fallbacks("gpt-realtime-9") == registry.fallbacks("anything") == ()
+
+
+def test_a_chain_of_one_model_goes_before() -> None:
+    config = Config(
+        relay=RelaySettings(api_key=KEY),
+        models={"gpt-realtime": "relay"},
+        fallbacks={"gpt-realtime": ("offline",)},
+    )
+    registry = wire(config).registry
+    assert [engine.name for engine in registry.fallbacks("gpt-realtime")] == ["offline"]
+    assert registry.fallbacks("gpt-realtime-9") == ()
+    assert may_give_way(config)
+    assert not may_give_way(Config(relay=RelaySettings(api_key=KEY)))

@@ -33,7 +33,7 @@ from antiphon.server.app import Api, Model
 from antiphon.server.auth import Gate
 from antiphon.server.directory import Directory
 from antiphon.server.grant import DEFAULT_MODEL
-from antiphon.server.relays import RELAY, make_relay, with_relayed
+from antiphon.server.relays import RELAY, fallbacks_of, make_relay, may_give_way, with_relayed
 from antiphon.server.secret_store import SecretStore
 from antiphon.server.serve import StopSignals, serve
 from antiphon.server.settings import Config
@@ -83,7 +83,9 @@ def make_engines(config: Config, ears: Ears) -> list[Engine]:
     Raises:
         ConfigurationError: a part of one cannot be made.
     """
-    relays: list[Engine] = [make_relay(config.relay)] if config.relay.is_on else []
+    relays: list[Engine] = []
+    if config.relay.is_on:
+        relays.append(make_relay(config.relay, may_give_way=may_give_way(config)))
     return [_cascade(config, ears), *relays]
 
 
@@ -189,6 +191,7 @@ def make_hub(config: Config, registry: EngineRegistry, parts: Parts) -> Hub:
     )
     return Hub(
         partial(_engine_for, registry, strict=server.strict),
+        fallbacks_for=registry.fallbacks,
         detector=parts.detector or SileroDetector(),
         rules=parts.rules or rules,
         observers=[tapes_in(Path(server.tape_dir))] if server.tape_dir else [],
@@ -210,7 +213,10 @@ def wire(config: Config, parts: Parts | None = None) -> Wired:
         ears = find_ears(config.stt.recognizer, config.stt.model)
         engines, warning = make_engines(config, ears), ears.warning
     registry = EngineRegistry(
-        engines, default=config.engine.default, models=models_of(config, engines)
+        engines,
+        default=config.engine.default,
+        models=models_of(config, engines),
+        fallbacks=fallbacks_of(config),
     )
     hub = make_hub(config, registry, parts)
     api = Api(

@@ -17,6 +17,7 @@ from antiphon.engines.engine import Engine
 from antiphon.engines.health import FIRST_S
 from antiphon.engines.relay.engine import RelayEngine
 from antiphon.engines.relay.session import RelayRules
+from antiphon.engines.relay.upstreams import Upstream
 from antiphon.engines.scripted import Hearing, Script, ScriptedEngine, Speak, Wait
 from antiphon.engines.vad.energy import EnergyDetector
 from antiphon.runtime.hub import Hub
@@ -61,7 +62,7 @@ class Line:
         self._served = served
         self._is_cut = False
         self.relay = RelayEngine(
-            "ws://localhost/v1/realtime",
+            Upstream(url="ws://localhost/v1/realtime"),
             rules=RelayRules(patience_s=0.5),
             world=STEADY,
             make_connector=self._connector,
