@@ -12,7 +12,7 @@ from typing import assert_never
 from antiphon.core import causes
 from antiphon.core.causes import Cause, Ms
 from antiphon.core.deadlines import Deadline
-from antiphon.core.effects import Close, Configure, Effect, SendTo
+from antiphon.core.effects import Close, Configure, Effect, Move, SendTo
 from antiphon.core.faults import Fault
 from antiphon.core.floor import Floor
 from antiphon.core.item_requests import ItemRequests
@@ -311,8 +311,22 @@ class Conversation:
                 self._floor.begin(event.response or client.ResponseOptions(), out)
             case client.ResponseCancel():
                 self._floor.cancel(event.response_id, now_ms, out)
+            case client.MoveSession():
+                self._on_move(event, connection, out)
             case _:
                 assert_never(event)
+
+    def _on_move(self, event: client.MoveSession, connection: str, out: list[Effect]) -> None:
+        if connection in self._stage.life.owners:
+            raise Fault(
+                "event_not_allowed",
+                "Only a sideband may move a session to another model; so does "
+                "POST /v1/antiphon/sessions/{id}/move.",
+                param="type",
+            )
+        if not isinstance(self._stage.session, Session):
+            raise Fault("invalid_event", "A transcription session cannot be moved.", param="type")
+        out.append(Move(connection, event.event_id, event.model, event.voice))
 
     def _on_session_update(self, event: client.SessionUpdate, out: list[Effect]) -> None:
         stage = self._stage

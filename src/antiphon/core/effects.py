@@ -150,7 +150,24 @@ class Close(_Command, frozen=True, tag="close"):
     reason: str
 
 
+class Move(_Command, frozen=True, tag="move"):
+    """Let the engine of a model serve the session (`EngineMoved`), or tell who asked why not."""
+
+    connection: str
+    event_id: str | None
+    model: str | None
+    voice: str | None
+
+
 Command = (
-    SendTo | EngineCommand | DetectVoice | ScoreVoice | PlayAudio | ClearPlayout | Record | Close
+    SendTo
+    | EngineCommand
+    | DetectVoice
+    | ScoreVoice
+    | PlayAudio
+    | ClearPlayout
+    | Record
+    | Close
+    | Move
 )
 Effect = ServerEvent | Command

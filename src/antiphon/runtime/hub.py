@@ -232,27 +232,13 @@ class Hub:
             attendance=partial(self._attendance, model if kind == "realtime" else None),
             end_user_id=end_user_id,
             route=route,
+            route_for=self._route,
             on_end=self._on_session_end,
         )
         self._sessions[session.id] = session
         self._all_ended.clear()
         log.info("session %s: opened on engine %s", session.id, engine.name)
         return session
-
-    def move(self, session_id: str, *, model: str, voice: str | None = None) -> bool:
-        """Let the engine of another model serve a running session; its items and ids stay.
-
-        Returns whether there is such a session.
-
-        Raises:
-            EngineUnavailable, Fault: as `open`; nothing has changed.
-        """
-        session = self._sessions.get(session_id)
-        if session is None:
-            return False
-        route = self._route(model)
-        session.move(route.first(), route, model=model, voice=voice)
-        return True
 
     def _route(self, model: str) -> Route:
         engine = self._engine_for(model)

@@ -36,6 +36,7 @@ from antiphon.core.effects import (
     Generate,
     Hear,
     InputDropped,
+    Move,
     PlayAudio,
     ScoreVoice,
     SendTo,
@@ -43,11 +44,12 @@ from antiphon.core.effects import (
     TurnBegan,
     TurnCommitted,
 )
+from antiphon.core.faults import Fault
 from antiphon.core.records import Record
-from antiphon.core.settings import voice_name
+from antiphon.core.settings import check_known_voice, voice_name
 from antiphon.core.terms import Activity, Terms
 from antiphon.engines.engine import Engine, VoiceDetector
-from antiphon.errors import ProtocolError
+from antiphon.errors import EngineUnavailable, ProtocolError
 from antiphon.protocol.client import ClientEvent
 from antiphon.protocol.closes import CloseCode
 from antiphon.protocol.server import ErrorDetail, ResponseOutputAudioDelta
@@ -88,6 +90,7 @@ class LiveSession:
         attendance: Callable[[About], Attendance] = lambda _: Attendance(),
         end_user_id: str | None = None,
         route: Route | None = None,
+        route_for: Callable[[str], Route] | None = None,
         on_end: Callable[[LiveSession], None] = lambda _: None,
     ) -> None:
         self.about = About(
@@ -99,6 +102,9 @@ class LiveSession:
         )
         self._conversation = Conversation(terms)
         self._voices = terms.engine_voices
+        self._is_strict = terms.strict
+        route = route or Route.to(engine)
+        self._route_for = route_for or (lambda _: route)
         self._clock = SessionClock()
         self._attendance = attendance(self.about)
         self._playback = NO_PLAYBACK if playback is None else playback
@@ -108,7 +114,7 @@ class LiveSession:
         self._waiting: deque[Cause] = deque()
         self._busy = False
         self._closing: asyncio.Task[None] | None = None
-        self._engine = EngineLine(engine, route or Route.to(engine), self.id, self)
+        self._engine = EngineLine(engine, route, self.id, self)
 
     # --- The door (documented at `SessionDoor`) ---------------------------------------------------
 
@@ -186,12 +192,29 @@ class LiveSession:
     def on_engine_moved(self, engine: Engine, message: str, code: str) -> None:
         self._engine_moved(engine, message, code)
 
-    def move(
-        self, engine: Engine, route: Route, *, model: str | None = None, voice: str | None = None
-    ) -> None:
+    def move(self, *, model: str | None = None, voice: str | None = None) -> None:
+        settings = self.settings
+        if not isinstance(settings, Session):
+            raise Fault("invalid_event", "A transcription session cannot be moved.")
+        route = self._route_for(model or settings.model)
+        engine = route.first()
+        if self._is_strict and voice is not None:
+            check_known_voice(voice, engine.abilities.voices, "voice")
         self._engine.move(engine, route)
-        message = "The session was moved to another engine."
+        message = "The session was moved to another engine, which begins this answer anew."
         self._engine_moved(engine, message, "engine_moved", model=model, voice=voice)
+
+    def _move(self, wish: Move) -> None:
+        try:
+            self.move(model=wish.model, voice=wish.voice)
+        except Fault as fault:
+            self._refuse(wish, fault.code, fault.message, fault.param)
+        except EngineUnavailable as error:
+            self._refuse(wish, "engine_unavailable", str(error), "model")
+
+    def _refuse(self, wish: Move, code: str, message: str, param: str | None) -> None:
+        detail = ErrorDetail(code=code, message=message, param=param, event_id=wish.event_id)
+        self._give(MessageRefused(wish.connection, detail))
 
     def _engine_moved(
         self,
@@ -327,6 +350,8 @@ class LiveSession:
                 self._playback.clear()
             case Record():
                 self._attendance.record(effect)
+            case Move():
+                self._move(effect)
             case _:
                 self._attendance.send(effect)
 
