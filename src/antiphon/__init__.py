@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from antiphon.core.effects import Generate as Generate
     from antiphon.core.effects import Hear as Hear
     from antiphon.core.effects import InputDropped as InputDropped
+    from antiphon.core.effects import ItemAdded as ItemAdded
+    from antiphon.core.effects import ItemCut as ItemCut
+    from antiphon.core.effects import ItemRemoved as ItemRemoved
     from antiphon.core.effects import StopGenerating as StopGenerating
     from antiphon.core.effects import TurnBegan as TurnBegan
     from antiphon.core.effects import TurnCommitted as TurnCommitted
@@ -53,6 +56,9 @@ _HOMES = {
         "Generate",
         "Hear",
         "InputDropped",
+        "ItemAdded",
+        "ItemCut",
+        "ItemRemoved",
         "StopGenerating",
         "TurnBegan",
         "TurnCommitted",

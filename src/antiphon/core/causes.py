@@ -251,7 +251,8 @@ class EngineMoved(_Cause, frozen=True, kw_only=True, tag="engine_moved"):
     finds_turns: bool = False
     begins: bool = False
     takes_images: bool = True
-    """The six as in `Terms`."""
+    follows_items: bool = False
+    """The seven as in `Terms`."""
     message: str
     """Why; for the client's eyes."""
     code: str = "engine_moved"

@@ -74,6 +74,33 @@ class InputDropped(_Command, frozen=True, tag="input_dropped"):
     """The turn that was begun will not be committed."""
 
 
+class ItemAdded(_Command, frozen=True, tag="item_added"):
+    """For an engine that follows the conversation's items (`Abilities.follows_items`): here is a
+    new one.  Of turns it knows by `TurnCommitted`.
+    """
+
+    item: Item
+    """As it is now; an answer's grows."""
+    previous_item_id: str | None
+    """None: it is the first."""
+    response_id: str | None = None
+    """The engine's name of the answer that it is a part of; None: a client made it."""
+
+
+class ItemCut(_Command, frozen=True, tag="item_cut"):
+    """For the same: of what was spoken no more was heard."""
+
+    item: Item
+    """As it is now."""
+    audio_end_ms: int
+
+
+class ItemRemoved(_Command, frozen=True, tag="item_removed"):
+    """For the same: it is no part of the conversation any more."""
+
+    item_id: str
+
+
 class Generate(_Command, frozen=True, tag="generate", kw_only=True):
     """Answer.  Everything an engine needs to know is in here."""
 
@@ -106,7 +133,16 @@ class StopGenerating(_Command, frozen=True, tag="stop_generating"):
 
 
 EngineCommand = (
-    Configure | Hear | TurnBegan | TurnCommitted | InputDropped | Generate | StopGenerating
+    Configure
+    | Hear
+    | TurnBegan
+    | TurnCommitted
+    | InputDropped
+    | ItemAdded
+    | ItemCut
+    | ItemRemoved
+    | Generate
+    | StopGenerating
 )
 
 

@@ -301,6 +301,7 @@ class Response:
         )
         if self.plan.in_conversation:
             self._stage.history.add(entry, out)
+            self._stage.history.tell_engine(entry, out, response_name=self.plan.engine_name)
 
     def _make_room(self, out: list[Effect]) -> None:
         """Close what is open because something else comes; half a call stays incomplete."""

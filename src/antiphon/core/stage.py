@@ -49,6 +49,7 @@ class Stage:
         deadlines = Deadlines()
         recorder = Recorder(ids, on=terms.recorded)
         history = History(ids, recorder, () if past is None else past.items)
+        history.engine_follows = terms.engine_follows_items
         on_server = terms.playout == "server"
         return Stage(
             terms=terms,
@@ -76,7 +77,9 @@ class Stage:
             engine_finds_turns=cause.finds_turns,
             engine_begins=cause.begins,
             engine_takes_images=cause.takes_images,
+            engine_follows_items=cause.follows_items,
         )
+        self.history.engine_follows = cause.follows_items
         if not isinstance(self.session, Session):
             return
         if cause.model is not None:

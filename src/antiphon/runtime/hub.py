@@ -295,6 +295,7 @@ class Hub:
             engine_finds_turns=engine.abilities.finds_turns,
             engine_begins=engine.abilities.full_duplex,
             engine_takes_images=engine.abilities.takes_images,
+            engine_follows_items=engine.abilities.follows_items,
             image_urls=self.rules.image_urls,
             session_max_ms=self.rules.session_max_ms,
             context_tokens=self.rules.context_tokens,

@@ -36,6 +36,9 @@ from antiphon.core.effects import (
     Generate,
     Hear,
     InputDropped,
+    ItemAdded,
+    ItemCut,
+    ItemRemoved,
     Move,
     PlayAudio,
     ScoreVoice,
@@ -236,6 +239,7 @@ class LiveSession:
                 finds_turns=abilities.finds_turns,
                 begins=abilities.full_duplex,
                 takes_images=abilities.takes_images,
+                follows_items=abilities.follows_items,
                 message=message,
                 code=code,
                 model=model,
@@ -335,6 +339,9 @@ class LiveSession:
                 | TurnBegan()
                 | TurnCommitted()
                 | InputDropped()
+                | ItemAdded()
+                | ItemCut()
+                | ItemRemoved()
             ):
                 self._engine.send(effect)
             case DetectVoice():

@@ -9,8 +9,16 @@ import pytest
 from msgspec import UNSET
 
 from antiphon.core.causes import EngineErred, RateLimitsChanged
-from antiphon.core.effects import Configure, Generate, StopGenerating
+from antiphon.core.effects import (
+    Configure,
+    Generate,
+    ItemAdded,
+    ItemCut,
+    ItemRemoved,
+    StopGenerating,
+)
 from antiphon.engines.relay.interpreter import Interpreter
+from antiphon.engines.relay.wishes import TurnFinding
 from antiphon.protocol import server
 from antiphon.protocol.client import (
     ClientEvent,
@@ -43,10 +51,12 @@ def typed(text: str, item_id: str) -> Message:
 class Upstream:
     """What a server would say, by hand."""
 
-    def __init__(self) -> None:
+    def __init__(self, finding: TurnFinding = "ours") -> None:
         self.now_s = 0.0
         self.metadata: dict[str, str] = {}
-        self.relay = Interpreter("sess", "ours", lambda: self.now_s)
+        self._name = ""
+        self._named: set[object] = set()
+        self.relay = Interpreter("sess", finding, lambda: self.now_s)
         self.relay.command(Configure(Session(id="sess", model="m", expires_at=0)))
         self.relay.plug()
         self.written()
@@ -57,7 +67,12 @@ class Upstream:
         return events
 
     def asked(self, *items: Item, name: str = "resp_ours") -> list[ClientEvent]:
-        """What is written for an answer, but for the asking itself."""
+        """What is written for an answer, but for the asking itself.  Items of the assistant are
+        what the core made of the answer before.
+        """
+        for item in items:
+            self.opened(item)
+        self._name = name
         self.relay.command(Generate(response_id=name, items=items))
         *changes, ask = self.written()
         assert isinstance(ask, ResponseCreate)
@@ -65,6 +80,15 @@ class Upstream:
         assert isinstance(ask.response.metadata, dict)
         self.metadata = ask.response.metadata
         return changes
+
+    def opened(self, item: Item) -> None:
+        """The core has made an item of what it was told of the answer."""
+        is_answer = isinstance(item, FunctionCall) or (
+            isinstance(item, Message) and item.role == "assistant"
+        )
+        if is_answer and item.id not in self._named:
+            self._named.add(item.id)
+            self.relay.command(ItemAdded(item, None, self._name))
 
     def response(self, kind: Any, response_id: str = "resp_theirs", **fields: Any) -> None:
         response = server.Response(
@@ -178,6 +202,7 @@ def test_what_came_after_an_answer_was_stopped_goes_there_too() -> None:
     upstream.item(server.ResponseOutputItemAdded, message)
     upstream.part(server.ResponseOutputAudioTranscriptDelta, "item_theirs", "one two")
     upstream.part(server.ResponseOutputAudioDelta, "item_theirs", SECOND)
+    upstream.opened(said("one two", "i1"))
     upstream.relay.command(StopGenerating("resp_ours"))
     upstream.written()
     upstream.part(server.ResponseOutputAudioTranscriptDelta, "item_theirs", " three")
@@ -300,3 +325,57 @@ def test_what_one_answer_alone_is_to_see_changes_nothing_there() -> None:
     assert ask.response.conversation is UNSET
     assert ask.response.input == (msgspec.structs.replace(other, id=UNSET, status=UNSET),)
     assert upstream.asked(typed("one", "i1"), said("Yes.", "i2")) == []
+
+
+def test_an_answer_is_cut_there_at_the_very_moment_at_which_it_was_cut_here() -> None:
+    upstream = Upstream()
+    upstream.asked()
+    upstream.says("one two three four")
+    upstream.opened(said("one two three four", "i1"))
+    upstream.relay.command(ItemCut(said("one two", "i1"), 450))
+    assert upstream.written() == [], "there is time until the next answer"
+    [cut] = upstream.asked(said("one two", "i1"))
+    assert isinstance(cut, ConversationItemTruncate)
+    assert cut.audio_end_ms == 450
+    assert upstream.asked(said("one two", "i1"), name="resp_2") == []
+
+
+def test_a_cut_that_cuts_nothing_is_not_told() -> None:
+    upstream = Upstream()
+    upstream.asked()
+    upstream.says("one two")
+    upstream.opened(said("one two", "i1"))
+    upstream.relay.command(ItemCut(said("one two", "i1"), 1085))
+    assert upstream.asked(said("one two", "i1")) == []
+
+
+def test_who_answers_of_itself_is_told_at_once_what_changed() -> None:
+    upstream = Upstream("duplex")
+    one, two = typed("one", "i1"), typed("two", "i2")
+    upstream.relay.command(ItemAdded(one, None))
+    upstream.relay.command(ItemAdded(two, "i1"))
+    upstream.relay.command(ItemAdded(typed("zero", "i0"), None))
+    assert [created(e) for e in upstream.written()] == [("i1", None), ("i2", None), ("i0", "root")]
+    upstream.asked(typed("zero", "i0"), one, two)
+    upstream.says("one two three four")
+    upstream.opened(said("one two three four", "i3"))
+    upstream.relay.command(ItemCut(said("one two", "i3"), 450))
+    upstream.relay.command(ItemRemoved("i2"))
+    cut, gone = upstream.written()
+    assert isinstance(cut, ConversationItemTruncate)
+    assert (cut.item_id, cut.audio_end_ms) == ("item_theirs", 450)
+    assert isinstance(gone, ConversationItemDelete)
+    assert gone.item_id == "i2"
+    assert upstream.asked(typed("zero", "i0"), one, said("one two", "i3"), name="resp_2") == []
+
+
+def test_what_changes_while_there_is_no_upstream_is_told_to_the_next() -> None:
+    upstream = Upstream("duplex")
+    upstream.relay.unplug()
+    upstream.relay.command(ItemAdded(typed("one", "i1"), None))
+    upstream.relay.command(ItemAdded(typed("two", "i2"), "i1"))
+    upstream.relay.command(ItemRemoved("i1"))
+    assert upstream.written() == []
+    upstream.relay.plug()
+    items = [e for e in upstream.written() if isinstance(e, ConversationItemCreate)]
+    assert [created(e) for e in items] == [("i2", None)]

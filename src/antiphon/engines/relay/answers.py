@@ -7,6 +7,7 @@ is one that the upstream began of itself.
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
@@ -30,7 +31,7 @@ from antiphon.engines.relay.pace import Speech
 from antiphon.engines.relay.wishes import options_of
 from antiphon.protocol import server
 from antiphon.protocol.client import ClientEvent, ResponseCancel, ResponseCreate
-from antiphon.protocol.items import FunctionCall
+from antiphon.protocol.items import FunctionCall, Item
 from antiphon.protocol.session import Session
 
 NAME = "antiphon_response"
@@ -101,6 +102,8 @@ class Answers:
         """Not begun yet, by our names; few: the core bounds them."""
         self._running: dict[str, Answer] = {}
         """By the upstream's ids."""
+        self._unnamed: dict[str, deque[Held]] = {}
+        """By our names of answers, what was told of them and has no id of ours yet."""
 
     # --- For those who look on -----------------------------------------------
 
@@ -125,6 +128,7 @@ class Answers:
         if answer is None or answer.is_stopped:
             return
         answer.is_stopped = True
+        self._unnamed.pop(name, None)
         for held in answer.held.values():
             held.settled = True
         if answer.upstream_id is not None:
@@ -134,6 +138,20 @@ class Answers:
             del self._asked[name]
         elif answer.in_conversation:  # There is one at most, so it needs no id.
             self._write(ResponseCancel(event_id=f"stop:{name}"))
+
+    def name_item(self, name: str, item: Item) -> None:
+        """The core has opened an item for what was told of an answer, in the order of telling."""
+        unnamed = self._unnamed.get(name, ())
+        while unnamed:
+            held = unnamed.popleft()
+            if (held.kind == "called") == isinstance(item, FunctionCall):
+                held.our_id, held.item = item.id or None, item
+                return
+
+    def was_told(self, news: EngineNews) -> None:
+        """The core has dealt with it."""
+        if isinstance(news, EngineFinished | EngineFailed):
+            self._unnamed.pop(news.response_id, None)
 
     # --- What the upstream says ----------------------------------------------
 
@@ -343,6 +361,8 @@ class Answers:
                 self.mirror.drop(held)
                 last.upstream_ids.append(item_id)
                 held = answer.held[item_id] = last
+            elif answer.in_conversation:
+                self._unnamed.setdefault(answer.name, deque()).append(held)
         answer.is_told, answer.last = True, held
         return answer, held
 

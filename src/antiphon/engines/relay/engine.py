@@ -64,6 +64,7 @@ class RelayEngine:
             finds_turns=finding != "ours",
             full_duplex=finding == "duplex",
             takes_images=True,
+            follows_items=True,
             voices=self._voices,
         )
 

@@ -20,6 +20,9 @@ from antiphon.core.effects import (
     Generate,
     Hear,
     InputDropped,
+    ItemAdded,
+    ItemCut,
+    ItemRemoved,
     StopGenerating,
     TurnBegan,
     TurnCommitted,
@@ -98,6 +101,7 @@ class Interpreter:
         """The core has dealt with it."""
         if isinstance(news, TurnFound):
             self._hearing.not_begun()
+        self._answers.was_told(news)
 
     # --- Commands ------------------------------------------------------------
 
@@ -113,6 +117,10 @@ class Interpreter:
                 self._hearing.commit(command)
             case InputDropped():
                 self._hearing.drop()
+            case ItemAdded(item, _, str(name)):
+                self._answers.name_item(name, item)
+            case ItemAdded() | ItemCut() | ItemRemoved():
+                self._follow(command)
             case Generate():
                 self._answers.generate(command)
             case StopGenerating(response_id):
@@ -134,6 +142,25 @@ class Interpreter:
         if self._finding != "ours":
             self._set(turn_finding(session, self._finding))
         self._answers.settings = session if isinstance(session, Session) else None
+
+    def _follow(self, change: ItemAdded | ItemCut | ItemRemoved) -> None:
+        """Where the upstream answers of itself it is told at once what it is to know; else before
+        the next answer that it is asked for.
+        """
+        mirror, at_once = self._hearing.mirror, self._finding == "duplex"
+        # What is written while there is no upstream is of no use: the next one is told all.
+        out = self.to_upstream if self._plugged else []
+        match change:
+            case ItemAdded(item, previous_item_id) if at_once:
+                mirror.follow(item, previous_item_id, out)
+            case ItemRemoved(item_id) if at_once:
+                mirror.remove(item_id, out)
+            case ItemCut(item, audio_end_ms):
+                held = mirror.cut(item, audio_end_ms)
+                if at_once and held is not None and held.settled:
+                    mirror.mend(held, out)
+            case _:
+                pass
 
     def _set(self, patch: SessionPatch) -> None:
         self.to_upstream.append(_set(patch))
