@@ -12,7 +12,7 @@ from antiphon.engines.relay.upstreams import Upstream
 from antiphon.server.settings import Config, RelaySettings, UpstreamSettings
 
 RELAY = "relay"
-PATIENCE_S, DIAL_TIMEOUT_S = 1.0, 3.0
+PATIENCE_S, DIAL_TIMEOUT_S, STALL_S = 1.0, 3.0, 6.0
 """Where another engine would go on: so long nobody waits in silence."""
 
 
@@ -24,7 +24,9 @@ def make_relay(settings: RelaySettings, *, may_give_way: bool = False) -> RelayE
         session_max_s=None if minutes is None else minutes * 60,
     )
     if may_give_way:
-        rules = replace(rules, patience_s=PATIENCE_S, dial_timeout_s=DIAL_TIMEOUT_S)
+        rules = replace(
+            rules, patience_s=PATIENCE_S, dial_timeout_s=DIAL_TIMEOUT_S, stall_s=STALL_S
+        )
     return RelayEngine(
         _upstream(settings, settings.address),
         *(_upstream(other, other.url) for other in settings.upstreams),

@@ -236,3 +236,24 @@ def test_who_asks_is_not_kept_waiting_while_it_is_dialled_again() -> None:
             assert caller.closed is None
 
     run_in_virtual_time(main())
+
+
+def test_an_upstream_that_owes_an_answer_and_says_nothing_counts_as_lost() -> None:
+    script = Script(replies=((Speak(ms=200, text="One"), Hold()), (Write(text="Two."),)))
+
+    async def main() -> None:
+        engine = Attentive(script)
+        async with (
+            upstream(engine=engine) as served,
+            calling(relay_to(served, RelayRules(stall_s=4))) as caller,
+        ):
+            await asyncio.sleep(60)
+            assert engine.opened == 1, "it may be silent while it owes nothing"
+            caller.types_text("Well?")
+            done = await caller.until("response.done", within_s=5.5)
+            error = done["response"]["status_details"]["error"]
+            assert error["code"] == "upstream_lost"
+            await asyncio.sleep(1)
+            assert engine.opened == 2
+
+    run_in_virtual_time(main())

@@ -112,9 +112,10 @@ class Answers:
         return not self._asked and not self._running
 
     @property
-    def awaited(self) -> bool:
-        """Somebody waits for an answer that has not begun."""
-        return any(not answer.is_stopped for answer in self._asked.values())
+    def are_owed(self) -> bool:
+        """Somebody waits for an answer, or for the rest of one."""
+        answers = (*self._asked.values(), *self._running.values())
+        return any(not answer.is_stopped for answer in answers)
 
     # --- Commands ------------------------------------------------------------
 

@@ -86,8 +86,9 @@ class Interpreter:
         return self._hearing.is_calm and self._answers.is_calm and not self.news
 
     @property
-    def answer_is_awaited(self) -> bool:
-        return self._answers.awaited
+    def is_owed(self) -> bool:
+        """The upstream has been asked for an answer that it has not given, or not wholly."""
+        return self._answers.are_owed
 
     @property
     def version(self) -> tuple[object, ...]:

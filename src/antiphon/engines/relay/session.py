@@ -49,6 +49,8 @@ class RelayRules(Struct, frozen=True, kw_only=True):
     redial_attempts: int = 6
     patience_s: float = 8.0
     """Whoever asks for an answer waits so long for an upstream that is not there."""
+    stall_s: float = 20.0
+    """An upstream that owes an answer and says nothing for so long counts as lost."""
     dial_timeout_s: float = 10.0
     """So long a session there may take to begin."""
 
@@ -95,6 +97,8 @@ class RelaySession:
         self._partings: set[asyncio.Task[None]] = set()
         """Connections that others took over from."""
         self._closed = False
+        self._heard_s = 0.0
+        """When the upstream last said something, or was last asked for an answer."""
         self._stirred = asyncio.Event()
         """A command, news or the end: whoever waits looks again."""
         self._asked = asyncio.Event()
@@ -108,6 +112,7 @@ class RelaySession:
         self._interpreter.command(command)
         if isinstance(command, Generate | TurnCommitted):
             self._asked.set()
+            self._heard_s = _now_s()
         self._flush()
         if self._running is None and self._interpreter.session is not None:
             # Lazily, so that a session which is closed at once costs nothing.
@@ -225,6 +230,7 @@ class RelaySession:
             assert self._link is not None, "it is there"
             link = self._link
             reading = asyncio.get_running_loop().create_task(self._read(link))
+            watching = asyncio.get_running_loop().create_task(self._watch(link))
             try:
                 renewed = await self._renewed(link, reading)
                 if renewed is None:
@@ -233,15 +239,34 @@ class RelaySession:
                 self._flush()
             finally:
                 reading.cancel()
-                await asyncio.gather(reading, return_exceptions=True)
+                watching.cancel()
+                await asyncio.gather(reading, watching, return_exceptions=True)
             # Its good-bye takes its time; nobody waits for it.
             parting = asyncio.get_running_loop().create_task(link.close())
             self._partings.add(parting)
             parting.add_done_callback(self._partings.discard)
 
+    async def _watch(self, link: Link) -> None:
+        """Hang up where it owes an answer and has long said nothing."""
+        stall_s = self._rules.stall_s
+        self._heard_s = _now_s()
+        while True:
+            await asyncio.sleep(stall_s / 4)
+            interpreter = self._interpreter
+            is_owed = interpreter.is_owed and len(interpreter.news) <= MAX_NEWS
+            if is_owed and _now_s() - self._heard_s > stall_s:
+                log.warning(
+                    "session %s: the upstream owes an answer and has said nothing for %g s",
+                    self._session_id,
+                    stall_s,
+                )
+                await link.close()
+                return
+
     async def _read(self, link: Link) -> Closed:
         while True:
             event = await link.read()
+            self._heard_s = _now_s()
             if isinstance(event, Closed):
                 return event
             if isinstance(event, Foreign):
