@@ -83,3 +83,10 @@ def test_a_chain_of_one_model_goes_before() -> None:
     assert registry.fallbacks("gpt-realtime-9") == ()
     assert may_give_way(config)
     assert not may_give_way(Config(relay=RelaySettings(api_key=KEY)))
+
+
+def test_a_chain_may_end_in_an_engine_that_writes() -> None:
+    relay = RelaySettings(api_key=KEY, fallback=("offline", "text"))
+    registry = wire(Config(relay=relay)).registry
+    assert [engine.name for engine in registry.fallbacks("gpt-realtime")] == ["offline", "text"]
+    assert not registry.fallbacks("gpt-realtime")[1].abilities.speaks

@@ -278,8 +278,8 @@ class RelaySettings(Struct, frozen=True, kw_only=True):
         tuple[str, ...],
         Meta(
             description="Engines that go on with a session while none of these can be had, the "
-            "one that is wanted most first, as `offline`. For a single model name: a list in "
-            "`[models]`."
+            "one that is wanted most first: `offline`, `text` (the same without a voice). For a "
+            "single model name: a list in `[models]`."
         ),
     ] = ()
     turn_detection: Annotated[

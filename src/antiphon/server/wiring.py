@@ -23,6 +23,7 @@ from antiphon.engines.cascade.offline import WITH_LANGUAGE_MODEL, offline_engine
 from antiphon.engines.cascade.stt.ears import Ears, find_ears
 from antiphon.engines.engine import Engine, VoiceDetector
 from antiphon.engines.registry import EngineRegistry
+from antiphon.engines.text_only import TextOnlyEngine
 from antiphon.engines.vad.silero import SileroDetector
 from antiphon.journal.journal import Journal
 from antiphon.journal.tape import tapes_in
@@ -43,6 +44,8 @@ from antiphon.transports.websocket import WebSocketLimits
 if TYPE_CHECKING:
     from antiphon.server.tls import Identity
 
+TEXT = "text"
+"""The engine that writes where no voice can be had; it is there where a chain names it."""
 YOUNG_OBJECTS = 10_000
 GO_ON_AFTER_MS = 100
 """A healthy disk takes less (docs/reference/benchmarks.md)."""
@@ -83,10 +86,14 @@ def make_engines(config: Config, ears: Ears) -> list[Engine]:
     Raises:
         ConfigurationError: a part of one cannot be made.
     """
-    relays: list[Engine] = []
+    cascade = _cascade(config, ears)
+    engines: list[Engine] = [cascade]
     if config.relay.is_on:
-        relays.append(make_relay(config.relay, may_give_way=may_give_way(config)))
-    return [_cascade(config, ears), *relays]
+        engines.append(make_relay(config.relay, may_give_way=may_give_way(config)))
+    chains = (*config.fallbacks.values(), config.relay.fallback)
+    if any(TEXT in chain for chain in chains):
+        engines.append(TextOnlyEngine(cascade, name=TEXT))
+    return engines
 
 
 def _cascade(config: Config, ears: Ears) -> Engine:

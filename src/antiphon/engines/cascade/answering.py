@@ -71,7 +71,8 @@ class Answer:
                 tasks.create_task(self._utter())
         except* EngineUnavailable as errors:
             message = str(errors.exceptions[0])
-            await self._news.answer(EngineFailed(self._id, message, code="engine_unavailable"))
+            failed = EngineFailed(self._id, message, "engine_unavailable", is_unavailable=True)
+            await self._news.answer(failed)
 
     async def _think(self) -> None:
         plan = SentencePlan()

@@ -181,7 +181,7 @@ class CascadeSession:
         except Exception:
             log.exception("session %s: the answer failed", self._session_id)
             problem = "The server had an error while processing your request. Sorry about that!"
-            self._news.tell(EngineFailed(request.response_id, problem))
+            self._news.tell(EngineFailed(request.response_id, problem, is_unavailable=True))
 
     async def _understood(self, item: Item) -> Item:
         """The item, with what the user said in place of the sound."""
