@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from antiphon.engines.relay.upstreams import url_for
-from antiphon.protocol.session import Session, TranscriptionSession
+from antiphon.protocol.session import AnySession, Session, TranscriptionSession
 from antiphon.server.relays import make_relay, may_give_way, with_relayed
 from antiphon.server.settings import Config, RelaySettings, Secret
 from antiphon.server.wiring import listed_models, wire
+from antiphon.upstream.websocket import WebSocketConnector
 
 KEY = Secret("sk-secret")
 SESSION = Session(id="s", model="gpt-realtime", expires_at=0)
+
+
+def connector_of(settings: RelaySettings, session: AnySession = SESSION) -> WebSocketConnector:
+    relay = make_relay(settings)
+    return relay.connector_for(session, relay.upstreams[0])
 
 
 def test_the_relays_models_are_answered_by_it_and_listed_and_others_are_not() -> None:
@@ -32,7 +38,7 @@ def test_without_one_nothing_is_relayed() -> None:
 
 
 def test_openai_is_sent_a_bearer() -> None:
-    connector = make_relay(RelaySettings(api_key=KEY)).connector_for(SESSION)
+    connector = connector_of(RelaySettings(api_key=KEY))
     assert connector.url == "wss://api.openai.com/v1/realtime?model=gpt-realtime"
     assert connector.key == "sk-secret"
     assert connector.headers == {}
@@ -46,7 +52,7 @@ def test_azure_is_sent_its_own_header_and_the_name_of_a_deployment() -> None:
         key_header="api-key",
         model="my-deployment",
     )
-    connector = make_relay(settings).connector_for(SESSION)
+    connector = connector_of(settings)
     assert connector.url == "wss://mine.openai.azure.com/openai/v1/realtime?model=my-deployment"
     assert connector.key is None
     assert connector.headers == {"api-key": "sk-secret"}
@@ -61,7 +67,7 @@ def test_the_model_stands_where_the_url_has_a_place_for_it() -> None:
 
 def test_a_transcription_session_names_no_model() -> None:
     session = TranscriptionSession(id="s", expires_at=0)
-    connector = make_relay(RelaySettings(api_key=KEY)).connector_for(session)
+    connector = connector_of(RelaySettings(api_key=KEY), session)
     assert connector.url == "wss://api.openai.com/v1/realtime?intent=transcription"
 
 

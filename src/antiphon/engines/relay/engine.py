@@ -53,6 +53,10 @@ class RelayEngine:
         )
 
     @property
+    def upstreams(self) -> tuple[Upstream, ...]:
+        return self._upstreams.all
+
+    @property
     def description(self) -> str:
         places = self._upstreams.places
         return f"Relays to the Realtime API at {places}: what is said leaves this machine."
@@ -118,20 +122,17 @@ class RelayEngine:
         else:
             self._upstreams.failed(link.upstream)
 
-    async def probe(self, model: str) -> None:
-        """Begin a session with the first of the upstreams, and end it.
+    async def probe(self, upstream: Upstream, model: str) -> None:
+        """Begin a session there, and end it.
 
         Raises:
             CannotConnect: there is none; the message says why.
         """
         session = Session(id="probe", model=model, expires_at=0)
-        link = await self._dial(self._upstreams.first, session)
+        link = await self._dial(upstream, session)
         await link.close()
 
-    def connector_for(
-        self, session: AnySession, upstream: Upstream | None = None
-    ) -> WebSocketConnector:
-        upstream = upstream or self._upstreams.first
+    def connector_for(self, session: AnySession, upstream: Upstream) -> WebSocketConnector:
         key, headers = upstream.key, dict[str, str]()
         if upstream.key_header is not None and key is not None:
             headers[upstream.key_header], key = key, None

@@ -48,21 +48,17 @@ class Upstreams:
         now_s: Callable[[], float],
     ) -> None:
         assert upstreams, "a relay has somewhere to relay to"
-        self._upstreams = tuple(upstreams)
+        self.all = tuple(upstreams)
         self._random = random
         self._healths = Healths(now_s)
 
     @property
     def places(self) -> str:
-        return ", ".join(dict.fromkeys(upstream.place for upstream in self._upstreams))
-
-    @property
-    def first(self) -> Upstream:
-        return self._upstreams[0]
+        return ", ".join(dict.fromkeys(upstream.place for upstream in self.all))
 
     def pick(self, tried: Collection[Upstream] = ()) -> Upstream | None:
         """One to dial; None: those that were tried in vain are enough."""
-        left = [upstream for upstream in self._upstreams if upstream not in tried]
+        left = [upstream for upstream in self.all if upstream not in tried]
         well = [upstream for upstream in left if self._healths.is_well(_name(upstream))]
         if not well and tried:
             return None
