@@ -18,6 +18,7 @@ from antiphon.engines.health import FIRST_S
 from antiphon.engines.relay.engine import RelayEngine
 from antiphon.engines.relay.session import RelayRules
 from antiphon.engines.relay.upstreams import Upstream
+from antiphon.engines.relay.wishes import TurnFinding
 from antiphon.engines.scripted import Hearing, Script, ScriptedEngine, Speak, Wait
 from antiphon.engines.vad.energy import EnergyDetector
 from antiphon.runtime.hub import Hub
@@ -58,12 +59,12 @@ class Nobody(BaseConnector):
 class Line:
     """The way to an upstream, which may be cut."""
 
-    def __init__(self, served: Served) -> None:
+    def __init__(self, served: Served, finding: TurnFinding = "ours") -> None:
         self._served = served
         self._is_cut = False
         self.relay = RelayEngine(
             Upstream(url="ws://localhost/v1/realtime"),
-            rules=RelayRules(patience_s=0.5),
+            rules=RelayRules(patience_s=0.5, turn_detection=finding),
             world=STEADY,
             make_connector=self._connector,
         )
@@ -80,14 +81,15 @@ class Line:
         return Nobody() if self._is_cut else self._served.make_connector()
 
 
+@pytest.mark.parametrize("finding", ["ours", "theirs", "duplex"])
 @pytest.mark.parametrize("seed", range(SEEDS))
-def test_killed_in_mid_word(seed: int) -> None:
+def test_killed_in_mid_word(seed: int, finding: TurnFinding) -> None:
     async def main() -> None:
         random = Random(seed)
         local = Attentive(HERE, name="local")
         async with (
             upstream(engine=ScriptedEngine(THERE)) as served,
-            calling((line := Line(served)).relay, local) as caller,
+            calling((line := Line(served, finding)).relay, local) as caller,
         ):
             if random.random() < 0.5:
                 caller.types_text("Tell me a story.")
