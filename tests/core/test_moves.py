@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from antiphon.core.causes import EngineMoved, TranscriptEnded
+from antiphon.core.causes import EngineMoved, RateLimitsChanged, TranscriptEnded
 from antiphon.core.effects import Configure, DetectVoice, Generate, TurnCommitted
+from antiphon.core.responses import UNLIMITED
 from antiphon.protocol import client, server
 from antiphon.protocol import session as wire
 from antiphon.protocol.session import Session
@@ -111,3 +112,12 @@ def test_an_answer_beside_the_conversation_that_had_begun_fails_and_is_not_given
     effects: list[Any] = call.take()
     assert of_kind(effects, server.ResponseDone)
     assert not of_kind(effects, Generate)
+
+
+def test_rate_limits_are_the_new_engines() -> None:
+    call = by_hand()
+    call.give(RateLimitsChanged((server.RateLimit("tokens", 10, 1, 60.0),)))
+    call.give(OTHER)
+    call.take()
+    call.client(respond()).engine_writes("Yes.").engine_finishes()
+    assert call.one(server.RateLimitsUpdated).rate_limits == UNLIMITED

@@ -377,6 +377,7 @@ class Responses:
 
     def ask_again(self, out: list[Effect]) -> None:
         """Ask another engine for the answers that are awaited."""
+        self._rate_limits = UNLIMITED  # It tells its own.
         for response in self._running:
             self._ask(response.plan, self._asked[response.id], out)
 

@@ -232,13 +232,24 @@ class Hub:
             attendance=partial(self._attendance, model if kind == "realtime" else None),
             end_user_id=end_user_id,
             route=route,
-            route_for=self._route,
+            route_for=self._route_to,
             on_end=self._on_session_end,
         )
         self._sessions[session.id] = session
         self._all_ended.clear()
         log.info("session %s: opened on engine %s", session.id, engine.name)
         return session
+
+    def _route_to(self, model: str, voice: str | None) -> Route:
+        """For a session that is moved.
+
+        Raises:
+            EngineUnavailable, Fault: it cannot be.
+        """
+        route = self._route(model)
+        if self.rules.strict and voice is not None:
+            check_known_voice(voice, route.first().abilities.voices, "voice")
+        return route
 
     def _route(self, model: str) -> Route:
         engine = self._engine_for(model)

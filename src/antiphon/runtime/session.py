@@ -49,7 +49,7 @@ from antiphon.core.effects import (
 )
 from antiphon.core.faults import Fault
 from antiphon.core.records import Record
-from antiphon.core.settings import check_known_voice, voice_name
+from antiphon.core.settings import voice_name
 from antiphon.core.terms import Activity, Terms
 from antiphon.engines.engine import Engine, VoiceDetector
 from antiphon.errors import EngineUnavailable, ProtocolError
@@ -93,7 +93,7 @@ class LiveSession:
         attendance: Callable[[About], Attendance] = lambda _: Attendance(),
         end_user_id: str | None = None,
         route: Route | None = None,
-        route_for: Callable[[str], Route] | None = None,
+        route_for: Callable[[str, str | None], Route] | None = None,
         on_end: Callable[[LiveSession], None] = lambda _: None,
     ) -> None:
         self.about = About(
@@ -105,9 +105,8 @@ class LiveSession:
         )
         self._conversation = Conversation(terms)
         self._voices = terms.engine_voices
-        self._is_strict = terms.strict
         route = route or Route.to(engine)
-        self._route_for = route_for or (lambda _: route)
+        self._route_for = route_for or (lambda *_: route)
         self._clock = SessionClock()
         self._attendance = attendance(self.about)
         self._playback = NO_PLAYBACK if playback is None else playback
@@ -199,10 +198,8 @@ class LiveSession:
         settings = self.settings
         if not isinstance(settings, Session):
             raise Fault("invalid_event", "A transcription session cannot be moved.")
-        route = self._route_for(model or settings.model)
+        route = self._route_for(model or settings.model, voice)
         engine = route.first()
-        if self._is_strict and voice is not None:
-            check_known_voice(voice, engine.abilities.voices, "voice")
         self._engine.move(engine, route)
         message = "The session was moved to another engine, which begins this answer anew."
         self._engine_moved(engine, message, "engine_moved", model=model, voice=voice)

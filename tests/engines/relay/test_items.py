@@ -239,6 +239,31 @@ def test_a_call_is_known_by_its_id_and_only_its_output_is_new() -> None:
     assert [created(e) for e in upstream.asked(ours, output)] == [("i2", None)]
 
 
+def test_a_call_is_told_whole_to_another_upstream() -> None:
+    upstream = Upstream()
+    upstream.asked()
+    call = FunctionCall(id="theirs", name="f", call_id="call_1", arguments="")
+    upstream.response(server.ResponseCreated)
+    upstream.item(server.ResponseOutputItemAdded, call)
+    done = server.ResponseFunctionCallArgumentsDone(
+        event_id="e",
+        response_id="resp_theirs",
+        item_id="theirs",
+        output_index=0,
+        call_id="call_1",
+        name="f",
+        arguments='{"a": 1}',
+    )
+    upstream.relay.event(done)
+    upstream.opened(FunctionCall(id="i1", name="f", call_id="call_1", arguments=""))
+    upstream.response(server.ResponseDone)
+    upstream.relay.unplug()
+    upstream.relay.plug()
+    [again] = [e for e in upstream.written() if isinstance(e, ConversationItemCreate)]
+    assert isinstance(again.item, FunctionCall)
+    assert (again.item.id, again.item.arguments) == ("i1", '{"a": 1}')
+
+
 def test_two_messages_in_a_row_are_one_here_and_both_go_with_it() -> None:
     upstream = Upstream()
     upstream.asked()

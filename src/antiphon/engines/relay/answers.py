@@ -146,7 +146,7 @@ class Answers:
         while unnamed:
             held = unnamed.popleft()
             if (held.kind == "called") == isinstance(item, FunctionCall):
-                held.our_id, held.item = item.id or None, item
+                held.our_id = item.id or None
                 return
 
     def was_told(self, news: EngineNews) -> None:
@@ -241,9 +241,11 @@ class Answers:
         call = None if found is None else found[0].calls.get(event.item_id)
         if found is None or call is None or call.has_ended:
             return
-        answer, _ = found
+        answer, held = found
         if isinstance(event, server.ResponseFunctionCallArgumentsDone):
             call.has_ended = True
+            if isinstance(held.item, FunctionCall):
+                held.item = replace(held.item, arguments=event.arguments)
             piece = event.arguments[call.sent :]
         else:
             piece = event.delta
