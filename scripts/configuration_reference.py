@@ -42,7 +42,13 @@ MODELS = """
 
 Which engine serves which model name. Exact names come first, then patterns (`*`, `?`, `[…]`) in
 the order of the file, then `default` of `[engine]`. Quote names that hold dots or stars. There
-are no variables for this section.
+are no variables for this section. Of several engines the first serves, and the others go on, in
+their order, while it cannot:
+
+```toml
+[models]
+"gpt-realtime*" = ["relay", "offline"]
+```
 """
 
 
@@ -57,6 +63,8 @@ def type_name(kind: Any) -> str:
         return ", ".join([type_name(get_args(kind)[0]), *bounds])
     if kind is Secret:
         return "string"
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        return "table"
     if get_origin(kind) is tuple:
         return f"list of {type_name(get_args(kind)[0])}s"
     if get_origin(kind) is dict:

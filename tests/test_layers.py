@@ -23,7 +23,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "core": {"protocol", "audio"},
     "engines": WORDS | {"upstream", "protocol", "audio", "downloads"},
     "journal": WORDS | {"core.records", "core.items", "protocol"},
-    "runtime": {"core", "protocol", "audio", "journal", "engines.engine"},
+    "runtime": {"core", "protocol", "audio", "journal", "engines.engine", "engines.health"},
     "transports": WORDS | {"core.records", "runtime", "protocol", "audio"},
     # A test of what is built on Antiphon wants a whole server (`serving`), so testing is above it.
     "testing": {

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from antiphon.core.causes import EngineBegan as EngineBegan
     from antiphon.core.causes import EngineCalled as EngineCalled
+    from antiphon.core.causes import EngineErred as EngineErred
     from antiphon.core.causes import EngineFailed as EngineFailed
     from antiphon.core.causes import EngineFinished as EngineFinished
     from antiphon.core.causes import EngineNews as EngineNews
     from antiphon.core.causes import EngineSaid as EngineSaid
     from antiphon.core.causes import EngineSpoke as EngineSpoke
     from antiphon.core.causes import EngineWrote as EngineWrote
+    from antiphon.core.causes import RateLimitsChanged as RateLimitsChanged
     from antiphon.core.causes import TranscriptEnded as TranscriptEnded
     from antiphon.core.causes import TranscriptFailed as TranscriptFailed
     from antiphon.core.causes import TranscriptGrew as TranscriptGrew
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
     from antiphon.core.effects import Generate as Generate
     from antiphon.core.effects import Hear as Hear
     from antiphon.core.effects import InputDropped as InputDropped
+    from antiphon.core.effects import ItemAdded as ItemAdded
+    from antiphon.core.effects import ItemCut as ItemCut
+    from antiphon.core.effects import ItemRemoved as ItemRemoved
     from antiphon.core.effects import StopGenerating as StopGenerating
     from antiphon.core.effects import TurnBegan as TurnBegan
     from antiphon.core.effects import TurnCommitted as TurnCommitted
@@ -51,6 +56,9 @@ _HOMES = {
         "Generate",
         "Hear",
         "InputDropped",
+        "ItemAdded",
+        "ItemCut",
+        "ItemRemoved",
         "StopGenerating",
         "TurnBegan",
         "TurnCommitted",
@@ -58,12 +66,14 @@ _HOMES = {
     "core.causes": (
         "EngineBegan",
         "EngineCalled",
+        "EngineErred",
         "EngineFailed",
         "EngineFinished",
         "EngineNews",
         "EngineSaid",
         "EngineSpoke",
         "EngineWrote",
+        "RateLimitsChanged",
         "TranscriptEnded",
         "TranscriptFailed",
         "TranscriptGrew",

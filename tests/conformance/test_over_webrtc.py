@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from contextlib import AsyncExitStack
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 from typing import Self
 
@@ -20,6 +21,7 @@ from antiphon.testing.conformance import (
     play,
     read_script,
 )
+from antiphon.testing.conformance.script import Head
 from tests.conformance.served import served
 
 PATHS = sorted((Path(__file__).parent / "scripts").glob("*.script"))
@@ -30,13 +32,19 @@ class WebRtcLine(PatientLine):
     count its milliseconds.
     """
 
-    def __init__(self, script: Script) -> None:
+    def __init__(
+        self,
+        script: Script,
+        *,
+        served: Callable[[Head], AbstractAsyncContextManager[str]] = served,
+    ) -> None:
         super().__init__(patience_s=60, quiet_s=0.25)
+        self._served = served
         self._head = script.head
         self._ending = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
-        url = await self._ending.enter_async_context(served(self._head))
+        url = await self._ending.enter_async_context(self._served(self._head))
         await self._dial(f"{url}/v1/realtime/calls")
         return self
 

@@ -378,6 +378,17 @@ NEWS = st.one_of(
 RARE = st.one_of(
     _in_world(causes.EngineLost, message=st.just("gone")),
     _in_world(
+        causes.EngineMoved,
+        name=st.just("other"),
+        speaks=st.booleans(),
+        finds_turns=st.booleans(),
+        begins=st.booleans(),
+        takes_images=st.booleans(),
+        follows_items=st.booleans(),
+        voice=st.sampled_from([None, "ash"]),
+        message=st.just("gone"),
+    ),
+    _in_world(
         causes.MessageRefused,
         connection=st.just(CLIENT),
         detail=st.just(ErrorDetail(code="invalid_event", message="No JSON.")),
@@ -414,6 +425,7 @@ TERMS = st.fixed_dictionaries(
         "engine_finds_turns": st.sampled_from([False, False, True]),
         "engine_begins": st.sampled_from([False, False, True]),
         "engine_takes_images": st.sampled_from([True, False]),
+        "engine_follows_items": st.booleans(),
         "linger_ms": st.sampled_from([0, 500, 500]),
         "recorded": st.booleans(),
         "context_tokens": st.sampled_from([28_224, 120]),

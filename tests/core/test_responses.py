@@ -7,12 +7,14 @@ import pytest
 
 from antiphon.core.causes import (
     EngineCalled,
+    EngineErred,
     EngineFailed,
     EngineFinished,
     EngineLost,
     EngineSaid,
     EngineSpoke,
     EngineWrote,
+    RateLimitsChanged,
     TranscriptEnded,
     Word,
 )
@@ -23,7 +25,7 @@ from antiphon.core.effects import (
     StopGenerating,
     TurnCommitted,
 )
-from antiphon.core.responses import MAX_OUT_OF_BAND
+from antiphon.core.responses import MAX_OUT_OF_BAND, UNLIMITED
 from antiphon.protocol import client, server
 from antiphon.protocol import session as wire
 from antiphon.protocol.items import (
@@ -286,12 +288,15 @@ def test_input_takes_the_place_of_the_conversation() -> None:
     call.client(text("Old.", "old"), text("Older.", "older", role="system"))
     new = Message(role="user", content=(InputText("New."),))
     call.client(respond(input=(ItemReference(id="older"), new)))
-    items = generate(call.take()).items
-    assert items[0].id == "older"
-    assert len(items) == 2
+    asked = generate(call.take())
+    assert not asked.items_are_conversation
+    assert asked.items[0].id == "older"
+    assert len(asked.items) == 2
     assert ids(call) == ["old", "older"], "it is not added"
     call.engine_speaks(100, "Yes.").engine_finishes()
     assert len(ids(call)) == 3, "but its answer is"
+    call.client(respond())
+    assert generate(call.take()).items_are_conversation
 
 
 def test_an_empty_input_is_an_empty_context() -> None:
@@ -636,3 +641,29 @@ def test_a_mistake_in_the_input_is_found_at_its_place() -> None:
     call = by_hand()
     call.client(respond(input=(HEARD, Message(role="user", content=(OutputAudio("x"),)))))
     assert refusal(call) == ("invalid_value", "response.input[1].content[0].type")
+
+
+LIMITS = (server.RateLimit("requests", 100, 99, 0.6), server.RateLimit("tokens", 4_000, 10, 57.5))
+
+
+def test_rate_limits_are_those_that_the_engine_told_last() -> None:
+    call = by_hand()
+    call.client(respond()).engine_writes("Yes.").engine_finishes()
+    assert call.one(server.RateLimitsUpdated).rate_limits == UNLIMITED
+    call.give(RateLimitsChanged(LIMITS))
+    assert call.one(server.RateLimitsUpdated).rate_limits == LIMITS
+    call.give(RateLimitsChanged(LIMITS))
+    assert call.types() == []
+    call.client(respond()).engine_writes("Yes.").engine_finishes()
+    assert call.one(server.RateLimitsUpdated).rate_limits == LIMITS
+
+
+def test_an_error_of_the_engine_is_told_and_ends_nothing() -> None:
+    call = by_hand()
+    call.client(respond()).engine_writes("Well, ")
+    call.take()
+    detail = server.ErrorDetail(type="server_error", code="odd", message="Something is odd.")
+    call.give(EngineErred(detail))
+    assert call.one(server.Error).error == detail
+    call.engine_writes("yes.").engine_finishes()
+    assert done(call).status == "completed"

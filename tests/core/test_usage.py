@@ -56,6 +56,26 @@ def test_tools_count_with_the_instructions() -> None:
     assert instruction_tokens("x" * 8, (FunctionTool("look"),)) > 2
 
 
+def test_a_bill_that_somebody_else_wrote_is_shown_as_it_is() -> None:
+    bill = server.Usage(
+        total_tokens=61,
+        input_tokens=50,
+        output_tokens=11,
+        input_token_details=server.InputTokenDetails(
+            text_tokens=10,
+            audio_tokens=40,
+            cached_tokens=30,
+            cached_tokens_details=server.CachedTokenDetails(text_tokens=5, audio_tokens=25),
+        ),
+        output_token_details=server.OutputTokenDetails(text_tokens=3, audio_tokens=8),
+    )
+    call = by_hand()
+    call.client(respond()).engine_speaks(400, "Well.")
+    call.give(EngineFinished(call.response_id, usage=bill))
+    assert call.one(server.ResponseDone).response.usage == bill
+    assert call.conversation.used == bill
+
+
 COUNT = st.none() | st.integers(0, 1_000)
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from msgspec.structs import replace
+
 from antiphon.core import causes
 from antiphon.core.causes import Cause
 from antiphon.core.conversation import Conversation
@@ -19,6 +21,9 @@ from antiphon.core.effects import (
     Generate,
     Hear,
     InputDropped,
+    ItemAdded,
+    ItemCut,
+    ItemRemoved,
     PlayAudio,
     ScoreVoice,
     SendTo,
@@ -137,6 +142,12 @@ class Witness:
             self._see_answer(cause, effects, before, conversation)
         if isinstance(cause, causes.EngineBegan):
             self._see_beginning(cause, effects)
+        if isinstance(cause, causes.EngineMoved):
+            self.terms = replace(
+                self.terms,
+                engine_finds_turns=cause.finds_turns,
+                engine_follows_items=cause.follows_items,
+            )
         for place, effect in enumerate(effects):
             self._see_effect(effect, cause)
             if isinstance(effect, Close):
@@ -269,9 +280,14 @@ class Witness:
                     self._see_whole_turn(pcm)
                 self.committed.add(item_id)
             case Generate(response_id=response_id):
-                assert response_id not in self.generated
+                if isinstance(cause, causes.EngineMoved):
+                    assert not self.responses[response_id].items, "it was told of it already"
+                else:
+                    assert response_id not in self.generated
                 assert not self.responses[response_id].done
                 self.generated.add(response_id)
+            case ItemAdded() | ItemCut() | ItemRemoved():
+                self._see_change(command)
             case StopGenerating(name) if self._id(name) not in self.responses:
                 if not isinstance(cause, causes.EngineBegan):
                     assert name not in self.strays, "told once"
@@ -291,6 +307,17 @@ class Witness:
                 self.silenced |= self.sounding
             case _:
                 pass
+
+    def _see_change(self, change: ItemAdded | ItemCut | ItemRemoved) -> None:
+        assert self.terms.engine_follows_items
+        match change:
+            case ItemAdded(item, previous):
+                at = self.order.index(str(item.id))
+                assert previous == (self.order[at - 1] if at else None)
+            case ItemCut(item):
+                assert item.id in self.order
+            case ItemRemoved(item_id):
+                assert item_id in self.order, "its event follows"
 
     def _see_whole_turn(self, pcm: bytes) -> None:
         """The engine has heard the turn, and no more of what follows it."""

@@ -64,3 +64,16 @@ def test_it_tells_names_that_are_known_from_those_that_the_default_serves() -> N
     known = registry({"gpt-*": "relay", "exact": "relay"})
     names = ["offline", "exact", "gpt-x", "other", ""]
     assert [name for name in names if known.knows(name)] == ["offline", "exact", "gpt-x"]
+
+
+def test_engines_that_go_on_belong_to_a_name_or_a_pattern() -> None:
+    models = {"gpt-realtime*": "relay", "gpt-realtime-2": "relay", "fast": "local"}
+    fallbacks = {"gpt-realtime*": ["local", "offline"]}
+    chains = EngineRegistry(
+        [OFFLINE, RELAY, LOCAL], default="offline", models=models, fallbacks=fallbacks
+    )
+    assert chains.fallbacks("gpt-realtime-3") == (LOCAL, OFFLINE)
+    assert chains.fallbacks("gpt-realtime-2") == ()  # the exact name wins here too
+    assert chains.fallbacks("fast") == chains.fallbacks("anything") == ()
+    with pytest.raises(ConfigurationError, match=r"\[models\] \"fast\": .*'ofline'"):
+        EngineRegistry([OFFLINE], default="offline", fallbacks={"fast": ["ofline"]})

@@ -136,6 +136,9 @@ class EchoSession:
     def drained(self) -> None:
         raise AssertionError("on WebSocket, the client plays")
 
+    def move(self, *, model: str | None = None, voice: str | None = None) -> None:
+        raise AssertionError("there is one engine alone")
+
     def close(self, code: int, reason: str) -> None:
         for connection in list(self.connections):
             connection.close(code, reason)

@@ -259,6 +259,7 @@ VALID: list[dict[str, Any]] = [
         },
     },
     {"type": "response.cancel", "response_id": "r"},
+    {"type": "antiphon.session.move", "model": "m", "voice": "v"},
 ]
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from antiphon.errors import ConfigurationError
 from antiphon.server.config import Loaded, load, variable_name
-from antiphon.server.settings import SECTIONS, Config, Secret
+from antiphon.server.settings import SECTIONS, Config, Secret, UpstreamSettings
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -202,6 +202,7 @@ NEEDS = {
     "host_addresses": (["10.0.0.1"], ""),
     "public_addresses": (["10.0.0.1"], ""),
     "ice_urls": (["stun:stun.example.com"], ""),
+    "upstreams": ([{"url": "wss://realtime.example/v1", "weight": 2}], ""),
     "port_min": (40_000, "port_max = 40_000"),
     "port_max": (40_000, "port_min = 40_000"),
 }
@@ -243,7 +244,8 @@ def test_every_documented_setting_is_taken_from_file_and_variable(
     text = f"[{section}]\n{key} = {toml(value)}\n{beside}\n"
     config = loaded(text, MY_KEY="k").config
     assert plain(getattr(getattr(config, section), key)) == value
-    written = ",".join(value) if isinstance(value, list) else value
+    of_texts = isinstance(value, list) and all(isinstance(part, str) for part in value)
+    written = ",".join(value) if of_texts else value  # type: ignore[arg-type]
     written = written if isinstance(written, str) else json.dumps(written)
     again = loaded(f"[{section}]\n{beside}\n", **{variable: written, "MY_KEY": "k"}).config
     assert plain(getattr(getattr(again, section), key)) == value
@@ -252,12 +254,16 @@ def test_every_documented_setting_is_taken_from_file_and_variable(
 def toml(value: object) -> str:
     if isinstance(value, dict):
         return "{" + ", ".join(f"{k} = {toml(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(toml, value)) + "]"
     return json.dumps(value)
 
 
 def plain(value: object) -> object:
     if isinstance(value, tuple):
         return [plain(part) for part in value]
+    if isinstance(value, UpstreamSettings):
+        return {"url": value.url, "weight": value.weight}
     return value.reveal() if isinstance(value, Secret) else value
 
 
@@ -312,6 +318,59 @@ def test_a_key_of_openai_turns_its_relay_on() -> None:
     assert not loaded().config.relay.is_on
     off = loaded("[relay]\nenabled = false", OPENAI_API_KEY="sk-secret")
     assert not off.config.relay.is_on
+    assert not off.warnings
+
+
+def test_that_a_key_alone_turned_it_on_is_told_and_who_means_it_is_not_told() -> None:
+    [warning] = loaded(OPENAI_API_KEY="sk-secret").warnings
+    assert "OpenAI answers for gpt-realtime," in warning
+    assert "enabled = false turns that off" in warning
+    assert "sk-secret" not in warning
+    meant = loaded("[relay]\nenabled = true", OPENAI_API_KEY="sk-secret")
+    assert meant.config.relay.is_on
+    assert not meant.warnings
+    assert not loaded().warnings
+
+
+def test_a_key_that_is_there_for_a_language_model_does_not_turn_it_on() -> None:
+    llm = '[llm]\nbase_url = "http://x/v1"\nmodel = "m"\napi_key_env = "OPENAI_API_KEY"\n'
+    config = loaded(llm, OPENAI_API_KEY="sk-secret").config
+    assert not config.relay.is_on
+    assert config.llm.api_key == Secret("sk-secret")
+    both = loaded(llm + "[relay]\nenabled = true", OPENAI_API_KEY="sk-secret").config
+    assert both.relay.is_on
+
+
+def test_several_upstreams_each_have_a_key_of_their_own() -> None:
+    text = """[relay]
+url = "wss://one.example/v1/realtime"
+api_key_env = "KEY_1"
+fallback = ["offline"]
+[[relay.upstreams]]
+url = "wss://two.openai.azure.com/openai/v1/realtime"
+api_key_env = "KEY_2"
+key_header = "api-key"
+model = "deployment"
+weight = 0
+"""
+    relay = loaded(text, KEY_1="k1", KEY_2="k2").config.relay
+    assert relay.api_key == Secret("k1")
+    [other] = relay.upstreams
+    assert (other.api_key, other.model, other.weight) == (Secret("k2"), "deployment", 0)
+    assert "relay.upstreams" not in refusal(text, KEY_1="k1")
+    assert "the environment variable KEY_2 is not set" in refusal(text, KEY_1="k1")
+    assert "unknown field `wieght`" in refusal(text.replace("weight", "wieght"), KEY_1="1")
+    assert "must begin with wss://" in refusal(
+        text.replace("wss://two", "https://two"), KEY_1="1", KEY_2="2"
+    )
+
+
+def test_a_model_may_be_served_by_several_engines_in_turn() -> None:
+    config = loaded('[models]\n"a*" = ["relay", "offline"]\nb = "offline"\n').config
+    assert config.models == {"a*": "relay", "b": "offline"}
+    assert config.fallbacks == {"a*": ("offline",)}
+    for wrong in ("[]", "[1]"):
+        assert 'write "a" = "engine", or' in refusal(f"[models]\na = {wrong}\n")
 
 
 def test_the_key_of_openai_goes_to_nobody_else() -> None:

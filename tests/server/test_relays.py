@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from antiphon.engines.relay.engine import url_for
-from antiphon.protocol.session import Session, TranscriptionSession
-from antiphon.server.relays import make_relay, with_relayed
+from antiphon.engines.relay.upstreams import url_for
+from antiphon.protocol.session import AnySession, Session, TranscriptionSession
+from antiphon.server.relays import make_relay, may_give_way, with_relayed
 from antiphon.server.settings import Config, RelaySettings, Secret
 from antiphon.server.wiring import listed_models, wire
+from antiphon.upstream.websocket import WebSocketConnector
 
 KEY = Secret("sk-secret")
 SESSION = Session(id="s", model="gpt-realtime", expires_at=0)
+
+
+def connector_of(settings: RelaySettings, session: AnySession = SESSION) -> WebSocketConnector:
+    relay = make_relay(settings)
+    return relay.connector_for(session, relay.upstreams[0])
 
 
 def test_the_relays_models_are_answered_by_it_and_listed_and_others_are_not() -> None:
@@ -32,7 +38,7 @@ def test_without_one_nothing_is_relayed() -> None:
 
 
 def test_openai_is_sent_a_bearer() -> None:
-    connector = make_relay(RelaySettings(api_key=KEY)).connector_for(SESSION)
+    connector = connector_of(RelaySettings(api_key=KEY))
     assert connector.url == "wss://api.openai.com/v1/realtime?model=gpt-realtime"
     assert connector.key == "sk-secret"
     assert connector.headers == {}
@@ -46,7 +52,7 @@ def test_azure_is_sent_its_own_header_and_the_name_of_a_deployment() -> None:
         key_header="api-key",
         model="my-deployment",
     )
-    connector = make_relay(settings).connector_for(SESSION)
+    connector = connector_of(settings)
     assert connector.url == "wss://mine.openai.azure.com/openai/v1/realtime?model=my-deployment"
     assert connector.key is None
     assert connector.headers == {"api-key": "sk-secret"}
@@ -61,5 +67,32 @@ def test_the_model_stands_where_the_url_has_a_place_for_it() -> None:
 
 def test_a_transcription_session_names_no_model() -> None:
     session = TranscriptionSession(id="s", expires_at=0)
-    connector = make_relay(RelaySettings(api_key=KEY)).connector_for(session)
+    connector = connector_of(RelaySettings(api_key=KEY), session)
     assert connector.url == "wss://api.openai.com/v1/realtime?intent=transcription"
+
+
+def test_other_engines_go_on_for_the_relays_models_alone() -> None:
+    relay = RelaySettings(api_key=KEY, fallback=("offline",))
+    registry = wire(Config(relay=relay, models={"gpt-realtime-9": "relay"})).registry
+    assert [engine.name for engine in registry.fallbacks("gpt-realtime")] == ["offline"]
+    assert registry.fallbacks("gpt-realtime-9") == registry.fallbacks("anything") == ()
+
+
+def test_a_chain_of_one_model_goes_before() -> None:
+    config = Config(
+        relay=RelaySettings(api_key=KEY),
+        models={"gpt-realtime": "relay"},
+        fallbacks={"gpt-realtime": ("offline",)},
+    )
+    registry = wire(config).registry
+    assert [engine.name for engine in registry.fallbacks("gpt-realtime")] == ["offline"]
+    assert registry.fallbacks("gpt-realtime-9") == ()
+    assert may_give_way(config)
+    assert not may_give_way(Config(relay=RelaySettings(api_key=KEY)))
+
+
+def test_a_chain_may_end_in_an_engine_that_writes() -> None:
+    relay = RelaySettings(api_key=KEY, fallback=("offline", "text"))
+    registry = wire(Config(relay=relay)).registry
+    assert [engine.name for engine in registry.fallbacks("gpt-realtime")] == ["offline", "text"]
+    assert not registry.fallbacks("gpt-realtime")[1].abilities.speaks

@@ -129,6 +129,18 @@ def test_the_settings_are_sent_before_anything_else() -> None:
     assert conversation.microphone(bytes(960)) == [Send(InputAudioBufferAppend(audio=bytes(960)))]
 
 
+def test_another_engine_that_goes_on_with_the_session_is_named() -> None:
+    story = Story()
+
+    def told(engine: str) -> list[Notice]:
+        session = {"id": "sess_1", "model": "fake", "antiphon": {"engine": engine}}
+        actions = story.conversation.receive(news(server.SessionUpdated, session=session), 0)
+        return [action.notice for action in actions if isinstance(action, Show)]
+
+    assert told("offline") == [notices.Note(text="engine offline answers now")]
+    assert told("offline") == []
+
+
 def test_a_session_that_is_to_be_kept_is_used_as_it_is() -> None:
     settings = Settings(keep_session=True)
     conversation = Conversation(settings, Playback())

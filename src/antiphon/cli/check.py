@@ -72,27 +72,31 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _relay(settings: RelaySettings) -> bool:
-    """Dial the upstream, for the first model that is spelled out; whether all is well."""
+    """Dial each upstream, for the first model that is spelled out; whether all is well."""
     if not settings.is_on:
         return True
     from antiphon.engines.registry import is_pattern
     from antiphon.server.relays import make_relay
     from antiphon.upstream.connection import CannotConnect
 
-    model = settings.model or next((m for m in settings.models if not is_pattern(m)), None)
+    named = next((model for model in settings.models if not is_pattern(model)), None)
     engine = make_relay(settings)
-    print(f"\nRelay: {settings.address}")
-    if model is None:
-        print("  not tried: [relay] models spells out no name, only patterns")
-        return True
-    try:
-        asyncio.run(engine.probe(model))
-    except CannotConnect as error:
-        print(f"  {model}: {error}")
-        print(f"  {REMEDIES.get(error.trouble or '', 'Try again, or look at that server.')}")
-        return False
-    print(f"  {model}: a session was begun, and ended")
-    return True
+    is_well = True
+    for upstream in engine.upstreams:
+        print(f"\nRelay: {upstream.url}")
+        model = upstream.model or named
+        if model is None:
+            print("  not tried: [relay] models spells out no name, only patterns")
+            continue
+        try:
+            asyncio.run(engine.probe(upstream, model))
+        except CannotConnect as error:
+            print(f"  {model}: {error}")
+            print(f"  {REMEDIES.get(error.trouble or '', 'Try again, or look at that server.')}")
+            is_well = False
+        else:
+            print(f"  {model}: a session was begun, and ended")
+    return is_well
 
 
 def _settings(loaded: Loaded) -> Iterator[str]:

@@ -90,8 +90,11 @@ def _welcome(url: str, wired: Wired) -> None:
     lines.append(f"  journal  {wired.keeps}")
     relay = wired.config.relay
     if relay.is_on:
-        host = urlsplit(relay.address).netloc
-        lines.append(f"  relay    {', '.join(relay.models)}: answered by {host}, at its price")
+        urls = (relay.address, *(upstream.url for upstream in relay.upstreams))
+        hosts = ", ".join(dict.fromkeys(urlsplit(url).netloc for url in urls))
+        lines.append(f"  relay    {', '.join(relay.models)}: answered by {hosts}, at its price")
+        if relay.fallback:
+            lines.append(f"           while that cannot be had: {', '.join(relay.fallback)}")
     if wired.identity is not None:
         lines.append(f"  tls      {wired.identity.summary}")
     if Console().is_built:

@@ -12,7 +12,7 @@ from typing import Literal
 from msgspec import Struct
 
 from antiphon.protocol.client import ClientEvent
-from antiphon.protocol.server import ErrorDetail, Logprob
+from antiphon.protocol.server import ErrorDetail, Logprob, RateLimit, Usage
 
 MEDIA_RATE_HZ = 24_000
 """The rate of all audio inside Antiphon: signed 16-bit mono."""
@@ -217,6 +217,8 @@ class EngineFinished(_Cause, frozen=True, tag="engine_finished"):
     output_tokens: int | None = None
     cached_tokens: int | None = None
     """As a language model counted them; None: the core estimates."""
+    usage: Usage | None = None
+    """The whole bill, by kinds of tokens, of one who writes it; it overrules all estimates."""
 
 
 class EngineFailed(_Cause, frozen=True, tag="engine_failed"):
@@ -226,12 +228,45 @@ class EngineFailed(_Cause, frozen=True, tag="engine_failed"):
     message: str
     code: str | None = None
     type: str = "server_error"
+    is_unavailable: bool = False
+    """The engine cannot serve now, whatever it is asked: another one might."""
+
+
+class RateLimitsChanged(_Cause, frozen=True, tag="rate_limits_changed"):
+    """How much may still be asked of an engine that sets limits."""
+
+    rate_limits: tuple[RateLimit, ...]
+
+
+class EngineErred(_Cause, frozen=True, tag="engine_erred"):
+    """Something went wrong, and nothing ends with it; ``detail`` is for the client's eyes."""
+
+    detail: ErrorDetail
 
 
 class EngineLost(_Cause, frozen=True, tag="engine_lost"):
     """The engine is gone: nothing more can be generated in this session."""
 
     message: str
+
+
+class EngineMoved(_Cause, frozen=True, kw_only=True, tag="engine_moved"):
+    """Another engine serves the session from now on, and knows nothing of it yet."""
+
+    name: str
+    voices: tuple[str, ...] = ()
+    speaks: bool = True
+    finds_turns: bool = False
+    begins: bool = False
+    takes_images: bool = True
+    follows_items: bool = False
+    """The seven as in `Terms`."""
+    message: str
+    """Why; for the client's eyes."""
+    code: str = "engine_moved"
+    model: str | None = None
+    voice: str | None = None
+    """What the session has from now on; None: what it had."""
 
 
 TurnNews = TranscriptGrew | TranscriptEnded | TranscriptFailed | TurnJudged | TurnFound | TurnEnded
@@ -244,8 +279,19 @@ EngineNews = (
     | EngineCalled
     | EngineFinished
     | EngineFailed
+    | RateLimitsChanged
+    | EngineErred
     | EngineLost
 )
 
 ConnectionCause = Attached | Detached | MessageRefused | ShuttingDown | TakenOver
-Cause = ConnectionCause | ClientSent | Heard | VoiceScored | PlayoutDrained | Tick | EngineNews
+Cause = (
+    ConnectionCause
+    | ClientSent
+    | Heard
+    | VoiceScored
+    | PlayoutDrained
+    | Tick
+    | EngineNews
+    | EngineMoved
+)

@@ -12,7 +12,7 @@ from typing import assert_never
 from antiphon.core import causes
 from antiphon.core.causes import Cause, Ms
 from antiphon.core.deadlines import Deadline
-from antiphon.core.effects import Close, Configure, Effect, SendTo
+from antiphon.core.effects import Close, Configure, Effect, Move, SendTo
 from antiphon.core.faults import Fault
 from antiphon.core.floor import Floor
 from antiphon.core.item_requests import ItemRequests
@@ -74,8 +74,14 @@ class Conversation:
                 self._stage.sounding.await_boundary(now_ms)
             case causes.EngineBegan():
                 self._floor.on_engine_began(cause, out)
+            case causes.RateLimitsChanged(rate_limits):
+                self._responses.on_rate_limits(rate_limits, out)
+            case causes.EngineErred(detail):
+                out.append(self._error(detail))
             case causes.EngineLost():
                 self._on_engine_lost(cause, now_ms, out)
+            case causes.EngineMoved():
+                self._on_engine_moved(cause, now_ms, out)
             case causes.PlayoutDrained():
                 if self._stage.sounding.drained(cause.played_samples, out):
                     self._floor.await_user(now_ms)
@@ -252,6 +258,30 @@ class Conversation:
         out.append(Configure(self._stage.session))
         self._floor.after(ended, now_ms, out)
 
+    def _on_engine_moved(self, cause: causes.EngineMoved, now_ms: Ms, out: list[Effect]) -> None:
+        """What nobody had begun to answer is asked again, unseen; what was being said ends, and
+        is said anew.
+        """
+        stage = self._stage
+        error = server.ResponseError(code=cause.code, message=cause.message)
+        ended, interrupted = self._responses.fail_begun(error, out)
+        stage.move(cause)
+        stage.recorder.tell(SessionChanged(stage.session, stage.conversation_id), out)
+        out.append(server.SessionUpdated(event_id=self._event_id(), session=stage.shown_session))
+        out.append(Configure(stage.session))
+        self._listening.configure(out)
+        stage.transcripts.ask_again(out)
+        self._responses.ask_again(out)
+        self._floor.after(ended, now_ms, out)
+        if interrupted is not None and self._responses.active is None:
+            self._begin_again(interrupted, out)
+
+    def _begin_again(self, options: client.ResponseOptions, out: list[Effect]) -> None:
+        try:
+            self._floor.begin(options, out)
+        except Fault as fault:
+            out.append(self._stage.error(fault, kind="server_error"))
+
     # --- Client events -------------------------------------------------------
 
     def _on_client(self, cause: causes.ClientSent, now_ms: Ms, out: list[Effect]) -> None:
@@ -289,8 +319,22 @@ class Conversation:
                 self._floor.begin(event.response or client.ResponseOptions(), out)
             case client.ResponseCancel():
                 self._floor.cancel(event.response_id, now_ms, out)
+            case client.MoveSession():
+                self._on_move(event, connection, out)
             case _:
                 assert_never(event)
+
+    def _on_move(self, event: client.MoveSession, connection: str, out: list[Effect]) -> None:
+        if connection in self._stage.life.owners:
+            raise Fault(
+                "event_not_allowed",
+                "Only a sideband may move a session to another model; so does "
+                "POST /v1/antiphon/sessions/{id}/move.",
+                param="type",
+            )
+        if not isinstance(self._stage.session, Session):
+            raise Fault("invalid_event", "A transcription session cannot be moved.", param="type")
+        out.append(Move(connection, event.event_id, event.model, event.voice))
 
     def _on_session_update(self, event: client.SessionUpdate, out: list[Effect]) -> None:
         stage = self._stage

@@ -74,6 +74,33 @@ class InputDropped(_Command, frozen=True, tag="input_dropped"):
     """The turn that was begun will not be committed."""
 
 
+class ItemAdded(_Command, frozen=True, tag="item_added"):
+    """For an engine that follows the conversation's items (`Abilities.follows_items`): here is a
+    new one.  Of turns it knows by `TurnCommitted`.
+    """
+
+    item: Item
+    """As it is now; an answer's grows."""
+    previous_item_id: str | None
+    """None: it is the first."""
+    response_id: str | None = None
+    """The engine's name of the answer that it is a part of; None: a client made it."""
+
+
+class ItemCut(_Command, frozen=True, tag="item_cut"):
+    """For the same: of what was spoken no more was heard."""
+
+    item: Item
+    """As it is now."""
+    audio_end_ms: int
+
+
+class ItemRemoved(_Command, frozen=True, tag="item_removed"):
+    """For the same: it is no part of the conversation any more."""
+
+    item_id: str
+
+
 class Generate(_Command, frozen=True, tag="generate", kw_only=True):
     """Answer.  Everything an engine needs to know is in here."""
 
@@ -81,6 +108,9 @@ class Generate(_Command, frozen=True, tag="generate", kw_only=True):
     items: tuple[Item, ...]
     """The context, oldest first.  User audio shows its transcript once known; an engine
     that transcribes itself waits for its own transcript of an item that has none."""
+    items_are_conversation: bool = True
+    """They are the conversation, or the newest of it that fits; else the client gave them for
+    this answer alone."""
     instructions: str = ""
     tools: tuple[Tool, ...] = ()
     tool_choice: ToolChoice = "auto"
@@ -103,7 +133,16 @@ class StopGenerating(_Command, frozen=True, tag="stop_generating"):
 
 
 EngineCommand = (
-    Configure | Hear | TurnBegan | TurnCommitted | InputDropped | Generate | StopGenerating
+    Configure
+    | Hear
+    | TurnBegan
+    | TurnCommitted
+    | InputDropped
+    | ItemAdded
+    | ItemCut
+    | ItemRemoved
+    | Generate
+    | StopGenerating
 )
 
 
@@ -147,7 +186,24 @@ class Close(_Command, frozen=True, tag="close"):
     reason: str
 
 
+class Move(_Command, frozen=True, tag="move"):
+    """Let the engine of a model serve the session (`EngineMoved`), or tell who asked why not."""
+
+    connection: str
+    event_id: str | None
+    model: str | None
+    voice: str | None
+
+
 Command = (
-    SendTo | EngineCommand | DetectVoice | ScoreVoice | PlayAudio | ClearPlayout | Record | Close
+    SendTo
+    | EngineCommand
+    | DetectVoice
+    | ScoreVoice
+    | PlayAudio
+    | ClearPlayout
+    | Record
+    | Close
+    | Move
 )
 Effect = ServerEvent | Command

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from antiphon.core.causes import Word
-from antiphon.core.effects import Effect, SendTo
+from antiphon.core.effects import Effect, ItemAdded, ItemCut, ItemRemoved, SendTo
 from antiphon.core.faults import Fault
 from antiphon.core.ids import Ids
 from antiphon.core.items import (
@@ -50,6 +50,8 @@ class History:
     def __init__(self, ids: Ids, recorder: Recorder, past: Iterable[Entry] = ()) -> None:
         self._ids = ids
         self._recorder = recorder
+        self.engine_follows = False
+        """The engine wants to know what becomes of items."""
         self._entries: dict[str, Entry] = {}
         self._order: list[str] = []
         self._audio: dict[str, int] = {}
@@ -166,6 +168,17 @@ class History:
         self._keep_audio(entry)
         out.append(self._done(entry, self.previous_id(entry.id)))
 
+    def tell_engine(
+        self, entry: Entry, out: list[Effect], *, response_name: str | None = None
+    ) -> None:
+        """That an item is there: a client's, or a part of an answer that the engine knows by name.
+
+        Of its cuts and its end the engine is told here as well.
+        """
+        if self.engine_follows:
+            item, previous = self.for_engine(entry), self.previous_id(entry.id)
+            out.append(ItemAdded(item, previous, response_name))
+
     def announce_again(self, entry: Entry, out: list[Effect]) -> None:
         previous = self.previous_id(entry.id)
         out.append(self._added(entry, previous))
@@ -224,6 +237,8 @@ class History:
         part.sealed = part.sealed or not done
         self._forget(entry.id)
         self._record(entry, out)
+        if self.engine_follows:
+            out.append(ItemCut(self.for_engine(entry), audio_end_ms))
         index = next(i for i, other in enumerate(entry.parts) if other is part)
         out.append(
             ConversationItemTruncated(
@@ -256,6 +271,8 @@ class History:
         self._forget(item_id)
         self._audio_bytes -= self._audio.pop(item_id, 0)
         self._recorder.tell(ItemDeleted(item_id), out)
+        if self.engine_follows:
+            out.append(ItemRemoved(item_id))
         out.append(ConversationItemDeleted(event_id=self._ids.event(), item_id=item_id))
 
     # --- Telling -------------------------------------------------------------

@@ -64,6 +64,7 @@ class ItemRequests:
             entry.call_id = stage.ids.new("call")
         if created.untold is None:
             stage.history.add_whole(entry, out, after=event.previous_item_id)
+            stage.history.tell_engine(entry, out)
             return
         assert isinstance(entry, MessageEntry), "it has a part"
         part = entry.parts[created.untold]

@@ -102,11 +102,15 @@ class Listening:
             self._reduction = settings.noise_reduction
             self._reducer = _reducer(self._reduction)
         if self._stage.terms.engine_finds_turns:
+            if self._detector is not None:  # The engine before this one did not.
+                self._detector = None
+                out.append(DetectVoice(on=False))
             detects = settings.turn_detection is not None
             if detects and not self._engine_detects:
                 self._drop_turn(out)  # A turn that appending began is not one that it found.
             self._engine_detects = detects
             return
+        self._engine_detects = False
         detection = settings.turn_detection
         if detection is None and self._detector is not None:
             # What was heard so far stays in the buffer, for the client to commit.

@@ -211,6 +211,11 @@ class Response:
             self._close_item("completed", out)
 
     @property
+    def has_begun(self) -> bool:
+        """Something of it was told."""
+        return bool(self._entries)
+
+    @property
     def has_spent_its_tokens(self) -> bool:
         limit = self.plan.max_output_tokens
         if limit == "inf":
@@ -296,6 +301,7 @@ class Response:
         )
         if self.plan.in_conversation:
             self._stage.history.add(entry, out)
+            self._stage.history.tell_engine(entry, out, response_name=self.plan.engine_name)
 
     def _make_room(self, out: list[Effect]) -> None:
         """Close what is open because something else comes; half a call stays incomplete."""

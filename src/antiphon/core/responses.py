@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 from msgspec import UNSET
@@ -50,9 +51,19 @@ UNLIMITED = (
     RateLimit("requests", 1_000_000, 1_000_000, 0.0),
     RateLimit("tokens", 100_000_000, 100_000_000, 0.0),
 )
-"""We set no rate limits of our own; clients expect the event."""
+"""We set no rate limits of our own; clients expect the event all the same."""
 
 ResponseNews = EngineSaid | EngineSpoke | EngineWrote | EngineCalled | EngineFinished | EngineFailed
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What an engine is asked for; another one can be asked for the same."""
+
+    options: ResponseOptions
+    context: list[Entry]
+    untold: list[Created]
+    """What of the context is audio whose words the engine is to find out."""
 
 
 class Responses:
@@ -62,6 +73,9 @@ class Responses:
         self._beside: dict[str, Response] = {}
         self._disowned: deque[str] = deque(maxlen=MAX_DISOWNED)
         """Engines' own names of answers that are over, or that may not be."""
+        self._asked: dict[str, _Asked] = {}
+        """How those that run were asked for, by their ids; none where the engine began."""
+        self._rate_limits: tuple[RateLimit, ...] = UNLIMITED
 
     @property
     def active(self) -> Response | None:
@@ -96,11 +110,19 @@ class Responses:
             self._stage.recorder.tell(ContextCut(cut), out)
         self._begin(plan.with_context(seen), out)
         kept = {entry.id for entry in context}
-        out += [TurnCommitted(c.entry.id, c.untold_pcm) for c in untold if c.entry.id in kept]
+        asked = _Asked(options, context, [c for c in untold if c.entry.id in kept])
+        self._asked[plan.id] = asked
+        self._ask(plan, asked, out)
+
+    def _ask(self, plan: Plan, asked: _Asked, out: list[Effect]) -> None:
+        session, given = self._stage.session, asked.options.input
+        assert isinstance(session, Session), "only a realtime session has responses"
+        out += [TurnCommitted(created.entry.id, created.untold_pcm) for created in asked.untold]
         out.append(
             Generate(
                 response_id=plan.id,
-                items=tuple(self._stage.history.for_engine(entry) for entry in context),
+                items=tuple(self._stage.history.for_engine(entry) for entry in asked.context),
+                items_are_conversation=given is UNSET or given is None,
                 instructions=plan.instructions,
                 tools=plan.tools,
                 tool_choice=plan.tool_choice,
@@ -291,6 +313,12 @@ class Responses:
             return self._ended(response, out)
         return None
 
+    def on_rate_limits(self, limits: tuple[RateLimit, ...], out: list[Effect]) -> None:
+        """What an engine tells of itself; each response that ends repeats it."""
+        if limits != self._rate_limits:
+            self._rate_limits = limits
+            self._announce_rate_limits(out)
+
     # --- Ending --------------------------------------------------------------
 
     def cancel(self, response_id: str | None, out: list[Effect]) -> Response:
@@ -326,6 +354,35 @@ class Responses:
             self._ended(response, out)
         return running
 
+    # --- Another engine ------------------------------------------------------
+
+    def fail_begun(
+        self, error: ResponseError, out: list[Effect]
+    ) -> tuple[list[Response], ResponseOptions | None]:
+        """Another engine takes over: what the one before had begun to say nobody can end.
+
+        Returns the responses that this ended, and how the conversation's was asked for, where
+        that is one of them.
+        """
+        ended, interrupted = [], None
+        for response in self._running:
+            asked = self._asked.get(response.id)
+            if asked is not None and not response.has_begun:
+                continue
+            if response is self._active:
+                interrupted = ResponseOptions() if asked is None else asked.options
+            response.fail(error, out)
+            ended.append(self._ended(response, out))
+        return ended, interrupted
+
+    def ask_again(self, out: list[Effect]) -> None:
+        """Ask another engine for the answers that are awaited."""
+        self._rate_limits = UNLIMITED  # It tells its own.
+        for response in self._running:
+            self._ask(response.plan, self._asked[response.id], out)
+
+    # --- Small ---------------------------------------------------------------
+
     def _cancel(
         self,
         response: Response,
@@ -357,11 +414,13 @@ class Responses:
             self._active = None
         else:
             del self._beside[response.id]
+        self._asked.pop(response.id, None)
         return response
 
     def _announce_rate_limits(self, out: list[Effect]) -> None:
         if self._stage.terms.announce_rate_limits:
-            out.append(RateLimitsUpdated(event_id=self._stage.ids.event(), rate_limits=UNLIMITED))
+            limits = self._rate_limits
+            out.append(RateLimitsUpdated(event_id=self._stage.ids.event(), rate_limits=limits))
 
     def _named(self, engine_name: str) -> Response | None:
         """By what the engine calls it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from antiphon.core.causes import EngineMoved
 from antiphon.core.context import Window
 from antiphon.core.deadlines import Deadlines
 from antiphon.core.faults import Fault
@@ -48,6 +49,7 @@ class Stage:
         deadlines = Deadlines()
         recorder = Recorder(ids, on=terms.recorded)
         history = History(ids, recorder, () if past is None else past.items)
+        history.engine_follows = terms.engine_follows_items
         on_server = terms.playout == "server"
         return Stage(
             terms=terms,
@@ -64,6 +66,28 @@ class Stage:
             used=Usage() if past is None else past.used,
             voice_heard=past is not None and past.voice_heard,
         )
+
+    def move(self, cause: EngineMoved) -> None:
+        """Another engine is there, which may be able to do other things."""
+        self.terms = replace(
+            self.terms,
+            engine_name=cause.name,
+            engine_voices=cause.voices,
+            engine_speaks=cause.speaks,
+            engine_finds_turns=cause.finds_turns,
+            engine_begins=cause.begins,
+            engine_takes_images=cause.takes_images,
+            engine_follows_items=cause.follows_items,
+        )
+        self.history.engine_follows = cause.follows_items
+        if not isinstance(self.session, Session):
+            return
+        if cause.model is not None:
+            self.session = replace(self.session, model=cause.model)
+        if cause.voice is not None:
+            audio = self.session.audio
+            output = replace(audio.output, voice=cause.voice)
+            self.session = replace(self.session, audio=replace(audio, output=output))
 
     @property
     def shown_session(self) -> AnySession:

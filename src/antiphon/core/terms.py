@@ -31,6 +31,8 @@ class Terms(Struct, frozen=True, kw_only=True):
     engine_begins: bool = False
     """It answers turns of itself (`EngineBegan`); it is not told to."""
     engine_takes_images: bool = True
+    engine_follows_items: bool = False
+    """It is told of each item that is added, cut and removed."""
     image_urls: bool = False
     """Addresses of pictures may be passed on to the engine, not just pictures."""
     session_max_ms: Ms = 60 * 60 * 1000

@@ -172,6 +172,21 @@ class Transcripts:
                     out.append(TurnCommitted(entry.id, bytes(part.pcm)))
                     self.commit(entry.id, index, out)
 
+    def ask_again(self, out: list[Effect]) -> None:
+        """Another engine is there: ask it for the words that the one before had not told, and
+        for those that nobody but an engine wants to know.
+        """
+        for entry in self._history:
+            for index, part in enumerate(entry.parts if isinstance(entry, MessageEntry) else ()):
+                if not isinstance(part, HeardPart) or part.transcript is not None:
+                    continue
+                if not part.awaits_transcript and (part.shows_transcript or not part.pcm):
+                    continue
+                part.awaits_transcript = True
+                out.append(TurnCommitted(entry.id, bytes(part.pcm)))
+                if entry.id not in self._spoken:
+                    self.commit(entry.id, index, out)
+
     def _place(self, item_id: str, spoken: _Spoken) -> tuple[MessageEntry, HeardPart]:
         """Where the words of a committed turn belong; a deleted item's are dropped before."""
         entry = self._history.get(item_id)

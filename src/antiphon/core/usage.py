@@ -102,7 +102,9 @@ def instruction_tokens(instructions: str, tools: tuple[Tool, ...]) -> int:
 
 
 def usage_of(context: Tokens, output: Iterable[Entry], counted: EngineFinished | None) -> Usage:
-    """The bill of one response; what a language model counted overrules our estimate."""
+    """The bill of one response; what others counted overrules our estimate."""
+    if counted is not None and counted.usage is not None:
+        return counted.usage
     made = add_up(entry_tokens(entry) for entry in output)
     cached = 0
     if counted is not None:

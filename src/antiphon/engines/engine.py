@@ -33,6 +33,8 @@ class Abilities(Struct, frozen=True, kw_only=True):
     them answered.  Still takes a `Generate` that comes."""
     takes_images: bool = False
     """Makes something of pictures; if not, an item with one is refused."""
+    follows_items: bool = False
+    """Wants to know of items as they come and go (`ItemAdded`, `ItemCut`, `ItemRemoved`)."""
     voices: tuple[str, ...] = ()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
@@ -21,7 +21,12 @@ class EngineRegistry:
     """
 
     def __init__(
-        self, engines: Iterable[Engine], *, default: str, models: Mapping[str, str] | None = None
+        self,
+        engines: Iterable[Engine],
+        *,
+        default: str,
+        models: Mapping[str, str] | None = None,
+        fallbacks: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         """Check that every name leads to an engine.
 
@@ -29,6 +34,7 @@ class EngineRegistry:
             engines: all that can serve.
             default: the name of the engine for model names that nothing else matches.
             models: model name or pattern (as of `fnmatch`, case matters) to engine name.
+            fallbacks: some of those to the names of engines that serve while the first cannot.
 
         Raises:
             ConfigurationError: an engine that is named does not exist.
@@ -47,6 +53,11 @@ class EngineRegistry:
                 self._patterns.append((model, engine))
             else:
                 self._exact[model] = engine
+
+        self._fallbacks = {
+            model: tuple(self._named(name, f'[models] "{model}"') for name in names)
+            for model, names in (fallbacks or {}).items()
+        }
 
     def _named(self, name: str, where: str) -> Engine:
         engine = self._engines.get(name)
@@ -87,3 +98,12 @@ class EngineRegistry:
             if fnmatchcase(model, pattern):
                 return candidate
         return self._default
+
+    def fallbacks(self, model: str) -> tuple[Engine, ...]:
+        """Those that serve a model name while its engine cannot, the one wanted most first."""
+        if model in self._exact:
+            return self._fallbacks.get(model, ())
+        for pattern, _ in self._patterns:
+            if fnmatchcase(model, pattern):
+                return self._fallbacks.get(pattern, ())
+        return ()

@@ -99,6 +99,7 @@ class Hold(_Step, frozen=True):
 class Fail(_Step, frozen=True):
     message: str
     code: str | None = None
+    is_unavailable: bool = False
 
 
 class Finish(_Step, frozen=True):
@@ -305,7 +306,9 @@ def _perform(
             case Wait() | Hold():
                 yield step
             case Fail():
-                yield EngineFailed(response_id, step.message, step.code)
+                yield EngineFailed(
+                    response_id, step.message, step.code, is_unavailable=step.is_unavailable
+                )
                 return
             case Finish():
                 yield EngineFinished(

@@ -106,6 +106,14 @@ class ResponseCancel(_Event, frozen=True, kw_only=True, tag="response.cancel"):
     response_id: str | None = None
 
 
+class MoveSession(_Event, frozen=True, kw_only=True, tag="antiphon.session.move"):
+    """Beyond OpenAI's API: let another model, or another voice, go on with the session."""
+
+    model: str | None = None
+    """None: the one that the session has."""
+    voice: str | None = None
+
+
 ClientEvent = (
     SessionUpdate
     | InputAudioBufferAppend
@@ -118,4 +126,5 @@ ClientEvent = (
     | ConversationItemDelete
     | ResponseCreate
     | ResponseCancel
+    | MoveSession
 )

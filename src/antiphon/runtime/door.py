@@ -105,6 +105,17 @@ class SessionDoor(Protocol):
         """All speech that was given to the playback has left."""
         ...
 
+    # --- For the operator ----------------------------------------------------
+
+    def move(self, *, model: str | None = None, voice: str | None = None) -> None:
+        """Let the engine of another model go on with the session: its items and ids stay.  What
+        is being said ends, and is said anew.
+
+        Raises:
+            EngineUnavailable, Fault: it cannot; nothing has changed.
+        """
+        ...
+
     # --- For those who look on -----------------------------------------------
 
     @property

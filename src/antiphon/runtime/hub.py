@@ -22,6 +22,7 @@ from antiphon.core.records import Past
 from antiphon.core.settings import check_known_voice, update_session
 from antiphon.core.terms import Terms
 from antiphon.engines.engine import Engine, VoiceDetector
+from antiphon.engines.health import Healths
 from antiphon.errors import AntiphonError
 from antiphon.journal.journal import Journal
 from antiphon.journal.recall import Recalled
@@ -42,6 +43,7 @@ from antiphon.runtime.observer import Observer
 from antiphon.runtime.outbox import HOLD_MS, Outbox
 from antiphon.runtime.recorder import Encoding, Recorder
 from antiphon.runtime.resumption import Place, ResumeTokens, Resumption
+from antiphon.runtime.route import Route
 from antiphon.runtime.session import LiveSession
 from antiphon.runtime.session_log import SessionLog
 
@@ -122,6 +124,8 @@ class Hub:
 
     Args:
         engine_for: a model's name to the engine that serves it; the registry's rule.
+        fallbacks_for: a model's name to those that serve it while that engine cannot, the one
+            that is wanted most first.
         detector: lent to engines that do not find turns themselves.
         observers: each is asked, when a session opens, for one that looks on.
         keeping: None: conversations end with their sessions.
@@ -133,6 +137,7 @@ class Hub:
         self,
         engine_for: Callable[[str], Engine],
         *,
+        fallbacks_for: Callable[[str], Sequence[Engine]] = lambda _: (),
         detector: VoiceDetector | None = None,
         rules: SessionRules | None = None,
         observers: Sequence[Callable[[Terms], Observer]] = (),
@@ -143,6 +148,8 @@ class Hub:
         self._choice = choice
         self._unix_s = unix_s
         self._engine_for = engine_for
+        self._fallbacks_for = fallbacks_for
+        self._healths = Healths(lambda: asyncio.get_running_loop().time())
         self._detector = detector
         self.rules = rules or SessionRules()
         self._observers = observers
@@ -254,7 +261,8 @@ class Hub:
             EngineUnavailable: the model's engine cannot serve now.
             Fault: ``patch`` cannot be applied.
         """
-        engine = self._engine_for(model)
+        route = self._route(model)
+        engine = route.first()
         keeping = self._keeping_of(retention)
         terms = self._terms(kind, model, patch, engine, playback, past, keeping)
         logs: list[SessionLog] = []
@@ -267,16 +275,17 @@ class Hub:
             logs.append(SessionLog(keeping.journal, about, model=named, redact=keeping.redact))
             return Outbox(logs[0], resumption, hold_ms=keeping.hold_ms)
 
-        detector = None if engine.abilities.finds_turns else self._detector
         session = LiveSession(
             terms,
             engine,
-            detector=detector,
+            detector=self._detector,
             playback=playback,
             observers=[observer(terms) for observer in self._observers],
             attendance=attendance,
             end_user_id=end_user_id,
             sideband_wait_ms=sideband_wait_ms,
+            route=route,
+            route_for=self._route_to,
             on_end=self._on_session_end,
         )
         if terms.records_sound:
@@ -286,6 +295,21 @@ class Hub:
         self._all_ended.clear()
         log.info("session %s: opened on engine %s", session.id, engine.name)
         return session
+
+    def _route_to(self, model: str, voice: str | None) -> Route:
+        """For a session that is moved.
+
+        Raises:
+            EngineUnavailable, Fault: it cannot be.
+        """
+        route = self._route(model)
+        if self.rules.strict and voice is not None:
+            check_known_voice(voice, route.first().abilities.voices, "voice")
+        return route
+
+    def _route(self, model: str) -> Route:
+        engine = self._engine_for(model)
+        return Route([engine, *self._fallbacks_for(model)], self._healths)
 
     async def drain(self, grace_s: float) -> None:
         """Tell all sessions that the server goes away (`CloseCode.RESTART`).
@@ -343,6 +367,7 @@ class Hub:
             engine_finds_turns=engine.abilities.finds_turns,
             engine_begins=engine.abilities.full_duplex,
             engine_takes_images=engine.abilities.takes_images,
+            engine_follows_items=engine.abilities.follows_items,
             image_urls=self.rules.image_urls,
             session_max_ms=self.rules.session_max_ms,
             linger_ms=self.rules.linger_ms,

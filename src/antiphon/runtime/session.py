@@ -16,6 +16,7 @@ from antiphon.core.causes import (
     Cause,
     ClientSent,
     Detached,
+    EngineMoved,
     EngineNews,
     Heard,
     MessageRefused,
@@ -37,6 +38,10 @@ from antiphon.core.effects import (
     Generate,
     Hear,
     InputDropped,
+    ItemAdded,
+    ItemCut,
+    ItemRemoved,
+    Move,
     PlayAudio,
     ScoreVoice,
     SendTo,
@@ -44,11 +49,12 @@ from antiphon.core.effects import (
     TurnBegan,
     TurnCommitted,
 )
+from antiphon.core.faults import Fault
 from antiphon.core.records import Record
 from antiphon.core.settings import voice_name
 from antiphon.core.terms import Activity, Terms
 from antiphon.engines.engine import Engine, VoiceDetector
-from antiphon.errors import ProtocolError
+from antiphon.errors import EngineUnavailable, ProtocolError
 from antiphon.protocol.client import ClientEvent
 from antiphon.protocol.closes import CloseCode
 from antiphon.protocol.server import ErrorDetail, ResponseOutputAudioDelta, SessionCreated
@@ -63,6 +69,7 @@ from antiphon.runtime.engine_line import EngineLine
 from antiphon.runtime.media import NO_PLAYBACK, Playback
 from antiphon.runtime.observer import Observer
 from antiphon.runtime.playback_line import PlaybackLine
+from antiphon.runtime.route import Route
 from antiphon.runtime.session_clock import SessionClock
 from antiphon.runtime.sideband_wait import SidebandWait
 
@@ -90,6 +97,8 @@ class LiveSession:
         attendance: Callable[[About], Attendance] = lambda _: Attendance(),
         end_user_id: str | None = None,
         sideband_wait_ms: Ms = 0,
+        route: Route | None = None,
+        route_for: Callable[[str, str | None], Route] | None = None,
         on_end: Callable[[LiveSession], None] = lambda _: None,
     ) -> None:
         self._conversation = Conversation(terms)
@@ -102,6 +111,8 @@ class LiveSession:
             end_user_id=end_user_id,
         )
         self._voices = terms.engine_voices
+        route = route or Route.to(engine)
+        self._route_for = route_for or (lambda *_: route)
         self._clock = SessionClock()
         self._attendance = attendance(self.about)
         self._line = None if playback is None else PlaybackLine(playback)
@@ -112,7 +123,7 @@ class LiveSession:
         self._waiting: deque[Cause] = deque()
         self._busy = False
         self._closing: asyncio.Task[None] | None = None
-        self._engine = EngineLine(engine, self.id, self)
+        self._engine = EngineLine(engine, route, self.id, self)
         self._sideband_wait: SidebandWait | None = None
         if sideband_wait_ms:
             self._sideband_wait = SidebandWait(
@@ -216,6 +227,63 @@ class LiveSession:
         if isinstance(news, TurnFound):  # It interrupts, so what was heard until then counts.
             news = replace(news, played_samples=self._playback.played_samples)
         self._give(news)
+
+    def on_engine_moved(self, engine: Engine, message: str, code: str) -> None:
+        self._engine_moved(engine, message, code)
+
+    def move(self, *, model: str | None = None, voice: str | None = None) -> None:
+        settings = self.settings
+        if not isinstance(settings, Session):
+            raise Fault("invalid_event", "A transcription session cannot be moved.")
+        route = self._route_for(model or settings.model, voice)
+        engine = route.first()
+        self._engine.move(engine, route)
+        message = "The session was moved to another engine, which begins this answer anew."
+        self._engine_moved(engine, message, "engine_moved", model=model, voice=voice)
+
+    def _move(self, wish: Move) -> None:
+        try:
+            self.move(model=wish.model, voice=wish.voice)
+        except Fault as fault:
+            self._refuse(wish, fault.code, fault.message, fault.param)
+        except EngineUnavailable as error:
+            self._refuse(wish, "engine_unavailable", str(error), "model")
+
+    def _refuse(self, wish: Move, code: str, message: str, param: str | None) -> None:
+        detail = ErrorDetail(code=code, message=message, param=param, event_id=wish.event_id)
+        self._give(MessageRefused(wish.connection, detail))
+
+    def _engine_moved(
+        self,
+        engine: Engine,
+        message: str,
+        code: str,
+        *,
+        model: str | None = None,
+        voice: str | None = None,
+    ) -> None:
+        abilities = engine.abilities
+        self.about = replace(self.about, engine_name=engine.name)
+        self._voices = abilities.voices
+        self._give(
+            EngineMoved(
+                name=engine.name,
+                voices=abilities.voices,
+                speaks=abilities.speaks,
+                finds_turns=abilities.finds_turns,
+                begins=abilities.full_duplex,
+                takes_images=abilities.takes_images,
+                follows_items=abilities.follows_items,
+                message=message,
+                code=code,
+                model=model,
+                voice=voice,
+            )
+        )
+
+    @property
+    def is_idle(self) -> bool:
+        return self._conversation.activity == "idle"
 
     async def caught_up(self) -> None:
         await self._attendance.caught_up()
@@ -325,6 +393,9 @@ class LiveSession:
                 | TurnBegan()
                 | TurnCommitted()
                 | InputDropped()
+                | ItemAdded()
+                | ItemCut()
+                | ItemRemoved()
             ):
                 self._engine.send(effect)
             case DetectVoice():
@@ -340,6 +411,8 @@ class LiveSession:
                 self._playback.clear()
             case Record():
                 self._attendance.record(effect)
+            case Move():
+                self._move(effect)
             case _:
                 self._attendance.send(effect)
 

@@ -18,7 +18,13 @@ from msgspec import Struct
 
 from antiphon.errors import ConfigurationError
 from antiphon.server.config_problems import problems
-from antiphon.server.settings import OPENAI_KEY_VARIABLE, SECTIONS, Config, Secret
+from antiphon.server.settings import (
+    OPENAI_KEY_VARIABLE,
+    SECTIONS,
+    Config,
+    Secret,
+    UpstreamSettings,
+)
 from antiphon.server.toml_file import TomlFile, read_toml
 
 CONFIG_VARIABLE = "ANTIPHON_CONFIG"
@@ -78,19 +84,27 @@ class _Reader:
         self._overrides = {name: v for name, v in overrides.items() if v is not None}
         self._sources: dict[str, str] = {}
         self._problems: list[str] = []
+        self._notes: list[str] = []
 
     def read(self) -> Loaded:
         self._check_names()
         sections = {name: self._section(name, kind) for name, kind in SECTIONS.items()}
-        config = Config(models=self._models(), **sections)  # type: ignore[arg-type]
+        routes = self._models()
+        config = Config(
+            models={name: engines[0] for name, engines in routes.items()},
+            fallbacks={name: engines[1:] for name, engines in routes.items() if engines[1:]},
+            **sections,  # type: ignore[arg-type]
+        )
         if not self._problems:
-            config = self._with_relay_key(self._with_named_keys(config))
+            config = self._with_upstreams_keys(self._with_named_keys(config))
+            config = self._with_relay_key(config)
             self._problems += [
                 f"{self._sources.get(name, name)}: {problem}" for name, problem in problems(config)
             ]
         if self._problems:
             raise ConfigurationError("\n".join(self._problems))
-        return Loaded(config, self._file.path, self._sources, tuple(self._unknown_variables()))
+        warnings = (*self._unknown_variables(), *self._notes)
+        return Loaded(config, self._file.path, self._sources, warnings)
 
     def _check_names(self) -> None:
         known = [*SECTIONS, "models"]
@@ -120,7 +134,7 @@ class _Reader:
                 raw, source, strict = self._overrides[dotted], "command line", True
             elif variable in self._environ:
                 raw, source, strict = self._environ[variable], variable, False
-                if _is_table(field.type):
+                if _is_table(field.type) or _holds_tables(field.type):
                     raw = _table_of(raw)
                 elif _is_list(field.type):
                     raw = [part.strip() for part in raw.split(",") if part.strip()]
@@ -138,17 +152,18 @@ class _Reader:
                 self._sources[dotted] = source
         return kind(**values)
 
-    def _models(self) -> dict[str, str]:
+    def _models(self) -> dict[str, tuple[str, ...]]:
         table = self._file.tables.get("models", {})
-        models = {}
-        for name, engine in table.items() if isinstance(table, dict) else ():
+        models: dict[str, tuple[str, ...]] = {}
+        for name, given in table.items() if isinstance(table, dict) else ():
             place = self._file.place("models", name)
-            if isinstance(engine, str):
-                models[name] = engine
+            engines = [given] if isinstance(given, str) else given
+            if isinstance(engines, list) and engines and all(isinstance(e, str) for e in engines):
+                models[name] = tuple(engines)
                 self._sources[f"models.{name}"] = place
             else:
                 self._problems.append(
-                    f'{place}: write "{name}" = "engine"; '
+                    f'{place}: write "{name}" = "engine", or ["engine", "another"]; '
                     "names with dots or stars need their quotes."
                 )
         return models
@@ -167,13 +182,28 @@ class _Reader:
             config = msgspec.structs.replace(config, **{section: settings})
         return config
 
+    def _with_upstreams_keys(self, config: Config) -> Config:
+        upstreams = tuple(map(self._with_upstreams_key, config.relay.upstreams))
+        relay = msgspec.structs.replace(config.relay, upstreams=upstreams)
+        return msgspec.structs.replace(config, relay=relay)
+
+    def _with_upstreams_key(self, upstream: UpstreamSettings) -> UpstreamSettings:
+        name = upstream.api_key_env
+        if name is None or upstream.api_key is not None:
+            return upstream
+        if value := self._environ.get(name):
+            return msgspec.structs.replace(upstream, api_key=Secret(value))
+        source = self._sources["relay.upstreams"]
+        self._problems.append(f"{source}: the environment variable {name} is not set.")
+        return upstream
+
     def _with_relay_key(self, config: Config) -> Config:
         relay = config.relay
-        if not relay.enabled or relay.api_key is not None:
+        if relay.enabled is False or relay.api_key is not None:
             return config
         name = relay.api_key_env
-        if name is None and relay.url is not None:
-            return config  # OpenAI's key is for nobody else.
+        if name is None and not self._openai_key_is_for_relay(config):
+            return config
         value = self._environ.get(name or OPENAI_KEY_VARIABLE)
         if value:
             self._sources["relay.api_key"] = name or OPENAI_KEY_VARIABLE
@@ -183,6 +213,24 @@ class _Reader:
             source = self._sources["relay.api_key_env"]
             self._problems.append(f"{source}: the environment variable {name} is not set.")
         return config
+
+    def _openai_key_is_for_relay(self, config: Config) -> bool:
+        """Where nobody says for what the key is there, it turns the relay on, and that is told.
+        Who names a language model means it to answer.
+        """
+        relay = config.relay
+        if relay.url is not None:
+            return False  # OpenAI's key is for nobody else.
+        if relay.enabled or not self._environ.get(OPENAI_KEY_VARIABLE):
+            return True
+        if config.llm.base_url is not None:
+            return False
+        self._notes.append(
+            f"{OPENAI_KEY_VARIABLE} is set, so OpenAI answers for {', '.join(relay.models)}, at "
+            "its price. In [relay], enabled = false turns that off; enabled = true says that it is "
+            "meant."
+        )
+        return True
 
     def _unknown_variables(self) -> Iterator[str]:
         known = {
@@ -212,6 +260,10 @@ def kept_by_default(config: Config, environ: Mapping[str, str] | None = None) ->
 
 def _is_list(kind: Any) -> bool:
     return "tuple[" in str(kind)
+
+
+def _holds_tables(kind: Any) -> bool:
+    return "UpstreamSettings" in str(kind)
 
 
 def _is_table(kind: Any) -> bool:

@@ -125,6 +125,9 @@ def _problems_of_llm(llm: LlmSettings) -> Iterator[tuple[str, str]]:
 def _problems_of_relay(relay: RelaySettings) -> Iterator[tuple[str, str]]:
     if relay.url is not None and not relay.url.startswith(("ws://", "wss://")):
         yield "relay.url", f"'{relay.url}' must begin with wss:// or ws://."
+    for upstream in relay.upstreams:
+        if not upstream.url.startswith(("ws://", "wss://")):
+            yield "relay.upstreams", f"'{upstream.url}' must begin with wss:// or ws://."
     if relay.is_on and not relay.models:
         yield "relay.models", "name the models that it answers."
 

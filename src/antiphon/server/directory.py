@@ -61,10 +61,11 @@ class LocalDirectory:
         return self._hub.get(name) or self._of_call(name)
 
     async def listed(self) -> Sequence[ListedSession]:
-        return [_entry(session) for session in self._hub.sessions]
+        return [listed(session) for session in self._hub.sessions]
 
 
-def _entry(session: SessionDoor) -> ListedSession:
+def listed(session: SessionDoor) -> ListedSession:
+    """What the list says of a session."""
     settings = session.settings
     return ListedSession(
         id=session.id,

@@ -319,18 +319,32 @@ class LlmSettings(Struct, frozen=True, kw_only=True):
     ] = {}
 
 
+class UpstreamSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Another server that holds the models of `[relay]`, as `[[relay.upstreams]]`."""
+
+    url: str
+    api_key: Secret | None = None
+    api_key_env: str | None = None
+    key_header: str | None = None
+    model: str | None = None
+    weight: Annotated[int, Meta(ge=0)] = 1
+
+
 OPENAI_REALTIME = "wss://api.openai.com/v1/realtime"
 OPENAI_KEY_VARIABLE = "OPENAI_API_KEY"
 
 
 class RelaySettings(Struct, frozen=True, kw_only=True):
-    """Another Realtime server that answers for some model names. `OPENAI_API_KEY` in the
-    environment turns it on, for OpenAI's.
-    """
+    """Another Realtime server that answers for some model names."""
 
-    enabled: Annotated[bool, Meta(description="Off: no relay, whatever the environment has.")] = (
-        True
-    )
+    enabled: Annotated[
+        bool | None,
+        Meta(
+            description="Absent: on where there is a `url` or an `api_key`, and where the "
+            "environment has `OPENAI_API_KEY` and `[llm]` names no other model. False: off, "
+            "whatever the environment has. True: that key is for it."
+        ),
+    ] = None
     url: Annotated[
         str | None,
         Meta(
@@ -357,6 +371,30 @@ class RelaySettings(Struct, frozen=True, kw_only=True):
     model: Annotated[
         str | None, Meta(description="The model's name there. Absent: as the client names it.")
     ] = None
+    weight: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="Its share of the sessions, beside the `upstreams`. 0: only while no other "
+            "can be had.",
+        ),
+    ] = 1
+    upstreams: Annotated[
+        tuple[UpstreamSettings, ...],
+        Meta(
+            description="Others that hold the same models (regions, deployments), each a table "
+            "`[[relay.upstreams]]` with `url`, `api_key` or `api_key_env`, `key_header`, `model`, "
+            "`weight`; in the variable as JSON. One that fails is left alone for a while."
+        ),
+    ] = ()
+    fallback: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Engines that go on with a session while none of these can be had, the "
+            "one that is wanted most first: `offline`, `text` (the same without a voice). For a "
+            "single model name: a list in `[models]`."
+        ),
+    ] = ()
     turn_detection: Annotated[
         Literal["ours", "theirs", "duplex"],
         Meta(
@@ -371,7 +409,7 @@ class RelaySettings(Struct, frozen=True, kw_only=True):
 
     @property
     def is_on(self) -> bool:
-        return self.enabled and (self.url is not None or self.api_key is not None)
+        return self.enabled is not False and (self.url is not None or self.api_key is not None)
 
     @property
     def address(self) -> str:
@@ -510,6 +548,8 @@ class Config(Struct, frozen=True, kw_only=True):
     engine: EngineSettings = EngineSettings()
     models: dict[str, str] = {}
     """Model names and patterns to engines, in the order of the file."""
+    fallbacks: dict[str, tuple[str, ...]] = {}
+    """Of some of those, the engines that serve while the first cannot."""
     offline: OfflineSettings = OfflineSettings()
     stt: SttSettings = SttSettings()
     tts: TtsSettings = TtsSettings()

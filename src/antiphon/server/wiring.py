@@ -17,6 +17,7 @@ from msgspec import Struct
 from antiphon.core.faults import Fault
 from antiphon.engines.engine import Engine, VoiceDetector
 from antiphon.engines.registry import EngineRegistry
+from antiphon.engines.text_only import TextOnlyEngine
 from antiphon.engines.vad.silero import SileroDetector
 from antiphon.journal.journal import Journal
 from antiphon.journal.tape import tapes_in
@@ -29,7 +30,7 @@ from antiphon.server.cascade_parts import CascadeParts, choose_parts, make_casca
 from antiphon.server.directory import Directory
 from antiphon.server.grant import DEFAULT_MODEL
 from antiphon.server.keeping import make_journal, make_keeping
-from antiphon.server.relays import RELAY, make_relay, with_relayed
+from antiphon.server.relays import RELAY, fallbacks_of, make_relay, may_give_way, with_relayed
 from antiphon.server.secret_store import SecretStore
 from antiphon.server.serve import StopSignals, serve
 from antiphon.server.settings import Config
@@ -39,6 +40,8 @@ from antiphon.transports.websocket import WebSocketLimits
 if TYPE_CHECKING:
     from antiphon.server.tls import Identity
 
+TEXT = "text"
+"""The engine that writes where no voice can be had; it is there where a chain names it."""
 YOUNG_OBJECTS = 10_000
 
 _unknown_models = UnknownNames(
@@ -76,8 +79,14 @@ class Wired(NamedTuple):
 
 def make_engines(config: Config, chosen: CascadeParts) -> list[Engine]:
     """All engines that this configuration allows; none is started."""
-    relays: list[Engine] = [make_relay(config.relay)] if config.relay.is_on else []
-    return [make_cascade(config, chosen), *relays]
+    cascade = make_cascade(config, chosen)
+    engines: list[Engine] = [cascade]
+    if config.relay.is_on:
+        engines.append(make_relay(config.relay, may_give_way=may_give_way(config)))
+    chains = (*config.fallbacks.values(), config.relay.fallback)
+    if any(TEXT in chain for chain in chains):
+        engines.append(TextOnlyEngine(cascade, name=TEXT))
+    return engines
 
 
 def models_of(config: Config, engines: Sequence[Engine]) -> dict[str, str]:
@@ -127,6 +136,7 @@ def make_hub(config: Config, registry: EngineRegistry, parts: Parts) -> Hub:
     )
     return Hub(
         partial(_engine_for, registry, strict=server.strict),
+        fallbacks_for=registry.fallbacks,
         detector=parts.detector or SileroDetector(),
         rules=parts.rules or rules,
         observers=[tapes_in(Path(server.tape_dir))] if server.tape_dir else [],
@@ -148,7 +158,10 @@ def wire(config: Config, parts: Parts | None = None) -> Wired:
         chosen = choose_parts(config)
         engines = make_engines(config, chosen)
     registry = EngineRegistry(
-        engines, default=config.engine.default, models=models_of(config, engines)
+        engines,
+        default=config.engine.default,
+        models=models_of(config, engines),
+        fallbacks=fallbacks_of(config),
     )
     hub = make_hub(config, registry, parts)
     api = Api(

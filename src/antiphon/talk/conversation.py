@@ -67,6 +67,7 @@ class Conversation:
         self._calls = ToolCalls(settings.tool_results, may_ask=may_ask)
         self._history = History()
         self._is_connected = False
+        self._engine = ""
         self._state = State.CONNECTING
         self.connections = 0
         self.clock = TurnClock(output_latency_ms)
@@ -235,14 +236,16 @@ class Conversation:
     def _on_session(self, event: server.SessionCreated | server.SessionUpdated) -> Actions:
         if isinstance(event, server.SessionCreated) and not self._settings.keep_session:
             return [Send(SessionUpdate(event_id=SETTINGS_ID, session=self._settings.patch()))]
+        session = event.session
+        engine, voice = served_by(session)
+        before, self._engine = self._engine, engine
         if self._is_connected:
-            return []
+            moved = engine not in ("", before)
+            return [Show(notices.Note(text=f"engine {engine} answers now"))] if moved else []
         self._is_connected = True
         self.connections += 1
         again = self.connections > 1
-        session = event.session
         model = session.model if isinstance(session, Session) else ""
-        engine, voice = served_by(session)
         actions: Actions = [
             Show(
                 notices.Connected(

@@ -25,6 +25,9 @@ from antiphon.core.effects import (
     Generate,
     Hear,
     InputDropped,
+    ItemAdded,
+    ItemCut,
+    ItemRemoved,
     StopGenerating,
     TurnBegan,
     TurnCommitted,
@@ -183,6 +186,8 @@ async def _takes_anything(bench: Bench) -> None:
         session.send(InputDropped())
         session.send(TurnBegan("item_1", 0))
         session.send(InputDropped())
+        for change in (ItemAdded(orphan, None), ItemCut(orphan, 100), ItemRemoved("item_never")):
+            session.send(change)
         for i, (what, items) in enumerate(odd.items()):
             session.send(
                 Generate(response_id=f"resp_{i}", items=items, voice="nobody's", speed=1.5)

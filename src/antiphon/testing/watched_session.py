@@ -14,6 +14,7 @@ from antiphon.core.causes import (
     MEDIA_RATE_HZ,
     EngineBegan,
     EngineCalled,
+    EngineErred,
     EngineFailed,
     EngineFinished,
     EngineLost,
@@ -21,6 +22,7 @@ from antiphon.core.causes import (
     EngineSaid,
     EngineSpoke,
     EngineWrote,
+    RateLimitsChanged,
     TranscriptEnded,
     TranscriptFailed,
     TranscriptGrew,
@@ -244,6 +246,8 @@ class Judge:
                 self._on_found(isinstance(news, TurnFound))
             case EngineBegan():
                 self._on_beginning(news)
+            case RateLimitsChanged() | EngineErred():
+                pass  # At any time, and nothing ends with it.
             case EngineLost():
                 self._bench.fail(f"the engine was lost: {news.message}")
             case _:

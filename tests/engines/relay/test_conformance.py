@@ -15,14 +15,11 @@ from tests.engines.relay.upstream import relay_to, upstream
 
 PATHS = sorted((Path(__file__).parents[2] / "conformance" / "scripts").glob("*.script"))
 
-NO_SPLIT = "the seam has no way to tell which of the input's tokens are audio"
 UNHEARD = (
     "it cuts an unfinished answer at more than can have been heard: at words whose times only an "
     "engine that tells them can know"
 )
 CANNOT: dict[str, str] = {
-    "4.05-server-vad-turn": NO_SPLIT,
-    "4.17-usage-and-rate-limits": NO_SPLIT,
     "4.10-interruption-websocket": UNHEARD,
     "4.15-truncate-delete-retrieve": UNHEARD,
 }

@@ -29,8 +29,8 @@ SETTINGS = {
     "audio": {"input": {"transcription": {"model": "whisper-1"}}},
     "tools": [{"type": "function", "name": "weather", "parameters": {"type": "object"}}],
 }
-SILENCE_S = 20
-LIMIT_S = SILENCE_S + 2
+STALL_S = 20
+LIMIT_S = STALL_S + 2
 """The longest that anybody waits for anything."""
 FINDINGS: tuple[TurnFinding, ...] = ("ours", "theirs", "duplex")
 
@@ -135,10 +135,10 @@ async def settle(call: Call, caller: Caller, responses: int) -> None:
         call.hung = True
 
 
-def relay_to_mock(mock: Mock, finding: TurnFinding, *, silence_s: float = SILENCE_S) -> RelayEngine:
+def relay_to_mock(mock: Mock, finding: TurnFinding, *, stall_s: float = STALL_S) -> RelayEngine:
     # All that it asks of a server is a way there.
     served = cast("Served", mock)
-    return relay_to(served, RelayRules(turn_detection=finding, silence_s=silence_s))
+    return relay_to(served, RelayRules(turn_detection=finding, stall_s=stall_s))
 
 
 async def called(mock: Mock, finding: TurnFinding) -> Call:
@@ -229,7 +229,7 @@ def test_whoever_reads_slowly_does_not_lose_the_upstream() -> None:
         endless = Fault(name=ENDLESS, ms=20)
         async with (
             mocking(SCRIPT, faults=[endless]) as mock,
-            calling(relay_to_mock(mock, "ours", silence_s=3)) as caller,
+            calling(relay_to_mock(mock, "ours", stall_s=3)) as caller,
         ):
             caller.types_text("Hello.")
             await asyncio.sleep(15)  # With a megabyte unread, no more news is taken.

@@ -4,8 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from antiphon.core.effects import Configure, Generate, StopGenerating
+import msgspec
+import pytest
+from msgspec import UNSET
+
+from antiphon.core.causes import EngineErred, RateLimitsChanged
+from antiphon.core.effects import (
+    Configure,
+    Generate,
+    ItemAdded,
+    ItemCut,
+    ItemRemoved,
+    StopGenerating,
+)
 from antiphon.engines.relay.interpreter import Interpreter
+from antiphon.engines.relay.wishes import TurnFinding
 from antiphon.protocol import server
 from antiphon.protocol.client import (
     ClientEvent,
@@ -38,10 +51,12 @@ def typed(text: str, item_id: str) -> Message:
 class Upstream:
     """What a server would say, by hand."""
 
-    def __init__(self) -> None:
+    def __init__(self, finding: TurnFinding = "ours") -> None:
         self.now_s = 0.0
         self.metadata: dict[str, str] = {}
-        self.relay = Interpreter("sess", "ours", lambda: self.now_s)
+        self._name = ""
+        self._named: set[object] = set()
+        self.relay = Interpreter("sess", finding, lambda: self.now_s)
         self.relay.command(Configure(Session(id="sess", model="m", expires_at=0)))
         self.relay.plug()
         self.written()
@@ -52,7 +67,12 @@ class Upstream:
         return events
 
     def asked(self, *items: Item, name: str = "resp_ours") -> list[ClientEvent]:
-        """What is written for an answer, but for the asking itself."""
+        """What is written for an answer, but for the asking itself.  Items of the assistant are
+        what the core made of the answer before.
+        """
+        for item in items:
+            self.opened(item)
+        self._name = name
         self.relay.command(Generate(response_id=name, items=items))
         *changes, ask = self.written()
         assert isinstance(ask, ResponseCreate)
@@ -60,6 +80,15 @@ class Upstream:
         assert isinstance(ask.response.metadata, dict)
         self.metadata = ask.response.metadata
         return changes
+
+    def opened(self, item: Item) -> None:
+        """The core has made an item of what it was told of the answer."""
+        is_answer = isinstance(item, FunctionCall) or (
+            isinstance(item, Message) and item.role == "assistant"
+        )
+        if is_answer and item.id not in self._named:
+            self._named.add(item.id)
+            self.relay.command(ItemAdded(item, None, self._name))
 
     def response(self, kind: Any, response_id: str = "resp_theirs", **fields: Any) -> None:
         response = server.Response(
@@ -173,6 +202,7 @@ def test_what_came_after_an_answer_was_stopped_goes_there_too() -> None:
     upstream.item(server.ResponseOutputItemAdded, message)
     upstream.part(server.ResponseOutputAudioTranscriptDelta, "item_theirs", "one two")
     upstream.part(server.ResponseOutputAudioDelta, "item_theirs", SECOND)
+    upstream.opened(said("one two", "i1"))
     upstream.relay.command(StopGenerating("resp_ours"))
     upstream.written()
     upstream.part(server.ResponseOutputAudioTranscriptDelta, "item_theirs", " three")
@@ -207,6 +237,31 @@ def test_a_call_is_known_by_its_id_and_only_its_output_is_new() -> None:
     ours = FunctionCall(id="i1", name="f", call_id="call_1", arguments="{}")
     output = FunctionCallOutput(id="i2", call_id="call_1", output="ten")
     assert [created(e) for e in upstream.asked(ours, output)] == [("i2", None)]
+
+
+def test_a_call_is_told_whole_to_another_upstream() -> None:
+    upstream = Upstream()
+    upstream.asked()
+    call = FunctionCall(id="theirs", name="f", call_id="call_1", arguments="")
+    upstream.response(server.ResponseCreated)
+    upstream.item(server.ResponseOutputItemAdded, call)
+    done = server.ResponseFunctionCallArgumentsDone(
+        event_id="e",
+        response_id="resp_theirs",
+        item_id="theirs",
+        output_index=0,
+        call_id="call_1",
+        name="f",
+        arguments='{"a": 1}',
+    )
+    upstream.relay.event(done)
+    upstream.opened(FunctionCall(id="i1", name="f", call_id="call_1", arguments=""))
+    upstream.response(server.ResponseDone)
+    upstream.relay.unplug()
+    upstream.relay.plug()
+    [again] = [e for e in upstream.written() if isinstance(e, ConversationItemCreate)]
+    assert isinstance(again.item, FunctionCall)
+    assert (again.item.id, again.item.arguments) == ("i1", '{"a": 1}')
 
 
 def test_two_messages_in_a_row_are_one_here_and_both_go_with_it() -> None:
@@ -246,3 +301,106 @@ def test_an_answer_is_asked_for_again_once_the_cancelled_one_has_ended() -> None
     [ask] = upstream.written()
     assert isinstance(ask, ResponseCreate)
     assert not upstream.relay.news
+
+
+def error(event_id: str | None, code: str) -> server.Error:
+    detail = server.ErrorDetail(code=code, message="What is wrong.", event_id=event_id)
+    return server.Error(event_id="e", error=detail)
+
+
+@pytest.mark.parametrize(
+    ("event_id", "code", "told"),
+    [
+        ("set", "invalid_value", True),
+        ("item:i1", "invalid_value", True),
+        (None, "server_error", True),
+        ("stop:r", "response_cancel_not_active", False),
+        ("cut:i1", "invalid_value", False),
+        (None, "session_expired", False),
+    ],
+)
+def test_an_error_of_what_the_client_can_know_of_is_told(
+    event_id: str | None, code: str, told: bool
+) -> None:
+    relay = Upstream().relay
+    relay.event(error(event_id, code))
+    assert bool(relay.news) is told
+    if told:
+        assert relay.take_news() == EngineErred(error(None, code).error)
+
+
+def test_rate_limits_there_are_told_here() -> None:
+    relay = Upstream().relay
+    limits = (server.RateLimit("requests", 10, 3, 1.5),)
+    relay.event(server.RateLimitsUpdated(event_id="e", rate_limits=limits))
+    assert relay.take_news() == RateLimitsChanged(limits)
+
+
+def test_what_one_answer_alone_is_to_see_changes_nothing_there() -> None:
+    upstream = Upstream()
+    upstream.asked(typed("one", "i1"))
+    upstream.says("Yes.")
+    other = typed("other", "x")
+    upstream.relay.command(
+        Generate(response_id="resp_2", items=(other,), items_are_conversation=False)
+    )
+    [ask] = upstream.written()
+    assert isinstance(ask, ResponseCreate)
+    assert ask.response is not None
+    assert ask.response.conversation is UNSET
+    assert ask.response.input == (msgspec.structs.replace(other, id=UNSET, status=UNSET),)
+    assert upstream.asked(typed("one", "i1"), said("Yes.", "i2")) == []
+
+
+def test_an_answer_is_cut_there_at_the_very_moment_at_which_it_was_cut_here() -> None:
+    upstream = Upstream()
+    upstream.asked()
+    upstream.says("one two three four")
+    upstream.opened(said("one two three four", "i1"))
+    upstream.relay.command(ItemCut(said("one two", "i1"), 450))
+    assert upstream.written() == [], "there is time until the next answer"
+    [cut] = upstream.asked(said("one two", "i1"))
+    assert isinstance(cut, ConversationItemTruncate)
+    assert cut.audio_end_ms == 450
+    assert upstream.asked(said("one two", "i1"), name="resp_2") == []
+
+
+def test_a_cut_that_cuts_nothing_is_not_told() -> None:
+    upstream = Upstream()
+    upstream.asked()
+    upstream.says("one two")
+    upstream.opened(said("one two", "i1"))
+    upstream.relay.command(ItemCut(said("one two", "i1"), 1085))
+    assert upstream.asked(said("one two", "i1")) == []
+
+
+def test_who_answers_of_itself_is_told_at_once_what_changed() -> None:
+    upstream = Upstream("duplex")
+    one, two = typed("one", "i1"), typed("two", "i2")
+    upstream.relay.command(ItemAdded(one, None))
+    upstream.relay.command(ItemAdded(two, "i1"))
+    upstream.relay.command(ItemAdded(typed("zero", "i0"), None))
+    assert [created(e) for e in upstream.written()] == [("i1", None), ("i2", None), ("i0", "root")]
+    upstream.asked(typed("zero", "i0"), one, two)
+    upstream.says("one two three four")
+    upstream.opened(said("one two three four", "i3"))
+    upstream.relay.command(ItemCut(said("one two", "i3"), 450))
+    upstream.relay.command(ItemRemoved("i2"))
+    cut, gone = upstream.written()
+    assert isinstance(cut, ConversationItemTruncate)
+    assert (cut.item_id, cut.audio_end_ms) == ("item_theirs", 450)
+    assert isinstance(gone, ConversationItemDelete)
+    assert gone.item_id == "i2"
+    assert upstream.asked(typed("zero", "i0"), one, said("one two", "i3"), name="resp_2") == []
+
+
+def test_what_changes_while_there_is_no_upstream_is_told_to_the_next() -> None:
+    upstream = Upstream("duplex")
+    upstream.relay.unplug()
+    upstream.relay.command(ItemAdded(typed("one", "i1"), None))
+    upstream.relay.command(ItemAdded(typed("two", "i2"), "i1"))
+    upstream.relay.command(ItemRemoved("i1"))
+    assert upstream.written() == []
+    upstream.relay.plug()
+    items = [e for e in upstream.written() if isinstance(e, ConversationItemCreate)]
+    assert [created(e) for e in items] == [("i2", None)]

@@ -12,6 +12,7 @@ from aiohttp.connector import BaseConnector
 
 from antiphon.engines.relay.engine import RelayEngine
 from antiphon.engines.relay.session import RelayRules
+from antiphon.engines.relay.upstreams import Upstream
 from antiphon.engines.relay.wishes import TurnFinding
 from antiphon.engines.scripted import Hearing, Hold, Script, Speak, Wait, Write
 from antiphon.server.serve import running
@@ -137,8 +138,7 @@ def test_a_wrong_key_is_told_to_who_asks_and_whose_fault_it_is() -> None:
     async def main() -> None:
         async with serving(Attentive(), keys=["right"]) as served:
             relay = RelayEngine(
-                "ws://localhost/v1/realtime",
-                "wrong",
+                Upstream(url="ws://localhost/v1/realtime", key="wrong"),
                 world=STEADY,
                 make_connector=served.make_connector,
             )
@@ -163,7 +163,7 @@ class Nobody(BaseConnector):
 def test_an_upstream_that_stays_away_ends_the_session_after_a_bounded_time() -> None:
     async def main() -> None:
         relay = RelayEngine(
-            "ws://localhost/v1/realtime",
+            Upstream(url="ws://localhost/v1/realtime"),
             world=STEADY,
             rules=RelayRules(redial_attempts=3),
             make_connector=Nobody,
@@ -205,7 +205,7 @@ def test_a_refusal_is_told_with_what_to_do(
             server = runner.server
             assert server is not None
             relay = RelayEngine(
-                "ws://localhost/v1/realtime",
+                Upstream(url="ws://localhost/v1/realtime"),
                 world=STEADY,
                 make_connector=lambda: MemoryConnector(server),
             )
@@ -223,7 +223,7 @@ def test_a_refusal_is_told_with_what_to_do(
 def test_who_asks_is_not_kept_waiting_while_it_is_dialled_again() -> None:
     async def main() -> None:
         relay = RelayEngine(
-            "ws://localhost/v1/realtime",
+            Upstream(url="ws://localhost/v1/realtime"),
             world=STEADY,
             rules=RelayRules(redial_attempts=9),
             make_connector=Nobody,
@@ -234,5 +234,26 @@ def test_who_asks_is_not_kept_waiting_while_it_is_dialled_again() -> None:
             error = done["response"]["status_details"]["error"]
             assert error["code"] == "upstream_unavailable"
             assert caller.closed is None
+
+    run_in_virtual_time(main())
+
+
+def test_an_upstream_that_owes_an_answer_and_says_nothing_counts_as_lost() -> None:
+    script = Script(replies=((Speak(ms=200, text="One"), Hold()), (Write(text="Two."),)))
+
+    async def main() -> None:
+        engine = Attentive(script)
+        async with (
+            upstream(engine=engine) as served,
+            calling(relay_to(served, RelayRules(stall_s=4))) as caller,
+        ):
+            await asyncio.sleep(60)
+            assert engine.opened == 1, "it may be silent while it owes nothing"
+            caller.types_text("Well?")
+            done = await caller.until("response.done", within_s=5.5)
+            error = done["response"]["status_details"]["error"]
+            assert error["code"] == "upstream_lost"
+            await asyncio.sleep(1)
+            assert engine.opened == 2
 
     run_in_virtual_time(main())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 
 import pytest
 
@@ -11,7 +12,7 @@ from antiphon.engines.relay.wishes import TurnFinding
 from antiphon.engines.scripted import Hearing, Script, Speak
 from antiphon.runtime.hub import SessionRules
 from antiphon.testing import run_in_virtual_time
-from tests.engines.relay.caller import Attentive, calling, words
+from tests.engines.relay.caller import Attentive, Caller, calling, words
 from tests.engines.relay.upstream import relay_to, upstream
 
 HOURS = 3
@@ -74,3 +75,38 @@ def test_it_waits_for_a_calm_moment() -> None:
             assert len(served.hub.sessions) == 1
 
     run_in_virtual_time(main())
+
+
+ALLOWED_GAP_S = 0.04
+
+
+def test_nobody_hears_a_gap_while_sessions_there_are_renewed() -> None:
+    """Speech is played as it comes; it stops only where an answer ends."""
+    script = Script(replies=((Speak(ms=4_000, text="One two three four", paced=True),),))
+
+    async def main() -> None:
+        engine = Attentive(script)
+        async with (
+            upstream(engine=engine) as served,
+            calling(relay_to(served, RelayRules(session_max_s=30))) as caller,
+        ):
+            for number in range(120):
+                caller.types_text(str(number))
+                await caller.until("response.created")
+                await heard_without_a_gap(caller, whole_s=4.0)
+                await asyncio.sleep(1)
+            assert engine.opened >= 20
+
+    run_in_virtual_time(main())
+
+
+async def heard_without_a_gap(caller: Caller, *, whole_s: float) -> None:
+    now_s = asyncio.get_running_loop().time
+    played_to_s = heard_s = 0.0
+    while heard_s < whole_s:
+        piece = await caller.until("response.output_audio.delta")
+        if played_to_s:
+            assert now_s() - played_to_s <= ALLOWED_GAP_S
+        piece_s = len(base64.b64decode(piece["delta"])) / 48_000
+        played_to_s = max(played_to_s, now_s()) + piece_s
+        heard_s += piece_s

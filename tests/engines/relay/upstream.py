@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from antiphon.engines.engine import Engine
 from antiphon.engines.relay.engine import RelayEngine
 from antiphon.engines.relay.session import RelayRules, World
+from antiphon.engines.relay.upstreams import Upstream
 from antiphon.engines.scripted import Script, ScriptedEngine
 from antiphon.engines.vad.energy import EnergyDetector
 from antiphon.runtime.hub import SessionRules
@@ -31,7 +32,7 @@ async def upstream(
 
 def relay_to(served: Served, rules: RelayRules | None = None) -> RelayEngine:
     return RelayEngine(
-        "ws://localhost/v1/realtime",
+        Upstream(url="ws://localhost/v1/realtime"),
         rules=rules,
         world=STEADY,
         make_connector=served.make_connector,

@@ -74,7 +74,8 @@ class Answer:
         except* EngineUnavailable as errors:
             error = errors.exceptions[0]
             assert isinstance(error, EngineUnavailable)
-            await self._news.answer(EngineFailed(self._id, str(error), code=error.code))
+            failed = EngineFailed(self._id, str(error), error.code, is_unavailable=True)
+            await self._news.answer(failed)
 
     async def give_up(self, problem: str) -> None:
         """What the user said is not known: say so, in place of an answer."""

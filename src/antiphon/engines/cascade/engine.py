@@ -201,7 +201,7 @@ class CascadeSession:
         except Exception:
             log.exception("session %s: the answer failed", self._session_id)
             problem = "The server had an error while processing your request. Sorry about that!"
-            self._news.tell(EngineFailed(request.response_id, problem))
+            self._news.tell(EngineFailed(request.response_id, problem, is_unavailable=True))
 
     def _problem_of_last(self, items: tuple[Item, ...]) -> str:
         """Why it is not known what the user said last; "" where it is."""

@@ -7,6 +7,7 @@ is one that the upstream began of itself.
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
@@ -30,7 +31,7 @@ from antiphon.engines.relay.pace import Speech
 from antiphon.engines.relay.wishes import options_of
 from antiphon.protocol import server
 from antiphon.protocol.client import ClientEvent, ResponseCancel, ResponseCreate
-from antiphon.protocol.items import FunctionCall
+from antiphon.protocol.items import FunctionCall, Item
 from antiphon.protocol.session import Session
 
 NAME = "antiphon_response"
@@ -38,6 +39,8 @@ NAME = "antiphon_response"
 MAX_ASKED = 2
 """An answer that was lost before anything of it came is asked for once more."""
 STILL_ACTIVE = "conversation_already_has_active_response"
+OUT_OF_SERVICE = frozenset({"rate_limit_exceeded", "insufficient_quota"})
+"""Whatever is asked of the upstream, it does not answer for a while."""
 LOST_CODE = "upstream_lost"
 _CALL_ID = re.compile(r"[A-Za-z0-9_-]{1,32}")
 
@@ -102,6 +105,8 @@ class Answers:
         """Not begun yet, by our names; few: the core bounds them."""
         self._running: dict[str, Answer] = {}
         """By the upstream's ids."""
+        self._unnamed: dict[str, deque[Held]] = {}
+        """By our names of answers, what was told of them and has no id of ours yet."""
 
     # --- For those who look on -----------------------------------------------
 
@@ -109,16 +114,11 @@ class Answers:
     def is_calm(self) -> bool:
         return not self._asked and not self._running
 
-    @property
-    def awaited(self) -> bool:
-        """Somebody waits for an answer that has not begun."""
-        return any(not answer.is_stopped for answer in self._asked.values())
-
-    def is_overdue(self, silence_s: float) -> bool:
+    def is_overdue(self, stall_s: float) -> bool:
         """An answer is awaited of which nothing has come for so long."""
         awaited = [*self._asked.values(), *self._running.values()]
         heard_s = min((a.heard_s for a in awaited if not a.is_stopped), default=None)
-        return heard_s is not None and self._now_s() - heard_s > silence_s
+        return heard_s is not None and self._now_s() - heard_s > stall_s
 
     # --- Commands ------------------------------------------------------------
 
@@ -133,6 +133,7 @@ class Answers:
         if answer is None or answer.is_stopped:
             return
         answer.is_stopped = True
+        self._unnamed.pop(name, None)
         for held in answer.held.values():
             held.settled = True
         if answer.upstream_id is not None:
@@ -142,6 +143,20 @@ class Answers:
             del self._asked[name]
         elif answer.in_conversation:  # There is one at most, so it needs no id.
             self._write(ResponseCancel(event_id=f"stop:{name}"))
+
+    def name_item(self, name: str, item: Item) -> None:
+        """The core has opened an item for what was told of an answer, in the order of telling."""
+        unnamed = self._unnamed.get(name, ())
+        while unnamed:
+            held = unnamed.popleft()
+            if (held.kind == "called") == isinstance(item, FunctionCall):
+                held.our_id = item.id or None
+                return
+
+    def was_told(self, news: EngineNews) -> None:
+        """The core has dealt with it."""
+        if isinstance(news, EngineFinished | EngineFailed):
+            self._unnamed.pop(news.response_id, None)
 
     # --- What the upstream says ----------------------------------------------
 
@@ -232,9 +247,11 @@ class Answers:
         call = None if found is None else found[0].calls.get(event.item_id)
         if found is None or call is None or call.has_ended:
             return
-        answer, _ = found
+        answer, held = found
         if isinstance(event, server.ResponseFunctionCallArgumentsDone):
             call.has_ended = True
+            if isinstance(held.item, FunctionCall):
+                held.item = replace(held.item, arguments=event.arguments)
             piece = event.arguments[call.sent :]
         else:
             piece = event.delta
@@ -280,7 +297,7 @@ class Answers:
             elif answer.is_told or not again:
                 self._asked.pop(answer.name, None)
                 message = "The upstream server was lost in the middle of the answer."
-                self._tell(EngineFailed(answer.name, message, LOST_CODE))
+                self._tell(EngineFailed(answer.name, message, LOST_CODE, is_unavailable=True))
             else:
                 answer.upstream_id = None
                 self._asked[answer.name] = answer
@@ -301,7 +318,7 @@ class Answers:
     def fail_awaited(self, message: str, code: str) -> None:
         """There is no upstream."""
         for answer in self._asked.values():
-            self._tell(EngineFailed(answer.name, message, code))
+            self._tell(EngineFailed(answer.name, message, code, is_unavailable=True))
         self._asked.clear()
 
     # --- Small ---------------------------------------------------------------
@@ -311,18 +328,19 @@ class Answers:
         command = answer.generate
         assert command is not None, "somebody asked for it"
         answer.waits_for = None
-        if command.out_of_band and not self.mirror.are_there(command.items):
+        is_aligned = command.items_are_conversation and not command.out_of_band
+        if not is_aligned and not self.mirror.are_there(command.items):
             answer.waits_for = "turns"
             return
         answer.asked += 1
-        if command.out_of_band:
-            context = self.mirror.references(command.items)
-        else:
-            context = None
+        context = None
+        if is_aligned:
             changes: list[ClientEvent] = []
             self.mirror.align(command.items, changes)
             for change in changes:
                 self._write(change)
+        else:
+            context = self.mirror.references(command.items)
         options = options_of(command, self.settings, context)
         options = replace(options, metadata={NAME: answer.name})
         self._write(ResponseCreate(event_id=f"ask:{answer.name}", response=options))
@@ -354,6 +372,8 @@ class Answers:
                 self.mirror.drop(held)
                 last.upstream_ids.append(item_id)
                 held = answer.held[item_id] = last
+            elif answer.in_conversation:
+                self._unnamed.setdefault(answer.name, deque()).append(held)
         answer.is_told, answer.last = True, held
         return answer, held
 
@@ -369,19 +389,12 @@ def _end_of(name: str, response: server.Response) -> EngineFinished | EngineFail
         error = None if details is None or details.error is UNSET else details.error
         if error is None:
             return EngineFailed(name, f"The upstream {response.status} the answer.")
-        return EngineFailed(name, error.message, error.code, error.type)
-    reason = None
+        is_unavailable = error.type == "server_error" or error.code in OUT_OF_SERVICE
+        return EngineFailed(
+            name, error.message, error.code, error.type, is_unavailable=is_unavailable
+        )
+    reason: Literal["max_output_tokens", "content_filter"] | None = None
     if response.status == "incomplete" and details is not None:
         is_filter = details.reason == "content_filter"
         reason = "content_filter" if is_filter else "max_output_tokens"
-    usage = response.usage
-    if usage is None:
-        return EngineFinished(name, reason)  # type: ignore[arg-type]
-    return EngineFinished(
-        name,
-        reason,  # type: ignore[arg-type]
-        usage.input_tokens,
-        # What it spoke, the core counts itself.
-        usage.output_token_details.text_tokens,
-        usage.input_token_details.cached_tokens,
-    )
+    return EngineFinished(name, reason, usage=response.usage)

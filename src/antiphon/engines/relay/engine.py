@@ -5,17 +5,22 @@ Media, turns of the client's protocol and items stay here; what answers is there
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import random
-from collections.abc import Callable, Mapping
-from urllib.parse import quote, urlsplit
+from collections.abc import Callable
 
 from aiohttp import BaseConnector
 
 from antiphon.engines.engine import Abilities
-from antiphon.engines.relay.link import open_link
+from antiphon.engines.relay.link import Link, open_link
 from antiphon.engines.relay.session import RelayRules, RelaySession, World
+from antiphon.engines.relay.upstreams import Upstream, Upstreams
 from antiphon.protocol.session import AnySession, Session
+from antiphon.upstream.connection import CannotConnect
 from antiphon.upstream.websocket import WebSocketConnector
+
+log = logging.getLogger(__name__)
 
 VOICES = ("alloy", "ash", "ballad", "cedar", "coral", "echo", "marin", "sage", "shimmer", "verse")
 """Of OpenAI."""
@@ -23,45 +28,38 @@ VOICES = ("alloy", "ash", "ballad", "cedar", "coral", "echo", "marin", "sage", "
 
 class RelayEngine:
     """Args:
-    url: ``wss://…/v1/realtime``.  The model is added, unless the URL names it itself
-        (``?model=``, ``?deployment=``) or has a place for it, ``{model}``.
-    key: Sent as a bearer token.
-    model: The upstream's name of it; None: the one that the client names.
-    headers: Sent as well: ``api-key`` for Azure.
-    voices: What it can speak with, as it is told to those who ask.
+    *upstreams: Those that hold the models, one at least.
+    voices: What they can speak with, as it is told to those who ask.
     """
 
     def __init__(
         self,
-        url: str,
-        key: str | None = None,
-        *,
+        *upstreams: Upstream,
         name: str = "relay",
-        model: str | None = None,
-        headers: Mapping[str, str] | None = None,
         voices: tuple[str, ...] = VOICES,
         rules: RelayRules | None = None,
         world: World | None = None,
         make_connector: Callable[[], BaseConnector] | None = None,
     ) -> None:
         self.name = name
-        self._url = url
-        self._key = key
-        self._model = model
-        self._headers = dict(headers or {})
         self._voices = voices
         self._rules = rules or RelayRules()
         self._world = world or World(random.random)
         self._make_connector = make_connector
+        self._upstreams = Upstreams(
+            upstreams,
+            random=self._world.random,
+            now_s=lambda: asyncio.get_running_loop().time(),
+        )
 
     @property
-    def place(self) -> str:
-        """Where the upstream is, without anything secret."""
-        return urlsplit(self._url).hostname or self._url
+    def upstreams(self) -> tuple[Upstream, ...]:
+        return self._upstreams.all
 
     @property
     def description(self) -> str:
-        return f"Relays to the Realtime API at {self.place}: what is said leaves this machine."
+        places = self._upstreams.places
+        return f"Relays to the Realtime API at {places}: what is said leaves this machine."
 
     @property
     def abilities(self) -> Abilities:
@@ -70,6 +68,7 @@ class RelayEngine:
             finds_turns=finding != "ours",
             full_duplex=finding == "duplex",
             takes_images=True,
+            follows_items=True,
             voices=self._voices,
         )
 
@@ -77,39 +76,64 @@ class RelayEngine:
         """Nothing to get ready: an upstream that is away now may be back for the next call."""
 
     def open(self, session_id: str) -> RelaySession:
-        return RelaySession(self.name, session_id, self.connector_for, self._rules, self._world)
+        return RelaySession(self.name, session_id, self, self._rules, self._world)
 
     async def aclose(self) -> None:
         """Sessions are closed by those who opened them."""
 
-    async def probe(self, model: str) -> None:
+    # --- Dialling ------------------------------------------------------------
+
+    async def dial(self, session: AnySession) -> Link:
+        """A session of one of the upstreams.
+
+        Raises:
+            CannotConnect: of those that are well none wants it, as the last of them says.
+        """
+        tried: list[Upstream] = []
+        while True:
+            upstream = self._upstreams.pick(tried)
+            assert upstream is not None, "there is one to begin with"
+            try:
+                link = await self._dial(upstream, session)
+            except CannotConnect as error:
+                self._upstreams.failed(upstream)
+                tried.append(upstream)
+                if self._upstreams.pick(tried) is None:
+                    raise
+                log.warning("relay: %s: %s; another upstream is dialled", upstream.place, error)
+            else:
+                link.upstream = upstream
+                return link
+
+    async def _dial(self, upstream: Upstream, session: AnySession) -> Link:
+        timeout_s = self._rules.dial_timeout_s
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await open_link(self.connector_for(session, upstream))
+        except TimeoutError:
+            raise CannotConnect(f"no session began within {timeout_s:g} s") from None
+
+    def was_lost(self, link: Link, *, was_good: bool) -> None:
+        """``was_good``: it had held for long."""
+        if link.upstream is None:
+            return
+        if was_good:
+            self._upstreams.succeeded(link.upstream)
+        else:
+            self._upstreams.failed(link.upstream)
+
+    async def probe(self, upstream: Upstream, model: str) -> None:
         """Begin a session there, and end it.
 
         Raises:
             CannotConnect: there is none; the message says why.
         """
         session = Session(id="probe", model=model, expires_at=0)
-        link = await open_link(self.connector_for(session))
+        link = await self._dial(upstream, session)
         await link.close()
 
-    def connector_for(self, session: AnySession) -> WebSocketConnector:
-        url = self._url
-        if isinstance(session, Session):
-            url = url_for(url, self._model or session.model)
-        else:
-            url = _with_query(url.partition("?")[0], "intent=transcription")
-        return WebSocketConnector(url, self._key, self._headers, self._make_connector)
-
-
-def url_for(url: str, model: str) -> str:
-    """Where a model is served."""
-    if "{model}" in url:
-        return url.replace("{model}", quote(model, safe=""))
-    query = urlsplit(url).query
-    if any(part.startswith(("model=", "deployment=")) for part in query.split("&")):
-        return url
-    return _with_query(url, f"model={quote(model, safe='')}")
-
-
-def _with_query(url: str, parameter: str) -> str:
-    return f"{url}{'&' if '?' in url else '?'}{parameter}"
+    def connector_for(self, session: AnySession, upstream: Upstream) -> WebSocketConnector:
+        key, headers = upstream.key, dict[str, str]()
+        if upstream.key_header is not None and key is not None:
+            headers[upstream.key_header], key = key, None
+        return WebSocketConnector(upstream.url_for(session), key, headers, self._make_connector)

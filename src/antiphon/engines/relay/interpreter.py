@@ -11,13 +11,18 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from antiphon.core.causes import EngineNews, TurnFound
+from msgspec.structs import replace
+
+from antiphon.core.causes import EngineErred, EngineNews, RateLimitsChanged, TurnFound
 from antiphon.core.effects import (
     Configure,
     EngineCommand,
     Generate,
     Hear,
     InputDropped,
+    ItemAdded,
+    ItemCut,
+    ItemRemoved,
     StopGenerating,
     TurnBegan,
     TurnCommitted,
@@ -38,6 +43,12 @@ SETTINGS = 3
 turns."""
 EXPECTED_ERRORS = frozenset({"stop", "clear"})
 """What crossed something of the upstream's: nothing to cancel any more, nothing to clear."""
+
+
+UNSEEN_ERRORS = frozenset({"delete", "cut", "own"})
+"""Of what the client knows nothing of: these bring the upstream into line with us."""
+EXPIRED = "session_expired"
+"""Its session ends, and ours goes on in another one."""
 
 
 class Interpreter:
@@ -75,10 +86,6 @@ class Interpreter:
         return self._hearing.is_calm and self._answers.is_calm and not self.news
 
     @property
-    def answer_is_awaited(self) -> bool:
-        return self._answers.awaited
-
-    @property
     def version(self) -> tuple[object, ...]:
         """Of all that another upstream would have to be told."""
         return (self._hearing.mirror.version, self._session)
@@ -90,6 +97,7 @@ class Interpreter:
         """The core has dealt with it."""
         if isinstance(news, TurnFound):
             self._hearing.not_begun()
+        self._answers.was_told(news)
 
     # --- Commands ------------------------------------------------------------
 
@@ -105,6 +113,10 @@ class Interpreter:
                 self._hearing.commit(command)
             case InputDropped():
                 self._hearing.drop()
+            case ItemAdded(item, _, str(name)):
+                self._answers.name_item(name, item)
+            case ItemAdded() | ItemCut() | ItemRemoved():
+                self._follow(command)
             case Generate():
                 self._answers.generate(command)
             case StopGenerating(response_id):
@@ -126,6 +138,25 @@ class Interpreter:
         if self._finding != "ours":
             self._set(turn_finding(session, self._finding))
         self._answers.settings = session if isinstance(session, Session) else None
+
+    def _follow(self, change: ItemAdded | ItemCut | ItemRemoved) -> None:
+        """Where the upstream answers of itself it is told at once what it is to know; else before
+        the next answer that it is asked for.
+        """
+        mirror, at_once = self._hearing.mirror, self._finding == "duplex"
+        # What is written while there is no upstream is of no use: the next one is told all.
+        out = self.to_upstream if self._plugged else []
+        match change:
+            case ItemAdded(item, previous_item_id) if at_once:
+                mirror.follow(item, previous_item_id, out)
+            case ItemRemoved(item_id) if at_once:
+                mirror.remove(item_id, out)
+            case ItemCut(item, audio_end_ms):
+                held = mirror.cut(item, audio_end_ms)
+                if at_once and held is not None and held.settled:
+                    mirror.mend(held, out)
+            case _:
+                pass
 
     def _set(self, patch: SessionPatch) -> None:
         self.to_upstream.append(_set(patch))
@@ -155,6 +186,7 @@ class Interpreter:
             server.TranscriptionDelta: hearing.on_transcript,
             server.TranscriptionCompleted: hearing.on_transcript,
             server.TranscriptionFailed: hearing.on_transcript,
+            server.RateLimitsUpdated: self._on_rate_limits,
             server.Error: self._on_error,
         }
 
@@ -188,8 +220,11 @@ class Interpreter:
                 return
             case "set":
                 self._answers.settings = None  # So each answer says all that it wants.
+                self._tell_error(detail)
             case _ if what in EXPECTED_ERRORS:
                 return
+            case _ if what not in UNSEEN_ERRORS and detail.code != EXPIRED:
+                self._tell_error(detail)
         # Without its message, which may quote what somebody said.
         log.warning(
             "session %s: the upstream had an error: %s %s (%s)",
@@ -198,6 +233,13 @@ class Interpreter:
             detail.param or "",
             what or "of no event of ours",
         )
+
+    def _tell_error(self, detail: server.ErrorDetail) -> None:
+        # The event that it names is one of ours, which the client never saw.
+        self.news.append(EngineErred(replace(detail, event_id=None)))
+
+    def _on_rate_limits(self, event: server.RateLimitsUpdated) -> None:
+        self.news.append(RateLimitsChanged(event.rate_limits))
 
     # --- Another upstream ----------------------------------------------------
 
@@ -246,14 +288,14 @@ class Interpreter:
         self._answers.settings = self._session if isinstance(self._session, Session) else None
         self._hearing.catch_up()
 
-    def give_up_overdue(self, silence_s: float) -> bool:
+    def give_up_overdue(self, stall_s: float) -> bool:
         """Whoever waits for words of a turn waits no longer than is worth it.
 
         Returns whether the upstream has owed an answer in silence for so long that it is lost.
         """
         self._hearing.give_up_overdue()
         # While there is news, it is the client who takes its time, and nothing is read.
-        return self._plugged and not self.news and self._answers.is_overdue(silence_s)
+        return self._plugged and not self.news and self._answers.is_overdue(stall_s)
 
     def fail_awaited(self, message: str, code: str) -> None:
         """There is no upstream, and none will be there soon."""

@@ -6,6 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Iterable
 
+from antiphon.engines.relay.upstreams import Upstream
 from antiphon.protocol.client import ClientEvent
 from antiphon.protocol.server import Error, ErrorDetail, ServerEvent, SessionCreated
 from antiphon.upstream import wire
@@ -24,6 +25,8 @@ class Link:
     def __init__(self, connection: Connection, expires_at: int | None) -> None:
         self.expires_at = expires_at
         """Unix seconds; None: the upstream named no end."""
+        self.upstream: Upstream | None = None
+        """Whose it is."""
         self._connection = connection
         self._waiting: deque[ClientEvent] = deque()
         self._wake = asyncio.Event()

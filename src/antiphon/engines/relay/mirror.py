@@ -1,9 +1,8 @@
 """What the upstream's conversation holds, beside what ours does.
 
 Items that we made have our ids there too.  Those that the upstream made (answers, turns it
-committed) have its ids; they are claimed, in their order, by the items of ours that show the
-same.  Before each answer `Mirror.align` writes what the upstream lacks: items to create, to delete
-and to cut at what was heard.
+committed) have its ids; the core tells ours for them.  Before each answer `Mirror.align` writes
+what the upstream lacks: items to create, to delete and to cut at what was heard.
 """
 
 from __future__ import annotations
@@ -61,6 +60,8 @@ class Held:
     """What we told of it; of a turn, its transcript."""
     speech: Speech | None = None
     """Where the upstream has its sound."""
+    cut_samples: int | None = None
+    """How much of its sound was heard, where the upstream does not know that yet."""
     has_more: bool = False
     """The upstream has more of it than we told."""
     told: bool = True
@@ -118,6 +119,40 @@ class Mirror:
 
     # --- What our conversation does ------------------------------------------
 
+    def follow(self, item: Item, previous_item_id: str | None, out: list[ClientEvent]) -> None:
+        """A client made an item: the upstream is to have it too."""
+        if self.by_our_id(item.id or "") is not None:
+            return
+        previous = None if previous_item_id is None else self.by_our_id(previous_item_id)
+        at = len(self._entries)
+        if previous is not None:
+            at = self._after(previous)
+        elif previous_item_id is None:
+            at = 0
+        held = Held("given", our_id=item.id or None, item=item, text=_words(item))
+        self._put(held, self._given(item), at, out)
+
+    def remove(self, our_id: str, out: list[ClientEvent]) -> None:
+        held = self.by_our_id(our_id)
+        if held is not None:
+            self._delete(held, out)
+
+    def cut(self, item: Item, audio_end_ms: int) -> Held | None:
+        """No more was heard of an answer.  Returns it, where the upstream has more of it."""
+        held = self.by_our_id(item.id or "")
+        if held is None or held.speech is None:
+            return None
+        samples = audio_end_ms * MEDIA_RATE_HZ // 1000
+        if samples >= held.speech.samples and held.settled and not held.has_more:
+            return None
+        held.item, held.cut_samples = item, samples
+        return held
+
+    def mend(self, held: Held, out: list[ClientEvent]) -> None:
+        """Cut an answer there as it was cut here."""
+        if held.item is not None:
+            self._mend(held, held.item, out)
+
     def align(self, items: Sequence[Item], out: list[ClientEvent]) -> None:
         """Make the upstream's conversation the one that ``items`` are."""
         named = {held.our_id: held for held in self._entries if held.our_id is not None}
@@ -158,10 +193,6 @@ class Mirror:
     def _find(self, item: Item, named: Mapping[str, Held]) -> Held | None:
         assert item.id is not UNSET, "items of a conversation have ids"
         known = named.get(item.id)
-        if known is None:
-            known = next((h for h in self._entries if h.our_id is None and _shows(h, item)), None)
-            if known is not None:
-                known.our_id = item.id
         if known is not None:
             known.settled = True
             known.item = item
@@ -235,7 +266,9 @@ class Mirror:
         if held.kind == "turn":
             is_whole = len(item.content) == 1  # Else a client's, with text beside the sound.
         else:
-            is_whole = item.role != "assistant" or (words == held.text and not held.has_more)
+            is_whole = item.role != "assistant" or (
+                words == held.text and not held.has_more and held.cut_samples is None
+            )
         if is_whole:
             return held
         if held.speech is None or len(held.upstream_ids) != 1:
@@ -243,7 +276,9 @@ class Mirror:
             self._delete(held, out)
             return self._put_anew(held, item, at, out)
         samples = held.speech.samples
-        if words != held.text:
+        if held.cut_samples is not None:
+            samples = min(samples, held.cut_samples)
+        elif words != held.text:
             samples = held.speech.heard_samples(words)
         [upstream_id] = held.upstream_ids
         out.append(
@@ -253,7 +288,7 @@ class Mirror:
                 audio_end_ms=samples * 1000 // MEDIA_RATE_HZ,
             )
         )
-        held.text, held.has_more = words, False
+        held.text, held.has_more, held.cut_samples = words, False, None
         self.version += 1
         return held
 
@@ -337,24 +372,6 @@ class Mirror:
                 case _:
                     content.append(part)
         return with_fields(item, status=UNSET, content=tuple(content))
-
-
-def _shows(held: Held, item: Item) -> bool:
-    """Whether an item of ours is what an answer upstream made."""
-    if not held.told or held.unwanted:
-        return False
-    if isinstance(item, FunctionCall):
-        made = held.item
-        return isinstance(made, FunctionCall) and made.call_id == item.call_id
-    if not isinstance(item, Message) or item.role != "assistant" or len(item.content) != 1:
-        return False
-    match item.content[0]:
-        case OutputAudio(transcript, _):
-            return held.kind == "spoken" and held.text.startswith(transcript or "")
-        case OutputText(text):
-            return held.kind == "written" and held.text.startswith(text)
-        case _:
-            return False
 
 
 def _words(item: Item) -> str:

@@ -6,18 +6,19 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Callable
+from typing import Protocol
 
 from msgspec import Struct
 
 from antiphon.core.causes import EngineNews
 from antiphon.core.effects import EngineCommand, Generate, TurnCommitted
 from antiphon.engines.relay.interpreter import SETTINGS, Interpreter
-from antiphon.engines.relay.link import Link, open_link
+from antiphon.engines.relay.link import Link
 from antiphon.engines.relay.wishes import TurnFinding
 from antiphon.errors import EngineUnavailable
 from antiphon.protocol.server import Error, SessionUpdated
 from antiphon.protocol.session import AnySession
-from antiphon.upstream.connection import CannotConnect, Closed, Connector
+from antiphon.upstream.connection import CannotConnect, Closed
 from antiphon.upstream.reconnect import Backoff
 from antiphon.upstream.wire import Foreign
 
@@ -45,13 +46,15 @@ class RelayRules(Struct, frozen=True, kw_only=True):
     """How a relay deals with its upstream."""
 
     turn_detection: TurnFinding = "ours"
-    silence_s: float = 30.0
-    """An upstream of whose answer nothing comes for so long is lost."""
     session_max_s: float | None = None
     """How long an upstream's session may last, where that is less than it says itself."""
     redial_attempts: int = 6
     patience_s: float = 8.0
     """Whoever asks for an answer waits so long for an upstream that is not there."""
+    stall_s: float = 20.0
+    """An upstream of whose answer nothing comes for so long counts as lost."""
+    dial_timeout_s: float = 10.0
+    """So long a session there may take to begin."""
 
 
 class World(Struct, frozen=True):
@@ -62,22 +65,32 @@ class World(Struct, frozen=True):
     unix_s: Callable[[], float] = time.time
 
 
-class RelaySession:
-    """Args:
-    connector_for: How to reach the upstream for a session of these settings.
-    """
+class Dialler(Protocol):
+    """How to reach an upstream."""
 
+    async def dial(self, session: AnySession) -> Link:
+        """For a session of these settings.
+
+        Raises:
+            CannotConnect: there is none.
+        """
+        ...
+
+    def was_lost(self, link: Link, *, was_good: bool) -> None: ...
+
+
+class RelaySession:
     def __init__(
         self,
         engine_name: str,
         session_id: str,
-        connector_for: Callable[[AnySession], Connector],
+        dialler: Dialler,
         rules: RelayRules,
         world: World,
     ) -> None:
         self._engine_name = engine_name
         self._session_id = session_id
-        self._connector_for = connector_for
+        self._dialler = dialler
         self._rules = rules
         self._world = world
         self._interpreter = Interpreter(session_id, rules.turn_detection, _now_s)
@@ -148,8 +161,10 @@ class RelaySession:
                 self._flush()
                 began_s = _now_s()
                 closed = await self._serve()
-                if _now_s() - began_s > STABLE_S:
+                was_good = _now_s() - began_s > STABLE_S
+                if was_good:
                     backoff.reset()
+                self._dialler.was_lost(self._link, was_good=was_good)
                 log.info(
                     "session %s: the upstream closed the connection (%d)",
                     self._session_id,
@@ -184,7 +199,7 @@ class RelaySession:
                 elif delay_ms is None:
                     raise EngineUnavailable(self._engine_name, explain(error)) from error
                 else:
-                    if _now_s() - began_s > self._rules.patience_s:
+                    if _now_s() + delay_ms / 1000 - began_s > self._rules.patience_s:
                         self._interpreter.fail_awaited(explain(error), BUSY_CODE)
                         self._flush()
                     await asyncio.sleep(delay_ms / 1000)
@@ -204,7 +219,7 @@ class RelaySession:
     async def _open(self) -> Link:
         session = self._interpreter.session
         assert session is not None, "it was configured before it was dialled"
-        return await open_link(self._connector_for(session))
+        return await self._dialler.dial(session)
 
     # --- While there is one ----------------------------------------------------
 
@@ -245,13 +260,13 @@ class RelaySession:
 
     async def _watch(self, link: Link) -> None:
         """An upstream that is there, and says nothing, is as good as none."""
-        while not self._interpreter.give_up_overdue(self._rules.silence_s):
+        while not self._interpreter.give_up_overdue(self._rules.stall_s):
             self._flush()
-            await asyncio.sleep(WATCH_S)
+            await asyncio.sleep(min(WATCH_S, self._rules.stall_s / 4))
         log.warning(
             "session %s: nothing came of an answer for %g s: the upstream counts as lost",
             self._session_id,
-            self._rules.silence_s,
+            self._rules.stall_s,
         )
         await link.close()
 

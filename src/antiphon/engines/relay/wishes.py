@@ -122,7 +122,9 @@ def options_of(
     if command.modality == "audio" and (output is None or command.voice != output.voice):
         given["audio"] = ResponseAudio(ResponseAudioOutput(voice=command.voice))
     if context is not None:
-        given |= {"conversation": "none", "input": context}
+        given["input"] = context
+    if command.out_of_band:
+        given["conversation"] = "none"
     return ResponseOptions(**given)
 
 

@@ -143,7 +143,8 @@ def test_what_clients_say_means_the_same_in_both(path: Path) -> None:
 
 
 def test_the_scripts_say_all_that_clients_can() -> None:
-    assert {event["type"] for path in SCRIPTS for event in said_in(path)} == set(CLIENT_EVENT_TYPES)
+    said = {event["type"] for path in SCRIPTS for event in said_in(path)}
+    assert said == {name for name in CLIENT_EVENT_TYPES if not name.startswith("antiphon.")}
 
 
 formats = st.sampled_from(
