@@ -16,11 +16,15 @@ from typing import Any
 
 import msgspec
 from aiohttp import web
+from msgspec import Struct
 
 from antiphon.core.records import Past
+from antiphon.errors import ProtocolError
 from antiphon.journal.entries import JournalError
+from antiphon.journal.fork import ItemNotFound
 from antiphon.journal.journal import Journal, Kept, Wanted
 from antiphon.journal.recall import Recalled
+from antiphon.protocol.codec import decode_object, from_json
 from antiphon.runtime.door import SessionDoor
 from antiphon.runtime.hub import ConversationInUse, ConversationNotFound, Hub
 from antiphon.server.admission import Admitted
@@ -83,6 +87,23 @@ async def going_on(
         yield past
 
 
+class _ForkRequest(Struct, frozen=True, kw_only=True):
+    item_id: str | None = None
+
+
+async def forked_from(hub: Hub, conversation_id: str, item_id: str | None) -> str:
+    """The id of a new conversation that begins as that one went.
+
+    Raises:
+        ApiError: 404, there is none, or no such item; 500, the journal failed.
+    """
+    with _problems_told():
+        try:
+            return await hub.fork(conversation_id, item_id=item_id)
+        except ItemNotFound as error:
+            raise ApiError(404, "item_not_found", str(error), param="item_id") from None
+
+
 class Conversations:
     """Args:
     hub: Who knows the journal, and what is live.
@@ -101,6 +122,7 @@ class Conversations:
             web.get(path, self.list),
             web.get(f"{path}/{{id}}", self.show),
             web.delete(f"{path}/{{id}}", self.erase),
+            web.post(f"{path}/{{id}}/fork", self.fork),
         ]
 
     async def running(self, _: web.Application) -> AsyncIterator[None]:
@@ -173,6 +195,24 @@ class Conversations:
             raise _not_found(conversation_id)
         log.info("conversation %s: erased by request", conversation_id)
         return _json({"id": conversation_id, "object": "antiphon.conversation", "deleted": True})
+
+    async def fork(self, request: web.Request) -> web.Response:
+        self._journal(request)
+        conversation_id = request.match_info["id"]
+        data = await request.read()
+        try:
+            body = decode_object(data) if data.strip() else {}
+            asked: _ForkRequest = from_json(body, _ForkRequest)
+        except ProtocolError as error:
+            raise ApiError(400, error.code, error.message, param=error.param) from None
+        fork_id = await forked_from(self._hub, conversation_id, asked.item_id)
+        return _json(
+            {
+                "id": fork_id,
+                "object": "antiphon.conversation",
+                "forked_from": {"conversation_id": conversation_id, "item_id": asked.item_id},
+            }
+        )
 
     def _journal(self, request: web.Request) -> Journal:
         self._gate.require_server_key(request)
