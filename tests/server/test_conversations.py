@@ -143,7 +143,12 @@ async def test_one_that_is_live_is_not_erased(place: Place) -> None:
     told = await place.ask("DELETE", f"{PATH}/{conversation_id}")
     assert (told.status, told.code) == (409, "conversation_in_use")
     assert "end that first" in told.body["error"]["message"]
-    await ws.close()
+    await ws.close(code=1001)  # Its session waits, for nobody.
+    async with asyncio.timeout(EVENT_TIMEOUT_S):
+        while next(iter(place.hub.sessions)).connection_roles:  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+    told = await place.ask("DELETE", f"{PATH}/{conversation_id}")
+    assert told.status == 200
 
 
 async def test_one_that_is_live_is_taken_over(place: Place) -> None:

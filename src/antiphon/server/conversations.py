@@ -24,6 +24,7 @@ from antiphon.journal.entries import JournalError
 from antiphon.journal.fork import ItemNotFound
 from antiphon.journal.journal import Journal, Kept, Wanted
 from antiphon.journal.recall import Recalled
+from antiphon.protocol.closes import CloseCode
 from antiphon.protocol.codec import decode_object, from_json
 from antiphon.runtime.door import SessionDoor
 from antiphon.runtime.hub import ConversationInUse, ConversationNotFound, Hub
@@ -70,8 +71,7 @@ async def going_on(
     def may_take_over(session: SessionDoor) -> bool:
         if comeback is not None or admitted.secret_digest is None:
             return True
-        is_deserted = "owner" not in session.connection_roles.values()
-        return is_deserted or session.about.end_user_id == grant.end_user_id
+        return is_deserted(session) or session.about.end_user_id == grant.end_user_id
 
     conversation_id = grant.conversation_id if comeback is None else comeback.conversation_id
     async with contextlib.AsyncExitStack() as stack:
@@ -85,6 +85,11 @@ async def going_on(
                     raise
                 past = None  # Nothing was said in it.
         yield past
+
+
+def is_deserted(session: SessionDoor) -> bool:
+    """It waits for an owner who may not come."""
+    return "owner" not in session.connection_roles.values()
 
 
 class _ForkRequest(Struct, frozen=True, kw_only=True):
@@ -189,6 +194,9 @@ class Conversations:
 
     async def erase(self, request: web.Request) -> web.Response:
         journal, conversation_id = self._journal(request), request.match_info["id"]
+        live = self._hub.live_in(conversation_id)
+        if live is not None and is_deserted(live):
+            live.close(CloseCode.NORMAL, "The conversation is erased.")
         with _problems_told(), self._hub.claimed(conversation_id):
             was_there = await journal.erase(conversation_id)
         if not was_there:
