@@ -176,6 +176,19 @@ test('a server that knows of nothing to come back to is told the conversation', 
   ]);
 });
 
+test('a backend that gives no secret for a moment is asked again', async () => {
+  const getSecret = vi.fn(async () => 'ek_1');
+  const session = text({ getSecret });
+  await session.connect();
+  getSecret.mockRejectedValueOnce(new Error('502'));
+  FakeSocket.greet = greeting({ continues: 'session' });
+  FakeSocket.last.fail(1012);
+  await settled();
+  expect(session.getSnapshot().state).toBe('reconnecting');
+  await vi.advanceTimersByTimeAsync(1000);
+  expect(session.getSnapshot()).toMatchObject({ state: 'text-only', error: null });
+});
+
 test('one that was taken over does not take back', async () => {
   const session = text();
   await session.connect();
