@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from antiphon.protocol import server
@@ -55,8 +57,10 @@ class Story:
         self.connects()
         self.take()
 
-    def connects(self) -> Story:
-        session = {"id": "sess_1", "model": "fake"}
+    def connects(self, **resume: str) -> Story:
+        session: dict[str, Any] = {"id": "sess_1", "model": "fake"}
+        if resume:
+            session["antiphon"] = {"engine": "fake", "resume": resume}
         self.server(news(server.SessionCreated, session=session))
         return self.server(news(server.SessionUpdated, session=session))
 
@@ -379,12 +383,13 @@ def test_a_reply_that_was_owed_is_asked_for_after_the_rebuilding() -> None:
 
 
 def test_a_conversation_that_the_server_keeps_is_not_rebuilt() -> None:
-    story = Story(Settings(resumes=True)).user_speaks()
+    story = Story().user_speaks()
     item = Message(id="u1", role="user", content=(InputText("Hi."),))
     story.server(news(server.ConversationItemDone, item=item))
     story.does(story.conversation.disconnected(story.now_ms))
     story.take()
-    story.connects()
+    story.connects(conversation_id="conv_1", continues="conversation")
+    assert story.conversation.kept_as == "conv_1"
     assert not [sent for sent in story.sent() if isinstance(sent, ConversationItemCreate)]
 
 

@@ -27,7 +27,7 @@ from antiphon.talk.history import History
 from antiphon.talk.playback import Playback
 from antiphon.talk.replies import Ending, Replies
 from antiphon.talk.responses import Responses
-from antiphon.talk.served import served_by
+from antiphon.talk.served import kept_by, served_by
 from antiphon.talk.settings import Settings
 from antiphon.talk.toolcalls import Call, ToolCalls
 from antiphon.talk.turns import Turn, TurnClock
@@ -70,6 +70,9 @@ class Conversation:
         self._engine = ""
         self._state = State.CONNECTING
         self.connections = 0
+        self.kept_as: str | None = None
+        """The conversation's id at a server that keeps it, also when the connection is lost."""
+        self._went_on = False
         self.clock = TurnClock(output_latency_ms)
 
     # --- What the others may know ----------------------------------------------
@@ -234,6 +237,8 @@ class Conversation:
         ]
 
     def _on_session(self, event: server.SessionCreated | server.SessionUpdated) -> Actions:
+        if isinstance(event, server.SessionCreated):
+            self.kept_as, self._went_on = kept_by(event.session)
         if isinstance(event, server.SessionCreated) and not self._settings.keep_session:
             return [Send(SessionUpdate(event_id=SETTINGS_ID, session=self._settings.patch()))]
         session = event.session
@@ -253,7 +258,7 @@ class Conversation:
                 )
             )
         ]
-        if again and not self._settings.resumes:
+        if again and not self._went_on:
             messages, left_out = self._history.rebuild()
             actions += [Send(message) for message in messages]
             if messages or left_out:

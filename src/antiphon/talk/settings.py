@@ -41,8 +41,6 @@ class Settings:
 
     keep_session: bool = False
     """The session stays as the server, or a secret, has it; another connection runs its tools."""
-    resumes: bool = False
-    """The server has the conversation: on a new connection it need not be rebuilt."""
     voice: str | None = None
     instructions: str | None = None
     speed: float | None = None
