@@ -124,7 +124,6 @@ class OfflineMind:
         self._configured = script
         self._clock = clock
         self._random = drawing
-        self._conversation_id: str | None = None
         self._carried: tuple[str, Script] | None = None
         self._playing: Script | None = None
         self._checkpoints: Checkpoints[_State] = Checkpoints(_State(None))
@@ -133,7 +132,6 @@ class OfflineMind:
 
     async def think(self, request: Generate) -> AsyncGenerator[Thinking, None]:
         if not request.out_of_band:
-            self._belong_to(request.conversation_id)
             self._play(self._script_of(request))
         place, key = self._place(request)
         plan = self._plan(request, place)
@@ -197,23 +195,13 @@ class OfflineMind:
             self._carried = (text, script)
         return self._carried[1]
 
-    def _belong_to(self, conversation_id: str | None) -> None:
-        if self._has_answered or conversation_id == self._conversation_id:
-            return
-        self._conversation_id = conversation_id
-        script, self._playing = self._playing, None
-        self._play(script)
-
     def _play(self, script: Script | None) -> None:
         if script is self._playing and script is not None:
             return
         if script is None and self._playing is None:
             return
         self._playing = script
-        # What is drawn for a conversation that is kept is drawn alike when it goes on.
-        kept_as = self._conversation_id
-        drawing = self._random if kept_as is None else random.Random(kept_as)
-        situation = begin(script, drawing.randrange) if script else None
+        situation = begin(script, self._random.randrange) if script else None
         self._checkpoints = Checkpoints(_State(situation))
 
     def _place(self, request: Generate) -> tuple[Place[_State], str | None]:
