@@ -124,9 +124,6 @@ class Generate(_Command, frozen=True, tag="generate", kw_only=True):
     may_truncate: bool = True
     """Where the context does not fit the engine, it may leave out the oldest items."""
     out_of_band: bool = False
-    conversation_id: str | None = None
-    """Of one that is kept, and may go on in another session: what an engine draws for it by chance
-    it shall draw alike then.  None: it ends with its session."""
 
 
 class StopGenerating(_Command, frozen=True, tag="stop_generating"):

@@ -134,7 +134,6 @@ class Responses:
                 reasoning_effort=plan.reasoning_effort,
                 may_truncate=session.truncation != "disabled",
                 out_of_band=not plan.in_conversation,
-                conversation_id=self._stage.kept_as,
             )
         )
 

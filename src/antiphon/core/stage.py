@@ -90,11 +90,6 @@ class Stage:
             self.session = replace(self.session, audio=replace(audio, output=output))
 
     @property
-    def kept_as(self) -> str | None:
-        """The conversation's id, where it may outlive the session."""
-        return self.conversation_id if self.terms.recorded else None
-
-    @property
     def shown_session(self) -> AnySession:
         """As clients see it: with who really answers."""
         if not self.terms.engine_name:

@@ -14,7 +14,7 @@ from antiphon.core.effects import Generate
 from antiphon.engines.cascade.llm.offline.brain import OfflineBrain
 from antiphon.engines.cascade.llm.offline.resuming import MAX_HEARD_AGAIN
 from antiphon.engines.cascade.llm.offline.script import Script
-from antiphon.engines.cascade.llm.offline.script_file import load_script, parse_script
+from antiphon.engines.cascade.llm.offline.script_file import load_script
 from antiphon.engines.cascade.parts import CallTool, SayText, Thinking, Thought
 from antiphon.errors import EngineUnavailable
 from antiphon.protocol.items import (
@@ -656,28 +656,3 @@ async def test_a_named_function_is_called_in_a_script_too(booking: Script) -> No
     assert client.called() == (BILLING.name, {})
     assert await client.answer("transferred") == "transferred."
     assert (await client.say("book a room")).startswith("Which room")
-
-
-async def test_what_is_drawn_for_a_kept_conversation_is_drawn_alike_when_it_goes_on() -> None:
-    text = """
-    [agent]
-    name = "a lottery"
-    greeting = "Your number is {code}."
-    start = "only"
-    [random]
-    code = { digits = 8 }
-    [states.only]
-    on_enter = "It is {code}."
-    final = true
-    """
-    script = parse_script(text, source="test")
-
-    async def told(conversation_id: str | None, chance: int) -> str:
-        brain = OfflineBrain(script, clock=lambda: NOW, new_random=lambda: random.Random(chance))
-        mind = brain.open("sess_1")
-        request = Generate(response_id="resp", items=(), conversation_id=conversation_id)
-        return "".join([n.text async for n in mind.think(request) if isinstance(n, SayText)])
-
-    assert await told("conv_1", 1) == await told("conv_1", 2)
-    assert await told("conv_1", 1) != await told("conv_2", 1)
-    assert await told(None, 1) != await told(None, 2)

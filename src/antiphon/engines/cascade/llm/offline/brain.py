@@ -145,15 +145,14 @@ class OfflineMind:
         self._random = drawing
         self._similarity = similarity
         self._grammars = grammars
-        self._conversation_id: str | None = None
         self._carried: tuple[str, Script] | None = None
         self._has_answered = False
-        self._begin(script)
+        self._play(script)
 
     async def think(self, request: Generate) -> AsyncGenerator[Thinking, None]:
-        if not request.out_of_band:
-            self._belong_to(request.conversation_id)
-            self._play(self._script_of(request))
+        script = self._script_of(request)
+        if script is not self._playing and not request.out_of_band:
+            self._play(script)
         place, key = self._place(request)
         plan = self._plan(request, place)
         reply = plan.reply
@@ -185,7 +184,7 @@ class OfflineMind:
             script = self._script_of(request)
         except EngineUnavailable:
             return None
-        if not request.out_of_band:
+        if script is not self._playing and not request.out_of_band:
             self._play(script)
         place, _ = self._place(request)
         situation = self._plan(request, place).after if place.new else place.state
@@ -215,22 +214,9 @@ class OfflineMind:
             self._carried = (text, script)
         return self._carried[1]
 
-    def _belong_to(self, conversation_id: str | None) -> None:
-        if self._has_answered or conversation_id == self._conversation_id:
-            return
-        self._conversation_id = conversation_id
-        self._begin(self._playing)
-
     def _play(self, script: Script) -> None:
-        if script is not self._playing:
-            self._begin(script)
-
-    def _begin(self, script: Script) -> None:
         self._playing = script
-        # What is drawn for a conversation that is kept is drawn alike when it goes on.
-        kept_as = self._conversation_id
-        drawing = self._random if kept_as is None else random.Random(kept_as)
-        self._checkpoints = Checkpoints(begin(script, drawing.randrange))
+        self._checkpoints = Checkpoints(begin(script, self._random.randrange))
 
     def _place(self, request: Generate) -> tuple[Place, str | None]:
         """Where the conversation stands, and the key under which the answer is kept."""
