@@ -31,6 +31,7 @@ from antiphon.core.effects import (
     Close,
     Configure,
     DetectVoice,
+    DuckPlayout,
     Effect,
     Generate,
     Hear,
@@ -281,6 +282,8 @@ class LiveSession:
                 self._playback.play(effect.pcm)
             case ClearPlayout():
                 self._playback.clear()
+            case DuckPlayout():
+                self._playback.duck(effect.on)
             case Record():
                 self._attendance.record(effect)
             case _:
