@@ -55,7 +55,7 @@ class Turn:
         self._news = news
         self._fed_bytes = 0
         self._told = ""
-        self._judged = NOTHING_YET
+        self._judged = TurnJudged(item_id, NOTHING_YET)
         self._recognition: Recognition = recognizer.begin(
             self._report, grammar=grammar, language=language, live=live
         )
@@ -91,10 +91,10 @@ class Turn:
         if stable.startswith(self._told) and len(stable) > len(self._told):
             self._news.tell(TranscriptGrew(self.item_id, stable[len(self._told) :]))
             self._told = stable
-        judged = completeness(transcript)
+        judged = TurnJudged(self.item_id, completeness(transcript), transcript.text)
         if judged != self._judged:
             self._judged = judged
-            self._news.tell(TurnJudged(self.item_id, judged))
+            self._news.tell(judged)
 
 
 class Hearing:

@@ -96,7 +96,7 @@ def test_words_are_looked_for_while_spoken_only_where_they_are_wanted() -> None:
 
 def test_noise_says_nothing() -> None:
     turn = hear(speaking(), 0.3, QUIET)
-    assert decode(turn, "Thank you.", NOISE) is None
+    assert decode(turn, "Thank you.", NOISE) == Heard("", final=False), "it was listened to"
     turn.finish()
     assert turn.final() == Heard("", True)
 

@@ -80,7 +80,7 @@ class Turn:
         """What was said since, up to frame..."""
         self._known_end = 0
         self._working = False
-        self._told = Heard("", final=False)
+        self._told: Heard | None = None
 
     def hear(self, pcm: bytes) -> None:
         self._pending.append(np.frombuffer(self._resampler.process(pcm), "<i2"))
