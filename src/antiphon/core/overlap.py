@@ -3,7 +3,7 @@
 "Mhm" and a cough neither end a reply nor want one.  That is not known when a sound begins,
 so evidence is gathered while it lasts: how long and how clear the voice is, what was
 understood of it, whether the assistant had asked.  This file is the policy, and all of it:
-evidence in, a verdict out.  Whoever is not proven to be harmless is believed.
+evidence in, a verdict out.  A clear voice that is not proven to be harmless is believed.
 """
 
 from __future__ import annotations
@@ -57,17 +57,21 @@ def judge(evidence: Evidence, policy: Overlap) -> Verdict:
         return Verdict.INTERRUPTION
     if _is_voice(evidence, policy):
         return Verdict.INTERRUPTION
+    is_clear = evidence.clarity >= CLEAR and evidence.voice_ms >= CLICK_MS
     if evidence.quiet_ms >= SETTLED_MS and evidence.words_are_all:
-        return Verdict.BACKCHANNEL if words else Verdict.NOISE
+        if words:
+            return Verdict.BACKCHANNEL
+        # Whoever was asked has answered, understood or not.
+        return Verdict.INTERRUPTION if evidence.asked and is_clear else Verdict.NOISE
     if evidence.quiet_ms >= policy.wait_ms:
-        return Verdict.NOISE if evidence.voice_ms < CLICK_MS else Verdict.INTERRUPTION
+        return Verdict.INTERRUPTION if is_clear else Verdict.NOISE
     return Verdict.OPEN
 
 
 def _is_voice(evidence: Evidence, policy: Overlap) -> bool:
     """It goes on, too long for anything else, whatever its words are."""
     if evidence.clarity >= CLEAR:
-        # "Okay, yeah, sure" takes longer than a word, and what is not understood may be far away.
+        # "Okay, yeah, sure" takes longer than a word; what is not understood may be far away.
         allowed_ms = policy.interruption_ms * (1 if evidence.words is None else 2)
     elif evidence.words is None:
         allowed_ms = policy.interruption_ms + policy.wait_ms

@@ -109,7 +109,7 @@ class Overlap(Struct, frozen=True):
     floor (beyond OpenAI's API, where each does at once; docs/concepts/turns.md).
     """
 
-    interruption_ms: Milliseconds = 600
+    interruption_ms: Milliseconds = 800
     """A clear voice that goes on so long interrupts, whatever it says."""
     wait_ms: Milliseconds = 1_200
     """So long after a sound its words are waited for; without any it was an interruption."""

@@ -177,3 +177,11 @@ def test_every_turn_comes_to_its_end(pieces: list[tuple[float, int]], live: bool
         decode(turn, "five")
     assert turn.over
     assert turn.final().final
+
+
+def test_what_is_made_of_a_hum_is_told_only_at_the_end() -> None:
+    turn = hear(hear(hear(Turn(live=True), 0.3, QUIET), 0.4, LOUD), 0.3, QUIET)
+    unsure = (-1.5, 0.2)
+    assert decode(turn, "Time.", unsure) == Heard("", final=False)
+    turn.finish()
+    assert turn.final().text == "Time."

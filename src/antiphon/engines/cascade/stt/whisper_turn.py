@@ -20,7 +20,7 @@ from antiphon.audio.resample import Resampler
 from antiphon.engines.cascade.stt.agreement import AgreedPrefix
 from antiphon.engines.cascade.stt.log_mel import FRAMES_PER_S, RATE_HZ, Frames, LogMel
 from antiphon.engines.cascade.stt.pauses import Pauses
-from antiphon.engines.cascade.stt.rejection import believed
+from antiphon.engines.cascade.stt.rejection import believed, is_unsure
 from antiphon.engines.cascade.stt.whisper_model import Hypothesis, window_frames
 from antiphon.engines.cascade.stt.wire import MEDIA_RATE_HZ, Heard
 
@@ -156,8 +156,11 @@ class Turn:
             self._understood, self._known_end = said, work.end
         if self.finished:
             return None  # The end is all that is wanted now.
-        text, stable_chars = self._agreed.update(self._text)
-        heard = Heard(text, False, stable_chars)
+        if is_unsure(hypothesis, work.heard_s) and not self._settled:
+            heard = Heard("", final=False)
+        else:
+            text, stable_chars = self._agreed.update(self._text)
+            heard = Heard(text, False, stable_chars)
         if heard == self._told:
             return None
         self._told = heard
