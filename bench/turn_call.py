@@ -42,7 +42,7 @@ from antiphon.core.effects import (
     TurnCommitted,
 )
 from antiphon.core.terms import Terms
-from antiphon.engines.cascade.hearing import completeness
+from antiphon.engines.cascade.completeness import completeness
 from antiphon.engines.cascade.parts import Transcript
 from antiphon.engines.cascade.stt.whisper_model import WhisperModel
 from antiphon.engines.cascade.stt.whisper_turn import Turn, Work

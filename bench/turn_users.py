@@ -95,7 +95,8 @@ def read(path: Path) -> Samples:
     with wave.open(str(path)) as recording:
         pcm, rate_hz = recording.readframes(recording.getnframes()), recording.getframerate()
     resampler = Resampler(rate_hz, RATE_HZ)
-    return np.frombuffer(resampler.process(pcm) + resampler.flush(), "<i2")
+    sound: Samples = np.frombuffer(resampler.process(pcm) + resampler.flush(), "<i2")
+    return sound
 
 
 @cache
@@ -146,7 +147,8 @@ def by_telephone(sound: Samples) -> Samples:
     spectrum[(hz < 300) | (hz > 3_400)] = 0
     banded = np.clip(np.fft.irfft(spectrum, len(narrow)), -32_768, 32_767).astype("<i2")
     coded = decode_ulaw(encode_ulaw(banded.tobytes()))
-    return np.frombuffer(up.process(coded) + up.flush(), "<i2")
+    wide: Samples = np.frombuffer(up.process(coded) + up.flush(), "<i2")
+    return wide
 
 
 def typing(seed: int) -> Samples:
@@ -157,7 +159,7 @@ def typing(seed: int) -> Samples:
     while (at := at + int(random.uniform(0.06, 0.3) * RATE_HZ)) < len(sound) - 600:
         burst = random.normal(0, 1, 600) * np.exp(-np.arange(600) / 80)
         sound[at : at + 600] += burst.astype(np.float32)
-    return scaled(sound.astype(np.float32) * 3_000, 0.2).astype(np.int16)
+    return scaled((sound * 3_000).astype(np.int16), 0.2)
 
 
 # --- Scenes ------------------------------------------------------------------

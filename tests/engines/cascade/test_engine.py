@@ -27,8 +27,8 @@ from antiphon.core.effects import (
     TurnBegan,
     TurnCommitted,
 )
+from antiphon.engines.cascade.completeness import COMPLETE, NOTHING_YET, UNDECIDED, UNFINISHED
 from antiphon.engines.cascade.engine import CascadeEngine, CascadeSession
-from antiphon.engines.cascade.hearing import COMPLETE, NOTHING_YET, UNDECIDED, UNFINISHED
 from antiphon.engines.cascade.news import MAX_WAITING
 from antiphon.engines.cascade.parts import CallTool, SayText, Thinking, Thought
 from antiphon.errors import EngineUnavailable
@@ -178,7 +178,7 @@ async def test_stable_words_grow_and_the_words_tell_whether_they_are_all() -> No
         TurnJudged("item_1", UNFINISHED, "book a"),
         TranscriptGrew("item_1", " a"),
         TurnJudged("item_1", COMPLETE, "book a room"),
-        TurnJudged("item_1", 0.6, "book the room"),
+        TurnJudged("item_1", UNDECIDED, "book the room"),
     ]
 
 

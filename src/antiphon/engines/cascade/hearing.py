@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import re
 
 from antiphon.core.causes import MEDIA_RATE_HZ, TranscriptEnded, TranscriptGrew, TurnJudged
+from antiphon.engines.cascade.completeness import NOTHING_YET, completeness
 from antiphon.engines.cascade.news import NewsQueue
 from antiphon.engines.cascade.parts import Grammar, Recognition, Recognizer, Transcript
 from antiphon.protocol.server import Logprob
@@ -14,27 +14,6 @@ FEED_BYTES = 2 * MEDIA_RATE_HZ // 10
 """Audio that is there all at once is fed in steps of 100 ms."""
 MAX_REMEMBERED = 1_000
 """Transcripts kept for contexts; overflow policy: the oldest is forgotten."""
-
-COMPLETE, UNDECIDED, UNFINISHED, NOTHING_YET = 0.9, 0.6, 0.2, 0.5
-"""How likely the words so far are all: a sentence of the grammar; some words; words that
-cannot end a sentence; no words."""
-_UNFINISHED = re.compile(
-    r"\b(?:a|an|the|and|or|but|so|because|if|to|of|for|with|at|in|on|my|your|um|uh|er|is|are|i)\W*$",
-    re.IGNORECASE,
-)
-
-
-def completeness(transcript: Transcript) -> float:
-    """How likely the user has said all, from the words alone.
-
-    A recogniser's full stop says nothing: it writes one after half a sentence too.
-    """
-    if transcript.complete:
-        return COMPLETE
-    text = transcript.text.strip()
-    if not text:
-        return NOTHING_YET
-    return UNFINISHED if _UNFINISHED.search(text) else UNDECIDED
 
 
 class Turn:
