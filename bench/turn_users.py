@@ -135,7 +135,8 @@ def mixed(sound: Samples, noise: Samples, snr_db: float) -> Samples:
     long_enough = np.resize(noise, len(sound)).astype(np.float32)
     voice = sound[np.abs(sound) > np.abs(sound).max() // 10].astype(np.float32)
     gain = np.sqrt((voice**2).mean() / max(1.0, (long_enough**2).mean())) * 10 ** (-snr_db / 20)
-    return np.clip(sound + gain * long_enough, -32_768, 32_767).astype(np.int16)
+    whole: Samples = np.clip(sound + gain * long_enough, -32_768, 32_767).astype(np.int16)
+    return whole
 
 
 def by_telephone(sound: Samples) -> Samples:
