@@ -50,11 +50,12 @@ from antiphon.engines.engine import Engine, VoiceDetector
 from antiphon.errors import ProtocolError
 from antiphon.protocol.client import ClientEvent
 from antiphon.protocol.closes import CloseCode
-from antiphon.protocol.server import ErrorDetail, ResponseOutputAudioDelta
+from antiphon.protocol.server import ErrorDetail, ResponseOutputAudioDelta, SpeechStarted
 from antiphon.protocol.session import AnySession, Session
 from antiphon.protocol.unknown_names import UnknownNames
 from antiphon.protocol.voices import answering_voice
 from antiphon.runtime.attendance import Attendance
+from antiphon.runtime.client_playback import ClientPlayback
 from antiphon.runtime.connection import Connection
 from antiphon.runtime.door import About
 from antiphon.runtime.ear import Ear
@@ -97,10 +98,11 @@ class LiveSession:
         )
         self._conversation = Conversation(terms)
         self._voices = terms.engine_voices
-        self._clock = SessionClock()
+        self._clock = clock = SessionClock()
         self._attendance = attendance(self.about)
         self._playback = NO_PLAYBACK if playback is None else playback
-        self._ear = Ear(detector, playback)
+        self._at_client = ClientPlayback(lambda: clock.now_ms) if playback is None else None
+        self._ear = Ear(detector, self._at_client or self._playback)
         self._observers = observers
         self._on_end = on_end
         self._waiting: deque[Cause] = deque()
@@ -257,10 +259,14 @@ class LiveSession:
                 self._ear.hear(effect.pcm, effect.at_sample)
             case ResponseOutputAudioDelta():  # The most frequent event need not pass all below.
                 self._attendance.send(effect)
+                if self._at_client is not None:
+                    self._at_client.send(effect.delta)
             case SendTo():
                 self._attendance.send_to(effect.connection, effect.event)
             case Configure():
                 self._note_voice(effect.session)
+                if self._at_client is not None and isinstance(effect.session, Session):
+                    self._at_client.configure(effect.session.audio.output.format)
                 self._engine.send(effect)
             case (
                 Hear()
@@ -287,6 +293,8 @@ class LiveSession:
             case Record():
                 self._attendance.record(effect)
             case _:
+                if self._at_client is not None and isinstance(effect, SpeechStarted):
+                    self._at_client.clear()  # So do clients, as the API has it.
                 self._attendance.send(effect)
 
     def _note_voice(self, session: AnySession) -> None:
