@@ -1,11 +1,11 @@
 """Turns that feel human, or not: false stops, missed ones, delays, turns a sentence, felt silence.
 
-    python bench/turns.py [--clips DIRECTORY ...] [--only KIND ...] [--rivals] [--misses]
+    python bench/turns.py [--clips DIRECTORY ...] [--only KIND ...] [--by NAME ...] [--misses]
 
 Users are made of recordings with free licences (tests/data/speech, and each directory of
 ``--clips``) and of flite's voices, where that is installed (bench/turn_users.py).  Each is
 heard by the API's defaults and by what the console and `antiphon talk` ask for; in virtual
-time, with the real voice detection and Whisper (bench/turn_call.py).  ``--rivals`` adds
+time, with the real voice detection and Whisper (bench/turn_call.py).  ``--by pipecat`` is
 Pipecat's default strategy (bench/turn_rivals.py), where it is installed.
 """
 
@@ -39,25 +39,27 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--clips", type=Path, action="append", default=[])
     parser.add_argument("--only", action="append")
-    parser.add_argument("--rivals", action="store_true")
+    parser.add_argument("--by", action="append", choices=("api", "ours", "pipecat"))
     parser.add_argument("--misses", action="store_true", help="name what went wrong")
     options = parser.parse_args()
+    recordings = Recordings([ROOT / "tests/data/speech", *options.clips])
+    chosen = [s for s in scenes(recordings) if not options.only or s.kind in options.only]
+    for name in options.by or ("api", "ours"):
+        listener = listener_of(name)
+        print(f"\n== {name}", flush=True)
+        report([(scene, listener(scene)) for scene in chosen], misses=options.misses)
+
+
+def listener_of(name: str) -> Listener:
+    if name == "pipecat":
+        from turn_rivals import pipecat_listener
+
+        return pipecat_listener()
     folder = find_ears("whisper").model
     assert folder is not None
     model = WhisperModel(folder)
-    recordings = Recordings([ROOT / "tests/data/speech", *options.clips])
-    chosen = [s for s in scenes(recordings) if not options.only or s.kind in options.only]
-    listeners: dict[str, Listener] = {
-        "server_vad (API default)": lambda s: Call(s, ServerVad(), model).run(),
-        "semantic_vad, overlap": lambda s: Call(s, SemanticVad(overlap=Overlap()), model).run(),
-    }
-    if options.rivals:
-        from turn_rivals import pipecat_listener
-
-        listeners["Pipecat's default"] = pipecat_listener()
-    for name, listener in listeners.items():
-        print(f"\n== {name}", flush=True)
-        report([(scene, listener(scene)) for scene in chosen], misses=options.misses)
+    detection = ServerVad() if name == "api" else SemanticVad(overlap=Overlap())
+    return lambda scene: Call(scene, detection, model).run()
 
 
 def report(heard: list[tuple[Scene, Outcome]], *, misses: bool) -> None:
