@@ -280,6 +280,17 @@ def test_a_sound_whose_words_never_come_is_believed() -> None:
     assert of_kind(events, server.InputAudioBufferCommitted)
 
 
+def test_words_of_its_beginning_are_not_taken_for_all_of_it() -> None:
+    call = talking()
+    call.user_speaks(500).user_is_quiet(100)
+    understand(call, "Okay.")
+    call.user_is_quiet(300)
+    assert states(call.events()) == ["open"], "they were looked for while it went on"
+    understand(call, "Okay, stop.")
+    call.user_is_quiet(40)
+    assert states(call.events()) == ["interruption"]
+
+
 def test_a_pause_ends_no_sound_that_is_not_known() -> None:
     call = talking()
     call.user_speaks(300).user_is_quiet(600).user_speaks(200)

@@ -228,6 +228,8 @@ class Listening:
             watch = self._overlap_begins(now_ms)
             if watch is None:
                 return self._start_turn(event.at_sample, self._scored_to, out)
+            for _ in range(ONSET_WINDOWS):
+                watch.score(probability, is_voice=True)
             return self._begin_overlap(watch, event.at_sample, out)
         if isinstance(event, TurnStopped):
             # Not before what was heard of it, if the silence that ends it has become shorter.
@@ -341,8 +343,6 @@ class Listening:
         first = min(max(from_sample, self._buffer.start), self._scored_to)
         self._begin_turn(first, self._scored_to, out, watch=watch)
         self._detector_now.is_held = True
-        for _ in range(ONSET_WINDOWS):
-            watch.score(1.0, is_voice=True)
         self._tell_overlap("open", out)
         if self._stage.sounding.by_server:
             self._announce(out)

@@ -21,8 +21,9 @@ from antiphon.protocol.session import Overlap
 CLEAR = 0.8
 """The mean score of a voice that is believed without its words; noise that is taken for a voice
 scores less (docs/reference/benchmarks.md, "Turns")."""
-SETTLED_MS = 160
-"""So quiet, and words that came since: nothing more is on its way."""
+SETTLED_MS = 224
+"""Words that come after so much quiet are all: earlier ones may be of its beginning, and nobody
+looks for the end of a sound sooner."""
 CLICK_MS = 130
 """What is shorter, and was not understood, is no word."""
 
@@ -131,7 +132,7 @@ class OverlapWatch:
 
     def understand(self, words: str) -> None:
         self._words = words
-        self._words_are_all = self._quiet_windows > 0
+        self._words_are_all = samples_to_ms(self._quiet_windows * WINDOW_SAMPLES) >= SETTLED_MS
 
     @property
     def verdict(self) -> Verdict:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from antiphon.core.causes import MEDIA_RATE_HZ, TranscriptEnded, TranscriptGrew, TurnJudged
-from antiphon.engines.cascade.completeness import NOTHING_YET, completeness
+from antiphon.engines.cascade.completeness import completeness
 from antiphon.engines.cascade.news import NewsQueue
 from antiphon.engines.cascade.parts import Grammar, Recognition, Recognizer, Transcript
 from antiphon.protocol.server import Logprob
@@ -34,7 +34,6 @@ class Turn:
         self._news = news
         self._fed_bytes = 0
         self._told = ""
-        self._judged = TurnJudged(item_id, NOTHING_YET)
         self._recognition: Recognition = recognizer.begin(
             self._report, grammar=grammar, language=language, live=live
         )
@@ -70,10 +69,8 @@ class Turn:
         if stable.startswith(self._told) and len(stable) > len(self._told):
             self._news.tell(TranscriptGrew(self.item_id, stable[len(self._told) :]))
             self._told = stable
-        judged = TurnJudged(self.item_id, completeness(transcript), transcript.text)
-        if judged != self._judged:
-            self._judged = judged
-            self._news.tell(judged)
+        # Also where nothing is new: that it was looked at again, says that there is no more of it.
+        self._news.tell(TurnJudged(self.item_id, completeness(transcript), transcript.text))
 
 
 class Hearing:

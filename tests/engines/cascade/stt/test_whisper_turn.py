@@ -185,3 +185,12 @@ def test_what_is_made_of_a_hum_is_told_only_at_the_end() -> None:
     assert decode(turn, "Time.", unsure) == Heard("", final=False)
     turn.finish()
     assert turn.final().text == "Time."
+
+
+def test_that_nothing_more_was_said_is_told_too_where_somebody_waits_for_it() -> None:
+    turn = speaking(live=True)
+    decode(turn, "Okay.")
+    decode(hear(turn, 0.9, LOUD), "Okay.")
+    hear(turn, 0.3, QUIET)
+    assert turn.need is Need.PAUSE
+    assert decode(turn, "Okay.") == Heard("Okay.", False, 4)

@@ -99,6 +99,6 @@ class _Pair:
             complete=choice.in_grammar,
             words=free.words if choice.text == free.text else (),
         )
-        if heard != self._told:
+        if heard != self._told or self._live:
             self._told = heard
             self._report(heard)

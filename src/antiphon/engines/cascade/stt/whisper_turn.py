@@ -161,7 +161,8 @@ class Turn:
         else:
             text, stable_chars = self._agreed.update(self._text)
             heard = Heard(text, False, stable_chars)
-        if heard == self._told:
+        looked_for_more = self.live and work.need is Need.PAUSE
+        if heard == self._told and not looked_for_more:
             return None
         self._told = heard
         return heard
