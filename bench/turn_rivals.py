@@ -28,12 +28,13 @@ INFERENCE_MS = 60
 
 def pipecat_listener() -> Callable[[Scene], Outcome]:
     smart_turn = LocalSmartTurnAnalyzerV3(sample_rate=RATE_HZ)
-    return lambda scene: _listen(scene, smart_turn)
-
-
-def _listen(scene: Scene, smart_turn: LocalSmartTurnAnalyzerV3) -> Outcome:
     vad = SileroVADAnalyzer(sample_rate=RATE_HZ)
+    return lambda scene: _listen(scene, vad, smart_turn)
+
+
+def _listen(scene: Scene, vad: SileroVADAnalyzer, smart_turn: LocalSmartTurnAnalyzerV3) -> Outcome:
     vad.set_sample_rate(RATE_HZ)
+    vad._model.reset_states()
     resampler = Resampler(24_000, RATE_HZ)
     outcome = Outcome()
     spoken_ms = len(say(scene.assistant, "slt")) // 24 if scene.assistant else 0

@@ -156,7 +156,8 @@ class Turn:
             self._understood, self._known_end = said, work.end
         if self.finished:
             return None  # The end is all that is wanted now.
-        if is_unsure(hypothesis, work.heard_s) and not self._settled:
+        promised = self._told is not None and self._told.stable_chars
+        if is_unsure(hypothesis, work.heard_s) and not promised:
             heard = Heard("", final=False)
         else:
             text, stable_chars = self._agreed.update(self._text)
