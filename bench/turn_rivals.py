@@ -34,7 +34,7 @@ def pipecat_listener() -> Callable[[Scene], Outcome]:
 
 def _listen(scene: Scene, vad: SileroVADAnalyzer, smart_turn: LocalSmartTurnAnalyzerV3) -> Outcome:
     vad.set_sample_rate(RATE_HZ)
-    vad._model.reset_states()
+    vad._model.reset_states()  # type: ignore[no-untyped-call]
     resampler = Resampler(24_000, RATE_HZ)
     outcome = Outcome()
     spoken_ms = len(say(scene.assistant, "slt")) // 24 if scene.assistant else 0
