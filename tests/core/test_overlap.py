@@ -19,7 +19,16 @@ from antiphon.core.effects import (
     TurnCommitted,
 )
 from antiphon.core.items import SpokenPart
-from antiphon.core.overlap import CLEAR, CLICK_MS, SETTLED_MS, Evidence, Verdict, has_asked, judge
+from antiphon.core.overlap import (
+    CLEAR,
+    CLICK_MS,
+    LOOKED_MS,
+    SETTLED_MS,
+    Evidence,
+    Verdict,
+    has_asked,
+    judge,
+)
 from antiphon.protocol import client, server
 from antiphon.protocol import session as wire
 from antiphon.protocol.items import Message
@@ -59,6 +68,7 @@ def verdict(**known: Any) -> Verdict:
         ({"quiet_ms": 400}, Verdict.OPEN),
         ({"quiet_ms": 400, "words": "Okay."}, Verdict.OPEN),
         ({"quiet_ms": 400, "words": "Okay.", "words_are_all": True}, Verdict.BACKCHANNEL),
+        ({"quiet_ms": 600, "words": "Okay."}, Verdict.BACKCHANNEL),
         ({"quiet_ms": 100, "words": "Okay.", "words_are_all": True}, Verdict.OPEN),
         ({"quiet_ms": 400, "words": "Stop.", "words_are_all": True}, Verdict.INTERRUPTION),
         ({"quiet_ms": 400, "words": "", "words_are_all": True}, Verdict.NOISE),
@@ -99,7 +109,8 @@ def test_words_that_want_the_floor_always_get_it(evidence: Evidence) -> None:
 @given(EVIDENCE)
 def test_what_is_harmless_is_proven_to_be(evidence: Evidence) -> None:
     if judge(evidence, POLICY) in (Verdict.BACKCHANNEL, Verdict.NOISE):
-        heard_out = evidence.words_are_all and evidence.quiet_ms >= SETTLED_MS
+        settled_ms = SETTLED_MS if evidence.words_are_all else LOOKED_MS
+        heard_out = evidence.words is not None and evidence.quiet_ms >= settled_ms
         assert heard_out or evidence.voice_ms < CLICK_MS or evidence.clarity < CLEAR
 
 

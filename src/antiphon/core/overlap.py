@@ -24,6 +24,8 @@ scores less (docs/reference/benchmarks.md, "Turns")."""
 SETTLED_MS = 224
 """Words that come after so much quiet are all: earlier ones may be of its beginning, and nobody
 looks for the end of a sound sooner."""
+LOOKED_MS = 600
+"""After so much quiet more words would have come, if there were any."""
 CLICK_MS = 130
 """What is shorter, and was not understood, is no word."""
 
@@ -59,7 +61,8 @@ def judge(evidence: Evidence, policy: Overlap) -> Verdict:
     if _is_voice(evidence, policy):
         return Verdict.INTERRUPTION
     is_clear = evidence.clarity >= CLEAR and evidence.voice_ms >= CLICK_MS
-    if evidence.quiet_ms >= SETTLED_MS and evidence.words_are_all:
+    settled_ms = SETTLED_MS if evidence.words_are_all else LOOKED_MS
+    if words is not None and evidence.quiet_ms >= settled_ms:
         if words:
             return Verdict.BACKCHANNEL
         # Whoever was asked has answered, understood or not.
