@@ -92,7 +92,7 @@ def _add_session(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--turns",
         choices=("server_vad", "semantic_vad", "manual"),
-        default="server_vad",
+        default="semantic_vad",
         help="how the end of your turn is found; manual: Enter, or the end of the file",
     )
     group.add_argument(
