@@ -23,7 +23,8 @@ from antiphon.engines.cascade.stt.ears import find_ears
 from antiphon.engines.cascade.stt.whisper import WhisperRecognizer
 from antiphon.engines.cascade.tts.local_voice import LocalVoice
 from antiphon.server.cascade_parts import choose_parts
-from antiphon.server.settings import Config, TtsSettings
+from antiphon.server.cascade_settings import TtsSettings
+from antiphon.server.settings import Config
 
 SENTENCES = (
     "Yes, of course.",

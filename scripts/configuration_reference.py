@@ -12,7 +12,8 @@ from typing import Any, get_args, get_origin
 import msgspec
 
 from antiphon.server.config import variable_name
-from antiphon.server.settings import SECTIONS, Secret
+from antiphon.server.secret import Secret
+from antiphon.server.settings import SECTIONS
 
 PAGE = Path(__file__).parent.parent / "docs" / "reference" / "configuration.md"
 

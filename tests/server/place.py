@@ -12,14 +12,9 @@ from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType
 from antiphon.engines.scripted import Script, ScriptedEngine, Write
 from antiphon.journal.journal import Journal
 from antiphon.runtime.hub import Hub
+from antiphon.server.cascade_settings import OfflineSettings
 from antiphon.server.secret_store import MemorySecretStore
-from antiphon.server.settings import (
-    Config,
-    JournalSettings,
-    OfflineSettings,
-    ServerSettings,
-    WebRtcOptions,
-)
+from antiphon.server.settings import Config, JournalSettings, ServerSettings, WebRtcOptions
 from antiphon.server.wiring import Parts
 from antiphon.testing import serving
 

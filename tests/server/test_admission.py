@@ -13,8 +13,8 @@ from antiphon.server.admission import Admission, Admitted, LoadLimits
 from antiphon.server.api_errors import ApiError, Unauthorized
 from antiphon.server.auth import Visitor
 from antiphon.server.grant import Grant
+from antiphon.server.secret import Secret
 from antiphon.server.secret_store import MemorySecretStore, Minted, digest
-from antiphon.server.settings import Secret
 from antiphon.testing import run_in_virtual_time
 
 T = TypeVar("T")

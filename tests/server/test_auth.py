@@ -8,7 +8,7 @@ from aiohttp.test_utils import make_mocked_request
 from antiphon.errors import ConfigurationError
 from antiphon.server.api_errors import ApiError
 from antiphon.server.auth import Gate, KeyRing
-from antiphon.server.settings import Secret
+from antiphon.server.secret import Secret
 from tests.server.kept import kept
 
 KEYS = [Secret("key-one"), Secret("key-two")]

@@ -23,17 +23,17 @@ from antiphon.server.cascade_parts import (
     chat_settings,
     choose_parts,
 )
-from antiphon.server.local_parts import needs
-from antiphon.server.settings import (
+from antiphon.server.cascade_settings import (
     ApiName,
-    Config,
     LlmSettings,
     RecognizerName,
-    Secret,
     SttSettings,
     SynthesizerName,
     TtsSettings,
 )
+from antiphon.server.local_parts import needs
+from antiphon.server.secret import Secret
+from antiphon.server.settings import Config
 
 MODEL: dict[str, Any] = {"base_url": "http://127.0.0.1:9/v1", "model": "m"}
 

@@ -21,8 +21,8 @@ from antiphon.server.api_errors import errors_as_json
 from antiphon.server.auth import Gate
 from antiphon.server.client_secrets import ClientSecrets
 from antiphon.server.conversations import forked_from
+from antiphon.server.secret import Secret
 from antiphon.server.secret_store import MemorySecretStore, SecretRefused
-from antiphon.server.settings import Secret
 
 NOW_S = 1_795_000_000.0
 KEY = "server-key"

@@ -10,7 +10,8 @@ import pytest
 
 from antiphon.errors import ConfigurationError
 from antiphon.server.config import Loaded, load, variable_name
-from antiphon.server.settings import SECTIONS, Config, Secret, UpstreamSettings
+from antiphon.server.secret import Secret
+from antiphon.server.settings import SECTIONS, Config, UpstreamSettings
 
 ROOT = Path(__file__).parent.parent.parent
 

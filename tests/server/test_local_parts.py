@@ -8,14 +8,13 @@ import pytest
 from antiphon.engines.cascade.stt.ears import find_ears
 from antiphon.errors import ConfigurationError
 from antiphon.server.cascade_parts import choose_parts
-from antiphon.server.settings import (
-    Config,
-    DownloadSettings,
+from antiphon.server.cascade_settings import (
     RecognizerName,
     SttSettings,
     SynthesizerName,
     TtsSettings,
 )
+from antiphon.server.settings import Config, DownloadSettings
 from tests.engines.cascade.tts.tiny_voices import NETWORKS
 
 

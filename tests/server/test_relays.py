@@ -5,7 +5,8 @@ from __future__ import annotations
 from antiphon.engines.relay.upstreams import url_for
 from antiphon.protocol.session import AnySession, Session, TranscriptionSession
 from antiphon.server.relays import make_relay, may_give_way, with_relayed
-from antiphon.server.settings import Config, RelaySettings, Secret
+from antiphon.server.secret import Secret
+from antiphon.server.settings import Config, RelaySettings
 from antiphon.server.wiring import listed_models, wire
 from antiphon.upstream.websocket import WebSocketConnector
 

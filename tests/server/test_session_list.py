@@ -9,8 +9,8 @@ from antiphon.runtime.hub import Hub
 from antiphon.server.api_errors import errors_as_json
 from antiphon.server.auth import Gate
 from antiphon.server.directory import LocalDirectory
+from antiphon.server.secret import Secret
 from antiphon.server.session_list import SessionList
-from antiphon.server.settings import Secret
 from tests.runtime.stubs import EchoEngine, Line
 
 KEYED = {"Authorization": "Bearer k"}

@@ -27,7 +27,7 @@ from antiphon.server.admission import LoadLimits
 from antiphon.server.app import Api, Model
 from antiphon.server.auth import Gate
 from antiphon.server.grant import DEFAULT_MODEL
-from antiphon.server.settings import Secret
+from antiphon.server.secret import Secret
 from antiphon.transports.webrtc.settings import WebRtcSettings
 
 MAX_SESSIONS = 1_000

@@ -25,8 +25,8 @@ from multidict import CIMultiDictProxy
 from antiphon.errors import ConfigurationError
 from antiphon.server.api_errors import SERVER_KEYS_ONLY, ApiError, Unauthorized
 from antiphon.server.config_problems import is_loopback
+from antiphon.server.secret import Secret
 from antiphon.server.secret_store import PREFIX as SECRET_PREFIX
-from antiphon.server.settings import Secret
 
 log = logging.getLogger(__name__)
 

@@ -23,6 +23,7 @@ from antiphon.engines.cascade.offline import (
 from antiphon.engines.cascade.parts import Brain
 from antiphon.engines.cascade.stt.ears import find_ears
 from antiphon.engines.engine import Engine
+from antiphon.server.cascade_settings import LlmSettings, RecognizerName, SynthesizerName
 from antiphon.server.local_parts import (
     faster_whisper,
     kokoro_voice,
@@ -31,13 +32,8 @@ from antiphon.server.local_parts import (
     sherpa_voice,
     whisper_model,
 )
-from antiphon.server.settings import (
-    Config,
-    LlmSettings,
-    RecognizerName,
-    Secret,
-    SynthesizerName,
-)
+from antiphon.server.secret import Secret
+from antiphon.server.settings import Config
 
 if TYPE_CHECKING:
     from antiphon.engines.cascade.llm.chat_client import ChatSettings

@@ -18,13 +18,8 @@ from msgspec import Struct
 
 from antiphon.errors import ConfigurationError
 from antiphon.server.config_problems import problems
-from antiphon.server.settings import (
-    OPENAI_KEY_VARIABLE,
-    SECTIONS,
-    Config,
-    Secret,
-    UpstreamSettings,
-)
+from antiphon.server.secret import Secret
+from antiphon.server.settings import OPENAI_KEY_VARIABLE, SECTIONS, Config, UpstreamSettings
 from antiphon.server.toml_file import TomlFile, read_toml
 
 CONFIG_VARIABLE = "ANTIPHON_CONFIG"

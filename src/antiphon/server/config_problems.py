@@ -8,13 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from antiphon.engines.cascade.stt.ears import DEFAULT_MODEL
-from antiphon.server.settings import (
-    Config,
-    LlmSettings,
-    RelaySettings,
-    ServerSettings,
-    WebRtcOptions,
-)
+from antiphon.server.cascade_settings import LlmSettings
+from antiphon.server.settings import Config, RelaySettings, ServerSettings, WebRtcOptions
 
 
 def is_loopback(host: str) -> bool:

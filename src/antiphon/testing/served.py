@@ -13,8 +13,9 @@ from aiohttp import BaseConnector, ClientSession, TCPConnector
 from antiphon.engines.engine import Engine
 from antiphon.runtime.hub import Hub
 from antiphon.server.app import Api
+from antiphon.server.secret import Secret
 from antiphon.server.serve import listening, running
-from antiphon.server.settings import Config, EngineSettings, Secret
+from antiphon.server.settings import Config, EngineSettings
 from antiphon.server.wiring import Parts, Wired, started, wire
 from antiphon.testing.memory_network import MemoryConnector
 from antiphon.testing.virtual_loop import VirtualTimeLoop
