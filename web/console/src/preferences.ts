@@ -110,6 +110,7 @@ export function optionsOf(preferences: Preferences, key: string): VoiceSessionOp
     },
     tools: readTools(preferences.tools).tools,
     microphone: microphoneOf(preferences),
+    rememberAs: 'console',
     ...(model ? { model } : {}),
     ...(key ? { key } : {}),
   };
@@ -134,6 +135,7 @@ function turnDetectionOf({ turns, ...chosen }: Preferences) {
         type: turns,
         eagerness: chosen.eagerness,
         interrupt_response: chosen.interruptible,
+        ...(chosen.interruptible ? { overlap: {} } : {}),
       } as const;
     case 'server_vad':
       return {

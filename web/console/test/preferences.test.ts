@@ -63,7 +63,11 @@ describe('preferences', () => {
       type: 'semantic_vad',
       eagerness: 'low',
       interrupt_response: true,
+      overlap: {},
     });
+    expect(turnDetection({ turns: 'semantic_vad', interruptible: false })).not.toHaveProperty(
+      'overlap',
+    );
     expect(turnDetection({ turns: 'push_to_talk' })).toBeNull();
   });
 

@@ -10,6 +10,8 @@ export interface ActivityState {
   /** The conversation's response that is being made. */
   responseId: string | null;
   isAudible: boolean;
+  /** The user's last sound in an answer that is not answered: it was "mhm", or noise. */
+  unansweredItemId: string | null;
 }
 
 export const QUIET: ActivityState = Object.freeze({
@@ -17,6 +19,7 @@ export const QUIET: ActivityState = Object.freeze({
   awaitedSinceMs: null,
   responseId: null,
   isAudible: false,
+  unansweredItemId: null,
 });
 
 /** A server need not answer a turn without words; then nobody waits longer than this. */
@@ -38,10 +41,17 @@ export function afterActivity(
       return { ...state, userSpeaking: true, awaitedSinceMs: null };
     case 'input_audio_buffer.speech_stopped':
     case 'input_audio_buffer.committed': {
-      const isAnswered = turnDetection != null && turnDetection.create_response !== false;
+      const isAnswered =
+        turnDetection != null &&
+        turnDetection.create_response !== false &&
+        event.item_id !== state.unansweredItemId;
       const awaitedSinceMs = isAnswered ? atMs : state.awaitedSinceMs;
       return { ...state, userSpeaking: false, awaitedSinceMs };
     }
+    case 'antiphon.overlap':
+      return event.state === 'backchannel' || event.state === 'noise'
+        ? { ...state, unansweredItemId: event.item_id }
+        : state;
     case 'input_audio_buffer.cleared':
       return { ...state, userSpeaking: false };
     case 'response.created':

@@ -65,8 +65,12 @@ export class Dialogue {
   receive(event: ServerEvent, atMs: number): void {
     this.items = afterEvent(this.items, event, atMs);
     const turnDetection = this.session?.audio?.input?.turn_detection;
-    this.turns = afterTurnEvent(this.turns, event, turnDetection, atMs);
     this.activity = afterActivity(this.activity, event, turnDetection, atMs);
+    const { unansweredItemId } = this.activity;
+    this.turns =
+      unansweredItemId !== null && 'item_id' in event && event.item_id === unansweredItemId
+        ? this.turns.filter((turn) => turn.id !== unansweredItemId)
+        : afterTurnEvent(this.turns, event, turnDetection, atMs);
     this.#also(event, atMs);
     this.#bound();
   }

@@ -74,6 +74,9 @@ export class Inbox {
       case 'error':
         this.#refused(event.error);
         break;
+      case 'antiphon.overlap':
+        this.#readers.interruption.overlaps(event.state === 'open');
+        break;
       case 'conversation.item.truncated':
         this.#readers.interruption.truncated(event.item_id);
         break;

@@ -26,6 +26,11 @@ export class Interruption {
     void this.#silence();
   }
 
+  /** A sound in an answer: as long as nobody knows what it is, the answer goes on more softly. */
+  overlaps(isOpen: boolean): void {
+    this.#line.connection?.duck(isOpen);
+  }
+
   /** What is being made and what is being said, and no other answer is awaited. */
   byHand(): void {
     const { responseId } = this.#dialogue.activity;

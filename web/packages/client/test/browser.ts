@@ -95,6 +95,7 @@ export class FakeContext {
     FakeContext.all.push(this);
   }
   createAnalyser = () => new FakeNode();
+  createGain = () => Object.assign(new FakeNode(), { gain: { setTargetAtTime: () => {} } });
   createMediaStreamSource = () => new FakeNode();
   createMediaStreamDestination = () => Object.assign(new FakeNode(), { stream: new FakeStream() });
   async resume() {}

@@ -92,3 +92,35 @@ describe('when the sound stops coming in mid-answer', () => {
     expect(message()).toMatchObject({ heard: 'I turn the', unheard: ' dials, one by one.' });
   });
 });
+
+test('"mhm" in an answer is no turn, and nobody waits for an answer to it', () => {
+  const dialogue = new Dialogue({ items: 100, turns: 100, images: 1 }, () => null);
+  dialogue.receive(
+    {
+      type: 'session.updated',
+      session: { audio: { input: { turn_detection: { type: 'semantic_vad', overlap: {} } } } },
+    } as ServerEvent,
+    500,
+  );
+  for (const event of spoken('r1', 'a', 'I turn the dials. ')) dialogue.receive(event, 1000);
+  const turns = dialogue.turns.length;
+  const overlap = (state: 'open' | 'backchannel'): ServerEvent => ({
+    type: 'antiphon.overlap',
+    item_id: 'u',
+    state,
+  });
+  dialogue.receive(overlap('open'), 1500);
+  dialogue.receive(
+    { type: 'input_audio_buffer.speech_started', item_id: 'u', audio_start_ms: 1400 },
+    1500,
+  );
+  dialogue.receive(overlap('backchannel'), 2000);
+  dialogue.receive(
+    { type: 'input_audio_buffer.speech_stopped', item_id: 'u', audio_end_ms: 1700 },
+    2000,
+  );
+  dialogue.receive({ type: 'input_audio_buffer.committed', item_id: 'u' }, 2000);
+  expect(dialogue.activity.awaitedSinceMs).toBeNull();
+  expect(dialogue.activity.userSpeaking).toBe(false);
+  expect(dialogue.turns.length).toBe(turns);
+});

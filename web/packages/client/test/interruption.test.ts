@@ -30,7 +30,8 @@ function speaking(kind: 'websocket' | 'webrtc', interrupts = true) {
     kind === 'websocket' ? [{ itemId: 'a', heardMs: 500.7 }] : [],
   );
   const send = (event: WireEvent) => sent.push(event);
-  const connection = { kind, send, stopPlayback } as unknown as Connection;
+  const duck = vi.fn();
+  const connection = { kind, send, stopPlayback, duck } as unknown as Connection;
   const emitter = new Emitter<SessionEvents>();
   const dialogue = new Dialogue({ items: 9, turns: 9, images: 1 }, () => 1000);
   const store = new SnapshotStore(dialogue, 'voice', emitter);
@@ -55,7 +56,7 @@ function speaking(kind: 'websocket' | 'webrtc', interrupts = true) {
   dialogue.playbackStarted('a', 0);
   const interruption = new Interruption(dialogue, line, outbox, store);
   const types = () => sent.map(({ type }) => type);
-  return { interruption, dialogue, line, sent, types, stopPlayback };
+  return { interruption, dialogue, line, sent, types, stopPlayback, duck };
 }
 
 test('where this side plays, a voice stops it and the server is told what was heard', async () => {
@@ -111,4 +112,13 @@ test('of an item that the server has cut, it is asked for the words that were he
   const { interruption, sent } = speaking('websocket');
   interruption.truncated('a');
   expect(sent).toMatchObject([{ type: 'conversation.item.retrieve', item_id: 'a' }]);
+});
+
+test('as long as nobody knows who speaks, the answer goes on softly', () => {
+  const { interruption, duck, stopPlayback } = speaking('websocket');
+  interruption.overlaps(true);
+  expect(duck).toHaveBeenLastCalledWith(true);
+  interruption.overlaps(false);
+  expect(duck).toHaveBeenLastCalledWith(false);
+  expect(stopPlayback).not.toHaveBeenCalled();
 });

@@ -9,6 +9,9 @@ import { loadWorklets } from './worklets';
 /** Speech comes faster than it is played; more than this waiting is not taken. */
 export const MAX_QUEUED_SECONDS = 600;
 const REPORT_MS = 60;
+/** 14 dB softer. */
+const DUCKED_GAIN = 0.2;
+const FADE_SECONDS = 0.02;
 /** How long a context may take to run before its sound counts as blocked. */
 const RESUME_TIMEOUT_MS = 1000;
 
@@ -35,6 +38,7 @@ export class Player {
   readonly analyser: AnalyserNode;
   readonly #context: AudioContext;
   readonly #node: AudioWorkletNode;
+  readonly #gain: GainNode;
   readonly #listener: PlayerListener;
   /** Calls of `stop` that wait for the audio thread, and the items that each cut. */
   readonly #flushes: { itemIds: string[]; resolve: (heard: Heard[]) => void }[] = [];
@@ -52,8 +56,14 @@ export class Player {
       processorOptions: { reportLength: (PCM_RATE_HZ * REPORT_MS) / 1000 },
     });
     this.analyser = analyserOf(context);
-    this.#node.connect(this.analyser).connect(context.destination);
+    this.#gain = context.createGain();
+    this.#node.connect(this.#gain).connect(this.analyser).connect(context.destination);
     this.#node.port.onmessage = ({ data }: MessageEvent<Report>) => this.#receive(data);
+  }
+
+  duck(on: boolean): void {
+    const to = on ? DUCKED_GAIN : 1;
+    this.#gain.gain.setTargetAtTime(to, this.#context.currentTime, FADE_SECONDS);
   }
 
   /** Throws: VoiceError `media-failed`. */

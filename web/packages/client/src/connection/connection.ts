@@ -26,6 +26,8 @@ export interface Connection {
   /** The path to the server is lost, perhaps for a moment only. */
   readonly isUnsure: boolean;
   setMicrophone(microphone: Microphone | null): Promise<void>;
+  /** Whether it is not known yet if the user interrupts: then this side plays more softly. */
+  duck(on: boolean): void;
   /** Silence at once. What was heard of the items it cut, where this side knows. */
   stopPlayback(): Promise<Heard[]>;
   /** Throws: VoiceError `autoplay-blocked`. */

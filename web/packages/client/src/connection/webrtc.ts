@@ -137,6 +137,10 @@ class WebRtcConnection implements Connection {
     await this.#transceiver.sender.replaceTrack(microphone?.track ?? null);
   }
 
+  duck(): void {
+    // The server plays, and does.
+  }
+
   async stopPlayback(): Promise<Heard[]> {
     this.send({ type: 'output_audio_buffer.clear' });
     return [];

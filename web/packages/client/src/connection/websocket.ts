@@ -141,6 +141,10 @@ class WebSocketConnection implements Connection {
     });
   }
 
+  duck(on: boolean): void {
+    this.#player?.duck(on);
+  }
+
   async stopPlayback(): Promise<Heard[]> {
     this.#stoppedResponseId = this.#responseId;
     return this.#player?.isPlaying ? this.#player.stop() : [];
