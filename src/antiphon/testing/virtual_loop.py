@@ -7,19 +7,25 @@ a thread works for the loop; of other processes and real sockets it knows nothin
 from __future__ import annotations
 
 import asyncio
+import functools
 import selectors
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from contextvars import ContextVar
+from typing import Any, ParamSpec, TypeVar
 
 from antiphon.testing.memory_transport import join
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 HOST = "127.0.0.1"
 FIRST_PORT = 1
 """Whoever leaves the loop's network is refused at once: nothing listens on such ports."""
+
+
+IN_VIRTUAL_TIME = "__antiphon_in_virtual_time__"
 
 
 class _Jumps(selectors.SelectSelector):
@@ -109,3 +115,35 @@ def run_in_virtual_time(main: Coroutine[Any, Any, T]) -> T:
     """As `asyncio.run`; an hour of sleep takes no time at all."""
     with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
         return runner.run(main)
+
+
+_RUNNER: ContextVar[asyncio.Runner | None] = ContextVar("antiphon_runner", default=None)
+
+
+@contextmanager
+def virtual_runner() -> Iterator[asyncio.Runner]:
+    """The runner of all that is `in_virtual_time` inside the context, so that it shares a loop."""
+    with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
+        token = _RUNNER.set(runner)
+        try:
+            yield runner
+        finally:
+            _RUNNER.reset(token)
+
+
+def in_virtual_time(test: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:
+    """Make an async test a plain one, for any test runner, in whose loop nobody really waits."""
+
+    @functools.wraps(test)
+    def run(*args: P.args, **kwargs: P.kwargs) -> T:
+        runner = _RUNNER.get()
+        if runner is None:
+            return run_in_virtual_time(test(*args, **kwargs))
+        return runner.run(test(*args, **kwargs))
+
+    setattr(run, IN_VIRTUAL_TIME, True)
+    return run
+
+
+def is_in_virtual_time(test: object) -> bool:
+    return getattr(test, IN_VIRTUAL_TIME, False)
