@@ -11,6 +11,7 @@ from antiphon.testing.virtual_loop import VirtualTimeLoop, in_virtual_time, run_
 
 if TYPE_CHECKING:
     from antiphon.testing.caller import Caller, calling
+    from antiphon.testing.conformance.sound import square_wave
     from antiphon.testing.served import serving
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "in_virtual_time",
     "run_in_virtual_time",
     "serving",
+    "square_wave",
 ]
 
 
@@ -35,6 +37,7 @@ _LATE = {
     "Caller": "antiphon.testing.caller",
     "calling": "antiphon.testing.caller",
     "serving": "antiphon.testing.served",
+    "square_wave": "antiphon.testing.conformance.sound",
 }
 
 
