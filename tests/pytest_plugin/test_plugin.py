@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "testing.md"
 SUITE = """
 from antiphon.testing import in_virtual_time
 
@@ -58,6 +60,12 @@ def test_it_works_without_any_other_plugin(tmp_path: Path) -> None:
     suite = SUITE.format(text="Yes, I hear you.", error=None)
     out = run_suite(tmp_path, suite, "-p", "no:asyncio", "-p", "no:anyio", "-W", "error")
     assert "1 passed" in out, out
+
+
+def test_the_guides_suite_passes(tmp_path: Path) -> None:
+    found = re.search(r"```python\n(import pytest\n.*?)```", GUIDE.read_text(), re.DOTALL)
+    assert found is not None
+    assert "1 passed" in run_suite(tmp_path, found[1])
 
 
 @pytest.mark.parametrize("module", ["antiphon.core", "antiphon.testing", "msgspec", "aiohttp"])
