@@ -57,7 +57,13 @@ export function findCommand(
 
 /** `antiphon mock` and what it is told, but for its script and its faults with more than a name. */
 export function commandOf(options: MockOptions, scriptPath: string | null): string[] {
-  const command = [...(options.command ?? findCommand()), 'mock', '--port', '0'];
+  const command = [
+    ...(options.command ?? findCommand()),
+    'mock',
+    '--port',
+    '0',
+    '--stop-with-stdin',
+  ];
   if (scriptPath !== null) command.push('--script', scriptPath);
   for (const key of options.keys ?? []) command.push('--key', key);
   if (options.sessionMaxSeconds !== undefined) {
@@ -78,10 +84,8 @@ export function started(
   timeoutMs = START_TIMEOUT_MS,
 ): Promise<Running> {
   const [program = '', ...args] = command;
-  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
-  const orphan = () => child.kill('SIGKILL');
-  process.once('exit', orphan);
-  child.once('exit', () => process.off('exit', orphan));
+  // Its standard input ends with this process, however that ends, and so does the mock.
+  const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'] });
   return new Promise((resolve, reject) => {
     let said = '';
     let complaint = '';
@@ -101,10 +105,7 @@ export function started(
       clearTimeout(late);
       resolve({ url, process: child });
     });
-    child.once('error', (error) => {
-      process.off('exit', orphan);
-      fail(error.message);
-    });
+    child.once('error', (error) => fail(error.message));
     child.once('close', (code) => fail(`it ended with ${code}`));
   });
 }

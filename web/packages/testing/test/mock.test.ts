@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { findCommand } from '../src/command';
+import { commandOf, findCommand } from '../src/command';
 import { type Mock, MockNotStarted, startMock } from '../src/index';
 
 async function started(mock: Mock): Promise<{ type: string }> {
@@ -110,6 +110,13 @@ describe('the command', () => {
       'run',
       'antiphon',
     ]);
+  });
+
+  it('is told all that is asked for, and to end with this process', () => {
+    const options = { command: ['antiphon'], keys: ['a'], sessionMaxSeconds: 60, lenient: true };
+    expect(commandOf(options, 'desk.toml').join(' ')).toBe(
+      'antiphon mock --port 0 --stop-with-stdin --script desk.toml --key a --session-max-seconds 60 --lenient',
+    );
   });
 
   it('is missed with words that say what to do', () => {
