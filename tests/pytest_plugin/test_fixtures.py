@@ -17,8 +17,8 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect as connect_now
 
 from antiphon.engines.scripted import Script, ScriptedEngine, Speak
-from antiphon.mock import Mock, MockCall, MockReply, MockScript
-from antiphon.testing import Caller, VirtualTimeLoop, in_virtual_time
+from antiphon.mock import Mock, MockCall, MockReply, MockScript, mocking
+from antiphon.testing import Caller, VirtualTimeLoop, in_virtual_time, run_in_virtual_time
 from antiphon.testing.caller import NothingCame
 from antiphon.testing.served import Served
 from antiphon.testing.stages import Clock
@@ -117,6 +117,24 @@ async def test_a_caller_that_waits_in_vain_is_told_what_came(
         await caller.hangs_up()
         with pytest.raises(NothingCame, match=r"closed with 1000"):
             await caller.answer()
+
+
+def test_each_run_is_the_same() -> None:
+    async def run() -> list[tuple[float, str]]:
+        came: list[tuple[float, str]] = []
+        async with (
+            mocking(MockScript(latency="mobile")) as mock,
+            connect(f"{mock.websocket_url}/v1/realtime?model=any") as socket,
+        ):
+            await socket.send(json.dumps({"type": "response.create"}))
+            while not came or "response.done" not in came[-1][1]:
+                message = str(await socket.recv())
+                came.append((asyncio.get_running_loop().time(), message))
+        return came
+
+    first = run_in_virtual_time(run())
+    assert len(first) > 10
+    assert first == run_in_virtual_time(run())
 
 
 class TestsOfAClass:
