@@ -17,6 +17,7 @@ ROOT = Path(__file__).parent.parent
 PICTURE = ROOT / "docs" / "images" / "rooms.svg"
 PURPOSE = {
     "cli": "the antiphon command",
+    "pytest_plugin": "fixtures for those who build on it",
     "mock": "an upstream to test against",
     "testing": "fakes, kits, a whole server for a test",
     "server": "HTTP: who comes in, where all is wired",

@@ -57,6 +57,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "testing",
         "upstream",
     },
+    "pytest_plugin": {"engines", "mock", "testing"},
     "cli": ANY,
 }
 

@@ -74,6 +74,26 @@ async def running(*flags: str) -> AsyncIterator[str]:
     assert process.returncode == 0
 
 
+async def test_a_mock_ends_with_its_standard_input() -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "antiphon.cli", "mock", "--port", "0", "--stop-with-stdin"),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        assert b"://" in await asyncio.wait_for(process.stdout.readline(), TIMEOUT_S)
+        process.stdin.close()
+        _, errors = await asyncio.wait_for(process.communicate(), TIMEOUT_S)
+    finally:
+        if process.returncode is None:
+            process.kill()
+    assert errors == b""
+    assert process.returncode == 0
+
+
 async def turn(url: str) -> list[dict[str, Any]]:
     """The events of one response."""
     events: list[dict[str, Any]] = []

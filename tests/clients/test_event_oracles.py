@@ -53,6 +53,7 @@ def test_pipecat_parses_every_event_it_can_be_sent(path: Path) -> None:
 def test_the_scripts_show_every_event_that_we_can_send() -> None:
     shown = {event["type"] for path in SCRIPTS for event in events_of(path)}
     known = {str(kind.__struct_config__.tag) for kind in ServerEvent.__args__}
+    known = {kind for kind in known if not kind.startswith("antiphon.")}  # Nobody else knows them.
     assert known - shown == set()
 
 

@@ -13,7 +13,8 @@ from antiphon.protocol.server import ServerEvent
 from antiphon.upstream import wire
 
 SCHEMA = TypeAdapter(RealtimeServerEvent).json_schema()
-KNOWN = {str(kind.__struct_config__.tag) for kind in get_args(ServerEvent)}
+TAGS = [str(kind.__struct_config__.tag) for kind in get_args(ServerEvent)]
+KNOWN = {tag for tag in TAGS if not tag.startswith("antiphon.")}
 
 
 def example(schema: dict[str, Any], *, full: bool, last: bool) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from antiphon.testing import run_in_virtual_time
-from antiphon.testing.memory_network import HIGH_WATER_BYTES, join
+from antiphon.testing.memory_transport import HIGH_WATER_BYTES, join
 
 
 class End(asyncio.Protocol):

@@ -122,12 +122,12 @@ def test_more_than_a_reader_takes_waits_in_the_server_and_comes_in_order() -> No
 
 
 async def test_the_guides_client_hears_what_the_script_says() -> None:
-    names = _example(0)
+    names = _example(1)
     await names["test_my_client"]()
 
 
 def test_the_guides_hour_is_over_at_once() -> None:
-    names = _example(1)
+    names = _example(2)
     names["test_a_session_ends_after_an_hour"]()
 
 

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,6 +63,11 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--session-max-seconds", type=float, default=3600, help="a session's longest time"
     )
+    parser.add_argument(
+        "--stop-with-stdin",
+        action="store_true",
+        help="stop when standard input ends, and so with the program that holds it",
+    )
     parser.add_argument("--faults", action="store_true", help="list all faults and exit")
     parser.set_defaults(run=run)
 
@@ -84,6 +93,8 @@ async def _serve(args: argparse.Namespace) -> None:
     if args.latency is not None:
         script = replace(script, latency=args.latency)
     stop = StopSignals()
+    if args.stop_with_stdin:
+        _stop_with_stdin(stop)
     with stop.installed():
         async with mocking(
             script,
@@ -97,6 +108,19 @@ async def _serve(args: argparse.Namespace) -> None:
         ) as mock:
             _welcome(mock, args)
             await stop.first.wait()
+
+
+def _stop_with_stdin(stop: Callable[[], None]) -> None:
+    loop, stdin = asyncio.get_running_loop(), sys.stdin.fileno()
+
+    def wait() -> None:
+        while os.read(stdin, 4096):
+            pass
+        with suppress(RuntimeError):  # The loop has been closed.
+            loop.call_soon_threadsafe(stop)
+
+    # A daemon, so that nobody waits for standard input in the end.
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def _welcome(mock: Mock, args: argparse.Namespace) -> None:

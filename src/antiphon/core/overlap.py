@@ -62,7 +62,10 @@ def judge(evidence: Evidence, policy: Overlap) -> Verdict:
         return Verdict.INTERRUPTION
     is_clear = evidence.clarity >= CLEAR and evidence.voice_ms >= CLICK_MS
     settled_ms = SETTLED_MS if evidence.words_are_all else LOOKED_MS
-    if words is not None and evidence.quiet_ms >= settled_ms:
+    # Of a clear voice whose end nobody has looked at, nothing understood says nothing: on a busy
+    # machine its words are still to come.
+    is_known = words is not None and (bool(words) or evidence.words_are_all or not is_clear)
+    if is_known and evidence.quiet_ms >= settled_ms:
         if words:
             return Verdict.BACKCHANNEL
         # Whoever was asked has answered, understood or not.

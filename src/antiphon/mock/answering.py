@@ -10,7 +10,7 @@ from typing import NamedTuple
 from aiohttp import BaseConnector, TCPConnector, web
 
 from antiphon.server.serve import listening, running
-from antiphon.testing.memory_network import MemoryConnector
+from antiphon.testing.memory_network import in_memory as in_memory_address
 from antiphon.testing.virtual_loop import VirtualTimeLoop
 
 SHUTDOWN_TIMEOUT_S = 0.1
@@ -37,9 +37,9 @@ async def answering(
     """
     if time_is_virtual() if in_memory is None else in_memory:
         async with running(app, shutdown_timeout_s=SHUTDOWN_TIMEOUT_S) as runner:
-            server = runner.server
-            assert server is not None, "it has been set up"
-            yield Address("http://localhost", lambda: MemoryConnector(server))
+            assert runner.server is not None, "it has been set up"
+            with in_memory_address(runner.server) as address:
+                yield Address(*address)
     else:
         async with listening(
             app, host=host, port=port, shutdown_timeout_s=SHUTDOWN_TIMEOUT_S

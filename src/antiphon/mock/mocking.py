@@ -40,7 +40,7 @@ class Mock(NamedTuple):
     """A mock that answers."""
 
     url: str
-    """As "http://127.0.0.1:41234"; in memory it has a meaning for `client` alone."""
+    """As "http://127.0.0.1:41234"; in memory it has a meaning in its event loop alone."""
     faults: FaultDesk
     """Arm more at any time."""
     hub: MockHub

@@ -17,7 +17,7 @@ from antiphon.server.secret import Secret
 from antiphon.server.serve import listening, running
 from antiphon.server.settings import Config, EngineSettings
 from antiphon.server.wiring import Parts, Wired, started, wire
-from antiphon.testing.memory_network import MemoryConnector
+from antiphon.testing.memory_network import in_memory as in_memory_address
 from antiphon.testing.virtual_loop import VirtualTimeLoop
 
 SHUTDOWN_TIMEOUT_S = 0.1
@@ -28,13 +28,18 @@ class Served(NamedTuple):
     """A server that answers."""
 
     url: str
-    """As "http://127.0.0.1:41234"; in memory it has a meaning for `client` alone."""
+    """As "http://127.0.0.1:41234"; in memory it has a meaning in its event loop alone."""
     wired: Wired
     make_connector: Callable[[], BaseConnector]
 
     @property
     def api(self) -> Api:
         return self.wired.api
+
+    @property
+    def websocket_url(self) -> str:
+        """As "ws://127.0.0.1:41234"."""
+        return self.url.replace("http", "ws", 1)
 
     @property
     def hub(self) -> Hub:
@@ -95,9 +100,9 @@ async def _answering(wired: Wired, *, in_memory: bool) -> AsyncIterator[Served]:
     app = wired.api.app()
     if in_memory:
         async with running(app, shutdown_timeout_s=SHUTDOWN_TIMEOUT_S) as runner:
-            server = runner.server
-            assert server is not None, "it has been set up"
-            yield Served("http://localhost", wired, lambda: MemoryConnector(server))
+            assert runner.server is not None, "it has been set up"
+            with in_memory_address(runner.server) as address:
+                yield Served(address.url, wired, address.make_connector)
     else:
         tls = None if wired.identity is None else wired.identity.context
         async with listening(app, tls=tls, shutdown_timeout_s=SHUTDOWN_TIMEOUT_S) as url:

@@ -345,7 +345,7 @@ async def test_a_brain_that_cannot_serve_apologises_and_says_why() -> None:
     news = await cascade.news(EngineFailed)
     assert said(news) == "I'm sorry, I can't answer just now. Please try again in a moment."
     assert any(isinstance(n, EngineSpoke) for n in news)
-    assert news[-1] == EngineFailed("resp_1", str(UNABLE), code="not_loaded")
+    assert news[-1] == EngineFailed("resp_1", str(UNABLE), code="not_loaded", is_unavailable=True)
 
 
 async def test_what_was_thought_before_the_failure_is_said_and_no_half_sentence() -> None:
@@ -397,7 +397,7 @@ async def test_a_voice_that_cannot_serve_fails_the_response() -> None:
     cascade.session.send(Generate(response_id="resp_1", items=(HELLO,)))
     failed = (await cascade.news(EngineFailed))[-1]
     assert failed == EngineFailed(
-        "resp_1", "engine 'voice': it is hoarse", code="engine_unavailable"
+        "resp_1", "engine 'voice': it is hoarse", code="engine_unavailable", is_unavailable=True
     )
 
 

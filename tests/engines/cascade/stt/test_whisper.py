@@ -30,7 +30,12 @@ from tests.engines.cascade.stt.command_clips import (
 from tests.recordings import FOLDER, at_24khz
 
 MODEL = find_ears().model
-HERE = [command for command in COMMANDS if (FOLDER / f"{command.clip}.wav").exists()]
+HERE = [
+    command
+    for command in COMMANDS
+    # "Marcelo" is in no dictionary: without a synthesiser nobody knows how it sounds.
+    if (FOLDER / f"{command.clip}.wav").exists() and command.name != "marcelo"
+]
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),

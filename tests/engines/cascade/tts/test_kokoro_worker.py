@@ -19,6 +19,7 @@ from antiphon.engines.cascade.tts.kokoro_worker import (
     Kokoro,
     open_network,
     spoken_phonemes,
+    tokens_of,
 )
 from antiphon.engines.cascade.tts.local_voice_worker import Sound, made, trimmed
 from tests.engines.cascade.tts.tiny_voices import NETWORKS
@@ -28,7 +29,7 @@ PHONEMES = NanoG2P()
 
 
 def spoken(text: str) -> list[tuple[str, dict[int, int]]]:
-    return spoken_phonemes(text, PHONEMES(text)[1])
+    return spoken_phonemes(text, tokens_of(text, PHONEMES))
 
 
 def test_each_written_word_is_over_with_its_phonemes() -> None:
@@ -40,6 +41,12 @@ def test_each_written_word_is_over_with_its_phonemes() -> None:
     assert sounds[1] == "wi"
     assert sounds[2].endswith("O")
     assert sounds[3] == "mˈɪstəɹ"
+
+
+def test_a_number_that_has_no_name_is_read_digit_by_digit() -> None:
+    [(phonemes, over)] = spoken("It is 1000000000000000000.")
+    assert phonemes.count("zˈɪɹO") == 18
+    assert max(over) == len("It is 1000000000000000000.")
 
 
 @settings(deadline=None, max_examples=50)  # A network finds how unknown words are said.

