@@ -51,6 +51,10 @@ def verdict(**known: Any) -> Verdict:
 @pytest.mark.parametrize(
     ("known", "expected"),
     [
+        # A clear voice whose words are late: nobody has looked at its end yet
+        ({"quiet_ms": LOOKED_MS, "words": ""}, Verdict.OPEN),
+        ({"quiet_ms": 1_200, "words": ""}, Verdict.INTERRUPTION),
+        ({"quiet_ms": LOOKED_MS, "words": "", "words_are_all": True}, Verdict.NOISE),
         # While it goes on
         ({}, Verdict.OPEN),
         ({"voice_ms": 599}, Verdict.OPEN),

@@ -21,6 +21,8 @@ export interface LineOwner extends Omit<ConnectionListener, 'lost'> {
   opened(connection: Connection): void;
   /** A connection is gone, for now or for good. */
   dropped(): void;
+  /** The first attempt to come back has failed. */
+  away(): void;
   /** It will not come again by itself. */
   ended(error: VoiceError): void;
 }
@@ -197,6 +199,8 @@ export class Line {
       } catch (reason) {
         if (signal.aborted) return;
         failure = asVoiceError(reason, 'server-away');
+        // Nobody to come back to: what was being said is over, and its sound with the attempt.
+        if (attempt === 0) this.#owner.away();
         if (FINAL.has(failure.kind) && failure.code !== NO_SECRET) break;
       }
     }

@@ -289,6 +289,7 @@ export class RealtimeVoiceSession {
       introduce: (connection) => this.#introduce(connection),
       opened: (connection) => this.#opened(connection),
       dropped: () => this.#dropped(),
+      away: () => told(() => this.#breakOff()),
       ended: (error) => this.#end(error),
       received: (event) => this.#inbox.receive(event),
       silent: (error) => this.#silent(error),
