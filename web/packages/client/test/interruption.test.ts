@@ -15,6 +15,7 @@ const nobody = {
   introduce: async () => {},
   opened: () => {},
   dropped: () => {},
+  away: () => {},
   ended: () => {},
   received: () => {},
   silent: () => {},
