@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from aiohttp import ClientSession
+from aiohttp import ClientSession, ClientWebSocketResponse
 
 from antiphon.journal.memory import MemoryJournal
 from antiphon.mock import MockReply, MockScript, mocking
@@ -34,6 +34,16 @@ class Call:
         async with self.http.get(f"/v1/antiphon/{path}") as told:
             return await told.json()
 
+    @asynccontextmanager
+    async def followed(self) -> AsyncIterator[ClientWebSocketResponse]:
+        """A sideband of ours, once we have joined the call ourselves."""
+        theirs = (await self.page.event("session.created"))["session"]["id"]
+        async with self.http.ws_connect(f"/v1/realtime?call_id={self.page.call_id}") as sideband:
+            created = await heard(sideband, "session.created")
+            if created["session"]["id"] != theirs:
+                await heard(sideband, "session.updated")
+            yield sideband
+
     async def until_ended(self) -> None:
         while (await self.told("sessions"))["data"]:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
@@ -53,7 +63,7 @@ async def call(local_calls: None) -> AsyncIterator[Call]:
 @asynccontextmanager
 async def before(mock: Mock) -> AsyncIterator[ClientSession]:
     url = f"{mock.websocket_url}/v1/realtime"
-    relay = RelaySettings(url=url, api_key=Secret(KEY), media="direct")
+    relay = RelaySettings(url=url, api_key=Secret(KEY), media="direct", models=("test",))
     parts = Parts(journal=MemoryJournal())
     async with (
         serving(config=Config(relay=relay), parts=parts, in_memory=False) as served,
@@ -62,7 +72,7 @@ async def before(mock: Mock) -> AsyncIterator[ClientSession]:
         yield http
 
 
-async def ended(ws: Any, kind: str) -> dict[str, Any]:
+async def heard(ws: ClientWebSocketResponse, kind: str) -> dict[str, Any]:
     while True:
         event: dict[str, Any] = await ws.receive_json(timeout=60)
         if event["type"] == kind:
@@ -70,11 +80,9 @@ async def ended(ws: Any, kind: str) -> dict[str, Any]:
 
 
 async def test_sound_goes_past_this_server_which_knows_all_that_is_said(call: Call) -> None:
-    await call.page.event("session.created")
-    async with call.http.ws_connect(f"/v1/realtime?call_id={call.page.call_id}") as sideband:
-        await ended(sideband, "session.updated")  # It is followed.
+    async with call.followed() as sideband:
         call.page.send("response.create")
-        done = await ended(sideband, "response.done")
+        done = await heard(sideband, "response.done")
         assert (await call.page.event("response.done"))["response"] == done["response"]
     await call.page.event("output_audio_buffer.stopped")
     assert np.abs(call.page.heard).max() > LOUD
@@ -89,12 +97,10 @@ async def test_sound_goes_past_this_server_which_knows_all_that_is_said(call: Ca
 
 
 async def test_a_sideband_here_asks_for_an_answer_there(call: Call) -> None:
-    await call.page.event("session.created")
-    async with call.http.ws_connect(f"/v1/realtime?call_id={call.page.call_id}") as sideband:
-        await ended(sideband, "session.updated")
+    async with call.followed() as sideband:
         await sideband.send_json({"type": "response.create"})
         await call.page.event("output_audio_buffer.started")
-        assert (await ended(sideband, "response.done"))["response"]["status"] == "completed"
+        assert (await heard(sideband, "response.done"))["response"]["status"] == "completed"
 
 
 async def test_hanging_up_here_ends_the_call_there(call: Call) -> None:
@@ -108,9 +114,7 @@ async def test_hanging_up_here_ends_the_call_there(call: Call) -> None:
 
 
 async def test_a_page_that_hangs_up_ends_the_session_here(call: Call) -> None:
-    await call.page.event("session.created")
-    async with call.http.ws_connect(f"/v1/realtime?call_id={call.page.call_id}") as sideband:
-        await ended(sideband, "session.updated")
+    async with call.followed() as sideband:
         await call.page.hang_up()
         async with asyncio.timeout(60):
             while not sideband.closed:
