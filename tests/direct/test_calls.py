@@ -202,8 +202,12 @@ async def test_a_call_whose_sideband_is_refused_lives_on_and_is_asked_for_again(
     assert 10 < here.there.dialled < 40  # With backoff, and no sooner.
     here.there.upgrade_status = None
     await here.there.until(lambda: here.there.sideband is not None)
-    created = await until(await here.join(call_id), "session.created")
-    assert created["session"]["id"] == "sess_theirs"
+    sideband = await here.join(call_id)
+    assert (await until(sideband, "session.created"))["session"]["id"] == "sess_theirs"
+    await talk(here)
+    await until(sideband, "response.done")
+    (kept,) = await here.conversations()
+    assert not kept["is_whole"]
 
 
 @virtually

@@ -315,6 +315,6 @@ def _can_be_read_again(change: Change) -> bool:
     """Other servers say more than our types allow, and a log must stay readable."""
     try:
         _changes.decode(msgspec.msgpack.encode(change))
-    except (msgspec.DecodeError, msgspec.MsgspecError, UnicodeError):
+    except (msgspec.MsgspecError, OverflowError, UnicodeError):
         return False
     return True

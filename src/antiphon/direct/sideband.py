@@ -85,14 +85,18 @@ class Sideband:
     async def _follow(self, listener: Listener) -> None:
         loop = asyncio.get_running_loop()
         heard_s, backoff = loop.time(), Backoff(self._random)
+        is_told = False
         while True:
             closed, at_least_ms = await self._once(listener)
             if self._link is not None:
                 heard_s, backoff, self._link = loop.time(), Backoff(self._random), None
+                is_told = False
                 if closed.code not in LOST:
                     listener.on_over(closed.code, closed.reason)
                     return
+            if not is_told:
                 listener.on_unfollowed()
+                is_told = True
             delay_ms = backoff.next_delay_ms(at_least_ms)
             is_gone = closed.code == CloseCode.NORMAL and (self._was_joined or delay_ms is None)
             if is_gone or loop.time() - heard_s > MAX_UNFOLLOWED_S:
