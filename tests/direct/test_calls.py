@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from antiphon.engines.relay.engine import RelayEngine
 from antiphon.engines.relay.upstreams import Upstream
-from antiphon.testing import run_in_virtual_time
+from antiphon.server.settings import Config, RelaySettings
+from antiphon.testing import run_in_virtual_time, serving
 from tests.direct.elsewhere import (
     ANSWER,
     KEY,
@@ -211,6 +213,18 @@ async def test_a_call_whose_sideband_is_refused_lives_on_and_is_asked_for_again(
 
 
 @virtually
+async def test_a_call_that_can_be_followed_a_moment_later_is_kept_whole(here: Here) -> None:
+    here.there.upgrade_status = 404
+    await here.call()
+    await asyncio.sleep(1)
+    here.there.upgrade_status = None
+    await talk(here)
+    while not (kept := await here.conversations()):
+        await asyncio.sleep(0.1)
+    assert kept[0]["is_whole"]
+
+
+@virtually
 async def test_a_call_that_is_not_there_any_more_has_ended(here: Here) -> None:
     await here.begun()
     here.there.upgrade_status = 404
@@ -309,6 +323,19 @@ async def test_one_that_does_not_answer_is_told_with_what_to_do(here: Here) -> N
     assert (status, told["error"]["code"]) == (503, "upstream_unavailable")
     assert "did not answer within 10 s; try again later" in told["error"]["message"]
     assert headers["Retry-After"] == "5"
+
+
+async def test_where_nobody_is_there_one_is_told_whose_fault_it_is() -> None:
+    relay = RelayEngine(Upstream(url="ws://127.0.0.1:1/v1/realtime", key=KEY))
+    config = Config(relay=RelaySettings(media="direct"))
+    headers = {"Content-Type": "application/sdp"}
+    async with serving(relay, config=config, in_memory=True) as served, served.client() as http:
+        path = "/v1/realtime/calls?model=gpt-realtime"
+        async with http.post(path, data=OFFER, headers=headers) as told:
+            assert told.status == 503
+            error = (await told.json())["error"]
+    assert error["code"] == "upstream_unavailable"
+    assert "nobody listens at 127.0.0.1:1; try again later" in error["message"]
 
 
 def test_another_place_is_asked_where_one_is_busy() -> None:

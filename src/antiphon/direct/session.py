@@ -193,6 +193,8 @@ class DirectSession:
         self._note_missing()
 
     def on_event(self, event: ServerEvent | Foreign) -> None:
+        if self._closing is not None:
+            return
         if isinstance(event, Foreign):
             _unknown_events.tell(event.type, "it is passed on to nobody")
             return

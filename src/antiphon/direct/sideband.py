@@ -17,6 +17,8 @@ from antiphon.upstream.wire import Foreign
 
 log = logging.getLogger(__name__)
 
+SILENT_S = 2.0
+"""So long nothing is said in a call: the page has only just been answered."""
 MAX_UNFOLLOWED_S = 60 * 60.0
 """No call is longer; one of which nothing was heard for so long is over."""
 
@@ -94,7 +96,8 @@ class Sideband:
                 if closed.code not in LOST:
                     listener.on_over(closed.code, closed.reason)
                     return
-            if not is_told:
+            has_begun = self._was_joined or loop.time() - heard_s > SILENT_S
+            if has_begun and not is_told:
                 listener.on_unfollowed()
                 is_told = True
             delay_ms = backoff.next_delay_ms(at_least_ms)
