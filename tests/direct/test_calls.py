@@ -219,7 +219,7 @@ async def test_a_call_that_can_be_followed_a_moment_later_is_kept_whole(here: He
     await asyncio.sleep(1)
     here.there.upgrade_status = None
     await talk(here)
-    while not (kept := await here.conversations()):
+    while not (kept := await here.conversations()):  # noqa: ASYNC110 -- The time is virtual.
         await asyncio.sleep(0.1)
     assert kept[0]["is_whole"]
 
