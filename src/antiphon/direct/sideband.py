@@ -131,7 +131,8 @@ class Sideband:
                 if self._link is None:
                     self._tell(f"session {listener.name}: the sideband of its call was refused")
                     return Closed(CloseCode.TRY_AGAIN_LATER)
-                return event
+                # Where we hung up ourselves, the code is no word of the other server.
+                return Closed(CloseCode.TRY_AGAIN_LATER) if link.has_overflowed else event
             if self._link is None:
                 if isinstance(event, Error):
                     continue  # It says why it does not want us, and closes.
