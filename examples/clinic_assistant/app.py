@@ -151,12 +151,14 @@ class Clinic:
     # By voice.
 
     async def let_in(self, request: web.Request) -> web.Response:
-        """A visit, and a secret for its one connection."""
+        """A visit, or another connection of one, and a secret for that."""
         patient = self._patient(request)
-        visit = secrets.token_urlsafe(16)
-        if len(self._visits) >= MAX_VISITS:
-            del self._visits[next(iter(self._visits))]
-        self._visits[visit] = patient.id
+        visit = request.query.get("visit", "")
+        if self._visits.get(visit) != patient.id:
+            visit = secrets.token_urlsafe(16)
+            if len(self._visits) >= MAX_VISITS:
+                del self._visits[next(iter(self._visits))]
+            self._visits[visit] = patient.id
         secret = await self.sidebands.mint(
             visit,
             {

@@ -3,7 +3,7 @@
  * What the example pages share; a `change` event tells of each new snapshot.
  */
 
-import { RealtimeVoiceSession } from '/antiphon-client/index.js';
+import { RealtimeVoiceSession, remembers } from '/antiphon-client/index.js';
 
 const LABELS = {
   idle: 'Talk',
@@ -16,6 +16,10 @@ const LABELS = {
   'text-only': 'Use voice',
 };
 const SHOWN_LINES = 4;
+/** What the tab keeps of the call, for this page loaded anew. */
+const CALL = location.pathname;
+const VISIT = 'visit';
+const MODE = 'mode';
 
 const PARTS = `
   <ol class="dock-captions" role="log" aria-label="What was said"></ol>
@@ -59,12 +63,18 @@ export class VoiceDock extends HTMLElement {
   }
 
   /**
-   * `letIn()` asks the backend for { id, secret, url }, anew for each connection; `join(id)` asks it
-   * into the session that was opened with the secret.
+   * `letIn(id)` asks the backend for { id, secret, url }, anew for each connection, of the same visit
+   * where there is one; `join(id)` asks it into the session that was opened with the secret.
    */
   attendedBy({ letIn, join }) {
-    this.#letIn = letIn;
+    this.#letIn = async () => {
+      const visit = await letIn(sessionStorage.getItem(VISIT) ?? '');
+      sessionStorage.setItem(VISIT, visit.id);
+      return visit;
+    };
     this.#join = join;
+    // In the middle of a call the page was loaded anew: go on.
+    if (remembers(CALL)) void this.begin(sessionStorage.getItem(MODE) ?? 'voice');
   }
 
   /** Null before the first conversation. */
@@ -80,6 +90,7 @@ export class VoiceDock extends HTMLElement {
   reset() {
     this.#session?.close();
     this.#session = null;
+    sessionStorage.removeItem(VISIT);
     this.#show();
   }
 
@@ -88,6 +99,7 @@ export class VoiceDock extends HTMLElement {
   }
 
   async begin(mode) {
+    sessionStorage.setItem(MODE, mode);
     try {
       if (!this.#session) await this.#open(mode);
       else this.#session.reconfigure({ mode });
@@ -106,6 +118,7 @@ export class VoiceDock extends HTMLElement {
     this.#session = new RealtimeVoiceSession({
       url: first.url,
       mode,
+      rememberAs: CALL,
       session: null, // The backend has bound it to the secret.
       getSecret: async () => {
         this.#visit = first ?? (await this.#letIn());
@@ -115,8 +128,9 @@ export class VoiceDock extends HTMLElement {
     });
     this.#session.subscribe(() => this.#show());
     this.#session.on('event', ({ event }) => {
-      // Also of a connection that was lost and is back.
+      // Also of a connection that was lost, where it did not come back to the session.
       if (event.type !== 'session.created') return;
+      if (event.session.antiphon?.resume?.continues === 'session') return;
       this.#joined = this.#join(this.#visit.id);
       this.#joined.catch((error) => this.complain(error));
     });

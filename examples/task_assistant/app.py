@@ -24,6 +24,7 @@ SCRIPT = instructions_of(HERE / "agent.toml")
 """The assistant for the offline engine."""
 INSTRUCTIONS = instructions_of(HERE / "agent.md")
 """The same one for a language model."""
+MAX_VISITS = 1000
 
 
 def make_app(
@@ -54,6 +55,8 @@ class TaskAssistant:
         self.sidebands = Sidebands(voice_server)
         self._tasks = tasks
         self._instructions = instructions
+        self._visits: dict[str, None] = {}
+        """Those that were begun here; the oldest first."""
         self._watching: set[asyncio.Task[Any]] = set()
 
     async def close(self, _: web.Application) -> None:
@@ -93,8 +96,13 @@ class TaskAssistant:
     # The voice.
 
     async def let_in(self, request: web.Request) -> web.Response:
-        """A visit, and a secret for its one connection."""
-        visit = secrets.token_urlsafe(16)
+        """A visit, or another connection of one, and a secret for that."""
+        visit = request.query.get("visit", "")
+        if visit not in self._visits:
+            visit = secrets.token_urlsafe(16)
+            if len(self._visits) >= MAX_VISITS:
+                del self._visits[next(iter(self._visits))]
+            self._visits[visit] = None
         today = dt.datetime.now().astimezone().date()
         secret = await self.sidebands.mint(
             visit,

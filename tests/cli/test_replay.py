@@ -57,7 +57,7 @@ def test_json_is_one_object_a_step(capsys: pytest.CaptureFixture[str]) -> None:
     assert antiphon(TAPE, "--json") == replay.SAME
     steps = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [s["step"] for s in steps] == list(range(len(steps)))
-    opening = {"cause": "attached", "connection": "client", "owns": True}
+    opening = {"cause": "attached", "connection": "client", "owns": True, "wants_items": False}
     assert steps[0]["cause"] == opening
     assert steps[0]["effects"][0]["event"]["type"] == "session.created"
     assert {s["difference"] for s in steps} == {None}

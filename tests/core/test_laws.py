@@ -182,6 +182,13 @@ DETECTION = st.builds(
     eagerness=_maybe(st.sampled_from(["low", "high"])),
     create_response=_maybe(st.booleans()),
     interrupt_response=_maybe(st.booleans()),
+    overlap=_maybe(
+        st.builds(
+            wire.OverlapPatch,
+            interruption_ms=_maybe(st.sampled_from([0, 200])),
+            wait_ms=_maybe(st.sampled_from([0, 5_000])),
+        )
+    ),
 )
 INPUT = st.builds(
     wire.AudioInputPatch,
@@ -373,7 +380,12 @@ NEWS = st.one_of(
     _in_world(causes.EngineBegan, response_id=NEW_NAME),
     _in_world(causes.TurnFound, from_sample=st.sampled_from([None, 0, 4_800, 10**9])),
     _in_world(causes.TurnEnded, at_sample=st.sampled_from([None, 0, 10**9])),
-    _in_world(causes.TurnJudged, item_id=ITEM_ID, completeness=st.sampled_from([-1.0, 0.9, 2.0])),
+    _in_world(
+        causes.TurnJudged,
+        item_id=ITEM_ID,
+        completeness=st.sampled_from([-1.0, 0.9, 2.0]),
+        words=st.sampled_from([None, "", "Mm-hmm.", "Stop."]),
+    ),
 )
 RARE = st.one_of(
     _in_world(causes.EngineLost, message=st.just("gone")),

@@ -17,6 +17,7 @@ from antiphon.core.effects import (
     ClearPlayout,
     Close,
     DetectVoice,
+    DuckPlayout,
     Effect,
     Generate,
     Hear,
@@ -114,6 +115,9 @@ class Witness:
         self.given_to: int | None = None
         """How far the voice detector was given what was heard; None: it begins afresh."""
         self.speaking: str | None = None
+        self.overlap: str | None = None
+        """The turn that may prove to be no interruption."""
+        self.is_ducked = False
         self.committed: set[str] = set()
         self.transcribed: set[str] = set()
         self.sounding: set[str] = set()
@@ -167,6 +171,7 @@ class Witness:
             assert conversation.deadline_ms is None or conversation.deadline_ms > now_ms
         if self.closed:
             assert all(r.done for r in self.responses.values()), "a response was never done"
+        assert self.is_ducked == (self.overlap is not None and self.terms.playout == "server")
         assert sum(not r.done and r.in_conversation for r in self.responses.values()) <= 1
 
     def _see_records(self, conversation: Conversation) -> None:
@@ -297,6 +302,11 @@ class Witness:
                 assert not seen.done
                 assert not seen.stopped
                 seen.stopped = True
+            case _:
+                self._see_playing(command, cause)
+
+    def _see_playing(self, command: Effect, cause: Cause) -> None:
+        match command:
             case PlayAudio(pcm):
                 assert isinstance(cause, causes.EngineSpoke)
                 response_id = self._id(cause.response_id)
@@ -305,8 +315,10 @@ class Witness:
                 assert pcm == cause.pcm
             case ClearPlayout():
                 self.silenced |= self.sounding
-            case _:
-                pass
+            case DuckPlayout(on):
+                assert self.terms.playout == "server"
+                assert on != self.is_ducked
+                self.is_ducked = on
 
     def _see_change(self, change: ItemAdded | ItemCut | ItemRemoved) -> None:
         assert self.terms.engine_follows_items
@@ -362,8 +374,16 @@ class Witness:
 
     def _see_turn_event(self, event: ServerEvent) -> None:
         match event:
+            case server.OverlapChanged(item_id=item_id, state="open"):
+                assert self.overlap is None
+                self.overlap = item_id
+            case server.OverlapChanged(item_id=item_id):
+                assert self.overlap == item_id, "it ends once"
+                self.overlap = None
             case server.SpeechStarted(item_id=item_id):
                 assert self.speaking is None
+                held = self.overlap is not None and self.terms.playout == "client"
+                assert not held, "a client that plays would be silent"
                 self.speaking = item_id
             case server.SpeechStopped(item_id=item_id):
                 assert self.speaking == item_id

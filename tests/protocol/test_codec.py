@@ -404,6 +404,7 @@ VALUES: dict[str, Any] = {
     "content_index": 2,
     "audio_start_ms": 3,
     "audio_end_ms": 4,
+    "state": "open",
     "delta": "d",
     "text": "t",
     "transcript": "tr",

@@ -14,12 +14,16 @@ class Call:
     def __init__(self) -> None:
         self.queue = bytearray()
         self.played_samples = 0
+        self.is_soft = False
 
     def recently_played(self) -> bytes:
         return b""
 
     def play(self, pcm: bytes) -> None:
         self.queue += pcm
+
+    def duck(self, on: bool) -> None:
+        self.is_soft = on
 
     def clear(self) -> None:
         self.queue.clear()
@@ -37,6 +41,7 @@ class Call:
             st.tuples(st.just("play"), st.integers(0, 9)),
             st.tuples(st.just("leave"), st.integers(0, 9)),
             st.tuples(st.sampled_from(["clear", "go_on"]), st.just(0)),
+            st.tuples(st.just("duck"), st.integers(0, 1)),
         )
     )
 )
@@ -53,6 +58,9 @@ def test_a_line_of_many_calls_plays_as_one_call_does(moves: list[tuple[str, int]
                 plain.play(pcm)
             case "leave":
                 assert call.let_go(count) == plain.let_go(count)
+            case "duck":
+                line.duck(bool(count))
+                plain.duck(bool(count))
             case "clear":
                 line.clear()
                 plain.clear()
@@ -62,3 +70,4 @@ def test_a_line_of_many_calls_plays_as_one_call_does(moves: list[tuple[str, int]
                 assert not former.queue, "it falls silent"
         assert line.played_samples == plain.played_samples
         assert call.queue == plain.queue
+        assert call.is_soft == plain.is_soft

@@ -14,11 +14,13 @@ from aiohttp.test_utils import TestClient, TestServer
 from openai import AsyncOpenAI, BadRequestError
 
 from antiphon.core.settings import update_session
+from antiphon.engines.scripted import ScriptedEngine
 from antiphon.protocol.session import PcmuFormat, Session
-from antiphon.runtime.hub import SessionRules
+from antiphon.runtime.hub import Hub, SessionRules
 from antiphon.server.api_errors import errors_as_json
 from antiphon.server.auth import Gate
 from antiphon.server.client_secrets import ClientSecrets
+from antiphon.server.conversations import forked_from
 from antiphon.server.secret_store import MemorySecretStore, SecretRefused
 from antiphon.server.settings import Secret
 
@@ -36,7 +38,13 @@ def store() -> MemorySecretStore:
 @pytest.fixture
 async def client(store: MemorySecretStore) -> AsyncIterator[Client]:
     app = web.Application(middlewares=[errors_as_json])
-    make = partial(ClientSecrets, store, gate=Gate([Secret(KEY)]), rules=SessionRules())
+    make = partial(
+        ClientSecrets,
+        store,
+        gate=Gate([Secret(KEY)]),
+        rules=SessionRules(),
+        fork=partial(forked_from, Hub(lambda _: ScriptedEngine())),
+    )
     handlers, strict = make(), make(strict=True)
     app.add_routes(handlers.routes())
     app.add_routes(strict.routes("/strict"))

@@ -25,6 +25,7 @@ from tests.journal.logs import closed, in_file, opened, said
 from tests.server.place import CONFIG, EVENT_TIMEOUT_S, HELLO, KEY, Place, places, until
 
 PATH = "/v1/antiphon/conversations"
+VOICED = {"audio": {"output": {"voice": "ash"}}}
 TEXT = {"type": "realtime", "output_modalities": ["text"]}
 
 
@@ -142,7 +143,12 @@ async def test_one_that_is_live_is_not_erased(place: Place) -> None:
     told = await place.ask("DELETE", f"{PATH}/{conversation_id}")
     assert (told.status, told.code) == (409, "conversation_in_use")
     assert "end that first" in told.body["error"]["message"]
-    await ws.close()
+    await ws.close(code=1001)  # Its session waits, for nobody.
+    async with asyncio.timeout(EVENT_TIMEOUT_S):
+        while next(iter(place.hub.sessions)).connection_roles:  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+    told = await place.ask("DELETE", f"{PATH}/{conversation_id}")
+    assert told.status == 200
 
 
 async def test_one_that_is_live_is_taken_over(place: Place) -> None:
@@ -290,6 +296,72 @@ async def test_one_is_shown_whole_and_erased(place: Place) -> None:
     for method in ("GET", "DELETE"):
         told = await place.ask(method, f"{PATH}/{conversation_id}")
         assert (told.status, told.code) == (404, "conversation_not_found")
+
+
+# --- Forks -------------------------------------------------------------------
+
+
+async def test_a_conversation_is_forked_at_any_item_while_it_is_live(place: Place) -> None:
+    ws = await place.join()
+    conversation_id = (await says(ws, "Hello there."))["conversation_id"]
+    await says(ws, "And then?")
+    items = (await place.ask("GET", f"{PATH}/{conversation_id}")).body["items"]
+    assert len(items) == 4
+    path = f"{PATH}/{conversation_id}/fork"
+    told = await place.ask("POST", path, json={"item_id": items[1]["id"]})
+    assert told.status == 200
+    fork_id = told.body["id"]
+    origin = {"conversation_id": conversation_id, "item_id": items[1]["id"]}
+    assert told.body["forked_from"] == origin
+    # On to another model, in another voice; the first goes on as if nothing had been.
+    fork = await place.join(f"model=other&conversation_id={fork_id}")
+    assert [e["item"]["id"] for e in (await shown(fork, 2))[::2]] == [i["id"] for i in items[:2]]
+    await fork.send_json({"type": "session.update", "session": {"type": "realtime"} | VOICED})
+    await until(fork, "session.updated")
+    assert (await says(fork, "Another way."))["conversation_id"] == fork_id
+    assert (await says(ws, "One way."))["conversation_id"] == conversation_id
+    await fork.close()
+    await ws.close()
+    await gone(place)
+    counts = [
+        len((await place.ask("GET", f"{PATH}/{name}")).body["items"])
+        for name in (conversation_id, fork_id)
+    ]
+    assert counts == [6, 4]
+    erased = await place.ask("DELETE", f"{PATH}/{conversation_id}")
+    assert erased.status == 200
+    assert (await place.ask("GET", f"{PATH}/{fork_id}")).status == 200, "it is its own"
+
+
+async def test_a_fork_of_all_and_one_by_a_secret(place: Place) -> None:
+    conversation_id = await talk(place)
+    told = await place.ask("POST", f"{PATH}/{conversation_id}/fork")
+    assert len((await place.ask("GET", f"{PATH}/{told.body['id']}")).body["items"]) == 2
+    items = (await place.ask("GET", f"{PATH}/{conversation_id}")).body["items"]
+    fork = {"conversation_id": conversation_id, "item_id": items[0]["id"]}
+    ws = await place.join("", key=(await place.mint(fork=fork))["value"])
+    assert len(await shown(ws, 1)) == 2
+    fork_id = (await says(ws, "Another way."))["conversation_id"]
+    assert fork_id not in (conversation_id, told.body["id"])
+    await ws.close()
+
+
+async def test_what_cannot_be_forked_is_told(place: Place) -> None:
+    conversation_id = await talk(place)
+    told = await place.ask("POST", f"{PATH}/conv_nobodys/fork")
+    assert (told.status, told.code) == (404, "conversation_not_found")
+    told = await place.ask("POST", f"{PATH}/{conversation_id}/fork", json={"item_id": "item_x"})
+    assert (told.status, told.code) == (404, "item_not_found")
+    told = await place.ask("POST", f"{PATH}/{conversation_id}/fork", json={"item_id": 7})
+    assert (told.status, told.body["error"]["param"]) == (400, "item_id")
+    told = await place.ask("POST", f"{PATH}/{conversation_id}/fork", key="wrong")
+    assert told.status == 401
+    body = {
+        "session": {"type": "realtime"},
+        "antiphon": {"conversation_id": "conv_1", "fork": {"conversation_id": "conv_2"}},
+    }
+    told = await place.ask("POST", "/v1/realtime/client_secrets", json=body)
+    assert (told.status, told.body["error"]["param"]) == (400, "antiphon.fork")
 
 
 # --- On disk -----------------------------------------------------------------

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from antiphon.protocol import server
@@ -55,8 +57,10 @@ class Story:
         self.connects()
         self.take()
 
-    def connects(self) -> Story:
-        session = {"id": "sess_1", "model": "fake"}
+    def connects(self, **resume: str) -> Story:
+        session: dict[str, Any] = {"id": "sess_1", "model": "fake"}
+        if resume:
+            session["antiphon"] = {"engine": "fake", "resume": resume}
         self.server(news(server.SessionCreated, session=session))
         return self.server(news(server.SessionUpdated, session=session))
 
@@ -139,6 +143,51 @@ def test_another_engine_that_goes_on_with_the_session_is_named() -> None:
 
     assert told("offline") == [notices.Note(text="engine offline answers now")]
     assert told("offline") == []
+
+
+def test_only_antiphon_is_asked_for_what_others_do_not_know() -> None:
+    conversation = Conversation(Settings(), Playback())
+    session = {"id": "sess_1", "model": "fake", "antiphon": {"engine": "offline"}}
+    [action] = conversation.receive(news(server.SessionCreated, session=session), 0)
+    assert isinstance(action, Send)
+    assert isinstance(action.event, SessionUpdate)
+    assert action.event.session == Settings().patch(knows_overlap=True)
+    assert action.event.session != Settings().patch()
+
+
+def overlap(state: str, item_id: str = "u2") -> server.ServerEvent:
+    return news(server.OverlapChanged, item_id=item_id, state=state)
+
+
+def interrupted_reply() -> Story:
+    story = Story().user_speaks().reply_begins().agent_says("One two three.", 3_000)
+    story.time_passes(500).take()
+    return story
+
+
+def test_a_sound_that_may_be_nothing_makes_the_reply_soft_and_stops_nothing() -> None:
+    story = interrupted_reply().server(overlap("open"))
+    assert story.playback.pull(1) != b"\1\2"
+    story.server(overlap("backchannel"), news(server.InputAudioBufferCommitted, item_id="u2"))
+    assert story.playback.pull(1) == b"\1\2"
+    assert story.sent() == []
+    story.reply_ends().time_passes(3_000)
+    assert story.is_in(State.LISTENING), "nobody owes an answer"
+
+
+def test_one_that_proves_to_be_more_cuts_it() -> None:
+    story = interrupted_reply().server(overlap("open"), overlap("interruption"))
+    assert [type(event) for event in story.sent()] == [ConversationItemTruncate]
+
+
+def test_where_the_server_plays_the_start_of_speech_cuts_nothing_that_is_not_known() -> None:
+    story = interrupted_reply()
+    story.server(overlap("open"), news(server.SpeechStarted, item_id="u2"))
+    assert story.playback.pull(1) == b"\1\2", "it comes softly"
+    assert story.sent() == []
+    story.server(overlap("noise"), news(server.SpeechStopped, item_id="u2"))
+    story.reply_ends().time_passes(3_000)
+    assert story.is_in(State.LISTENING)
 
 
 def test_a_session_that_is_to_be_kept_is_used_as_it_is() -> None:
@@ -379,12 +428,13 @@ def test_a_reply_that_was_owed_is_asked_for_after_the_rebuilding() -> None:
 
 
 def test_a_conversation_that_the_server_keeps_is_not_rebuilt() -> None:
-    story = Story(Settings(resumes=True)).user_speaks()
+    story = Story().user_speaks()
     item = Message(id="u1", role="user", content=(InputText("Hi."),))
     story.server(news(server.ConversationItemDone, item=item))
     story.does(story.conversation.disconnected(story.now_ms))
     story.take()
-    story.connects()
+    story.connects(conversation_id="conv_1", continues="conversation")
+    assert story.conversation.kept_as == "conv_1"
     assert not [sent for sent in story.sent() if isinstance(sent, ConversationItemCreate)]
 
 

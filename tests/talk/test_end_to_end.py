@@ -14,6 +14,7 @@ from antiphon.talk import notices
 from antiphon.talk.app import Exit
 from antiphon.talk.script import Script, Speech, Step, Typed
 from antiphon.talk.settings import Settings, Turns
+from antiphon.upstream.connection import CannotConnect, Connection, Connector
 from tests.fakes.realtime_server import FakeServer, Reply, tone
 
 from .world import NoticeView, make_talk, world_of
@@ -138,6 +139,35 @@ async def test_after_a_restart_of_the_server_the_conversation_is_rebuilt() -> No
     assert second["item"]["content"] == [{"type": "output_text", "text": "First answer."}]
     # The file whose sending was torn is sent again, whole.
     assert [said.text for said in view.of(notices.AgentSaid)] == ["First answer.", "Second answer."]
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+async def test_a_conversation_that_the_server_keeps_is_asked_for_where_it_is_there(
+    *, is_there: bool
+) -> None:
+    server = FakeServer([Reply("Answer.", 300)], drop_at_ms=[(200, 1006)])
+    view = NoticeView()
+    asked: list[str] = []
+    async with world_of(server) as world:
+
+        async def refuses() -> Connection:
+            raise CannotConnect("gone", is_refused=True, may_retry=False)
+
+        def connect_to(conversation_id: str) -> Connector:
+            asked.append(conversation_id)
+            return world.connect if is_there else refuses
+
+        talk = make_talk(world, view, script=script(speech(400)))
+        talk.connect_to = connect_to
+        # As the server says when the first connection is up.
+        world.on_connected = lambda: world.at(100, keep)
+
+        def keep() -> None:
+            talk.conversation.kept_as = "conv_1"
+
+        assert await world.run(talk) == (Exit.OK, None)
+    assert asked == ["conv_1"]
+    assert view.of(notices.Summary)[0].reconnections == 1
 
 
 async def test_a_torn_connection_is_like_a_restart() -> None:

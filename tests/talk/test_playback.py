@@ -104,3 +104,13 @@ def test_all_that_is_put_is_heard_once_and_in_order(
     total_ms = min(len(heard), len(expected)) / 48
     assert sum(cut.heard_ms for cut in cuts.values()) <= total_ms
     assert all(cut.heard_ms <= cut.received_ms for cut in cuts.values())
+
+
+def test_while_somebody_may_be_speaking_it_plays_softly() -> None:
+    playback = Playback(cushion_ms=0)
+    playback.put("a", 0, (10_000).to_bytes(2, "little") * 40)
+    assert playback.pull(10)[-2:] == (10_000).to_bytes(2, "little")
+    playback.duck(True)
+    assert playback.pull(10)[-2:] == (2_000).to_bytes(2, "little")
+    playback.duck(False)
+    assert playback.pull(10)[-2:] == (10_000).to_bytes(2, "little")

@@ -69,7 +69,7 @@ async def test_speech_cuts_the_answer_and_only_what_was_heard_stays(
 ) -> None:
     code, shown, _ = await talk(
         *("--url", offline_server.url, "--text", "Tell me a story.", "--barge-in", "2"),
-        *("--file", str(FOLDER / "laptop_yes.wav")),
+        *("--file", str(FOLDER / "cmd_book_a_room.wav")),
     )
     assert code == 0, shown
     story = of(shown, "agent")[0]

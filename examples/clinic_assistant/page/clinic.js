@@ -11,7 +11,7 @@ let kept = [];
 let pending = null;
 
 dock.attendedBy({
-  letIn: () => post('/voice', authorized()),
+  letIn: (visit) => post(`/voice?visit=${visit}`, authorized()),
   join: (visit) => post(`/voice/${visit}/join`, authorized()),
 });
 

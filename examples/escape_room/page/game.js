@@ -9,12 +9,16 @@ export class Game {
   #code;
   #riddles;
 
-  /** `riddles`: for each digit, what it is asked for by. */
-  constructor(riddles) {
-    this.#code = drawCode();
+  /** `riddles`: for each digit, what it is asked for by. `code`: of a game that goes on. */
+  constructor(riddles, code) {
+    this.#code = code ?? drawCode();
     this.#riddles = Object.fromEntries(
       Object.entries(riddles).map(([digit, all]) => [digit, shuffled(all)]),
     );
+  }
+
+  get code() {
+    return this.#code;
   }
 
   /** The puzzle master's functions, to be run here. */

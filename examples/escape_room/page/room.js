@@ -1,9 +1,13 @@
 /** The escape room: a conversation, and what the room shows of it. */
 
-import { RealtimeVoiceSession } from '/antiphon-client/index.js';
+import { RealtimeVoiceSession, remembers } from '/antiphon-client/index.js';
 import { Game } from './game.js';
 import { byId, playedTime, showCaptions, showLock, showNotebook, turnDials } from './scene.js';
 import { drawVoices } from './voices.js';
+
+/** What the tab keeps of the game, for this page loaded anew. */
+const GAME = 'game';
+const CODE = 'code';
 
 let session = null;
 let startedAtMs = 0;
@@ -16,10 +20,29 @@ async function enter(chosenMode) {
   byId('clock').textContent = playedTime(0);
   byId('trouble').textContent = '';
   try {
-    await open(await post('/games'));
+    const game = await post('/games');
     startedAtMs = Date.now();
+    sessionStorage.removeItem(CODE);
+    sessionStorage.setItem(GAME, JSON.stringify({ ...game, startedAtMs, mode }));
+    await open(game);
+    session.respond(); // The puzzle master speaks first.
     enterPhase('playing');
     byId(mode === 'voice' ? 'talk' : 'words').focus();
+  } catch (error) {
+    leave();
+    byId('trouble').textContent = `${error.message} ${error.hint ?? ''}`;
+  }
+}
+
+/** The page was loaded anew in the middle of a game. */
+async function comeBack() {
+  const game = JSON.parse(sessionStorage.getItem(GAME) ?? 'null');
+  if (!game || !remembers(GAME)) return;
+  ({ startedAtMs, mode } = game);
+  enterPhase('connecting');
+  try {
+    await open(game);
+    enterPhase('playing');
   } catch (error) {
     leave();
     byId('trouble').textContent = `${error.message} ${error.hint ?? ''}`;
@@ -32,25 +55,33 @@ async function enter(chosenMode) {
  */
 async function open({ id, url, tool }) {
   const isOurs = tool === 'browser';
-  const tools = isOurs ? new Game(await get('/riddles.json')).tools() : [];
+  const tools = isOurs ? (await ownGame()).tools() : [];
   session = new RealtimeVoiceSession({
     url,
     mode,
     session: null,
+    rememberAs: GAME,
     tools,
     getSecret: async () => (await post(`/games/${id}/secret`)).value,
   });
   window.voice = session; // For the console: voice.log.entries()
   session.subscribe(show);
 
-  // On the server someone must know of each connection, also of one that was lost and is back.
+  // On the server someone must know of each session, also where a lost connection led to another.
   let joined;
   session.on('event', ({ event }) => {
-    if (event.type === 'session.created' && !isOurs) joined = post(`/games/${id}/join`);
+    if (event.type !== 'session.created' || isOurs) return;
+    if (event.session.antiphon?.resume?.continues !== 'session') joined = post(`/games/${id}/join`);
   });
   await session.connect();
   await joined;
-  session.respond(); // The puzzle master speaks first.
+}
+
+/** The browser build's own, also after the page was loaded anew. */
+async function ownGame() {
+  const game = new Game(await get('/riddles.json'), sessionStorage.getItem(CODE));
+  sessionStorage.setItem(CODE, game.code);
+  return game;
 }
 
 function leave() {
@@ -173,6 +204,7 @@ byId('riddles').onclick = askForRiddle;
 byId('leave').onclick = leave;
 byId('again').onclick = playAgain;
 drawVoices(() => session);
+void comeBack();
 setInterval(() => {
   if (phase() === 'playing') byId('clock').textContent = playedTime(Date.now() - startedAtMs);
 }, 1000);

@@ -6,7 +6,7 @@ const DAY_MS = 86_400_000;
 const byId = (id) => document.getElementById(id);
 
 document.querySelector('voice-dock').attendedBy({
-  letIn: () => post('/voice'),
+  letIn: (visit) => post(`/voice?visit=${visit}`),
   join: (visit) => post(`/voice/${visit}/join`),
 });
 

@@ -92,7 +92,7 @@ def _add_session(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--turns",
         choices=("server_vad", "semantic_vad", "manual"),
-        default="server_vad",
+        default="semantic_vad",
         help="how the end of your turn is found; manual: Enter, or the end of the file",
     )
     group.add_argument(
@@ -198,7 +198,10 @@ async def _talk(args: argparse.Namespace) -> tuple[Exit, str | None]:
 
     settings = _settings(args)
     script = _script(args)
-    connect = _connector(args, endpoint(args.url, args.model, resume=args.resume))
+
+    def connect_to(conversation_id: str | None) -> Connector:
+        return _connector(args, endpoint(args.url, args.model, resume=conversation_id))
+
     device: AudioDevice | None = None
     if script is None and not args.no_mic:
         device = SoundDevice()
@@ -218,7 +221,8 @@ async def _talk(args: argparse.Namespace) -> tuple[Exit, str | None]:
                 output_latency_ms=device.output_latency_ms if device else 0.0,
             ),
             playback=playback,
-            connect=connect,
+            connect=connect_to(args.resume),
+            connect_to=connect_to,
             view=view,
             recorder=recorder,
             clock=MonotonicClock(),
@@ -278,7 +282,6 @@ def _settings(args: argparse.Namespace) -> Settings:
         raise ConfigurationError("--keep-session: then leave out what would change it")
     return Settings(
         keep_session=args.keep_session,
-        resumes=args.resume is not None,
         voice=args.voice,
         instructions=args.instructions,
         speed=args.speed,

@@ -133,6 +133,8 @@ class TurnJudged(_Cause, frozen=True, tag="turn_judged"):
 
     item_id: str
     completeness: float
+    words: str | None = None
+    """What was understood so far, which may change; "": nothing.  None: not told."""
 
 
 class TurnFound(_Cause, frozen=True, tag="turn_found"):

@@ -97,6 +97,7 @@ class Conversation:
                 self._on_connections(cause, now_ms, out)
             case _:
                 self._on_turn_news(cause, now_ms, out)
+        self._stage.sounding.duck(self._listening.is_undecided, out)
         if life.is_draining and not self._responses.any_runs:
             self._close(CloseCode.RESTART, "The server is restarting; connect again.", out)
         return out
@@ -139,8 +140,10 @@ class Conversation:
 
     @property
     def user_speaks(self) -> bool:
-        """A turn has begun, found by voice detection or the engine, and is not over."""
-        return self._listening.user_speaks
+        """A turn has begun, found by voice detection or the engine, and is not over; what may yet
+        prove to be none counts not.
+        """
+        return self._listening.user_speaks and not self._listening.is_undecided
 
     @property
     def activity(self) -> Activity:
@@ -226,9 +229,9 @@ class Conversation:
     # --- The user's voice, and the engine's news of it -----------------------
 
     def _on_scored(self, cause: causes.VoiceScored, now_ms: Ms, out: list[Effect]) -> None:
+        self._stage.sounding.played(cause.played_samples)
         event = self._listening.score(cause.at_sample, cause.user_probability, now_ms, out)
         if event is not None:
-            self._stage.sounding.played(cause.played_samples)
             self._floor.on_turn(event, now_ms, out)
 
     def _on_turn_news(self, cause: causes.TurnNews, now_ms: Ms, out: list[Effect]) -> None:
@@ -240,7 +243,7 @@ class Conversation:
             case causes.TurnEnded():
                 self._floor.on_turn(self._listening.turn_ended(cause.at_sample, out), now_ms, out)
             case causes.TurnJudged():
-                self._listening.judge(cause.item_id, cause.completeness)
+                self._listening.judge(cause)
             case causes.TranscriptGrew():
                 self._stage.transcripts.on_grew(cause, out)
             case causes.TranscriptEnded():
@@ -313,6 +316,7 @@ class Conversation:
                 self._items.retrieve(event, connection, out)
             case client.ConversationItemTruncate():
                 self._items.truncate(event, out)
+                self._stage.sounding.stopped_by_client()
             case client.ConversationItemDelete():
                 self._items.delete(event, out)
             case client.ResponseCreate():

@@ -58,6 +58,8 @@ class TurnBegan(_Command, frozen=True, tag="turn_began"):
     from_sample: int
     pcm: bytes = b""
     """What was heard of the turn before it was known to be one."""
+    overlaps: bool = False
+    """The assistant is being heard: whether this interrupts hangs on the words (`TurnJudged`)."""
 
 
 class TurnCommitted(_Command, frozen=True, tag="turn_committed"):
@@ -174,6 +176,12 @@ class ClearPlayout(_Command, frozen=True, tag="clear_playout"):
     """Play nothing more of what was given."""
 
 
+class DuckPlayout(_Command, frozen=True, tag="duck_playout"):
+    """Play more softly from now on, or as before: somebody may be speaking."""
+
+    on: bool
+
+
 # --- To the log: `Record` (core/records.py) ----------------------------------
 
 
@@ -202,6 +210,7 @@ Command = (
     | ScoreVoice
     | PlayAudio
     | ClearPlayout
+    | DuckPlayout
     | Record
     | Close
     | Move

@@ -35,6 +35,10 @@ class Floor:
         if event is TurnEvent.STARTED:
             self._stage.deadlines.clear(Deadline.USER_IS_IDLE)
             self._yield_to_user(now_ms, out)
+        elif event is TurnEvent.OVERLAPPED:
+            self._stage.deadlines.clear(Deadline.USER_IS_IDLE)
+        elif event is TurnEvent.PASSED:
+            self.await_user(self._stage.sounding.silent_from_ms(now_ms, now_ms))
         elif event is TurnEvent.COMMITTED and not self._stage.terms.engine_begins:
             self._answer_turn(out)
 

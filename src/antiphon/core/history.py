@@ -87,6 +87,15 @@ class History:
     def last_id(self) -> str | None:
         return self._order[-1] if self._order else None
 
+    @property
+    def last_spoken(self) -> tuple[str, SpokenPart] | None:
+        """The newest speech of the assistant, and whose it is."""
+        for item_id in reversed(self._order):
+            entry = self._entries[item_id]
+            if isinstance(entry, MessageEntry) and entry.spoken is not None:
+                return item_id, entry.spoken
+        return None
+
     def previous_id(self, item_id: str) -> str | None:
         """The id before an item; None for the first one, and for one that is gone."""
         if item_id not in self._entries:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from antiphon.audio.noise import NoiseReducer
-from antiphon.core.causes import Ms
+from antiphon.core.causes import Ms, TurnJudged
 from antiphon.core.deadlines import Deadline
 from antiphon.core.effects import (
     DetectVoice,
@@ -21,16 +21,19 @@ from antiphon.core.faults import Fault
 from antiphon.core.formats import decoded_samples, decoder
 from antiphon.core.input_buffer import MAX_SAMPLES, InputBuffer
 from antiphon.core.items import HeardPart, MessageEntry, ms_to_samples, samples_to_ms
+from antiphon.core.overlap import OverlapWatch, Verdict, has_asked
 from antiphon.core.stage import Stage
-from antiphon.core.turns import TurnDetector, TurnStarted, TurnStopped
+from antiphon.core.turns import ONSET_WINDOWS, TurnDetector, TurnStarted, TurnStopped
 from antiphon.protocol.server import (
     InputAudioBufferCleared,
     InputAudioBufferCommitted,
     InputAudioBufferTimeoutTriggered,
+    OverlapChanged,
+    OverlapState,
     SpeechStarted,
     SpeechStopped,
 )
-from antiphon.protocol.session import NoiseReduction
+from antiphon.protocol.session import NoiseReduction, Overlap
 
 MAX_APPEND_BYTES = 15 * 1024 * 1024
 MIN_COMMIT_MS = 100
@@ -46,6 +49,10 @@ ENGINE_REACH_SAMPLES = ms_to_samples(60_000)
 
 class TurnEvent(Enum):
     STARTED = auto()
+    OVERLAPPED = auto()
+    """A sound began while the assistant is heard; it becomes STARTED or PASSED."""
+    PASSED = auto()
+    """It was no interruption, and wants no answer."""
     COMMITTED = auto()
 
 
@@ -57,6 +64,10 @@ class OpenTurn:
     from_sample: int
     told_to: int | None = None
     """How far the engine has heard it; None: it was not told of it yet."""
+    is_announced: bool = False
+    """Clients know that somebody speaks."""
+    watch: OverlapWatch | None = None
+    """While it may prove to be no interruption."""
 
 
 class Listening:
@@ -83,6 +94,11 @@ class Listening:
         if self._engine_detects:
             return self._turn is not None
         return self._detector is not None and self._detector.in_turn
+
+    @property
+    def is_undecided(self) -> bool:
+        """Somebody may be interrupting."""
+        return self._turn is not None and self._turn.watch is not None
 
     @property
     def heard_samples(self) -> int:
@@ -114,6 +130,7 @@ class Listening:
         detection = settings.turn_detection
         if detection is None and self._detector is not None:
             # What was heard so far stays in the buffer, for the client to commit.
+            self._end_watch("dropped", out)
             self._detector = None
             out.append(DetectVoice(on=False))
         elif detection is not None and self._detector is None:
@@ -212,12 +229,20 @@ class Listening:
         event = detector.score(at_sample, probability)
         if isinstance(event, TurnStarted):
             self._await_audio(now_ms)
-            return self._start_turn(event.at_sample, self._scored_to, out)
+            watch = self._overlap_begins(now_ms)
+            if watch is None:
+                return self._start_turn(event.at_sample, self._scored_to, out)
+            for _ in range(ONSET_WINDOWS):
+                watch.score(probability, is_voice=True)
+            return self._begin_overlap(watch, event.at_sample, out)
         if isinstance(event, TurnStopped):
             # Not before what was heard of it, if the silence that ends it has become shorter.
             return self._stop_turn(max(event.at_sample, self._open_turn.told_to or 0), out)
         if self._turn is not None:
             self._tell_engine(self._scored_to, out)
+            if self._turn.watch is not None:
+                self._turn.watch.score(probability, is_voice=detector.hears_voice)
+                return self._follow(self._turn.watch.verdict, out)
         else:
             # Not before it was scored: a client may append a whole recording at once.
             self._buffer.keep_from(at_sample - detector.reach_samples)
@@ -230,6 +255,7 @@ class Listening:
         if now_ms < self._audio_at_ms + self._away_ms:
             self._await_audio(self._audio_at_ms)
             return None
+        self._end_watch(Verdict.INTERRUPTION.value, out)
         event = self._stop_turn(self._buffer.end, out)
         self._restart_detection(out)
         return event
@@ -239,8 +265,7 @@ class Listening:
 
     @property
     def _away_ms(self) -> Ms:
-        assert self._detector is not None, "it is a detector's turn"
-        return max(AUDIO_AWAY_MS, self._detector.silence_ms)
+        return max(AUDIO_AWAY_MS, self._detector_now.silence_ms)
 
     def turn_found(self, from_sample: int | None, out: list[Effect]) -> TurnEvent | None:
         """An engine found that the user speaks; where nobody wants turns found, it is no turn."""
@@ -259,7 +284,14 @@ class Listening:
         if self._turn is None:
             first = max(from_sample, self._buffer.start)
             self._begin_turn(min(first, heard_to), heard_to, out)
+        self._announce(out)
+        return TurnEvent.STARTED
+
+    def _announce(self, out: list[Effect]) -> None:
         turn = self._open_turn
+        if turn.is_announced:
+            return
+        turn.is_announced = True
         out.append(
             SpeechStarted(
                 event_id=self._stage.ids.event(),
@@ -267,24 +299,86 @@ class Listening:
                 item_id=turn.item_id,
             )
         )
-        return TurnEvent.STARTED
 
     def _stop_turn(self, at_sample: int, out: list[Effect]) -> TurnEvent:
         end = max(min(at_sample, self._buffer.end), self._open_turn.from_sample)
-        out.append(
-            SpeechStopped(
-                event_id=self._stage.ids.event(),
-                audio_end_ms=samples_to_ms(end),
-                item_id=self._open_turn.item_id,
-            )
-        )
+        self._tell_stopped(end, out)
         self._commit_turn(end, out)
         self._after_own_commit = True
         return TurnEvent.COMMITTED
 
-    def judge(self, item_id: str, completeness: float) -> None:
-        if self._detector is not None and self._turn is not None and self._turn.item_id == item_id:
-            self._detector.completeness = min(1.0, max(0.0, completeness))
+    def _tell_stopped(self, end: int, out: list[Effect]) -> None:
+        if self._open_turn.is_announced:
+            out.append(
+                SpeechStopped(
+                    event_id=self._stage.ids.event(),
+                    audio_end_ms=samples_to_ms(end),
+                    item_id=self._open_turn.item_id,
+                )
+            )
+
+    def judge(self, news: TurnJudged) -> None:
+        turn = self._turn
+        if self._detector is not None and turn is not None and turn.item_id == news.item_id:
+            self._detector.completeness = min(1.0, max(0.0, news.completeness))
+            if turn.watch is not None and news.words is not None:
+                turn.watch.understand(news.words)  # What follows, the next score brings.
+
+    # --- Sounds while the assistant is heard ---------------------------------
+
+    def _overlap_begins(self, now_ms: Ms) -> OverlapWatch | None:
+        """None: what begins is a turn at once, as in the API."""
+        detection = self._stage.session.audio.input.turn_detection
+        if detection is None or not isinstance(detection.overlap, Overlap):
+            return None
+        if not (detection.interrupt_response and self._stage.sounding.is_heard(now_ms)):
+            return None
+        spoken = self._stage.history.last_spoken
+        if spoken is None:
+            return OverlapWatch(detection.overlap, asked=False)
+        item_id, part = spoken
+        heard_samples = self._stage.sounding.heard_samples(item_id, part.samples, now_ms)
+        return OverlapWatch(detection.overlap, asked=has_asked(part, heard_samples))
+
+    def _begin_overlap(self, watch: OverlapWatch, from_sample: int, out: list[Effect]) -> TurnEvent:
+        """The engine hears it, as its words are wanted.  Clients that play are not told yet: they
+        would be silent at once.
+        """
+        first = min(max(from_sample, self._buffer.start), self._scored_to)
+        self._begin_turn(first, self._scored_to, out, watch=watch)
+        self._detector_now.is_held = True
+        self._tell_overlap("open", out)
+        if self._stage.sounding.by_server:
+            self._announce(out)
+        return TurnEvent.OVERLAPPED
+
+    def _follow(self, verdict: Verdict, out: list[Effect]) -> TurnEvent | None:
+        if verdict is Verdict.OPEN:
+            return None
+        self._end_watch(verdict.value, out)
+        if verdict is Verdict.INTERRUPTION:
+            self._announce(out)
+            return TurnEvent.STARTED
+        if verdict is Verdict.BACKCHANNEL:
+            self._stop_turn(self._scored_to, out)
+        else:
+            self._tell_stopped(self._scored_to, out)
+            self._drop_turn(out)
+        self._detector_now.reset()
+        return TurnEvent.PASSED
+
+    def _end_watch(self, state: OverlapState, out: list[Effect]) -> None:
+        if self._turn is not None and self._turn.watch is not None:
+            self._turn.watch = None
+            self._tell_overlap(state, out)
+            if self._detector is not None:
+                self._detector.is_held = False
+
+    def _tell_overlap(self, state: OverlapState, out: list[Effect]) -> None:
+        item_id = self._open_turn.item_id
+        out.append(OverlapChanged(event_id=self._stage.ids.event(), item_id=item_id, state=state))
+
+    # --- What clients ask for ------------------------------------------------
 
     def commit(self, out: list[Effect]) -> None:
         """A client's commit.
@@ -303,6 +397,7 @@ class Listening:
         self._take_in(self._decoder.flush(), out, by_hand=False)
         if self._turn is None:
             self._turn = self._new_turn(self._buffer.start)
+        self._end_watch("dropped", out)
         self._commit_turn(self._buffer.end, out)
         self._after_own_commit = False
         self._restart_detection(out)
@@ -339,11 +434,19 @@ class Listening:
         self._commit_turn(self._buffer.end, out)
         self._restart_detection(out)
 
-    def _begin_turn(self, from_sample: int, heard_to: int, out: list[Effect]) -> None:
+    def _begin_turn(
+        self,
+        from_sample: int,
+        heard_to: int,
+        out: list[Effect],
+        *,
+        watch: OverlapWatch | None = None,
+    ) -> None:
         self._turn = self._new_turn(from_sample)
         self._turn.told_to = heard_to
+        self._turn.watch = watch
         so_far = self._buffer.peek(from_sample, heard_to)
-        out.append(TurnBegan(self._turn.item_id, from_sample, so_far))
+        out.append(TurnBegan(self._turn.item_id, from_sample, so_far, overlaps=watch is not None))
 
     def _new_turn(self, from_sample: int) -> OpenTurn:
         turn = OpenTurn(self._stage.new_item_id(), from_sample)
@@ -377,6 +480,7 @@ class Listening:
 
     def _drop_turn(self, out: list[Effect]) -> None:
         if self._turn is not None:
+            self._end_watch("dropped", out)
             self._stage.transcripts.drop(self._turn.item_id)
             self._stage.history.release(self._turn.item_id)
             self._turn = None
@@ -387,6 +491,11 @@ class Listening:
             self._detector.reset()
             self._given_to = self._scored_to = self._buffer.end
             out.append(DetectVoice(on=True))
+
+    @property
+    def _detector_now(self) -> TurnDetector:
+        assert self._detector is not None, "it is a detector's turn"
+        return self._detector
 
     @property
     def _open_turn(self) -> OpenTurn:

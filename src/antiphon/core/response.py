@@ -161,8 +161,8 @@ class Response:
         self._spoken_samples += len(pcm) // 2
         self.sound_ends_ms = max(self.sound_ends_ms, now_ms) + samples_to_ms(len(pcm) // 2)
         self._stage.history.speak(entry, pcm, words)
+        sounding.play(self.id, entry.id, pcm, now_ms, out)
         if sounding.by_server:
-            sounding.play(self.id, entry.id, pcm, out)
             return
         for at in range(0, len(pcm), 2 * DELTA_SAMPLES):
             self._send_audio(self._encoder_now.encode(pcm[at : at + 2 * DELTA_SAMPLES]), out)

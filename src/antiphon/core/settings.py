@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import msgspec
-from msgspec import UNSET, Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from antiphon.core.faults import Fault
 from antiphon.protocol.session import (
@@ -23,6 +23,8 @@ from antiphon.protocol.session import (
     McpTool,
     NoiseReduction,
     NoiseReductionPatch,
+    Overlap,
+    OverlapPatch,
     SemanticVad,
     ServerVad,
     Session,
@@ -190,18 +192,22 @@ def _update_turns(
     kinds: dict[str, type[TurnDetection]] = {"server_vad": ServerVad, "semantic_vad": SemanticVad}
     kind = type(current or ServerVad()) if patch.type is UNSET else kinds[patch.type]
     base: TurnDetection = current if isinstance(current, kind) else kind()
+    changes = _given(patch, ("create_response", "interrupt_response"))
+    if patch.overlap is not UNSET:
+        changes["overlap"] = _update_overlap(base.overlap, patch.overlap)
     if isinstance(base, SemanticVad):
-        return replace(
-            base, **_given(patch, ("eagerness", "create_response", "interrupt_response"))
-        )
-    names = (
-        "threshold",
-        "prefix_padding_ms",
-        "silence_duration_ms",
-        "create_response",
-        "interrupt_response",
-    )
-    return replace(base, **_given(patch, names, nullable=("idle_timeout_ms",)))
+        return replace(base, **changes, **_given(patch, ("eagerness",)))
+    names = ("threshold", "prefix_padding_ms", "silence_duration_ms")
+    return replace(base, **changes, **_given(patch, names, nullable=("idle_timeout_ms",)))
+
+
+def _update_overlap(
+    current: Overlap | UnsetType, patch: OverlapPatch | None
+) -> Overlap | UnsetType:
+    if patch is None:
+        return UNSET
+    base = current if isinstance(current, Overlap) else Overlap()
+    return replace(base, **_given(patch, ("interruption_ms", "wait_ms")))
 
 
 def _given(

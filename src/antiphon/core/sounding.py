@@ -11,10 +11,10 @@ from typing import Final, Protocol
 
 from antiphon.core.causes import Ms
 from antiphon.core.deadlines import Deadline, Deadlines
-from antiphon.core.effects import ClearPlayout, Effect, PlayAudio
+from antiphon.core.effects import ClearPlayout, DuckPlayout, Effect, PlayAudio
 from antiphon.core.history import History
 from antiphon.core.ids import Ids
-from antiphon.core.items import samples_to_ms
+from antiphon.core.items import ms_to_samples, samples_to_ms
 from antiphon.core.playout import Cleared, Playout
 from antiphon.protocol.server import (
     OutputAudioBufferCleared,
@@ -45,7 +45,21 @@ class Sounding(Protocol):
         """False: the response was silenced, so no more of it will be heard."""
         ...
 
-    def play(self, response_id: str, item_id: str, pcm: bytes, out: list[Effect]) -> None: ...
+    def is_heard(self, now_ms: Ms) -> bool:
+        """The assistant's voice is in the user's ear, as far as it can be known."""
+        ...
+
+    def heard_samples(self, item_id: str, samples: int, now_ms: Ms) -> int:
+        """How much has been heard of the item that sounds, of ``samples`` that there are."""
+        ...
+
+    def play(
+        self, response_id: str, item_id: str, pcm: bytes, now_ms: Ms, out: list[Effect]
+    ) -> None: ...
+
+    def duck(self, on: bool, out: list[Effect]) -> None:
+        """Lower the voice while somebody may be speaking, where it is ours to do."""
+        ...
 
     def generated(self, response_id: str, out: list[Effect]) -> None:
         """A response will bring no more sound."""
@@ -56,6 +70,10 @@ class Sounding(Protocol):
 
         ``sound_ends_ms``: its end, if it is played as it comes.
         """
+        ...
+
+    def stopped_by_client(self) -> None:
+        """It has told how much was heard, and plays no more of it."""
         ...
 
     def drained(self, samples: int, out: list[Effect]) -> bool:
@@ -77,11 +95,21 @@ class Sounding(Protocol):
         ...
 
 
+CLIENT_DELAY_MS: Final = 300
+"""What a client plays is heard so much later than it was sent: its buffer, and the way."""
+
+
 class ClientSounding:
-    """The client plays: it silences itself, and tells by `conversation.item.truncate`."""
+    """The client plays: it silences itself, and tells by `conversation.item.truncate`.
+
+    What is being heard is guessed: it plays as the sound comes.
+    """
 
     by_server = False
     is_sounding = False
+
+    def __init__(self) -> None:
+        self._ends_ms: Ms = -CLIENT_DELAY_MS
 
     def played(self, samples: int) -> None:
         pass
@@ -89,14 +117,29 @@ class ClientSounding:
     def takes(self, response_id: str) -> bool:
         return True
 
-    def play(self, response_id: str, item_id: str, pcm: bytes, out: list[Effect]) -> None:
+    def is_heard(self, now_ms: Ms) -> bool:
+        return now_ms < self._ends_ms + CLIENT_DELAY_MS
+
+    def heard_samples(self, item_id: str, samples: int, now_ms: Ms) -> int:
+        unheard_ms = max(0, self._ends_ms + CLIENT_DELAY_MS - now_ms)
+        return max(0, samples - ms_to_samples(unheard_ms))
+
+    def play(
+        self, response_id: str, item_id: str, pcm: bytes, now_ms: Ms, out: list[Effect]
+    ) -> None:
+        self._ends_ms = max(self._ends_ms, now_ms) + samples_to_ms(len(pcm) // 2)
+
+    def duck(self, on: bool, out: list[Effect]) -> None:
         pass
 
     def generated(self, response_id: str, out: list[Effect]) -> None:
         pass
 
     def silent_from_ms(self, now_ms: Ms, sound_ends_ms: Ms) -> Ms:
-        return max(now_ms, sound_ends_ms)
+        return max(now_ms, sound_ends_ms, self._ends_ms)
+
+    def stopped_by_client(self) -> None:
+        self._ends_ms = -CLIENT_DELAY_MS
 
     def drained(self, samples: int, out: list[Effect]) -> bool:
         raise AssertionError("only a transport that owns playout drains it")
@@ -108,6 +151,7 @@ class ClientSounding:
         raise AssertionError("nobody asked for it")
 
     def silence(self, out: list[Effect]) -> Cleared:
+        self._ends_ms = -CLIENT_DELAY_MS
         return Cleared()
 
     def tell_cleared(self, cleared: Cleared, out: list[Effect]) -> None:
@@ -124,6 +168,7 @@ class ServerSounding:
         self._history = history
         self._deadlines = deadlines
         self._playout = Playout()
+        self._ducked = False
 
     @property
     def is_sounding(self) -> bool:
@@ -135,7 +180,20 @@ class ServerSounding:
     def takes(self, response_id: str) -> bool:
         return self._playout.takes(response_id)
 
-    def play(self, response_id: str, item_id: str, pcm: bytes, out: list[Effect]) -> None:
+    def is_heard(self, now_ms: Ms) -> bool:
+        return self._playout.is_sounding
+
+    def heard_samples(self, item_id: str, samples: int, now_ms: Ms) -> int:
+        return self._playout.heard_samples(item_id)
+
+    def duck(self, on: bool, out: list[Effect]) -> None:
+        if on != self._ducked:
+            self._ducked = on
+            out.append(DuckPlayout(on))
+
+    def play(
+        self, response_id: str, item_id: str, pcm: bytes, now_ms: Ms, out: list[Effect]
+    ) -> None:
         if not pcm or not self._playout.takes(response_id):
             return
         if self._playout.queue(response_id, item_id, len(pcm) // 2):
@@ -149,6 +207,9 @@ class ServerSounding:
 
     def silent_from_ms(self, now_ms: Ms, sound_ends_ms: Ms) -> Ms:
         return now_ms
+
+    def stopped_by_client(self) -> None:
+        pass  # It is us who play.
 
     def drained(self, samples: int, out: list[Effect]) -> bool:
         self._playout.played(samples)

@@ -86,6 +86,8 @@ class TurnDetector:
         self._onset_sample = 0
         self._onset_windows = 0
         self._silence_from = 0
+        self.is_held = False
+        """What the sound is, is not known yet: its end is waited with."""
 
     @property
     def is_quiet(self) -> bool:
@@ -94,6 +96,11 @@ class TurnDetector:
     @property
     def in_turn(self) -> bool:
         return self._phase in (Phase.SPEAKING, Phase.PAUSING)
+
+    @property
+    def hears_voice(self) -> bool:
+        """In a turn, and not in a pause of it."""
+        return self._phase is Phase.SPEAKING
 
     @property
     def padding_samples(self) -> int:
@@ -115,6 +122,7 @@ class TurnDetector:
         self._phase = TURN.next(self._phase, Move.RESET)
         self._onset_windows = 0
         self.completeness = UNJUDGED
+        self.is_held = False
 
     def score(self, at_sample: int, probability: float) -> TurnStarted | TurnStopped | None:
         """Take the score of the window that ends at ``at_sample``."""
@@ -151,7 +159,7 @@ class TurnDetector:
 
     def _end_if_silent(self, at_sample: int) -> TurnStopped | None:
         end = self._silence_from + self._silence_samples
-        if at_sample < end:
+        if self.is_held or at_sample < end:
             return None
         self._phase = TURN.next(self._phase, Move.ELAPSED)
         return TurnStopped(end)

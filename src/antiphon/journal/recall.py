@@ -11,6 +11,7 @@ from antiphon.core.records import Change, ItemChanged, Past, Recollection, Recor
 from antiphon.journal.entries import Changed, LogEntry, Missed, Opened
 from antiphon.protocol.items import Item
 from antiphon.protocol.server import Response, Usage
+from antiphon.protocol.session import AnySession
 
 
 class Recalled:
@@ -51,6 +52,11 @@ class Recalled:
     def items(self) -> tuple[Item, ...]:
         """As events show them, oldest first."""
         return tuple(entry.wire() for entry in self.past.items)
+
+    @property
+    def session(self) -> AnySession | None:
+        """The settings as they were last; None: that entry is missing."""
+        return self._recollection.session
 
     @property
     def used(self) -> Usage:

@@ -27,6 +27,7 @@ from antiphon.protocol.session import (
     AudioOutputPatch,
     AudioPatch,
     NoiseReductionPatch,
+    OverlapPatch,
     SessionPatch,
     TranscriptionPatch,
     TurnDetectionPatch,
@@ -153,6 +154,7 @@ _KNOWN_KEYS: dict[str, type[msgspec.Struct]] = {
     "session.audio.input.transcription": TranscriptionPatch,
     "session.audio.input.noise_reduction": NoiseReductionPatch,
     "session.audio.input.turn_detection": TurnDetectionPatch,
+    "session.audio.input.turn_detection.overlap": OverlapPatch,
     "session.audio.output": AudioOutputPatch,
     "response": ResponseOptions,
 }

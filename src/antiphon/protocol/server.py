@@ -133,6 +133,9 @@ class TranscriptionFailed(
     error: TranscriptionError
 
 
+OverlapState = Literal["open", "interruption", "backchannel", "noise", "dropped"]
+"""``dropped``: a client committed or cleared it, or wants no more turns found."""
+
 # --- Input audio buffer ------------------------------------------------------
 
 
@@ -144,6 +147,17 @@ class SpeechStarted(_Event, frozen=True, kw_only=True, tag="input_audio_buffer.s
 class SpeechStopped(_Event, frozen=True, kw_only=True, tag="input_audio_buffer.speech_stopped"):
     audio_end_ms: int
     item_id: str
+
+
+class OverlapChanged(_Event, frozen=True, kw_only=True, tag="antiphon.overlap"):
+    """Only where the session has `turn_detection.overlap` (beyond OpenAI's API): a sound began
+    while the assistant was heard, or what it is was found out.  While it is open, whoever plays
+    lowers the assistant's voice.
+    """
+
+    item_id: str
+    """Of the turn that it is, or would have been."""
+    state: OverlapState
 
 
 class InputAudioBufferCommitted(
@@ -382,6 +396,7 @@ ServerEvent = (
     | TranscriptionFailed
     | SpeechStarted
     | SpeechStopped
+    | OverlapChanged
     | InputAudioBufferCommitted
     | InputAudioBufferCleared
     | InputAudioBufferTimeoutTriggered

@@ -104,6 +104,17 @@ Truncation = Literal["auto", "disabled"] | RetentionRatio
 # --- Turn detection ----------------------------------------------------------
 
 
+class Overlap(Struct, frozen=True):
+    """A sound while the assistant is heard interrupts once it proves to be one who wants the
+    floor (beyond OpenAI's API, where each does at once; docs/concepts/turns.md).
+    """
+
+    interruption_ms: Milliseconds = 800
+    """A clear voice that goes on so long interrupts, whatever it says."""
+    wait_ms: Milliseconds = 1_200
+    """So long after a sound its words are waited for; without any it was an interruption."""
+
+
 class ServerVad(Struct, frozen=True, tag="server_vad", tag_field="type"):
     threshold: Unit = 0.5
     prefix_padding_ms: Milliseconds = 300
@@ -111,15 +122,23 @@ class ServerVad(Struct, frozen=True, tag="server_vad", tag_field="type"):
     idle_timeout_ms: IdleTimeout | None = None
     create_response: bool = True
     interrupt_response: bool = True
+    overlap: Overlap | UnsetType = UNSET
+    """Shown only when a client set it."""
 
 
 class SemanticVad(Struct, frozen=True, tag="semantic_vad", tag_field="type"):
     eagerness: Eagerness = "auto"
     create_response: bool = True
     interrupt_response: bool = True
+    overlap: Overlap | UnsetType = UNSET
 
 
 TurnDetection = ServerVad | SemanticVad
+
+
+class OverlapPatch(Struct, frozen=True):
+    interruption_ms: Milliseconds | UnsetType | None = UNSET
+    wait_ms: Milliseconds | UnsetType | None = UNSET
 
 
 class TurnDetectionPatch(Struct, frozen=True):
@@ -133,6 +152,8 @@ class TurnDetectionPatch(Struct, frozen=True):
     eagerness: Eagerness | UnsetType | None = UNSET
     create_response: bool | UnsetType | None = UNSET
     interrupt_response: bool | UnsetType | None = UNSET
+    overlap: OverlapPatch | UnsetType | None = UNSET
+    """``null`` turns it off."""
 
 
 # --- Input -------------------------------------------------------------------

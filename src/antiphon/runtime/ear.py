@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Final
+from typing import Final, Protocol
 
 from antiphon.audio.echo import Echo
 from antiphon.engines.engine import VoiceDetector, VoiceStream
-from antiphon.runtime.media import Playback
 
 MAYBE_VOICE: Final = 0.2
 """Below, a window is no voice under any threshold that makes sense: no need to ask whose."""
@@ -18,20 +17,25 @@ OnScore = Callable[[int, float, bool], None]
 sounds there is an echo of what we play (`VoiceScored`)."""
 
 
+class Played(Protocol):
+    """What the user's loudspeaker plays, told by whoever paces or guesses it."""
+
+    def recently_played(self) -> bytes: ...
+
+
 class Ear:
     """Closed until it is told to `listen`.
 
     Args:
         detector: None: it stays closed.
-        playback: What the user's loudspeaker plays, where it is us who pace it; None: nobody
-            knows what is an echo.
+        played: What an echo is one of.
     """
 
-    def __init__(self, detector: VoiceDetector | None, playback: Playback | None) -> None:
+    def __init__(self, detector: VoiceDetector | None, played: Played) -> None:
         self._detector = detector
-        self._playback = playback
+        self._played = played
         self._voice: VoiceStream | None = None
-        self._echo = None if playback is None else Echo()
+        self._echo = Echo()
 
     def listen(self, on_score: OnScore, *, user_speaks: Callable[[], bool]) -> None:
         """Open, or begin afresh where open; what is given here is let go of at `close`.
@@ -56,8 +60,7 @@ class Ear:
         if self._voice is None:
             return
         self._voice.feed(pcm, at_sample)
-        if self._echo is not None:
-            self._echo.hear(pcm)
+        self._echo.hear(pcm)
 
     def _score(
         self,
@@ -70,7 +73,5 @@ class Ear:
         on_score(at_sample, probability, is_echo)
 
     def _is_echo(self) -> bool:
-        if self._echo is None or self._playback is None:
-            return False
-        played = self._playback.recently_played()
+        played = self._played.recently_played()
         return bool(played) and self._echo.is_of(played)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import secrets
 import string
 import time
 import weakref
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Literal, Protocol
 
 from msgspec import Struct
@@ -24,7 +23,9 @@ from antiphon.core.terms import Terms
 from antiphon.engines.engine import Engine, VoiceDetector
 from antiphon.engines.health import Healths
 from antiphon.errors import AntiphonError
-from antiphon.journal.journal import Journal
+from antiphon.journal.entries import JournalError, LogEntry
+from antiphon.journal.fork import forked
+from antiphon.journal.journal import Fate, Journal
 from antiphon.journal.recall import Recalled
 from antiphon.journal.redaction import Redact
 from antiphon.protocol.closes import CloseCode
@@ -230,21 +231,49 @@ class Hub:
         if conversation_id is None:
             yield None
             return
-        if self.keeping is None:
-            raise ConversationNotFound("This server keeps no conversations: its journal is off.")
         live = self.live_in(conversation_id)
         if live is not None and may_take_over(live):
             log.info("session %s: another goes on with its conversation", live.id)
             live.be_taken_over()
         with self.claimed(conversation_id):
-            entries = await self.keeping.journal.read(conversation_id)
-            if not entries:
-                raise ConversationNotFound(
-                    f"There is no conversation '{conversation_id[:100]}'; nothing was said in it, "
-                    "or it was erased."
-                )
+            entries = await self._entries(conversation_id)
             # Also where the entry that names it was lost.
             yield replace(Recalled(entries).past, conversation_id=conversation_id)
+
+    async def fork(self, conversation_id: str, *, item_id: str | None = None) -> str:
+        """Begin a conversation as another went, live or not, until ``item_id``, or until now.
+
+        Returns:
+            Its id, once it is durable.
+
+        Raises:
+            ConversationNotFound, ItemNotFound: there is nothing to be forked, or not there.
+            JournalError: it cannot be read, or the fork not written.
+        """
+        entries = await self._entries(conversation_id)
+        fork_id = "conv_" + "".join(secrets.choice(_ALPHABET) for _ in range(21))
+        log_of_it = forked(entries, conversation_id=fork_id, item_id=item_id, now_s=time.time())
+        assert self.keeping is not None, "it has been read"
+        tickets = [self.keeping.journal.append(fork_id, entry) for entry in log_of_it]
+        settled = asyncio.Event()
+        tickets[-1].then(lambda _: settled.set())
+        with suppress(TimeoutError):
+            await asyncio.wait_for(settled.wait(), max(self.keeping.hold_ms, HOLD_MS) / 1000)
+        if tickets[-1].fate is not Fate.DURABLE:
+            raise JournalError(f"the fork {fork_id} could not be written in time")
+        log.info("conversation %s: forked as %s", conversation_id, fork_id)
+        return fork_id
+
+    async def _entries(self, conversation_id: str) -> Sequence[LogEntry]:
+        if self.keeping is None:
+            raise ConversationNotFound("This server keeps no conversations: its journal is off.")
+        entries = await self.keeping.journal.read(conversation_id)
+        if not entries:
+            raise ConversationNotFound(
+                f"There is no conversation '{conversation_id[:100]}'; nothing was said in it, "
+                "or it was erased."
+            )
+        return entries
 
     def open(
         self,
@@ -356,7 +385,7 @@ class Hub:
             session.close(CloseCode.RESTART, "The server is restarting; connect again.")
         for session in list(self._ending):
             await session.ended()
-        with contextlib.suppress(TimeoutError):
+        with suppress(TimeoutError):
             async with asyncio.timeout(LAST_SOUND_S):
                 for recorder in list(self._recording):
                     await recorder.finished.wait()

@@ -25,6 +25,10 @@ class Playback(Protocol):
         """Queue speech behind what is queued; it leaves in real time."""
         ...
 
+    def duck(self, on: bool) -> None:
+        """Within two frames, play more softly than what is given, or as it is given again."""
+        ...
+
     def clear(self) -> None:
         """Be silent within two frames: drop what has not left."""
         ...
@@ -40,6 +44,9 @@ class _NoPlayback:
 
     def play(self, pcm: bytes) -> None:
         raise AssertionError(f"only a session with a playback is told to play ({len(pcm)} bytes)")
+
+    def duck(self, on: bool) -> None:
+        raise AssertionError(f"only a session with a playback is told to play softly ({on})")
 
     def clear(self) -> None:
         raise AssertionError("only a session with a playback is told to be silent")

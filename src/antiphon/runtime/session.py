@@ -34,6 +34,7 @@ from antiphon.core.effects import (
     Close,
     Configure,
     DetectVoice,
+    DuckPlayout,
     Effect,
     Generate,
     Hear,
@@ -57,11 +58,17 @@ from antiphon.engines.engine import Engine, VoiceDetector
 from antiphon.errors import EngineUnavailable, ProtocolError
 from antiphon.protocol.client import ClientEvent
 from antiphon.protocol.closes import CloseCode
-from antiphon.protocol.server import ErrorDetail, ResponseOutputAudioDelta, SessionCreated
+from antiphon.protocol.server import (
+    ErrorDetail,
+    ResponseOutputAudioDelta,
+    SessionCreated,
+    SpeechStarted,
+)
 from antiphon.protocol.session import AnySession, Session
 from antiphon.protocol.unknown_names import UnknownNames
 from antiphon.protocol.voices import answering_voice
 from antiphon.runtime.attendance import Attendance
+from antiphon.runtime.client_playback import ClientPlayback
 from antiphon.runtime.connection import Connection
 from antiphon.runtime.door import About
 from antiphon.runtime.ear import Ear
@@ -113,11 +120,12 @@ class LiveSession:
         self._voices = terms.engine_voices
         route = route or Route.to(engine)
         self._route_for = route_for or (lambda *_: route)
-        self._clock = SessionClock()
+        self._clock = clock = SessionClock()
         self._attendance = attendance(self.about)
         self._line = None if playback is None else PlaybackLine(playback)
         self._playback: Playback = self._line or NO_PLAYBACK
-        self._ear = Ear(detector, self._line)
+        self._at_client = ClientPlayback(lambda: clock.now_ms) if playback is None else None
+        self._ear = Ear(detector, self._at_client or self._playback)
         self._observers = list(observers)
         self._on_end = on_end
         self._waiting: deque[Cause] = deque()
@@ -379,12 +387,16 @@ class LiveSession:
                 self._ear.hear(effect.pcm, effect.at_sample)
             case ResponseOutputAudioDelta():  # The most frequent event need not pass all below.
                 self._attendance.send(effect)
+                if self._at_client is not None:
+                    self._at_client.send(effect.delta)
             case SendTo(connection, SessionCreated() as created):
                 self._attendance.welcome(connection, created)
             case SendTo():
                 self._attendance.send_to(effect.connection, effect.event)
             case Configure():
                 self._note_voice(effect.session)
+                if self._at_client is not None and isinstance(effect.session, Session):
+                    self._at_client.configure(effect.session.audio.output.format)
                 self._engine.send(effect)
             case (
                 Hear()
@@ -409,11 +421,15 @@ class LiveSession:
                 self._playback.play(effect.pcm)
             case ClearPlayout():
                 self._playback.clear()
+            case DuckPlayout():
+                self._playback.duck(effect.on)
             case Record():
                 self._attendance.record(effect)
             case Move():
                 self._move(effect)
             case _:
+                if self._at_client is not None and isinstance(effect, SpeechStarted):
+                    self._at_client.clear()  # So do clients, as the API has it.
                 self._attendance.send(effect)
 
     def _note_voice(self, session: AnySession) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from importlib.metadata import version
 from typing import Any
 
@@ -19,7 +20,7 @@ from antiphon.server.auth import Gate
 from antiphon.server.calls import CallRoutes
 from antiphon.server.client_secrets import ClientSecrets
 from antiphon.server.console import Console
-from antiphon.server.conversations import Conversations
+from antiphon.server.conversations import Conversations, forked_from
 from antiphon.server.directory import Directory, LocalDirectory
 from antiphon.server.logs import keep_peer_data_out
 from antiphon.server.realtime import Realtime
@@ -104,7 +105,13 @@ class Api:
             limits=limits,
             strict=strict,
         )
-        self._secrets = ClientSecrets(secret_store, gate=gate, rules=hub.rules, strict=strict)
+        self._secrets = ClientSecrets(
+            secret_store,
+            gate=gate,
+            rules=hub.rules,
+            fork=partial(forked_from, hub),
+            strict=strict,
+        )
         self._session_list = SessionList(directory, gate=gate)
         self._conversations = Conversations(hub, gate=gate, retention_days=retention_days)
 

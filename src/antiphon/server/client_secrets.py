@@ -8,7 +8,7 @@ Beyond OpenAI's API, the object ``antiphon`` of a request narrows what the secre
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
@@ -52,6 +52,14 @@ class ExpiresAfter(Struct, frozen=True, kw_only=True):
     seconds: Annotated[int, Meta(ge=MIN_TTL_S, le=MAX_TTL_S)] = DEFAULT_TTL_S
 
 
+class Fork(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A conversation that the secret's sessions go on from, and leave as it is."""
+
+    conversation_id: Annotated[str, Meta(min_length=1, max_length=100)]
+    item_id: Annotated[str, Meta(min_length=1, max_length=100)] | None = None
+    """The last item that they know of; None: what is there when the secret is minted."""
+
+
 class SecretLimits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a client secret may be used for.  A limit that is misspelled must not go unnoticed."""
 
@@ -64,6 +72,7 @@ class SecretLimits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     end_user_id: Annotated[str, Meta(min_length=1, max_length=512)] | None = None
     conversation_id: Annotated[str, Meta(min_length=1, max_length=100)] | None = None
     retention: Retention | None = None
+    fork: Fork | None = None
     wait_for_sideband_s: Annotated[float, Meta(ge=0, le=MAX_SIDEBAND_WAIT_S)] = 0
 
 
@@ -79,6 +88,7 @@ class _Asked(NamedTuple):
     grant: Grant
     ttl_s: int
     session: AnySession
+    fork: Fork | None = None
 
 
 class ClientSecrets:
@@ -88,6 +98,7 @@ class ClientSecrets:
         store: where the secrets are.
         gate: whose server keys mint and revoke; client secrets do neither.
         rules: of the sessions that the secrets open.
+        fork: a conversation's id, and an item's, to the id of a fork.
         strict: refuse unknown settings, as OpenAI does.
     """
 
@@ -97,11 +108,13 @@ class ClientSecrets:
         *,
         gate: Gate,
         rules: SessionRules,
+        fork: Callable[[str, str | None], Awaitable[str]],
         strict: bool = False,
     ) -> None:
         self._store = store
         self._gate = gate
         self._rules = rules
+        self._fork = fork
         self._strict = strict
 
     def routes(self, prefix: str = "/v1") -> list[web.RouteDef]:
@@ -148,7 +161,11 @@ class ClientSecrets:
             raise ApiError(400, None, message) from None
         try:
             asked = ask(body, request.headers.get(END_USER_HEADER))
-            minted = await self._store.mint(asked.grant, asked.ttl_s)
+            grant = asked.grant
+            if asked.fork is not None:
+                fork_id = await self._fork(asked.fork.conversation_id, asked.fork.item_id)
+                grant = msgspec.structs.replace(grant, conversation_id=fork_id)
+            minted = await self._store.mint(grant, asked.ttl_s)
         except (ProtocolError, Fault) as error:
             raise ApiError(400, error.code, error.message, param=error.param) from None
         except SecretStoreFull as error:
@@ -172,7 +189,14 @@ class ClientSecrets:
             )
         expires_after = request.expires_after or ExpiresAfter()
         grant = self._grant(patch, request.antiphon, end_user_id)
-        return _Asked(grant, expires_after.seconds, self._effective(grant))
+        fork = None if request.antiphon is None else request.antiphon.fork
+        if fork is not None and grant.conversation_id is not None:
+            raise ProtocolError(
+                "invalid_value",
+                "Name a conversation to go on with, or one to be forked, not both.",
+                param="antiphon.fork",
+            )
+        return _Asked(grant, expires_after.seconds, self._effective(grant), fork)
 
     def _ask_beta(self, body: dict[str, Any], end_user_id: str | None) -> _Asked:
         return self._ask_flat(body, end_user_id, "realtime")

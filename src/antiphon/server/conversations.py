@@ -16,11 +16,16 @@ from typing import Any
 
 import msgspec
 from aiohttp import web
+from msgspec import Struct
 
 from antiphon.core.records import Past
+from antiphon.errors import ProtocolError
 from antiphon.journal.entries import JournalError
+from antiphon.journal.fork import ItemNotFound
 from antiphon.journal.journal import Journal, Kept, Wanted
 from antiphon.journal.recall import Recalled
+from antiphon.protocol.closes import CloseCode
+from antiphon.protocol.codec import decode_object, from_json
 from antiphon.runtime.door import SessionDoor
 from antiphon.runtime.hub import ConversationInUse, ConversationNotFound, Hub
 from antiphon.server.admission import Admitted
@@ -66,8 +71,7 @@ async def going_on(
     def may_take_over(session: SessionDoor) -> bool:
         if comeback is not None or admitted.secret_digest is None:
             return True
-        is_deserted = "owner" not in session.connection_roles.values()
-        return is_deserted or session.about.end_user_id == grant.end_user_id
+        return is_deserted(session) or session.about.end_user_id == grant.end_user_id
 
     conversation_id = grant.conversation_id if comeback is None else comeback.conversation_id
     async with contextlib.AsyncExitStack() as stack:
@@ -81,6 +85,28 @@ async def going_on(
                     raise
                 past = None  # Nothing was said in it.
         yield past
+
+
+def is_deserted(session: SessionDoor) -> bool:
+    """It waits for an owner who may not come."""
+    return "owner" not in session.connection_roles.values()
+
+
+class _ForkRequest(Struct, frozen=True, kw_only=True):
+    item_id: str | None = None
+
+
+async def forked_from(hub: Hub, conversation_id: str, item_id: str | None) -> str:
+    """The id of a new conversation that begins as that one went.
+
+    Raises:
+        ApiError: 404, there is none, or no such item; 500, the journal failed.
+    """
+    with _problems_told():
+        try:
+            return await hub.fork(conversation_id, item_id=item_id)
+        except ItemNotFound as error:
+            raise ApiError(404, "item_not_found", str(error), param="item_id") from None
 
 
 class Conversations:
@@ -102,6 +128,7 @@ class Conversations:
             web.get(f"{path}/{{id}}", self.show),
             web.get(f"{path}/{{id}}/recording", self.recording),
             web.delete(f"{path}/{{id}}", self.erase),
+            web.post(f"{path}/{{id}}/fork", self.fork),
         ]
 
     async def running(self, _: web.Application) -> AsyncIterator[None]:
@@ -181,12 +208,33 @@ class Conversations:
 
     async def erase(self, request: web.Request) -> web.Response:
         journal, conversation_id = self._journal(request), request.match_info["id"]
+        live = self._hub.live_in(conversation_id)
+        if live is not None and is_deserted(live):
+            live.close(CloseCode.NORMAL, "The conversation is erased.")
         with _problems_told(), self._hub.claimed(conversation_id):
             was_there = await journal.erase(conversation_id)
         if not was_there:
             raise _not_found(conversation_id)
         log.info("conversation %s: erased by request", conversation_id)
         return _json({"id": conversation_id, "object": "antiphon.conversation", "deleted": True})
+
+    async def fork(self, request: web.Request) -> web.Response:
+        self._journal(request)
+        conversation_id = request.match_info["id"]
+        data = await request.read()
+        try:
+            body = decode_object(data) if data.strip() else {}
+            asked: _ForkRequest = from_json(body, _ForkRequest)
+        except ProtocolError as error:
+            raise ApiError(400, error.code, error.message, param=error.param) from None
+        fork_id = await forked_from(self._hub, conversation_id, asked.item_id)
+        return _json(
+            {
+                "id": fork_id,
+                "object": "antiphon.conversation",
+                "forked_from": {"conversation_id": conversation_id, "item_id": asked.item_id},
+            }
+        )
 
     def _journal(self, request: web.Request) -> Journal:
         self._gate.require_server_key(request)

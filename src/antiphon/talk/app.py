@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
@@ -69,6 +70,7 @@ class Talk:
         device: None: nobody hears; the playback runs on `clock`.
         keyboard: None where nobody can type.
         backoff: None: a lost connection ends the run.
+        connect_to: A conversation's id to what goes on with it, once a connection was lost.
     """
 
     conversation: Conversation
@@ -83,6 +85,7 @@ class Talk:
     keyboard: Keyboard | None = None
     backoff: Backoff | None = None
     events: EventLog | None = None
+    connect_to: Callable[[str], Connector] | None = None
 
     _line: AudioLine = field(init=False)
     _outbox: asyncio.Queue[ClientEvent] = field(init=False)
@@ -210,7 +213,7 @@ class Talk:
         retry_after_s = 0.0
         while not self._over.is_set():
             try:
-                connection = await self.connect()
+                connection = await self._connected()
             except CannotConnect as error:
                 why, retry_after_s = with_advice(error), error.retry_after_s
                 if self.conversation.connections == 0 or not error.may_retry:
@@ -226,6 +229,21 @@ class Talk:
                     return
             if not await self._wait_to_reconnect(why, retry_after_s):
                 return
+
+    async def _connected(self) -> Connection:
+        """With the conversation that there was, where the server has it.
+
+        Raises:
+            CannotConnect: There is none.
+        """
+        kept_as = self.conversation.kept_as
+        if kept_as is not None and self.connect_to is not None:
+            try:
+                return await self.connect_to(kept_as)()
+            except CannotConnect as error:
+                if error.may_retry:
+                    raise
+        return await self.connect()
 
     def _ends_with(self, closed: Closed, why: str) -> bool:
         """Whether this close is the end of the run."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from msgspec import UNSET
+
 from antiphon.protocol import server
 from antiphon.protocol.client import (
     ConversationItemCreate,
@@ -20,6 +22,7 @@ from antiphon.protocol.client import (
     SessionUpdate,
 )
 from antiphon.protocol.items import FunctionCall, FunctionCallOutput, Item
+from antiphon.protocol.server import OverlapState
 from antiphon.protocol.session import Session
 from antiphon.talk import notices
 from antiphon.talk.actions import Abort, Actions, Send, Show
@@ -27,7 +30,7 @@ from antiphon.talk.history import History
 from antiphon.talk.playback import Playback
 from antiphon.talk.replies import Ending, Replies
 from antiphon.talk.responses import Responses
-from antiphon.talk.served import served_by
+from antiphon.talk.served import kept_by, served_by
 from antiphon.talk.settings import Settings
 from antiphon.talk.toolcalls import Call, ToolCalls
 from antiphon.talk.turns import Turn, TurnClock
@@ -68,8 +71,13 @@ class Conversation:
         self._history = History()
         self._is_connected = False
         self._engine = ""
+        self._overlap: server.OverlapChanged | None = None
+        """What the last sound in a reply was, or may be."""
         self._state = State.CONNECTING
         self.connections = 0
+        self.kept_as: str | None = None
+        """The conversation's id at a server that keeps it, also when the connection is lost."""
+        self._went_on = False
         self.clock = TurnClock(output_latency_ms)
 
     # --- What the others may know ----------------------------------------------
@@ -191,6 +199,8 @@ class Conversation:
                 actions = self._on_error(event)
             case server.SessionCreated() | server.SessionUpdated():
                 actions = self._on_session(event)
+            case server.OverlapChanged():
+                actions = self._on_overlap(event)
             case (
                 server.SpeechStarted()
                 | server.SpeechStopped()
@@ -234,8 +244,11 @@ class Conversation:
         ]
 
     def _on_session(self, event: server.SessionCreated | server.SessionUpdated) -> Actions:
+        if isinstance(event, server.SessionCreated):
+            self.kept_as, self._went_on = kept_by(event.session)
         if isinstance(event, server.SessionCreated) and not self._settings.keep_session:
-            return [Send(SessionUpdate(event_id=SETTINGS_ID, session=self._settings.patch()))]
+            patch = self._settings.patch(knows_overlap=event.session.antiphon is not UNSET)
+            return [Send(SessionUpdate(event_id=SETTINGS_ID, session=patch))]
         session = event.session
         engine, voice = served_by(session)
         before, self._engine = self._engine, engine
@@ -253,7 +266,7 @@ class Conversation:
                 )
             )
         ]
-        if again and not self._settings.resumes:
+        if again and not self._went_on:
             messages, left_out = self._history.rebuild()
             actions += [Send(message) for message in messages]
             if messages or left_out:
@@ -261,6 +274,17 @@ class Conversation:
         return actions
 
     # --- The user, as the server heard them ------------------------------------------
+
+    def _on_overlap(self, event: server.OverlapChanged) -> Actions:
+        """It may prove to be no interruption: until that is known, the reply goes on softly."""
+        self._overlap = event
+        self._replies.playback.duck(event.state == "open")
+        return self._on_speech() if event.state == "interruption" else []
+
+    def _on_speech(self) -> Actions:
+        self._user.speaks = True
+        self.clock.speech_began()
+        return self._cut()
 
     def _on_user(
         self,
@@ -274,11 +298,14 @@ class Conversation:
     ) -> Actions:
         item_id = event.item_id
         match event:
+            case server.SpeechStarted() if self._is_overlap(item_id, "open"):
+                self._replies.playback.duck(False)  # Over WebRTC the server does it.
+                return []
             case server.SpeechStarted():
-                self._user.speaks = True
-                self.clock.speech_began()
-                return self._cut()
+                return self._on_speech()
             case server.SpeechStopped() | server.InputAudioBufferCommitted():
+                if self._is_overlap(item_id, "backchannel", "noise"):
+                    return []  # Nobody answers it.
                 # In a manual turn we ended it ourselves, and ask ourselves.
                 if self._settings.turns != "manual":
                     self._user.speaks = False
@@ -298,6 +325,10 @@ class Conversation:
                 return [Show(notices.Note(text=why))]
 
     # --- Replies --------------------------------------------------------------------
+
+    def _is_overlap(self, item_id: str, *states: OverlapState) -> bool:
+        overlap = self._overlap
+        return overlap is not None and overlap.item_id == item_id and overlap.state in states
 
     def _on_response(
         self, event: server.ResponseCreated | server.ResponseDone | server.ResponseOutputItemDone

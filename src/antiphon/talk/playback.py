@@ -11,12 +11,18 @@ from collections import deque
 from dataclasses import dataclass
 from threading import Lock
 
+import numpy as np
+
 RATE_HZ = 24_000
 BYTES_PER_MS = RATE_HZ * 2 // 1000
 LIMIT_MS = 10 * 60 * 1000
 """Servers generate faster than anyone listens, so a whole long reply must fit."""
 CUSHION_MS = 60
 """Playback starts when so much is there: the network's jitter makes no holes."""
+
+
+DUCKED_GAIN = 0.2
+"""As over WebRTC, where the server does it."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +68,7 @@ class Playback:
         self._flowing = False
         self._current: _Track | None = None
         self._dropped_bytes = 0
+        self._ducked = False
         self._lock = Lock()
         self.gaps = 0
         """How often the sound ran out in the middle of a reply."""
@@ -119,7 +126,12 @@ class Playback:
             if len(out) < wanted:
                 self._flowing = False
                 self.gaps += self._current is not None and not self._current.ended
-            return bytes(out.ljust(wanted, b"\0"))
+            sound = bytes(out.ljust(wanted, b"\0"))
+            return softly(sound) if self._ducked else sound
+
+    def duck(self, on: bool) -> None:
+        """Play more softly from now on, or as loud as it came."""
+        self._ducked = on
 
     def stop(self) -> list[Cut]:
         """Drop all that is not played yet; what was cut, in playing order.
@@ -182,3 +194,7 @@ class Playback:
         if not self._chunks:
             return False
         return self._pending_bytes >= self._cushion_bytes or self._chunks[-1][0].ended
+
+
+def softly(pcm: bytes) -> bytes:
+    return (np.frombuffer(pcm, "<i2") * np.float32(DUCKED_GAIN)).astype("<i2").tobytes()

@@ -17,6 +17,7 @@ from antiphon.protocol.session import (
     AudioOutputPatch,
     AudioPatch,
     FunctionTool,
+    OverlapPatch,
     PcmaFormat,
     PcmFormat,
     PcmuFormat,
@@ -41,19 +42,18 @@ class Settings:
 
     keep_session: bool = False
     """The session stays as the server, or a secret, has it; another connection runs its tools."""
-    resumes: bool = False
-    """The server has the conversation: on a new connection it need not be rebuilt."""
     voice: str | None = None
     instructions: str | None = None
     speed: float | None = None
-    turns: Turns = "server_vad"
+    turns: Turns = "semantic_vad"
     transcribe: bool = True
     audio_format: Format = "pcm"
     tools: tuple[FunctionTool, ...] = ()
     tool_results: dict[str, str] = field(default_factory=dict)
     """Canned results by the name of the function: JSON text."""
 
-    def patch(self) -> SessionPatch:
+    def patch(self, *, knows_overlap: bool = False) -> SessionPatch:
+        """``knows_overlap``: the server is Antiphon; others refuse what they do not know."""
         unset = msgspec.UNSET
         wire_format = _FORMATS[self.audio_format]
         return SessionPatch(
@@ -68,7 +68,9 @@ class Settings:
                     else None,
                     turn_detection=None
                     if self.turns == "manual"
-                    else TurnDetectionPatch(type=self.turns),
+                    else TurnDetectionPatch(
+                        type=self.turns, overlap=OverlapPatch() if knows_overlap else unset
+                    ),
                 ),
                 output=AudioOutputPatch(
                     format=wire_format,

@@ -29,8 +29,8 @@ from antiphon.core.effects import (
     TurnBegan,
     TurnCommitted,
 )
+from antiphon.engines.cascade.completeness import COMPLETE, NOTHING_YET, UNDECIDED, UNFINISHED
 from antiphon.engines.cascade.engine import CascadeEngine, CascadeSession
-from antiphon.engines.cascade.hearing import COMPLETE, UNDECIDED, UNFINISHED
 from antiphon.engines.cascade.news import MAX_WAITING
 from antiphon.engines.cascade.parts import (
     CallTool,
@@ -228,10 +228,10 @@ async def test_stable_words_grow_and_the_words_tell_whether_they_are_all() -> No
     turn.partial("book the room", stable="book the")  # What was told is not taken back.
     assert await cascade.news(TurnJudged, 3) == [
         TranscriptGrew("item_1", "book"),
-        TurnJudged("item_1", UNFINISHED),
+        TurnJudged("item_1", UNFINISHED, "book a"),
         TranscriptGrew("item_1", " a"),
-        TurnJudged("item_1", COMPLETE),
-        TurnJudged("item_1", 0.6),
+        TurnJudged("item_1", COMPLETE, "book a room"),
+        TurnJudged("item_1", UNDECIDED, "book the room"),
     ]
 
 
@@ -242,9 +242,18 @@ async def test_a_full_stop_after_half_a_sentence_ends_nothing() -> None:
     turn.partial("I would like to book a room and.")
     turn.partial("I would like to book a room.")
     assert await cascade.news(TurnJudged, 2) == [
-        TurnJudged("item_1", UNFINISHED),
-        TurnJudged("item_1", UNDECIDED),
+        TurnJudged("item_1", UNFINISHED, "I would like to book a room and."),
+        TurnJudged("item_1", UNDECIDED, "I would like to book a room."),
     ]
+
+
+async def test_what_may_be_an_interruption_is_listened_to_while_it_goes_on() -> None:
+    cascade = Cascade()
+    cascade.session.send(TurnBegan("item_1", 0, overlaps=True))
+    turn = cascade.recognizer.begun[0]
+    assert turn.live
+    turn.partial("")
+    assert await cascade.news(TurnJudged) == [TurnJudged("item_1", NOTHING_YET, "")]
 
 
 @pytest.mark.parametrize(

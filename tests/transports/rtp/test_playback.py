@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -144,6 +145,7 @@ def test_beyond_its_bound_speech_is_not_kept_but_counts_when_its_turn_comes() ->
             st.tuples(st.just("play"), st.integers(0, 5 * FRAME_SAMPLES)),
             st.tuples(st.just("tick"), st.integers(1, 8)),
             st.tuples(st.just("clear"), st.just(0)),
+            st.tuples(st.just("duck"), st.integers(0, 1)),
         ),
         max_size=40,
     )
@@ -157,6 +159,8 @@ def test_what_was_given_is_played_or_cleared_never_both(steps: list[tuple[str, i
             given_samples += count
         elif what == "tick":
             track.tick(count)
+        elif what == "duck":
+            track.playback.duck(bool(count))
         else:
             cleared += track.playback.queued_samples
             track.playback.clear()
@@ -168,7 +172,7 @@ def test_what_was_given_is_played_or_cleared_never_both(steps: list[tuple[str, i
     assert track.playback.played_samples == given_samples - cleared
     assert track.playback.queued_samples == 0
     assert track.drained <= busy
-    assert len(track.speech.replace(b"\0", b"")) == 2 * track.playback.played_samples
+    assert np.count_nonzero(np.frombuffer(track.speech, "<i2")) == track.playback.played_samples
 
 
 def test_what_has_left_lately_is_known_until_it_is_long_ago() -> None:
@@ -191,3 +195,55 @@ def test_what_was_cleared_has_not_left() -> None:
     track.playback.clear()
     track.tick(1)
     assert track.playback.recently_played() == b"\1" * 3 * FRAME_BYTES + bytes(FRAME_BYTES)
+
+
+def loud(frames: int) -> bytes:
+    return (10_000).to_bytes(2, "little") * (FRAME_SAMPLES * frames)
+
+
+def levels(track: Track) -> list[int]:
+    """Of each frame that left, at its end."""
+    ends = [p[-2:] for p in track.sent if p and len(p) == FRAME_BYTES]
+    return [int.from_bytes(end, "little", signed=True) for end in ends]
+
+
+def test_ducking_is_heard_with_the_next_frame_though_louder_ones_were_ready() -> None:
+    track = Track()
+    track.playback.play(loud(30))
+    track.tick(5)
+    track.playback.duck(True)
+    track.tick(5)
+    track.playback.duck(False)
+    track.tick(5)
+    assert levels(track) == [10_000] * 5 + [2_000] * 5 + [10_000] * 5
+    assert track.playback.played_samples == 15 * FRAME_SAMPLES
+    assert track.playback.queued_samples == 15 * FRAME_SAMPLES
+
+
+def test_ducking_does_not_click() -> None:
+    track = Track()
+    track.playback.play(loud(30))
+    track.tick(2)
+    track.playback.duck(True)
+    track.tick(2)
+    sound = np.frombuffer(track.speech, "<i2").astype(int)
+    assert np.abs(np.diff(sound)).max() < 50
+
+
+def test_an_echo_is_as_soft_as_what_was_ducked() -> None:
+    track = Track()
+    track.playback.duck(True)
+    track.playback.play(loud(2))
+    track.tick(2)
+    assert track.playback.recently_played()[-2:] == (2_000).to_bytes(2, "little")
+
+
+def test_what_is_said_next_is_as_loud_as_wanted() -> None:
+    track = Track()
+    track.playback.play(loud(3))
+    track.playback.duck(True)
+    track.playback.clear()
+    track.playback.duck(False)
+    track.playback.play(loud(3))
+    track.tick(3)
+    assert levels(track)[1:] == [10_000] * 2

@@ -116,7 +116,7 @@ class CascadeSession:
             case StopGenerating():
                 self._stop(command.response_id)
             case TurnBegan():
-                self._begin_turn(command.item_id, command.pcm)
+                self._begin_turn(command)
             case TurnCommitted():
                 if self._hearing.open_item_id == command.item_id:
                     self._hearing.commit()
@@ -137,14 +137,15 @@ class CascadeSession:
 
     # --- The user ------------------------------------------------------------
 
-    def _begin_turn(self, item_id: str, pcm: bytes) -> None:
+    def _begin_turn(self, turn: TurnBegan) -> None:
         wanted = self._transcription
+        shown_live = wanted is not None and wanted.model in STREAMS_WHILE_SPOKEN
         self._hearing.begin(
-            item_id,
-            pcm,
+            turn.item_id,
+            turn.pcm,
             grammar=self._expected(),
             language=self._language,
-            live=wanted is not None and wanted.model in STREAMS_WHILE_SPOKEN,
+            live=shown_live or turn.overlaps,
         )
 
     @property

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 
 from antiphon.core.causes import (
     MEDIA_RATE_HZ,
@@ -12,6 +11,7 @@ from antiphon.core.causes import (
     TranscriptGrew,
     TurnJudged,
 )
+from antiphon.engines.cascade.completeness import completeness
 from antiphon.engines.cascade.news import NewsQueue
 from antiphon.engines.cascade.parts import Grammar, Recognition, Recognizer, Transcript
 from antiphon.engines.cascade.punctuation import length
@@ -22,28 +22,8 @@ FEED_BYTES = 2 * MEDIA_RATE_HZ // 10
 MAX_REMEMBERED = 1_000
 """Transcripts kept for contexts; overflow policy: the oldest is forgotten."""
 
-COMPLETE, UNDECIDED, UNFINISHED, NOTHING_YET = 0.9, 0.6, 0.2, 0.5
-"""How likely the words so far are all: a sentence of the grammar; some words; words that
-cannot end a sentence; no words."""
 TELLS_LANGUAGE_LETTERS = 12
 """A shorter text may be of any language: "ok", "no", "hello"."""
-_UNFINISHED = re.compile(
-    r"\b(?:a|an|the|and|or|but|so|because|if|to|of|for|with|at|in|on|my|your|um|uh|er|is|are|i)\W*$",
-    re.IGNORECASE,
-)
-
-
-def completeness(transcript: Transcript) -> float:
-    """How likely the user has said all, from the words alone.
-
-    A recogniser's full stop says nothing: it writes one after half a sentence too.
-    """
-    if transcript.complete:
-        return COMPLETE
-    text = transcript.text.strip()
-    if not text:
-        return NOTHING_YET
-    return UNFINISHED if _UNFINISHED.search(text) else UNDECIDED
 
 
 class Turn:
@@ -68,7 +48,6 @@ class Turn:
         self._news = news
         self._fed_bytes = 0
         self._told = ""
-        self._judged = NOTHING_YET
         self._recognition: Recognition = recognizer.begin(
             self._report, grammar=grammar, language=language, live=live
         )
@@ -111,10 +90,8 @@ class Turn:
         if stable.startswith(self._told) and len(stable) > len(self._told):
             self._news.tell(TranscriptGrew(self.item_id, stable[len(self._told) :]))
             self._told = stable
-        judged = completeness(transcript)
-        if judged != self._judged:
-            self._judged = judged
-            self._news.tell(TurnJudged(self.item_id, judged))
+        # Also where nothing is new: that it was looked at again, says that there is no more of it.
+        self._news.tell(TurnJudged(self.item_id, completeness(transcript), transcript.text))
 
 
 class Hearing:

@@ -7,6 +7,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
+import numpy as np
+
 from antiphon.core.causes import MEDIA_RATE_HZ
 from antiphon.transports.rtp.codec import FRAME_SAMPLES, Encoder
 
@@ -24,6 +26,8 @@ MAX_QUEUED_S: Final = 600
 """Speech beyond this is not kept; it counts as played when what is before it has left."""
 RECENT_FRAMES: Final = 63
 """What has left within 1.25 s may still come back as an echo."""
+DUCKED_GAIN: Final = 0.2
+"""14 dB down: soft enough to speak against, loud enough to go on listening."""
 _FRAME_BYTES: Final = 2 * FRAME_SAMPLES
 _SILENT_FRAME: Final = bytes(_FRAME_BYTES)
 
@@ -37,7 +41,9 @@ class Outgoing(NamedTuple):
 class _Encoded(NamedTuple):
     payload: bytes
     pcm: bytes
-    """What is in it; less than a frame at an end."""
+    """What was given of it; less than a frame at an end."""
+    sound: bytes
+    """The same as it is heard."""
 
 
 class PacedPlayback:
@@ -56,6 +62,7 @@ class PacedPlayback:
         self._beyond = 0
         """Samples that were not kept, behind those that were."""
         self._undrained = False
+        self._gain = self._wanted_gain = 1.0
         self._quiet_frames = KEEPALIVE_FRAMES
         self._paused = True
         self._left: deque[bytes] = deque(maxlen=RECENT_FRAMES)
@@ -83,6 +90,17 @@ class PacedPlayback:
         self._undrained = True
         self._encode_ahead(AHEAD_FRAMES)
 
+    def duck(self, on: bool) -> None:
+        wanted = DUCKED_GAIN if on else 1.0
+        if wanted == self._wanted_gain:
+            return
+        self._wanted_gain = wanted
+        if self._ready:  # Encoded as loud as before: once more.
+            self._pcm[:0] = b"".join(frame.pcm for frame in self._ready)
+            self._ready.clear()
+            self._encoder.reset()
+            self._encode_ahead(AHEAD_FRAMES)
+
     def clear(self) -> None:
         if not self._undrained:
             return
@@ -100,11 +118,11 @@ class PacedPlayback:
         if not self._ready:
             self._finish_frame()
         if self._ready:
-            payload, pcm = self._ready.popleft()
+            payload, pcm, sound = self._ready.popleft()
             self.played_samples += len(pcm) // 2
             self._quiet_frames = 0
             self._left_quiet = 0
-            self._left.append(pcm.ljust(_FRAME_BYTES, b"\0"))
+            self._left.append(sound)
             return self._outgoing(payload)
         if self._undrained:
             self._undrained = False
@@ -142,8 +160,7 @@ class PacedPlayback:
         pcm, ready = self._pcm, self._ready
         count = min(most, AHEAD_FRAMES - len(ready), len(pcm) // _FRAME_BYTES)
         for _ in range(count):
-            frame = bytes(pcm[:_FRAME_BYTES])
-            ready.append(_Encoded(self._encoder.encode(frame), frame))
+            ready.append(self._encoded(bytes(pcm[:_FRAME_BYTES])))
             del pcm[:_FRAME_BYTES]
 
     def _finish_frame(self) -> None:
@@ -152,5 +169,16 @@ class PacedPlayback:
             return
         rest = bytes(self._pcm[:_FRAME_BYTES])
         del self._pcm[:_FRAME_BYTES]
-        payload = self._encoder.encode(rest.ljust(_FRAME_BYTES, b"\0"))
-        self._ready.append(_Encoded(payload, rest))
+        self._ready.append(self._encoded(rest))
+
+    def _encoded(self, pcm: bytes) -> _Encoded:
+        sound = self._as_loud_as_wanted(pcm.ljust(_FRAME_BYTES, b"\0"))
+        return _Encoded(self._encoder.encode(sound), pcm, sound)
+
+    def _as_loud_as_wanted(self, frame: bytes) -> bytes:
+        before, self._gain = self._gain, self._wanted_gain
+        if before == self._gain == 1.0:
+            return frame
+        # A step would click.
+        gain = np.linspace(before, self._gain, FRAME_SAMPLES, dtype=np.float32)
+        return (np.frombuffer(frame, "<i2") * gain).astype("<i2").tobytes()

@@ -149,3 +149,11 @@ async def test_what_starts_is_used() -> None:
     assert recognizer.begin(lambda _: None, grammar=None, language=None) is best
     await recognizer.aclose()
     assert plain.did == []
+
+
+def test_what_was_not_listened_to_yet_is_not_nothing() -> None:
+    pair = Pair()
+    pair.grammars.say("book a room", known=True)
+    assert pair.heard == []
+    pair.free.say("")
+    assert [heard.text for heard in pair.heard] == [""]

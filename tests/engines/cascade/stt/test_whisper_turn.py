@@ -105,7 +105,7 @@ def test_words_are_looked_for_while_spoken_only_where_they_are_wanted() -> None:
 
 def test_noise_says_nothing() -> None:
     turn = hear(speaking(), 0.3, QUIET)
-    assert decode(turn, "Thank you.", NOISE) is None
+    assert decode(turn, "Thank you.", NOISE) == Heard("", final=False), "it was listened to"
     turn.finish()
     assert turn.final() == Heard("", True)
 
@@ -186,3 +186,20 @@ def test_every_turn_comes_to_its_end(pieces: list[tuple[float, int]], live: bool
         decode(turn, "five")
     assert turn.over
     assert turn.final().final
+
+
+def test_what_is_made_of_a_hum_is_told_only_at_the_end() -> None:
+    turn = hear(hear(hear(Turn(live=True), 0.3, QUIET), 0.4, LOUD), 0.3, QUIET)
+    unsure = (-1.5, 0.2)
+    assert decode(turn, "Time.", unsure) == Heard("", final=False)
+    turn.finish()
+    assert turn.final().text == "Time."
+
+
+def test_that_nothing_more_was_said_is_told_too_where_somebody_waits_for_it() -> None:
+    turn = speaking(live=True)
+    decode(turn, "Okay.")
+    decode(hear(turn, 0.9, LOUD), "Okay.")
+    hear(turn, 0.3, QUIET)
+    assert turn.need is Need.PAUSE
+    assert decode(turn, "Okay.") == Heard("Okay.", False, 4)

@@ -113,6 +113,8 @@ export function microphoneError(cause: unknown): VoiceError {
   return new VoiceError('media-failed', { cause });
 }
 
+/** The page's backend gave no secret; in a moment it may. */
+export const NO_SECRET = 'no_secret';
 /** The session to come back to is not known to the server any more, or not this user's. */
 export const UNKNOWN_TOKEN = 'resume_token_unknown';
 const NO_WAY_BACK = new Set([UNKNOWN_TOKEN, 'resume_not_allowed']);

@@ -4,7 +4,7 @@ import type { Player } from './audio/player';
 import type { Configuration } from './configuration';
 import type { Connection, ConnectionListener } from './connection/connection';
 import { openConnection } from './connection/connector';
-import { asVoiceError, isNoWayBack, VoiceError } from './errors';
+import { asVoiceError, isNoWayBack, NO_SECRET, VoiceError } from './errors';
 import { type QualitySample, qualityBetween } from './quality';
 import { delayMs, RECONNECT } from './reconnect';
 import { Resumption } from './resumption';
@@ -197,7 +197,7 @@ export class Line {
       } catch (reason) {
         if (signal.aborted) return;
         failure = asVoiceError(reason, 'server-away');
-        if (FINAL.has(failure.kind)) break;
+        if (FINAL.has(failure.kind) && failure.code !== NO_SECRET) break;
       }
     }
     this.#owner.ended(failure);

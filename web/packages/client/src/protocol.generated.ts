@@ -88,6 +88,17 @@ export interface NoiseReduction {
   strength?: number;
 }
 
+/**
+ * A sound while the assistant is heard interrupts once it proves to be one who wants the
+ * floor (beyond OpenAI's API, where each does at once; docs/concepts/turns.md).
+ */
+export interface Overlap {
+  /** A clear voice that goes on so long interrupts, whatever it says. */
+  interruption_ms?: number;
+  /** So long after a sound its words are waited for; without any it was an interruption. */
+  wait_ms?: number;
+}
+
 export interface ServerVad {
   type: 'server_vad';
   threshold?: number;
@@ -96,6 +107,8 @@ export interface ServerVad {
   idle_timeout_ms?: number | null;
   create_response?: boolean;
   interrupt_response?: boolean;
+  /** Shown only when a client set it. */
+  overlap?: Overlap;
 }
 
 export interface SemanticVad {
@@ -103,6 +116,7 @@ export interface SemanticVad {
   eagerness?: 'auto' | 'high' | 'low' | 'medium';
   create_response?: boolean;
   interrupt_response?: boolean;
+  overlap?: Overlap;
 }
 
 export interface AudioInput {
@@ -336,6 +350,16 @@ export interface ServerEvents {
     audio_end_ms: number;
     item_id: string;
   };
+  /**
+   * Only where the session has `turn_detection.overlap` (beyond OpenAI's API): a sound began
+   * while the assistant was heard, or what it is was found out.  While it is open, whoever plays
+   * lowers the assistant's voice.
+   */
+  'antiphon.overlap': {
+    /** Of the turn that it is, or would have been. */
+    item_id: string;
+    state: 'backchannel' | 'dropped' | 'interruption' | 'noise' | 'open';
+  };
   'input_audio_buffer.committed': {
     previous_item_id?: string | null;
     item_id: string;
@@ -460,6 +484,7 @@ export const SERVER_EVENT_TYPES: ReadonlySet<string> = new Set<keyof ServerEvent
   'conversation.item.input_audio_transcription.failed',
   'input_audio_buffer.speech_started',
   'input_audio_buffer.speech_stopped',
+  'antiphon.overlap',
   'input_audio_buffer.committed',
   'input_audio_buffer.cleared',
   'input_audio_buffer.timeout_triggered',

@@ -98,6 +98,11 @@ export class Resumption {
   }
 }
 
+/** Whether this tab has a way back under that name (`rememberAs`): the page was loaded anew. */
+export function remembers(name: string): boolean {
+  return new Resumption(name).wanted !== null;
+}
+
 /** What a server that keeps conversations says of coming back. */
 export function resumeOf(session: WireSession | null | undefined): Resume | null {
   return session?.antiphon?.resume ?? null;

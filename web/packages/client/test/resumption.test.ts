@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { VoiceSessionOptions } from '../src/options';
+import { remembers } from '../src/resumption';
 import { RealtimeVoiceSession } from '../src/session';
 import { FakeContext, FakeSocket, FakeWorklet, installBrowser } from './browser';
 
@@ -175,6 +176,19 @@ test('a server that knows of nothing to come back to is told the conversation', 
   ]);
 });
 
+test('a backend that gives no secret for a moment is asked again', async () => {
+  const getSecret = vi.fn(async () => 'ek_1');
+  const session = text({ getSecret });
+  await session.connect();
+  getSecret.mockRejectedValueOnce(new Error('502'));
+  FakeSocket.greet = greeting({ continues: 'session' });
+  FakeSocket.last.fail(1012);
+  await settled();
+  expect(session.getSnapshot().state).toBe('reconnecting');
+  await vi.advanceTimersByTimeAsync(1000);
+  expect(session.getSnapshot()).toMatchObject({ state: 'text-only', error: null });
+});
+
 test('one that was taken over does not take back', async () => {
   const session = text();
   await session.connect();
@@ -189,12 +203,14 @@ test('a page that is loaded anew goes on with it, and is shown the items', async
   await before.connect();
   FakeSocket.last.receive({ type: 'rate_limits.updated', event_id: 'event_9', rate_limits: [] });
   FakeSocket.greet = greeting({ continues: 'session' });
+  expect(remembers('desk')).toBe(true);
   const after = text({ rememberAs: 'desk' });
   await after.connect();
   expect(FakeSocket.last.protocols).toEqual(['realtime', 'antiphon-resume.rt_1']);
   expect(new URL(FakeSocket.last.url).search).toBe('?after=event_9&show_items=true');
   expect(FakeSocket.last.sent).toEqual([]);
   after.close();
+  expect(remembers('desk')).toBe(false);
   expect(storage.kept.size).toBe(0);
   FakeSocket.greet = greeting();
   await text({ rememberAs: 'desk' }).connect();

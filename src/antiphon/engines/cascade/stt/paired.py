@@ -58,7 +58,9 @@ class _Pair:
         self.parts: tuple[Recognition, ...] = ()
         self._report = report
         self._live = live
-        self._free = self._sentence = self._told = Transcript("", final=False)
+        self._free: Transcript | None = None
+        self._sentence = Transcript("", final=False)
+        self._told: Transcript | None = None
 
     def feed(self, pcm: bytes) -> None:
         for part in self.parts:
@@ -81,6 +83,8 @@ class _Pair:
         self._tell()
 
     def _tell(self) -> None:
+        if self._free is None:
+            return  # What nobody has listened to yet is not nothing.
         free, final = self._free, self._free.final and self._sentence.final
         sentence = self._sentence.text if self._sentence.in_grammar else None
         choice = choose(sentence, free.text, spelled=self._live)
@@ -98,6 +102,6 @@ class _Pair:
             # A sentence that only one heard may not have been said: it takes nobody's place.
             problem=free.problem if final else "",
         )
-        if heard != self._told:
+        if heard != self._told or self._live:
             self._told = heard
             self._report(heard)

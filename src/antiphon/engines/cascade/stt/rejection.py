@@ -15,8 +15,10 @@ from antiphon.engines.cascade.stt.whisper_model import Hypothesis
 
 NO_SPEECH_SURE, NO_SPEECH_LIKELY = 0.6, 0.45
 """Alone; and where the words are doubtful too."""
-LOGPROB_POOR, LOGPROB_DOUBTFUL = -1.9, -1.0
+LOGPROB_POOR, LOGPROB_UNSURE, LOGPROB_DOUBTFUL = -1.9, -1.3, -1.0
 """Short words that were said score -0.6 to -1.4."""
+SHORT_S = 1.4
+"""With the silence around it: of a hum so short, words are made that nobody said."""
 HURRIED_WORDS_PER_S = 4.5
 """Nobody repeats anything so fast, over a turn with the silence around it."""
 WORDS_PER_S_MAX = 8
@@ -42,6 +44,11 @@ def is_invented(hypothesis: Hypothesis) -> bool:
     return hypothesis.mean_logprob < LOGPROB_POOR or (
         doubtful and hypothesis.no_speech >= NO_SPEECH_LIKELY
     )
+
+
+def is_unsure(hypothesis: Hypothesis, heard_s: float) -> bool:
+    """Not to be told before the turn is over: "mm-hmm" becomes "and then", "time" or "fun"."""
+    return heard_s < SHORT_S and hypothesis.mean_logprob < LOGPROB_UNSURE
 
 
 def said_once(words: Sequence[str]) -> int:

@@ -20,7 +20,7 @@ from antiphon.audio.resample import Resampler
 from antiphon.engines.cascade.stt.agreement import AgreedPrefix
 from antiphon.engines.cascade.stt.log_mel import FRAMES_PER_S, RATE_HZ, Frames, LogMel
 from antiphon.engines.cascade.stt.pauses import Pauses
-from antiphon.engines.cascade.stt.rejection import believed
+from antiphon.engines.cascade.stt.rejection import believed, is_unsure
 from antiphon.engines.cascade.stt.whisper_model import Hypothesis, window_frames
 from antiphon.engines.cascade.stt.wire import MEDIA_RATE_HZ, Heard
 
@@ -82,7 +82,7 @@ class Turn:
         self._working = False
         self._found = ""
         """The language of the part that was understood last, where none was named."""
-        self._told = Heard("", final=False)
+        self._told: Heard | None = None
 
     def hear(self, pcm: bytes) -> None:
         self._pending.append(np.frombuffer(self._resampler.process(pcm), "<i2"))
@@ -160,9 +160,14 @@ class Turn:
             self._understood, self._known_end = said, work.end
         if self.finished:
             return None  # The end is all that is wanted now.
-        text, stable_chars = self._agreed.update(self._text)
-        heard = Heard(text, False, stable_chars)
-        if heard == self._told:
+        promised = self._told is not None and self._told.stable_chars
+        if is_unsure(hypothesis, work.heard_s) and not promised:
+            heard = Heard("", final=False)
+        else:
+            text, stable_chars = self._agreed.update(self._text)
+            heard = Heard(text, False, stable_chars)
+        looked_for_more = self.live and work.need is Need.PAUSE
+        if heard == self._told and not looked_for_more:
             return None
         self._told = heard
         return heard

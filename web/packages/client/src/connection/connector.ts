@@ -1,6 +1,6 @@
 /** Opens the connection that was asked for, or the next best. */
 
-import { asVoiceError, VoiceError } from '../errors';
+import { asVoiceError, NO_SECRET, VoiceError } from '../errors';
 import type { TransportKind, VoiceSessionOptions } from '../options';
 import { endpoint } from './address';
 import type { Connection, ConnectionListener, ConnectionOptions } from './connection';
@@ -78,7 +78,8 @@ async function secretOf({ getSecret, key }: VoiceSessionOptions): Promise<string
   if (!getSecret) return key ?? null;
   try {
     return await getSecret();
-  } catch (error) {
-    throw asVoiceError(error, 'secret-expired');
+  } catch (cause) {
+    if (cause instanceof VoiceError) throw cause;
+    throw new VoiceError('secret-expired', { cause, code: NO_SECRET });
   }
 }

@@ -1,0 +1,114 @@
+"""Turns that feel human, or not: false stops, missed ones, delays, turns a sentence, felt silence.
+
+    python bench/turns.py [--clips DIRECTORY ...] [--only KIND ...] [--by NAME ...] [--misses]
+
+Users are made of recordings with free licences (tests/data/speech, and each directory of
+``--clips``) and of flite's voices, where that is installed (bench/turn_users.py).  Each is
+heard by the API's defaults and by what the console and `antiphon talk` ask for; in virtual
+time, with the real voice detection and Whisper (bench/turn_call.py).  ``--by pipecat`` is
+Pipecat's default strategy (bench/turn_rivals.py), where it is installed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(ROOT))
+
+from report import percentile  # noqa: E402
+from turn_call import Call, Outcome  # noqa: E402
+from turn_users import Recordings, Scene, scenes  # noqa: E402
+
+from antiphon.engines.cascade.stt.ears import find_ears  # noqa: E402
+from antiphon.engines.cascade.stt.whisper_model import WhisperModel  # noqa: E402
+from antiphon.protocol.session import Overlap, SemanticVad, ServerVad  # noqa: E402
+
+Listener = Callable[[Scene], Outcome]
+HARMLESS = ("backchannel", "noise", "echo")
+WANT_THE_FLOOR = ("interruption", "one word", "answer")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--clips", type=Path, action="append", default=[])
+    parser.add_argument("--only", action="append")
+    parser.add_argument("--by", action="append", choices=("api", "ours", "pipecat"))
+    parser.add_argument("--misses", action="store_true", help="name what went wrong")
+    options = parser.parse_args()
+    recordings = Recordings([ROOT / "tests/data/speech", *options.clips])
+    chosen = [s for s in scenes(recordings) if not options.only or s.kind in options.only]
+    for name in options.by or ("api", "ours"):
+        listener = listener_of(name)
+        print(f"\n== {name}", flush=True)
+        report([(scene, listener(scene)) for scene in chosen], misses=options.misses)
+
+
+def listener_of(name: str) -> Listener:
+    if name == "pipecat":
+        from turn_rivals import pipecat_listener
+
+        return pipecat_listener()
+    folder = find_ears("whisper").model
+    assert folder is not None
+    model = WhisperModel(folder)
+    detection = ServerVad() if name == "api" else SemanticVad(overlap=Overlap())
+    return lambda scene: Call(scene, detection, model).run()
+
+
+def report(heard: list[tuple[Scene, Outcome]], *, misses: bool) -> None:
+    by_kind: dict[str, list[tuple[Scene, Outcome]]] = defaultdict(list)
+    for scene, outcome in heard:
+        by_kind[scene.kind].append((scene, outcome))
+    for kind, found in by_kind.items():
+        if kind in HARMLESS:
+            wrong = [one for one in found if one[1].stopped_ms or one[1].answered_ms]
+            print(f"{kind}: {len(wrong)} of {len(found)} stopped it or were answered")
+        elif kind in WANT_THE_FLOOR:
+            wrong = [one for one in found if not (one[1].stopped_ms and one[1].answered_ms)]
+            print(f"{kind}: {len(wrong)} of {len(found)} missed; from the word")
+            times("  to the voice's first change (ducked or cut)", found, first_change)
+            times("  to speech_started", found, lambda o: o.started_ms)
+            times("  to silence", found, lambda o: o.stopped_ms)
+        else:
+            wrong = [one for one in found if len(one[1].committed_ms) != 1]
+            turns = sum(len(outcome.committed_ms) for _, outcome in found)
+            print(f"{kind}: {turns} turns of {len(found)}, {len(wrong)} cut or lost; from the end")
+            after_end("  to the end of the turn", found, lambda o: o.committed_ms[-1:])
+            after_end("  to the first sound (felt silence)", found, lambda o: o.answered_ms[-1:])
+        if misses:
+            for scene, outcome in wrong:
+                print(f"    {scene.name}: {outcome}")
+
+
+def first_change(outcome: Outcome) -> int | None:
+    moments = [ms for ms in (outcome.ducked_ms, outcome.stopped_ms) if ms is not None]
+    return min(moments, default=None)
+
+
+def times(
+    what: str, found: list[tuple[Scene, Outcome]], of: Callable[[Outcome], int | None]
+) -> None:
+    show(what, [ms - scene.begins_ms for scene, o in found if (ms := of(o)) is not None])
+
+
+def after_end(
+    what: str, found: list[tuple[Scene, Outcome]], of: Callable[[Outcome], list[int]]
+) -> None:
+    show(what, [ms - scene.ends_ms for scene, outcome in found for ms in of(outcome)])
+
+
+def show(what: str, values: list[int]) -> None:
+    if values:
+        high = percentile(values, 95) or values[0]
+        print(f"{what}: {statistics.median(values):.0f} ms, p95 {high:.0f} ms")
+
+
+if __name__ == "__main__":
+    main()
