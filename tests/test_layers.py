@@ -24,6 +24,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "engines": WORDS | {"upstream", "protocol", "audio", "downloads"},
     "journal": WORDS | {"core.records", "core.items", "protocol"},
     "runtime": {"core", "protocol", "audio", "journal", "engines.engine", "engines.health"},
+    "direct": {"core", "protocol", "upstream", "journal", "runtime", "engines"},
     "transports": WORDS | {"core.records", "runtime", "protocol", "audio"},
     # A test of what is built on Antiphon wants a whole server (`serving`), so testing is above it.
     "testing": {
@@ -44,6 +45,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "journal",
         "runtime",
         "transports",
+        "direct",
         "downloads",
     },
     "mock": {

@@ -8,7 +8,7 @@ import pytest
 
 from antiphon.core.items import HeardPart, MessageEntry
 from antiphon.core.records import ItemChanged, ItemDeleted
-from antiphon.journal.entries import Changed, JournalError, decode, encode, without_audio
+from antiphon.journal.entries import Changed, JournalError, Missed, decode, encode, without_audio
 from antiphon.journal.recall import Recalled
 from antiphon.protocol.items import Message
 from tests.journal.logs import WORDS, changed, opened, said, whole_log
@@ -96,3 +96,10 @@ def test_it_goes_on_over_sessions() -> None:
     assert [session.session_id for session in again.sessions] == ["sess_1", "sess_2"]
     assert all(isinstance(item, Message) and WORDS in str(item) for item in again.items)
     assert len(again.items) == 3
+
+
+def test_a_log_says_where_something_was_missed() -> None:
+    missed = Missed(at_s=1, session_id="sess_1")
+    recalled = Recalled([opened(), said("a"), decode(encode(missed)), said("b", after="a")])
+    assert not recalled.whole
+    assert [item.id for item in recalled.items] == ["a", "b"]

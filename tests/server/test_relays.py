@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from antiphon.engines.relay.upstreams import url_for
+from antiphon.engines.relay.upstreams import Upstream, url_for
 from antiphon.protocol.session import AnySession, Session, TranscriptionSession
 from antiphon.server.relays import make_relay, may_give_way, with_relayed
 from antiphon.server.secret import Secret
@@ -64,6 +64,18 @@ def test_the_model_stands_where_the_url_has_a_place_for_it() -> None:
     assert url_for(preview, "a b").endswith("&deployment=a%20b")
     assert url_for("wss://host/x?model=fixed", "m") == "wss://host/x?model=fixed"
     assert url_for("wss://host/x?a=b", "m") == "wss://host/x?a=b&model=m"
+
+
+def test_calls_have_addresses_beside_the_sessions() -> None:
+    openai = Upstream(url="wss://api.openai.com/v1/realtime", key="k")
+    assert openai.calls_url("m") == "https://api.openai.com/v1/realtime/calls"
+    assert openai.hangup_url("m", "a/b").endswith("/v1/realtime/calls/a%2Fb/hangup")
+    assert openai.sideband_url("m", "c") == "wss://api.openai.com/v1/realtime?call_id=c"
+    assert (openai.bearer, openai.headers) == ("k", {})
+    azure = Upstream(url="ws://h/x/?api-version=1&deployment={model}", key="k", key_header="a")
+    assert azure.calls_url("m") == "http://h/x/calls?api-version=1"
+    assert azure.sideband_url("m", "c") == "ws://h/x?api-version=1&call_id=c"
+    assert (azure.bearer, azure.headers) == (None, {"a": "k"})
 
 
 def test_a_transcription_session_names_no_model() -> None:

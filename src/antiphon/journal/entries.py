@@ -59,6 +59,10 @@ class Closed(_LogEntry, frozen=True, kw_only=True, tag="closed"):
     """The session is over; where this is missing, its process ended before it."""
 
 
+class Missed(_LogEntry, frozen=True, kw_only=True, tag="missed"):
+    """What happened before this, since the entry before it, may not all be here."""
+
+
 class Sounded(_LogEntry, frozen=True, kw_only=True, tag="sounded"):
     """A piece of the session's recording.  Such entries are kept and read apart from the others."""
 
@@ -66,7 +70,7 @@ class Sounded(_LogEntry, frozen=True, kw_only=True, tag="sounded"):
     """Ogg, to be joined with that of the pieces around it."""
 
 
-LogEntry = Opened | Changed | ConnectionJoined | ConnectionLeft | Closed | Sounded
+LogEntry = Opened | Changed | ConnectionJoined | ConnectionLeft | Closed | Missed | Sounded
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[LogEntry] = msgspec.msgpack.Decoder(LogEntry)

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from antiphon.core.items import Entry, HeardPart, MessageEntry
 from antiphon.core.records import Change, ItemChanged, Past, Recollection, Record, ResponseEnded
-from antiphon.journal.entries import Changed, LogEntry, Opened
+from antiphon.journal.entries import Changed, LogEntry, Missed, Opened
 from antiphon.protocol.items import Item
 from antiphon.protocol.server import Response, Usage
 from antiphon.protocol.session import AnySession
@@ -31,6 +31,8 @@ class Recalled:
         for entry in entries:
             if isinstance(entry, Opened):
                 self.sessions.append(entry)
+            elif isinstance(entry, Missed):
+                self.whole = False
             elif isinstance(entry, Changed):
                 self._add(Record(entry.change, entry.ids_used))
                 if isinstance(entry.change, ResponseEnded):

@@ -10,7 +10,7 @@ import time
 import weakref
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
-from typing import Literal
+from typing import Literal, Protocol
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -96,6 +96,14 @@ class SessionRules(Struct, frozen=True, kw_only=True):
         return session if patch is None else update_session(session, patch, voice_locked=False)
 
 
+class Housed(SessionDoor, Protocol):
+    """What a hub asks of its sessions, beside what all may see of them."""
+
+    def shut_down(self) -> None:
+        """Close once the running response is done."""
+        ...
+
+
 class ConversationNotFound(AntiphonError):
     """There is no conversation of that id to go on with."""
 
@@ -158,8 +166,8 @@ class Hub:
         self._claimed: set[str] = set()
         """Conversations that somebody is about to open, or to erase."""
         self.resume_tokens = ResumeTokens()
-        self._sessions: dict[str, LiveSession] = {}
-        self._ending: weakref.WeakSet[LiveSession] = weakref.WeakSet()
+        self._sessions: dict[str, Housed] = {}
+        self._ending: weakref.WeakSet[Housed] = weakref.WeakSet()
         """Until they are closed: what closes one holds it."""
         self._recording: weakref.WeakSet[Recorder] = weakref.WeakSet()
         self._all_ended = asyncio.Event()
@@ -297,12 +305,10 @@ class Hub:
         logs: list[SessionLog] = []
 
         def attendance(about: About) -> Attendance:
-            resumption = self._resumption(about, keeping, goes_on=past is not None)
-            if keeping is None:
-                return Attendance(resumption)
             named = model if kind == "realtime" else None
-            logs.append(SessionLog(keeping.journal, about, model=named, redact=keeping.redact))
-            return Outbox(logs[0], resumption, hold_ms=keeping.hold_ms)
+            attended, session_log = self._attended(about, named, keeping, goes_on=past is not None)
+            logs.extend([] if session_log is None else [session_log])
+            return attended
 
         session = LiveSession(
             terms,
@@ -315,15 +321,35 @@ class Hub:
             sideband_wait_ms=sideband_wait_ms,
             route=route,
             route_for=self._route_to,
-            on_end=self._on_session_end,
+            on_end=self.release,
         )
         if terms.records_sound:
             assert keeping is not None, "it is kept"
             session.observe(self._recorder(keeping, logs[0], terms.session))
+        self.adopt(session)
+        return session
+
+    def adopt(self, session: Housed) -> None:
+        """From now on it is found, listed, counted and drained, until it says that it has ended
+        (`release`).
+        """
         self._sessions[session.id] = session
         self._all_ended.clear()
-        log.info("session %s: opened on engine %s", session.id, engine.name)
-        return session
+        log.info("session %s: opened on engine %s", session.id, session.about.engine_name)
+
+    def release(self, session: Housed) -> None:
+        """It has ended."""
+        self._sessions.pop(session.id, None)
+        self._ending.add(session)
+        if not self._sessions:
+            self._all_ended.set()
+        log.info("session %s: ended", session.id)
+
+    def attended(
+        self, about: About, *, model: str, retention: Retention | None
+    ) -> tuple[Attendance, SessionLog | None]:
+        """For a session that is adopted: who is told of it, and the log; None: nothing is kept."""
+        return self._attended(about, model, self._keeping_of(retention), goes_on=False)
 
     def _route_to(self, model: str, voice: str | None) -> Route:
         """For a session that is moved.
@@ -415,6 +441,15 @@ class Hub:
             return self.keeping
         return None if retention == "none" else replace(self.keeping, retention=retention)
 
+    def _attended(
+        self, about: About, model: str | None, keeping: Keeping | None, *, goes_on: bool
+    ) -> tuple[Attendance, SessionLog | None]:
+        resumption = self._resumption(about, keeping, goes_on=goes_on)
+        if keeping is None:
+            return Attendance(resumption), None
+        session_log = SessionLog(keeping.journal, about, model=model, redact=keeping.redact)
+        return Outbox(session_log, resumption, hold_ms=keeping.hold_ms), session_log
+
     def _recorder(self, keeping: Keeping, log: SessionLog, settings: AnySession) -> Recorder:
         assert keeping.encoding is not None, "there is something to write it with"
         recorder = Recorder(keeping.encoding(), log.sound)
@@ -430,10 +465,3 @@ class Hub:
             is_kept=keeping is not None,
             goes_on=goes_on,
         )
-
-    def _on_session_end(self, session: LiveSession) -> None:
-        self._sessions.pop(session.id, None)
-        self._ending.add(session)
-        if not self._sessions:
-            self._all_ended.set()
-        log.info("session %s: ended", session.id)

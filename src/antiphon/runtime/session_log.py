@@ -12,6 +12,7 @@ from antiphon.journal.entries import (
     ConnectionJoined,
     ConnectionLeft,
     LogEntry,
+    Missed,
     Opened,
     Sounded,
     without_audio,
@@ -105,6 +106,10 @@ class SessionLog:
         elif not self._is_over:
             self._held_sound_bytes += len(data)
             self._keep(entry, says=self._held_sound_bytes > MAX_HELD_SOUND_BYTES)
+
+    def missed(self) -> None:
+        """Something happened that nobody here was told of."""
+        self._keep(Missed(at_s=self._now_s(), session_id=self.session_id))
 
     def closed(self) -> None:
         """Nothing comes after it, but for sound."""

@@ -12,6 +12,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Struct
 
+from antiphon.direct.calls import DirectCalls
 from antiphon.runtime.hub import Hub
 from antiphon.server.admission import Admission, LoadLimits
 from antiphon.server.api_errors import ApiError, Unauthorized, errors_as_json
@@ -67,6 +68,7 @@ class Api:
         webrtc: WebRtcSettings | None = None,
         secret_store: SecretStore | None = None,
         directory: Directory | None = None,
+        direct_calls: DirectCalls | None = None,
         retention_days: float = 30,
         strict: bool = False,
     ) -> None:
@@ -89,6 +91,7 @@ class Api:
             admission=self.admission,
             returning=returning,
             settings=webrtc,
+            direct_calls=direct_calls,
             strict=strict,
         )
         if directory is None:

@@ -20,6 +20,8 @@ from msgspec import UNSET, Struct
 
 from antiphon.core.faults import Fault
 from antiphon.core.records import Past
+from antiphon.direct.calls import DirectCalls
+from antiphon.direct.session import DirectSession
 from antiphon.errors import EngineUnavailable, ProtocolError
 from antiphon.protocol.codec import decode_object, from_json
 from antiphon.protocol.dialect import Dialect
@@ -27,11 +29,12 @@ from antiphon.protocol.dialects import beta, ga
 from antiphon.protocol.session import SessionPatch
 from antiphon.runtime.door import SessionDoor
 from antiphon.runtime.hub import Hub
+from antiphon.server import direct
 from antiphon.server.admission import Admission, overloaded
 from antiphon.server.api_errors import ApiError, Unauthorized
 from antiphon.server.auth import Gate, presented_key
 from antiphon.server.conversations import asked_conversation, going_on
-from antiphon.server.dialects import dialect_of
+from antiphon.server.dialects import dialect_of, speaks_beta
 from antiphon.server.grant import DEFAULT_MODEL, Grant
 from antiphon.server.retention import granted
 from antiphon.server.returning import Returning, asked_cursor, asks_for_items
@@ -63,6 +66,7 @@ class CallRoutes:
         admission: Admission,
         returning: Returning,
         settings: WebRtcSettings | None = None,
+        direct_calls: DirectCalls | None = None,
         strict: bool = False,
     ) -> None:
         self._hub = hub
@@ -70,6 +74,8 @@ class CallRoutes:
         self._admission = admission
         self._returning = returning
         self._settings = settings
+        self._direct = direct_calls
+        """Calls of some models, which another server answers."""
         self._strict = strict
         self._calls: Calls | None = None
         self._opened_with: WeakKeyDictionary[Call, bytes] = WeakKeyDictionary()
@@ -106,6 +112,8 @@ class CallRoutes:
             self._calls = Calls(self._hub, self._settings)
 
     def session_of(self, call_id: str) -> SessionDoor | None:
+        if (session := self._held_elsewhere(call_id)) is not None:
+            return session
         call = self._calls.get(call_id) if self._calls else None
         return call.session if call is not None else None
 
@@ -119,7 +127,8 @@ class CallRoutes:
         return await self._answer(request, always_beta=True)
 
     async def _answer(self, request: web.Request, *, always_beta: bool = False) -> web.Response:
-        calls = self._served()
+        if self._direct is None:
+            self._served()
         visitor = self._gate.visitor(request)
         await self._admission.check_key(visitor)  # Of others not even the offer is read.
         offer, settings = await _read_offer(request)
@@ -130,7 +139,7 @@ class CallRoutes:
             grant = _spoken(comeback.grant, always_beta=always_beta)
             dialect = dialect_of(request.headers, grant, strict=self._strict)
             with _refusals_told():
-                answer = await calls.go_on(
+                answer = await self._served().go_on(
                     offer,
                     comeback.session,
                     token=comeback.token,
@@ -147,23 +156,28 @@ class CallRoutes:
                 opened_with = admitted.secret_digest
                 asked = granted(self._hub, request, admitted)
                 grant = _spoken(asked, always_beta=always_beta)
+                if self._direct is not None and self._direct.serves(grant.model):
+                    is_beta = speaks_beta(request.headers, grant)
+                    told = await direct.answer(
+                        self._direct, self._hub, offer, grant, past, is_beta=is_beta
+                    )
+                    return _created(told.call_id, told.sdp)
+                calls = self._served()
                 dialect = dialect_of(request.headers, grant, strict=self._strict)
                 answer = await self._call(calls, offer, grant, dialect, past)
                 call = calls.get(answer.call_id)
                 if call is not None and call.session is not None:
                     self._returning.note(call.session, admitted)
-        if opened_with is not None and (call := calls.get(answer.call_id)) is not None:
+        if opened_with is not None and (call := self._served().get(answer.call_id)) is not None:
             self._opened_with[call] = opened_with
-        return web.Response(
-            status=201,
-            body=answer.sdp.encode(),
-            content_type=SDP_TYPE,
-            headers={"Location": f"/v1/realtime/calls/{answer.call_id}"},
-        )
+        return _created(answer.call_id, answer.sdp)
 
     async def hang_up(self, request: web.Request) -> web.Response:
         self._gate.require_server_key(request)
-        if not self._served().hang_up(request.match_info["id"]):
+        call_id = request.match_info["id"]
+        if (session := self._held_elsewhere(call_id)) is not None:
+            await direct.hang_up(session)
+        elif not self._served().hang_up(call_id):
             raise _no_such_call()
         return web.Response()
 
@@ -201,7 +215,10 @@ class CallRoutes:
         """The call that a request is about, where its bearer may tend it: with a server key,
         or the secret that opened it, though that may have expired since.
         """
-        call = self._served().get(request.match_info["id"])
+        call_id = request.match_info["id"]
+        if self._held_elsewhere(call_id) is not None:
+            raise direct.not_here("only that one knows its way, and can change it")
+        call = self._served().get(call_id)
         if self._gate.admits(request):
             if call is None:
                 raise _no_such_call()
@@ -210,6 +227,9 @@ class CallRoutes:
         if call is None or not hmac.compare_digest(digest(key), self._opened_with.get(call, b"")):
             raise Unauthorized
         return call
+
+    def _held_elsewhere(self, call_id: str) -> DirectSession | None:
+        return None if self._direct is None else self._direct.get(call_id)
 
     def _served(self) -> Calls:
         if self._calls is None and self._loads_when_asked:
@@ -238,6 +258,15 @@ class CallRoutes:
                 sideband_wait_ms=round(grant.wait_for_sideband_s * 1000),
                 retention=grant.retention,
             )
+
+
+def _created(call_id: str, sdp: str) -> web.Response:
+    return web.Response(
+        status=201,
+        body=sdp.encode(),
+        content_type=SDP_TYPE,
+        headers={"Location": f"/v1/realtime/calls/{call_id}"},
+    )
 
 
 def _spoken(grant: Grant, *, always_beta: bool) -> Grant:

@@ -1,4 +1,4 @@
-"""The engine that relays, from the configuration."""
+"""The engine that relays, and the calls that go past it, from the configuration."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ from collections.abc import Mapping
 
 from msgspec.structs import replace
 
+from antiphon.direct.calls import DirectCalls
+from antiphon.engines.registry import EngineRegistry
 from antiphon.engines.relay.engine import RelayEngine
 from antiphon.engines.relay.session import RelayRules
 from antiphon.engines.relay.upstreams import Upstream
+from antiphon.runtime.hub import Hub
 from antiphon.server.settings import Config, RelaySettings, UpstreamSettings
 
 RELAY = "relay"
@@ -32,6 +35,21 @@ def make_relay(settings: RelaySettings, *, may_give_way: bool = False) -> RelayE
         *(_upstream(other, other.url) for other in settings.upstreams),
         name=RELAY,
         rules=rules,
+    )
+
+
+def make_direct_calls(config: Config, registry: EngineRegistry, hub: Hub) -> DirectCalls | None:
+    """Of the relay's models; None: there is no relay, or its media pass here."""
+    relays = [engine for engine in registry.engines if isinstance(engine, RelayEngine)]
+    if config.relay.media == "proxied" or not relays:
+        return None
+    relay = relays[0]
+    return DirectCalls(
+        hub,
+        relay.pool,
+        engine_name=relay.name,
+        serves=lambda model: registry.find(model) is relay,
+        make_connector=relay.make_connector,
     )
 
 

@@ -174,6 +174,14 @@ class RelaySettings(Struct, frozen=True, kw_only=True):
             "which then answers of itself."
         ),
     ] = "ours"
+    media: Annotated[
+        Literal["proxied", "direct"],
+        Meta(
+            description="Where the sound of WebRTC calls goes: through this server; or straight "
+            "between the client and the other one, and this server follows. WebSocket sessions "
+            "are always proxied."
+        ),
+    ] = "proxied"
     session_max_minutes: Annotated[
         Annotated[float, Meta(gt=0)] | None,
         Meta(description="How long a session there may last, where it does not say so itself."),

@@ -30,7 +30,14 @@ from antiphon.server.cascade_parts import CascadeParts, choose_parts, make_casca
 from antiphon.server.directory import Directory
 from antiphon.server.grant import DEFAULT_MODEL
 from antiphon.server.keeping import make_journal, make_keeping
-from antiphon.server.relays import RELAY, fallbacks_of, make_relay, may_give_way, with_relayed
+from antiphon.server.relays import (
+    RELAY,
+    fallbacks_of,
+    make_direct_calls,
+    make_relay,
+    may_give_way,
+    with_relayed,
+)
 from antiphon.server.secret_store import SecretStore
 from antiphon.server.serve import StopSignals, serve
 from antiphon.server.settings import Config
@@ -174,6 +181,7 @@ def wire(config: Config, parts: Parts | None = None) -> Wired:
         webrtc=webrtc_settings(config),
         secret_store=parts.secret_store,
         directory=parts.directory,
+        direct_calls=make_direct_calls(config, registry, hub),
         retention_days=config.journal.retention_days,
         strict=server.strict,
         limits=WebSocketLimits(

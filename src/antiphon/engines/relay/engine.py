@@ -45,20 +45,21 @@ class RelayEngine:
         self._voices = voices
         self._rules = rules or RelayRules()
         self._world = world or World(random.random)
-        self._make_connector = make_connector
-        self._upstreams = Upstreams(
+        self.make_connector = make_connector
+        self.pool = Upstreams(
             upstreams,
             random=self._world.random,
             now_s=lambda: asyncio.get_running_loop().time(),
         )
+        """Which of them is dialled."""
 
     @property
     def upstreams(self) -> tuple[Upstream, ...]:
-        return self._upstreams.all
+        return self.pool.all
 
     @property
     def description(self) -> str:
-        places = self._upstreams.places
+        places = self.pool.places
         return f"Relays to the Realtime API at {places}: what is said leaves this machine."
 
     @property
@@ -91,14 +92,14 @@ class RelayEngine:
         """
         tried: list[Upstream] = []
         while True:
-            upstream = self._upstreams.pick(tried)
+            upstream = self.pool.pick(tried)
             assert upstream is not None, "there is one to begin with"
             try:
                 link = await self._dial(upstream, session)
             except CannotConnect as error:
-                self._upstreams.failed(upstream)
+                self.pool.failed(upstream)
                 tried.append(upstream)
-                if self._upstreams.pick(tried) is None:
+                if self.pool.pick(tried) is None:
                     raise
                 log.warning("relay: %s: %s; another upstream is dialled", upstream.place, error)
             else:
@@ -118,9 +119,9 @@ class RelayEngine:
         if link.upstream is None:
             return
         if was_good:
-            self._upstreams.succeeded(link.upstream)
+            self.pool.succeeded(link.upstream)
         else:
-            self._upstreams.failed(link.upstream)
+            self.pool.failed(link.upstream)
 
     async def probe(self, upstream: Upstream, model: str) -> None:
         """Begin a session there, and end it.
@@ -133,7 +134,6 @@ class RelayEngine:
         await link.close()
 
     def connector_for(self, session: AnySession, upstream: Upstream) -> WebSocketConnector:
-        key, headers = upstream.key, dict[str, str]()
-        if upstream.key_header is not None and key is not None:
-            headers[upstream.key_header], key = key, None
-        return WebSocketConnector(upstream.url_for(session), key, headers, self._make_connector)
+        return WebSocketConnector(
+            upstream.url_for(session), upstream.bearer, upstream.headers, self.make_connector
+        )

@@ -33,6 +33,11 @@ class Link:
         self._overflowed = False
         self._writer = asyncio.get_running_loop().create_task(self._write())
 
+    @property
+    def has_overflowed(self) -> bool:
+        """It is closed, or will be, by us: the upstream read too slowly."""
+        return self._overflowed
+
     def write(self, events: Iterable[ClientEvent]) -> None:
         self._waiting.extend(events)
         if len(self._waiting) > MAX_WAITING:

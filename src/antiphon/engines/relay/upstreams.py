@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from urllib.parse import quote, urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
 from msgspec import Struct
 
 from antiphon.engines.health import Healths
 from antiphon.protocol.session import AnySession, Session
+
+_OF_SESSIONS = frozenset({"model", "deployment", "intent"})
+"""In a URL, what a call that there is needs no more."""
 
 
 class Upstream(Struct, frozen=True, kw_only=True):
@@ -27,6 +30,39 @@ class Upstream(Struct, frozen=True, kw_only=True):
     def place(self) -> str:
         """Where it is, without anything secret."""
         return urlsplit(self.url).hostname or self.url
+
+    @property
+    def bearer(self) -> str | None:
+        """The key, where it is shown as a bearer token."""
+        return self.key if self.key_header is None else None
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Beside the bearer."""
+        if self.key_header is None or self.key is None:
+            return {}
+        return {self.key_header: self.key}
+
+    def calls_url(self, model: str) -> str:
+        """Where an offer goes; the model is named in the session that is sent with it."""
+        return self._calls(model, "/calls").geturl()
+
+    def hangup_url(self, model: str, call_id: str) -> str:
+        return self._calls(model, f"/calls/{quote(call_id, safe='')}/hangup").geturl()
+
+    def sideband_url(self, model: str, call_id: str) -> str:
+        """Where a call of it can be followed."""
+        found = self._calls(model, "")
+        scheme = "wss" if found.scheme == "https" else "ws"
+        call = f"call_id={quote(call_id, safe='')}"
+        return _with_query(found._replace(scheme=scheme).geturl(), call)
+
+    def _calls(self, model: str, path: str) -> SplitResult:
+        parts = urlsplit(self.url.replace("{model}", quote(model, safe="")))
+        scheme = {"wss": "https", "ws": "http"}.get(parts.scheme, parts.scheme)
+        query = [part for part in parts.query.split("&") if part.split("=")[0] not in _OF_SESSIONS]
+        path = parts.path.rstrip("/") + path
+        return parts._replace(scheme=scheme, path=path, query="&".join(query))
 
     def url_for(self, session: AnySession) -> str:
         if isinstance(session, Session):
