@@ -14,7 +14,8 @@ from aiohttp import ClientSession, ClientWebSocketResponse
 from antiphon.journal.memory import MemoryJournal
 from antiphon.mock import MockReply, MockScript, mocking
 from antiphon.mock.mocking import Mock
-from antiphon.server.settings import Config, RelaySettings, Secret
+from antiphon.server.secret import Secret
+from antiphon.server.settings import Config, RelaySettings
 from antiphon.server.wiring import Parts
 from antiphon.testing import serving
 from tests.mock.test_calls import LOUD, CallsOf
