@@ -8,6 +8,21 @@ import pytest
 from antiphon.server.self_signed import LOCAL_NAMES, Files, write_self_signed
 from tests.server_process import KEY, ServerProcess
 
+LONGEST_FIRST = (
+    "tests/browser",
+    "tests/examples",
+    "tests/transports/webrtc",
+    "tests/docs",
+    "tests/talk/test_webrtc",
+    "tests/clients",
+    "tests/cli",
+)
+"""Files that wait for sound to be played: begun first, so that no worker is left alone with one."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: not item.nodeid.startswith(LONGEST_FIRST))
+
 
 @pytest.fixture
 def local_calls(monkeypatch: pytest.MonkeyPatch) -> None:
