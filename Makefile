@@ -25,7 +25,7 @@ example: setup $(CLIENT)  ## one of the applications: make example NAME=escape_r
 	.venv/bin/python -m examples.$(NAME) $(OPTIONS)
 
 test: setup-test check test-web  ## every check and every test
-	$(UV) run --frozen pytest --numprocesses 4 --dist loadfile
+	$(UV) run --frozen pytest --numprocesses 2 --dist loadfile
 
 test-web: setup-test  ## the packages for web pages, where npm is there
 ifneq ($(NPM),)
