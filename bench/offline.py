@@ -120,7 +120,10 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=30)
     args = parser.parse_args()
     command = [sys.executable, "-m", "antiphon.cli", "serve", "--port", str(PORT)]
-    environ = os.environ | {"ANTIPHON_JOURNAL_RETENTION": "none"}  # bench/journal.py measures that.
+    environ = os.environ | {
+        "ANTIPHON_JOURNAL_RETENTION": "none",  # bench/journal.py measures that.
+        "ANTIPHON_LIMITS_MAX_LATENESS_MS": "0",
+    }
     with subprocess.Popen(
         command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     ) as server:

@@ -85,7 +85,7 @@ def description(kind: Any) -> str:
 def default(field: msgspec.structs.FieldInfo) -> str:
     factory = field.default_factory
     value = field.default if factory is msgspec.NODEFAULT else factory()
-    if value is None or value in ((), {}):
+    if value is None or value in ((), {}) or isinstance(value, msgspec.Struct):
         return "–"
     return f"`{msgspec.json.encode(value).decode()}`"
 

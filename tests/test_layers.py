@@ -24,7 +24,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "talk": {"upstream", "protocol", "audio"},
     "core": {"protocol", "audio"},
     "engines": WORDS | {"upstream", "protocol", "audio", "downloads"},
-    "journal": WORDS | {"core.records", "core.items", "protocol"},
+    "journal": WORDS | {"core.records", "core.items", "protocol", "identity"},
     "runtime": {
         "core",
         "protocol",

@@ -144,6 +144,10 @@ class EchoSession:
         for connection in list(self.connections):
             connection.close(code, reason)
 
+    def warn(self, error: ProtocolError) -> None:
+        for connection in list(self.connections):
+            self.refuse(connection, error)
+
     def be_taken_over(self) -> None:
         raise AssertionError("there is one session, and nobody takes it over")
 

@@ -9,10 +9,13 @@ from typing import Any, TypeVar
 
 import pytest
 
+from antiphon.identity.principal import ANYONE, Principal
+from antiphon.limits.policy import Limits, Policy
 from antiphon.server.admission import Admission, Admitted, LoadLimits
 from antiphon.server.api_errors import ApiError, Unauthorized
 from antiphon.server.auth import Visitor
 from antiphon.server.grant import Grant
+from antiphon.server.quotas import Quotas
 from antiphon.server.secret import Secret
 from antiphon.server.secret_store import MemorySecretStore, Minted, digest
 from antiphon.testing import run_in_virtual_time
@@ -42,8 +45,8 @@ class FarStore:
     async def give_back(self, value: str) -> None:
         await self._far(self.near.give_back(value))
 
-    async def revoke(self, secret_id: str) -> bool:
-        return await self._far(self.near.revoke(secret_id))
+    async def revoke(self, secret_id: str, *, by: Principal = ANYONE) -> bool:
+        return await self._far(self.near.revoke(secret_id, by=by))
 
     async def _far(self, step: Coroutine[Any, Any, T]) -> T:
         try:
@@ -62,12 +65,23 @@ class House:
     def __init__(self, *, max_sessions: int = 10, new_per_minute: int = 0) -> None:
         self.store = FarStore()
         self.live = 0
+        self.late_ms = 0.0
+        self.revoked: set[str] = set()
+
+        async def identify(visitor: Visitor) -> Principal:
+            if visitor.key.reveal() != KEY:
+                raise Unauthorized
+            return ANYONE
+
+        policy = Policy(address=Limits(sessions_per_minute=new_per_minute))
         self.admission = Admission(
-            is_server_key=lambda key: key == KEY,
+            identify=identify,
             secrets=self.store,
-            load=LoadLimits(max_sessions=max_sessions, new_per_minute=new_per_minute),
+            load=LoadLimits(max_sessions=max_sessions, max_lateness_ms=20),
             live_sessions=lambda: self.live,
-            now_s=asyncio.get_running_loop().time,
+            quotas=Quotas(policy, sessions=list, now_s=asyncio.get_running_loop().time),
+            is_revoked=self.revoked.__contains__,
+            late_ms=lambda: self.late_ms,
         )
 
     async def secret(self, **limits: Any) -> str:
@@ -199,3 +213,30 @@ async def test_one_address_begins_no_more_sessions_in_a_minute_than_it_may() -> 
     assert isinstance(await house.opens(KEY, address="203.0.113.8"), Admitted)
     await asyncio.sleep(30)
     assert isinstance(await house.opens(KEY, address="203.0.113.7"), Admitted)
+
+
+@virtually
+async def test_while_sound_is_late_nobody_new_comes_in() -> None:
+    house = House()
+    house.late_ms = 21
+    assert isinstance(await house.opens(KEY), Admitted), "an empty server is not late by sessions"
+    assert await house.opens(KEY) == 503
+    house.late_ms = 20
+    assert isinstance(await house.opens(KEY), Admitted)
+
+
+@virtually
+async def test_the_secrets_of_a_revoked_key_open_nothing() -> None:
+    house = House()
+    secret = await house.secret(principal=Principal(key_id="key_1"))
+    assert isinstance(await house.opens(secret), Admitted)
+    house.revoked.add("key_1")
+    assert await house.opens(secret) == 401
+
+
+@virtually
+async def test_a_key_names_the_user_of_its_session() -> None:
+    house = House()
+    admitted = await house.opens(KEY, user="anna")
+    assert isinstance(admitted, Admitted)
+    assert admitted.grant.end_user_id == "anna"

@@ -6,8 +6,10 @@ import pytest
 from aiohttp.test_utils import make_mocked_request
 
 from antiphon.errors import ConfigurationError
-from antiphon.server.api_errors import ApiError
-from antiphon.server.auth import Gate, KeyRing
+from antiphon.identity.principal import ANYONE
+from antiphon.server.api_errors import ApiError, Unauthorized
+from antiphon.server.auth import Gate
+from antiphon.server.bearers import KeyRing
 from antiphon.server.secret import Secret
 from tests.server.kept import kept
 
@@ -32,13 +34,18 @@ KEYS = [Secret("key-one"), Secret("key-two")]
         ({"Authorization": "Bearer wrong", "api-key": "key-one"}, False),
     ],
 )
-def test_a_key_is_taken_from_three_places(headers: dict[str, str], admitted: bool) -> None:
-    assert Gate(KEYS).admits(make_mocked_request("GET", "/", headers=headers)) is admitted
+async def test_a_key_is_taken_from_three_places(headers: dict[str, str], admitted: bool) -> None:
+    request = make_mocked_request("GET", "/", headers=headers)
+    if admitted:
+        assert await Gate(KEYS).require(request, "operate") == ANYONE
+    else:
+        with pytest.raises(Unauthorized):
+            await Gate(KEYS).require(request, "operate")
 
 
-def test_without_keys_everyone_is_admitted() -> None:
+async def test_without_keys_everyone_is_admitted() -> None:
     assert Gate().is_open
-    assert Gate().admits(make_mocked_request("GET", "/"))
+    assert await Gate().require(make_mocked_request("GET", "/"), "operate") == ANYONE
 
 
 def test_keys_are_not_kept_as_they_are() -> None:

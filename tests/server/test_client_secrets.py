@@ -20,7 +20,7 @@ from antiphon.runtime.hub import Hub, SessionRules
 from antiphon.server.api_errors import errors_as_json
 from antiphon.server.auth import Gate
 from antiphon.server.client_secrets import ClientSecrets
-from antiphon.server.conversations import forked_from
+from antiphon.server.conversations import check_sees, forked_from
 from antiphon.server.secret import Secret
 from antiphon.server.secret_store import MemorySecretStore, SecretRefused
 
@@ -44,6 +44,7 @@ async def client(store: MemorySecretStore) -> AsyncIterator[Client]:
         gate=Gate([Secret(KEY)]),
         rules=SessionRules(),
         fork=partial(forked_from, Hub(lambda _: ScriptedEngine())),
+        check_sees=partial(check_sees, Hub(lambda _: ScriptedEngine())),
     )
     handlers, strict = make(), make(strict=True)
     app.add_routes(handlers.routes())

@@ -5,10 +5,13 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
 from antiphon.errors import ConfigurationError
+from antiphon.limits.policy import Limits
 from antiphon.server.config import Loaded, load, variable_name
 from antiphon.server.secret import Secret
 from antiphon.server.settings import SECTIONS, Config, UpstreamSettings
@@ -193,7 +196,14 @@ def documented(page: str) -> list[tuple[str, ...]]:
 
 SETTINGS = documented("reference/configuration.md")
 VALUES = {"string": "text", "table": {"key": 1}, "true or false": True, "list of strings": ["a"]}
-NEEDS = {
+EACH = {
+    "sessions_per_minute": 6.0,
+    "sessions_at_once": 2,
+    "minutes_per_day": 30.0,
+    "messages_per_second": 60.0,
+    "bytes_per_second": 100_000.0,
+}
+NEEDS: dict[str, tuple[Any, str]] = {
     "host": ("127.0.0.1", ""),
     "api_key_env": ("MY_KEY", ""),
     "base_url": ("http://127.0.0.1:9/v1", ""),
@@ -204,6 +214,14 @@ NEEDS = {
     "public_addresses": (["10.0.0.1"], ""),
     "ice_urls": (["stun:stun.example.com"], ""),
     "upstreams": ([{"url": "wss://realtime.example/v1", "weight": 2}], ""),
+    "jwt_issuer": ("https://id.example", 'jwt_audience = ["a"]'),
+    "jwt_audience": (["a"], 'jwt_issuer = "https://id.example"'),
+    "jwks_url": (
+        "https://id.example/keys",
+        'jwt_issuer = "https://id.example"\njwt_audience = ["a"]',
+    ),
+    **dict.fromkeys(("address", "user", "key", "tenant"), (EACH, "")),
+    **dict.fromkeys(("tenants", "plans"), ({"acme": EACH}, "")),
     "port_min": (40_000, "port_max = 40_000"),
     "port_max": (40_000, "port_min = 40_000"),
 }
@@ -265,6 +283,10 @@ def plain(value: object) -> object:
         return [plain(part) for part in value]
     if isinstance(value, UpstreamSettings):
         return {"url": value.url, "weight": value.weight}
+    if isinstance(value, Limits):
+        return msgspec.structs.asdict(value)
+    if isinstance(value, dict):
+        return {name: plain(part) for name, part in value.items()}
     return value.reveal() if isinstance(value, Secret) else value
 
 

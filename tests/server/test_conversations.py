@@ -261,6 +261,8 @@ async def test_conversations_are_listed_newest_first_by_pages(
         "model": "gpt-realtime",
         "engine": "offline",
         "transport": "websocket",
+        "tenant": "default",
+        "user": "u",
         "end_user_id": "u",
         "began_at": 1_002,
         "changed_at": 1_002,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import stat
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -66,12 +66,17 @@ async def test_a_key_is_found_by_its_value_alone(another: Another) -> None:
 async def test_another_process_knows_it_and_its_end_in_a_moment(another: Another) -> None:
     key, revoked = made(), list[KeyRecord]()
     here = KnownKeys(another(), now_s=lambda: NOW_S)
-    there = KnownKeys(another(), on_revoked=revoked.append, now_s=lambda: NOW_S)
+    there = KnownKeys(another(), now_s=lambda: NOW_S)
+    there.when_revoked(revoked.append)
     async with here.kept_up(), there.kept_up():
         await here.add(key.record)
+        if not there.store.is_shared:
+            await there.refresh()
         await until(lambda: there.find(key.value) is not None)
         assert await here.revoke(key.record.id)
         assert here.find(key.value) is None
+        if not there.store.is_shared:
+            await there.refresh()
         await until(lambda: bool(revoked))
         assert there.find(key.value) is None
         assert there.is_revoked(key.record.id)
@@ -135,8 +140,8 @@ async def test_while_the_store_fails_what_is_known_stays_known() -> None:
         await keys.add(key.record)
         await store.aclose()
 
-        async def away(_: int) -> tuple[int, list[KeyRecord]]:
-            raise KeyStoreError("away")
+        async def away(mark: int) -> tuple[int, Sequence[KeyRecord]]:
+            raise KeyStoreError(f"away since {mark}")
 
         store.changed_since = away  # type: ignore[method-assign]
         with pytest.raises(KeyStoreError):

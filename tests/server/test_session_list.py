@@ -51,7 +51,10 @@ async def test_the_operator_sees_who_is_live_and_others_do_not() -> None:
             "engine": "echo",
             "transport": "websocket",
             "state": "idle",
+            "tenant": "default",
+            "user": "hash-1",
             "end_user_id": "hash-1",
+            "key": None,
             "connections": [
                 {"id": "ws_1", "role": "owner"},
                 {"id": "ws_2", "role": "sideband"},

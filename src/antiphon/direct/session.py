@@ -155,6 +155,13 @@ class DirectSession:
     def close(self, code: int, reason: str) -> None:
         self._end(code, reason, hangs_up=True)
 
+    def warn(self, error: ProtocolError) -> None:
+        """The call's own client is not connected here: only sidebands are told."""
+        detail = ErrorDetail(code=error.code, message=error.message, param=error.param)
+        event = server.Error(event_id=_event_id(), error=detail)
+        for name in list(self._attendance):
+            self._attendance.send_to(name, event)
+
     def be_taken_over(self) -> None:
         self.close(CloseCode.TAKEN_OVER, TAKEN_OVER_TEXT)
 

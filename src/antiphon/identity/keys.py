@@ -13,9 +13,17 @@ from collections.abc import Callable
 from typing import Final, Literal, NamedTuple
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from antiphon.errors import AntiphonError
-from antiphon.identity.principal import ALL_SCOPES, DEFAULT_TENANT, SCOPES, Principal, Scope
+from antiphon.identity.principal import (
+    ALL_SCOPES,
+    DEFAULT_TENANT,
+    SCOPES,
+    Principal,
+    Scope,
+    fewer_events,
+)
 
 KEY_PREFIX: Final = "ak_"
 KEY_BYTES: Final = 24
@@ -160,3 +168,33 @@ def check_tenant(name: str) -> None:
 
 def _letters(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def allowed_wish(wish: KeyWish, maker: Principal) -> KeyWish:
+    """The wish of one who may make keys, with what it inherits.
+
+    Nobody makes a key that may more than the one it was made with; and only the operator's own
+    tenant says which limits and budgets keys have.
+
+    Raises:
+        KeyInvalid: It asks for more.
+    """
+    lacks = sorted(set(wish.scopes) - maker.scopes)
+    if lacks:
+        raise KeyInvalid("scopes", f"Your own key lacks '{lacks[0]}', so no key of it has that.")
+    if maker.user is not None and wish.user not in (None, maker.user):
+        raise KeyInvalid("user", "Your own key is bound to another user.")
+    events = fewer_events(maker.client_events, wish.client_events)
+    wish = replace(
+        wish,
+        user=maker.user or wish.user,
+        client_events=None if events is None else tuple(sorted(events)),
+    )
+    if maker.tenant == DEFAULT_TENANT:
+        return wish
+    if wish.tenant != maker.tenant:
+        raise KeyInvalid("tenant", f"Your own key is of tenant '{maker.tenant}', so are those.")
+    for name in ("limits", "budget"):
+        if getattr(wish, name) not in (None, getattr(maker, name)):
+            raise KeyInvalid(name, f"Only the operator's own tenant chooses '{name}'.")
+    return replace(wish, limits=maker.limits, budget=maker.budget)

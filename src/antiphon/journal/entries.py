@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from antiphon.core.items import HeardPart, MessageEntry, SpokenPart
 from antiphon.core.records import Change, ItemChanged
 from antiphon.errors import AntiphonError
+from antiphon.identity.principal import DEFAULT_TENANT
 
 FORMAT = 1
 _C = TypeVar("_C", bound=Change)
@@ -39,6 +40,8 @@ class Opened(_LogEntry, frozen=True, kw_only=True, tag="opened"):
     engine: str
     transport: str
     end_user_id: str | None = None
+    tenant: str = DEFAULT_TENANT
+    """Whose it is; logs from before there were tenants are the default one's."""
 
 
 class Changed(_LogEntry, frozen=True, kw_only=True, tag="changed"):

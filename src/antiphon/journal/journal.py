@@ -8,6 +8,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from antiphon.identity.principal import DEFAULT_TENANT
 from antiphon.journal.entries import LogEntry, Sounded
 
 
@@ -55,6 +56,7 @@ class Kept(Struct, frozen=True, kw_only=True):
     engine: str
     transport: str
     end_user_id: str | None
+    tenant: str = DEFAULT_TENANT
     began_at_s: float
     """Unix time."""
     changed_at_s: float
@@ -64,6 +66,7 @@ class Kept(Struct, frozen=True, kw_only=True):
 class Wanted(Struct, frozen=True, kw_only=True):
     """Which conversations are listed; None: any."""
 
+    tenant: str | None = None
     end_user_id: str | None = None
     model: str | None = None
     began_after_s: float | None = None
@@ -71,7 +74,8 @@ class Wanted(Struct, frozen=True, kw_only=True):
 
     def __contains__(self, kept: Kept) -> bool:
         return (
-            self.end_user_id in (None, kept.end_user_id)
+            self.tenant in (None, kept.tenant)
+            and self.end_user_id in (None, kept.end_user_id)
             and self.model in (None, kept.model)
             and (self.began_after_s is None or kept.began_at_s > self.began_after_s)
             and (self.began_before_s is None or kept.began_at_s < self.began_before_s)

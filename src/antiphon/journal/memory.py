@@ -105,6 +105,7 @@ class MemoryJournal:
                 engine=entry.engine,
                 transport=entry.transport,
                 end_user_id=entry.end_user_id or (kept.end_user_id if kept else None),
+                tenant=entry.tenant if kept is None else kept.tenant,
                 began_at_s=entry.at_s if kept is None else kept.began_at_s,
                 changed_at_s=entry.at_s,
             )

@@ -57,6 +57,8 @@ CREATE TABLE IF NOT EXISTS antiphon_conversations (
     began_at_s double precision NOT NULL,
     changed_at_s double precision NOT NULL
 );
+ALTER TABLE antiphon_conversations
+    ADD COLUMN IF NOT EXISTS tenant text NOT NULL DEFAULT 'default';
 CREATE INDEX IF NOT EXISTS antiphon_conversations_by_end_user
     ON antiphon_conversations (end_user_id, number);
 CREATE INDEX IF NOT EXISTS antiphon_conversations_by_age
@@ -72,8 +74,8 @@ CREATE TABLE IF NOT EXISTS antiphon_entries (
 LAST = "SELECT coalesce(max(place), 0) FROM antiphon_entries WHERE conversation = number"
 OPEN = """
 INSERT INTO antiphon_conversations
-    (id, key, model, engine, transport, end_user_id, began_at_s, changed_at_s)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $7)
+    (id, key, model, engine, transport, end_user_id, began_at_s, changed_at_s, tenant)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8)
 ON CONFLICT (id) DO UPDATE SET
     model = excluded.model, engine = excluded.engine, transport = excluded.transport,
     end_user_id = coalesce(excluded.end_user_id, antiphon_conversations.end_user_id),
@@ -151,6 +153,7 @@ class PostgresJournal:
 
     async def listed(self, wanted: Wanted, *, after: str | None, limit: int) -> Page:
         filters = {
+            "tenant = $": wanted.tenant,
             "end_user_id = $": wanted.end_user_id,
             "model = $": wanted.model,
             "began_at_s > $": wanted.began_after_s,
@@ -395,6 +398,7 @@ async def _opened(
         opened.transport,
         opened.end_user_id,
         opened.at_s,
+        opened.tenant,
     )
     assert row is not None, "it returns one"
     return log or _Log(row["number"], Seal(conversation_id, row["key"]), Places(0, 0))

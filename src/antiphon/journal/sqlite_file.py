@@ -33,7 +33,8 @@ CREATE TABLE conversations (
     transport TEXT NOT NULL,
     end_user_id TEXT,
     began_at_s REAL NOT NULL,
-    changed_at_s REAL NOT NULL
+    changed_at_s REAL NOT NULL,
+    tenant TEXT NOT NULL DEFAULT 'default'
 );
 CREATE INDEX conversations_by_end_user ON conversations (end_user_id, number);
 CREATE INDEX conversations_by_age ON conversations (changed_at_s);
@@ -172,6 +173,7 @@ class JournalFile:
         JournalError: as `read`.
         """
         filters = {
+            "tenant = ?": wanted.tenant,
             "end_user_id = ?": wanted.end_user_id,
             "model = ?": wanted.model,
             "began_at_s > ?": wanted.began_after_s,
@@ -181,7 +183,7 @@ class JournalFile:
         asked = {text: value for text, value in filters.items() if value is not None}
         where = " AND ".join(asked) or "1"
         query = (
-            "SELECT id, model, engine, transport, end_user_id, began_at_s, changed_at_s "  # noqa: S608  All text is ours.
+            "SELECT id, model, engine, transport, end_user_id, tenant, began_at_s, changed_at_s "  # noqa: S608  All text is ours.
             f"FROM conversations WHERE {where} ORDER BY number DESC LIMIT ?"
         )
         try:
@@ -228,8 +230,8 @@ class JournalFile:
         key = new_key()
         done = self._database.execute(
             "INSERT INTO conversations (id, key, model, engine, transport, end_user_id, "
-            "began_at_s, changed_at_s) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (conversation_id, key, *found, opened.at_s, opened.at_s),
+            "began_at_s, changed_at_s, tenant) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (conversation_id, key, *found, opened.at_s, opened.at_s, opened.tenant),
         )
         assert done.lastrowid is not None, "it was inserted"
         return _Log(done.lastrowid, Seal(conversation_id, key), Places(0, 0))
@@ -251,6 +253,16 @@ class JournalFile:
             raise JournalError(
                 f"{self.path}: its format is {version}; this version reads {SCHEMA_VERSION}. "
                 "Use the version of Antiphon that wrote it, or set another path in [journal]."
+            )
+        else:
+            self._add_tenants()
+
+    def _add_tenants(self) -> None:
+        """Files from before there were tenants lack the column; older versions pass it over."""
+        columns = self._database.execute("PRAGMA table_info(conversations)").fetchall()
+        if all(name != "tenant" for _, name, *_ in columns):
+            self._database.execute(
+                "ALTER TABLE conversations ADD COLUMN tenant TEXT NOT NULL DEFAULT 'default'"
             )
 
     def _one(self, query: str) -> tuple[Any, ...]:

@@ -38,6 +38,9 @@ class About(Struct, frozen=True, kw_only=True):
         """What the application calls its user."""
         return self.principal.user
 
+    def is_seen_by(self, principal: Principal) -> bool:
+        return principal.sees(self.principal.tenant, self.principal.user)
+
 
 class SessionDoor(Protocol):
     """Everything happens on the event loop; no method waits."""
@@ -145,6 +148,10 @@ class SessionDoor(Protocol):
 
     def close(self, code: int, reason: str) -> None:
         """Hang up on everyone, now."""
+        ...
+
+    def warn(self, error: ProtocolError) -> None:
+        """Tell all who are connected of something that is nobody's message's fault."""
         ...
 
     def be_taken_over(self) -> None:

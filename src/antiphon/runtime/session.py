@@ -310,6 +310,10 @@ class LiveSession:
         """Close once the running response is done."""
         self._give(ShuttingDown())
 
+    def warn(self, error: ProtocolError) -> None:
+        detail = ErrorDetail(code=error.code, message=error.message, param=error.param)
+        self._give_all([MessageRefused(name, detail) for name in self._attendance])
+
     def be_taken_over(self) -> None:
         self._give(TakenOver())
 

@@ -61,6 +61,7 @@ class SessionLog:
             engine=about.engine_name,
             transport=about.transport,
             end_user_id=about.end_user_id,
+            tenant=about.principal.tenant,
         )
         self._backlog: list[LogEntry] | None = [opened]
         """What is told once something was said; None: something was."""

@@ -7,28 +7,28 @@ session counted on the secret, or given back.
 from __future__ import annotations
 
 import asyncio
-import math
-import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 from msgspec import Struct
+from msgspec.structs import replace
 
+from antiphon.identity.principal import Principal, fewer_events
 from antiphon.server.api_errors import ApiError, Unauthorized
 from antiphon.server.auth import Visitor
 from antiphon.server.grant import Grant
+from antiphon.server.quotas import Quotas
 from antiphon.server.secret_store import PREFIX, SecretRefused, SecretStore, digest
-from antiphon.server.session_rate import SessionRate
 
 RETRY_AFTER_S = 5
 
 
 class LoadLimits(Struct, frozen=True, kw_only=True):
-    """How many sessions there may be."""
+    """What the whole server takes on."""
 
     max_sessions: int
-    new_per_minute: int = 0
-    """From one address; 0: no limit."""
+    max_lateness_ms: float = 0
+    """Of its sound, p99; 0: however late it is."""
 
 
 class Admitted(Struct, frozen=True, kw_only=True):
@@ -45,21 +45,37 @@ class Admission:
     def __init__(
         self,
         *,
-        is_server_key: Callable[[str], bool],
+        identify: Callable[[Visitor], Awaitable[Principal]],
+        check_pace: Callable[[Visitor], None] = lambda _: None,
         secrets: SecretStore,
         load: LoadLimits,
         live_sessions: Callable[[], int],
+        quotas: Quotas,
         unable: Callable[[], str | None] = lambda: None,
-        now_s: Callable[[], float] = time.monotonic,
+        is_revoked: Callable[[str], bool] = lambda _: False,
+        late_ms: Callable[[], float] = lambda: 0.0,
     ) -> None:
+        """Args:
+        identify: Who shows a key that opens sessions; raises as `Gate.principal`.
+        check_pace: Raises for one who showed many wrong keys.
+        secrets: The other way in.
+        load: What the server takes on.
+        live_sessions: How many there are.
+        quotas: What each may have.
+        unable: Why no session should begin now; None: nothing is in the way.
+        late_ms: How late sound is, p99 of the last seconds.
+        is_revoked: Of an API key's id: what it minted is worth nothing.
+        """
         self.draining = False
-        self._is_server_key = is_server_key
+        self._identify = identify
+        self._check_pace = check_pace
         self._secrets = secrets
-        self._max_sessions = load.max_sessions
-        self._rate = SessionRate(load.new_per_minute)
+        self._load = load
         self._live_sessions = live_sessions
+        self._quotas = quotas
         self._unable = unable
-        self._now_s = now_s
+        self._is_revoked = is_revoked
+        self._late_ms = late_ms
         self._opening = 0
 
     @asynccontextmanager
@@ -74,26 +90,23 @@ class Admission:
             Unauthorized: neither a key nor a secret that opens a session.
             ApiError: a page that may not use the secret; or no room, and when to try again.
         """
-        key = visitor.key.reveal()
-        is_secret = key.startswith(PREFIX)
         # First, so that a secret that opens nothing says so, however full it is here.
-        await self.check_key(visitor)
-        with self._place(visitor.address):
-            if is_secret:
+        principal = await self.check_key(visitor)
+        with self._place(principal, visitor.address):
+            key = visitor.key.reveal()
+            if key.startswith(PREFIX):
                 async with self._redeemed(key, visitor.origin) as admitted:
                     yield admitted
             else:
-                yield Admitted(grant=asked_for)
+                yield Admitted(grant=_of(principal, visitor, asked_for))
 
-    async def check_key(self, visitor: Visitor) -> None:
+    async def check_key(self, visitor: Visitor) -> Principal:
         """Raises:
         Unauthorized, ApiError: as `admit` raises them for who asks, whatever is asked for.
         """
-        key = visitor.key.reveal()
-        if key.startswith(PREFIX):
-            await self.grant_of(visitor)
-        elif not self._is_server_key(key):
-            raise Unauthorized
+        if visitor.key.reveal().startswith(PREFIX):
+            return (await self.grant_of(visitor)).principal
+        return await self._identify(visitor)
 
     async def grant_of(self, visitor: Visitor) -> Grant:
         """What the visitor's client secret allows.
@@ -101,21 +114,28 @@ class Admission:
         Raises:
             Unauthorized, ApiError: as `admit`.
         """
+        self._check_pace(visitor)
         with _refusals_told():
-            return await self._secrets.check(visitor.key.reveal(), origin=visitor.origin)
+            grant = await self._secrets.check(visitor.key.reveal(), origin=visitor.origin)
+        key_id = grant.principal.key_id
+        if key_id is not None and self._is_revoked(key_id):
+            raise Unauthorized("The API key that made this client secret was revoked.")
+        return grant
 
     @contextmanager
-    def _place(self, address: str) -> Iterator[None]:
+    def _place(self, principal: Principal, address: str) -> Iterator[None]:
         """Room for a session that is to come.  Nothing waits between the look and the taking.
 
         One that is open before its body ends counts twice until then: rather one too few.
         """
-        self._check_load(address)
+        self._check_load()
+        who = self._quotas.begin(principal, address)
         self._opening += 1
         try:
             yield
         finally:
             self._opening -= 1
+            self._quotas.opened_or_not(who)
 
     @asynccontextmanager
     async def _redeemed(self, secret: str, origin: str | None) -> AsyncIterator[Admitted]:
@@ -134,25 +154,31 @@ class Admission:
         if redeeming.exception() is None:
             await self._secrets.give_back(secret)
 
-    def _check_load(self, address: str) -> None:
+    def _check_load(self) -> None:
         if self.draining:
             raise overloaded("The server is going away; try again.")
         if (problem := self._unable()) is not None:
             raise overloaded(problem)
-        if self._live_sessions() + self._opening >= self._max_sessions:
+        live = self._live_sessions() + self._opening
+        if live >= self._load.max_sessions:
             raise overloaded(
-                f"All {self._max_sessions} sessions of this server are in use; try again. "
+                f"All {self._load.max_sessions} sessions of this server are in use; try again. "
                 "(Its operator can raise max_sessions.)"
             )
-        wait_s = self._rate.take(address, self._now_s())
-        if wait_s:
-            raise ApiError(
-                429,
-                "rate_limit_exceeded",
-                f"Too many new sessions from your address; try again in {math.ceil(wait_s)} s.",
-                type="rate_limit_error",
-                headers={"Retry-After": str(math.ceil(wait_s))},
-            )
+        # With nobody here it is not sessions that make it late, and one more can only be tried.
+        if live and self._load.max_lateness_ms and self._late_ms() > self._load.max_lateness_ms:
+            raise overloaded("This server's sound is late: it has too much to do; try again.")
+
+
+def _of(principal: Principal, visitor: Visitor, asked_for: Grant) -> Grant:
+    """What one with a key or a token gets."""
+    if principal.user is None and visitor.user is not None:
+        principal = replace(principal, user=visitor.user)
+    return replace(
+        asked_for,
+        principal=principal,
+        client_events=fewer_events(principal.client_events, asked_for.client_events),
+    )
 
 
 def overloaded(message: str, *, retry_after_s: int = RETRY_AFTER_S) -> ApiError:

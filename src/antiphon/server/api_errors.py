@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
@@ -67,6 +68,29 @@ class Unauthorized(ApiError):
     def __init__(self, message: str = INCORRECT_KEY) -> None:
         headers = {"WWW-Authenticate": 'Bearer realm="antiphon"'}
         super().__init__(401, "invalid_api_key", message, headers=headers)
+
+
+def scope_missing(*scopes: str) -> ApiError:
+    """403: a key that is good, and not for this."""
+    wanted = " or ".join(f"'{scope}'" for scope in scopes)
+    return ApiError(
+        403,
+        "insufficient_scope",
+        f"This key lacks the scope {wanted}. Use one that has it; 'antiphon keys create --scope' "
+        "makes one.",
+    )
+
+
+def slow_down(why: str, wait_s: float) -> ApiError:
+    """429, with the whole seconds to wait."""
+    wait = max(1, math.ceil(wait_s))
+    return ApiError(
+        429,
+        "rate_limit_exceeded",
+        f"{why}; try again in {wait} s.",
+        type="rate_limit_error",
+        headers={"Retry-After": str(wait)},
+    )
 
 
 def _of_http(request: web.Request, error: web.HTTPException) -> ApiError:

@@ -13,16 +13,23 @@ from aiohttp import web
 from msgspec import Struct
 
 from antiphon.direct.calls import DirectCalls
+from antiphon.identity.keys import KeyRecord
+from antiphon.limits.policy import Policy
+from antiphon.protocol.closes import CloseCode
 from antiphon.runtime.hub import Hub
 from antiphon.server.admission import Admission, LoadLimits
 from antiphon.server.api_errors import ApiError, Unauthorized, errors_as_json
+from antiphon.server.audit import NO_AUDIT, Audit
 from antiphon.server.auth import Gate
 from antiphon.server.calls import CallRoutes
 from antiphon.server.client_secrets import ClientSecrets
 from antiphon.server.console import Console
-from antiphon.server.conversations import Conversations, forked_from
+from antiphon.server.conversations import Conversations, check_sees, forked_from
 from antiphon.server.directory import Directory, LocalDirectory
+from antiphon.server.lateness import Lateness
 from antiphon.server.logs import keep_peer_data_out
+from antiphon.server.operator import OperatorRoutes
+from antiphon.server.quotas import Quotas
 from antiphon.server.realtime import Realtime
 from antiphon.server.returning import HEADER as RESUME_HEADER
 from antiphon.server.returning import Returning
@@ -40,6 +47,8 @@ ALLOWED_HEADERS = (
 )
 
 _SDK_HEADER = re.compile(r"(?:x-)?(?:openai|stainless)-[a-z0-9-]{1,60}", re.IGNORECASE)
+
+KEY_REVOKED = "The API key of this session was revoked."
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -67,31 +76,45 @@ class Api:
         limits: WebSocketLimits | None = None,
         webrtc: WebRtcSettings | None = None,
         secret_store: SecretStore | None = None,
+        policy: Policy | None = None,
+        audit: Audit | None = None,
+        closes_revoked: bool = True,
         directory: Directory | None = None,
         direct_calls: DirectCalls | None = None,
         retention_days: float = 30,
         strict: bool = False,
     ) -> None:
         secret_store = MemorySecretStore() if secret_store is None else secret_store
+        audit = NO_AUDIT if audit is None else audit
         self.hub = hub
+        self._lateness = Lateness()
+        self._quotas = Quotas(policy or Policy(), sessions=lambda: hub.sessions)
+        self._closes_revoked = closes_revoked
         self.admission = Admission(
-            is_server_key=gate.is_enough,
+            identify=lambda visitor: gate.principal(visitor, "call"),
+            check_pace=gate.check_pace,
             secrets=secret_store,
             load=load,
             live_sessions=lambda: len(hub.sessions),
+            quotas=self._quotas,
             unable=lambda: hub.unable,
+            is_revoked=gate.bearers.known.is_revoked,
+            late_ms=lambda: self._lateness.p99_ms,
         )
+        gate.bearers.known.when_revoked(self._on_revoked)
         self._gate = gate
         self._models = models
-        self._max_sessions = load.max_sessions
+        self._load = load
         returning = Returning(hub, gate=gate, admission=self.admission)
         self._calls = CallRoutes(
             hub,
             gate=gate,
             admission=self.admission,
             returning=returning,
+            quotas=self._quotas,
             settings=webrtc,
             direct_calls=direct_calls,
+            audit=audit,
             strict=strict,
         )
         if directory is None:
@@ -102,6 +125,7 @@ class Api:
             admission=self.admission,
             directory=directory,
             returning=returning,
+            quotas=self._quotas,
             limits=limits,
             strict=strict,
         )
@@ -110,22 +134,33 @@ class Api:
             gate=gate,
             rules=hub.rules,
             fork=partial(forked_from, hub),
+            check_sees=partial(check_sees, hub),
+            audit=audit,
             strict=strict,
         )
-        self._session_list = SessionList(directory, gate=gate)
-        self._conversations = Conversations(hub, gate=gate, retention_days=retention_days)
+        self._session_list = SessionList(directory, gate=gate, audit=audit)
+        self._conversations = Conversations(
+            hub, gate=gate, retention_days=retention_days, audit=audit
+        )
+        self._operator = OperatorRoutes(gate.bearers.known, gate=gate, audit=audit)
 
     def app(self) -> web.Application:
         keep_peer_data_out()
         app = web.Application(middlewares=[errors_as_json, self._at_the_gate])
         app.on_response_prepare.append(self._add_headers)
         app.on_shutdown.append(self._end_sessions)
+        app.cleanup_ctx.append(self._operator.running)
         app.cleanup_ctx.append(self._conversations.running)
+        if self._quotas.policy.limits_minutes:
+            app.cleanup_ctx.append(self._quotas.running)
+        if self._load.max_lateness_ms:
+            app.cleanup_ctx.append(self._lateness.running)
         app.cleanup_ctx.append(self._calls.running)
         app.router.add_get("/healthz", self.health)
         app.add_routes(Console().routes())
         app.add_routes(self._session_list.routes())
         app.add_routes(self._conversations.routes())
+        app.add_routes(self._operator.routes())
         app.router.add_get("/v1/antiphon/calls/{id}", self._calls.show)
         for prefix in PREFIXES:
             app.router.add_get(f"{prefix}/realtime", self._realtime.handle)
@@ -138,6 +173,15 @@ class Api:
     async def _end_sessions(self, _: web.Application) -> None:
         # Nobody listens any more; those who are still connected are told why it ends.
         await self.hub.aclose()
+
+    def _on_revoked(self, record: KeyRecord) -> None:
+        """What was opened with the key, or with a secret that it minted, ends."""
+        if not self._closes_revoked:
+            return
+        for session in list(self.hub.sessions):
+            if session.about.principal.key_id == record.id:
+                session.close(CloseCode.UNAUTHORIZED, KEY_REVOKED)
+        self._realtime.close_sidebands(record.id, KEY_REVOKED)
 
     # --- For every request ---------------------------------------------------
 
@@ -170,16 +214,19 @@ class Api:
             "status": "draining" if self.admission.draining else "ok",
             "version": version("antiphon"),
             "sessions": len(self.hub.sessions),
-            "max_sessions": self._max_sessions,
+            "max_sessions": self._load.max_sessions,
+            "lateness_ms": round(self._lateness.p99_ms, 1),
+            "keys_refused": self._gate.refused_keys,
+            "slowed_down": self._gate.slowed_down,
         }
         return _json(body, status=503 if self.admission.draining else 200)
 
     async def list_models(self, request: web.Request) -> web.Response:
-        self._gate.require_server_key(request)
+        await self._gate.require(request)
         return _json({"object": "list", "data": self._models()})
 
     async def one_model(self, request: web.Request) -> web.Response:
-        self._gate.require_server_key(request)
+        await self._gate.require(request)
         name = request.match_info["id"]
         for model in self._models():
             if model.id == name:

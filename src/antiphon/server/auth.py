@@ -11,11 +11,12 @@ requests under a foreign ``Host``: a page could have pointed its own name at 127
 
 from __future__ import annotations
 
-import hmac
 import logging
-from collections.abc import Iterable
-from hashlib import sha256
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from typing import Final
 from urllib.parse import urlsplit
 
 from aiohttp import web
@@ -23,8 +24,20 @@ from msgspec import Struct
 from multidict import CIMultiDictProxy
 
 from antiphon.errors import ConfigurationError
-from antiphon.server.api_errors import SERVER_KEYS_ONLY, ApiError, Unauthorized
+from antiphon.identity.keys import MAX_USER_CHARS
+from antiphon.identity.principal import Principal, Scope
+from antiphon.limits.gcra import Buckets, Rate
+from antiphon.server.api_errors import (
+    SERVER_KEYS_ONLY,
+    ApiError,
+    Unauthorized,
+    scope_missing,
+    slow_down,
+)
+from antiphon.server.audit import NO_AUDIT, Audit
+from antiphon.server.bearers import Bearers
 from antiphon.server.config_problems import is_loopback
+from antiphon.server.logs import shown
 from antiphon.server.secret import Secret
 from antiphon.server.secret_store import PREFIX as SECRET_PREFIX
 
@@ -33,6 +46,7 @@ log = logging.getLogger(__name__)
 SUBPROTOCOL = "realtime"
 KEY_SUBPROTOCOL = "openai-insecure-api-key."
 MAX_ADDRESS_CHARS = 64
+USER_HEADER = "OpenAI-Safety-Identifier"
 
 
 def offered_subprotocols(headers: CIMultiDictProxy[str]) -> list[str]:
@@ -52,6 +66,19 @@ def presented_key(headers: CIMultiDictProxy[str]) -> str | None:
     return None
 
 
+def named_user(request: web.Request) -> str | None:
+    """The end user whom the application names in a header.
+
+    Raises:
+        ApiError: 400, the name is too long.
+    """
+    name = request.headers.get(USER_HEADER, "").strip()
+    if len(name) > MAX_USER_CHARS:
+        message = f"'{USER_HEADER}' is longer than {MAX_USER_CHARS} characters."
+        raise ApiError(400, "invalid_value", message, param=USER_HEADER)
+    return name or None
+
+
 class Visitor(Struct, frozen=True, kw_only=True):
     """What is known of one who asks for a session."""
 
@@ -60,23 +87,41 @@ class Visitor(Struct, frozen=True, kw_only=True):
     origin: str | None = None
     """Of the page that asks, by the `Origin` header."""
     address: str = ""
+    user: str | None = None
+    """Whom one with a server key says that the session is for."""
 
 
-class KeyRing:
-    """The server's keys, kept as hashes and compared in constant time."""
+GUESSES: Final = Rate(per_s=20 / 60, burst=20)
+"""Wrong keys that an address may show."""
+MAX_KNOWN: Final = 10_000
 
-    def __init__(self, keys: Iterable[Secret]) -> None:
-        self._digests = tuple(sha256(key.reveal().encode()).digest() for key in keys)
 
-    def __len__(self) -> int:
-        return len(self._digests)
+class _Guesses:
+    """Wrong keys, by address.
 
-    def holds(self, key: str) -> bool:
-        digest = sha256(key.encode(errors="surrogateescape")).digest()
-        found = False
-        for known in self._digests:
-            found |= hmac.compare_digest(known, digest)
-        return found
+    Many people may share an address, and one of them have an old key in a loop.  So who showed a
+    good key there before is let through with it; whoever else must wait, or guesses could go on.
+    """
+
+    def __init__(self, now_s: Callable[[], float]) -> None:
+        self._now_s = now_s
+        self._buckets = Buckets()
+        self._known: OrderedDict[tuple[str, int], None] = OrderedDict()
+        """Overflow policy: the one that was seen first is forgotten."""
+
+    def failed(self, address: str) -> None:
+        self._buckets.take(address, GUESSES, self._now_s())
+
+    def succeeded(self, address: str, key: str) -> None:
+        # Python's hash is seeded at random, and what it lets through is only checked the sooner.
+        self._known[address, hash(key)] = None
+        if len(self._known) > MAX_KNOWN:
+            self._known.popitem(last=False)
+
+    def wait_s(self, address: str, key: str) -> float:
+        if not key or (address, hash(key)) in self._known:
+            return 0
+        return self._buckets.wait_s(address, GUESSES, self._now_s())
 
 
 class Gate:
@@ -88,29 +133,43 @@ class Gate:
         allowed_origins: Iterable[str] = (),
         *,
         trusted_proxies: Iterable[str] = (),
+        bearers: Bearers | None = None,
+        audit: Audit = NO_AUDIT,
+        now_s: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``trusted_proxies``: whose `X-Forwarded-For` is believed; addresses, or networks.
+        """Args:
+            keys: Those of the settings.
+            allowed_origins: Of web pages.
+            trusted_proxies: Whose `X-Forwarded-For` is believed; addresses, or networks.
+            bearers: Who has which key; then ``keys`` are not looked at.
+            audit: Told of each that showed no key that would do.
+            now_s: Must not go back.
 
         Raises:
             ConfigurationError: one is neither.
         """
         self.refused_keys = 0
         """Requests that showed no key that would do."""
+        self.slowed_down = 0
+        """Requests that came too soon after many of those."""
+        self.bearers = Bearers(keys) if bearers is None else bearers
+        self._guesses = _Guesses(now_s)
+        self._audit = audit
         self._proxies = [_network(name) for name in trusted_proxies]
-        self._keys = KeyRing(keys)
         self._allowed_origins = frozenset(allowed_origins)
         self._allowed_hosts = {urlsplit(origin).hostname for origin in self._allowed_origins}
 
     @property
     def is_open(self) -> bool:
         """There are no keys: whoever reaches the server may use it."""
-        return not len(self._keys)
+        return self.bearers.is_open
 
     def visitor(self, request: web.Request) -> Visitor:
         return Visitor(
             key=Secret(presented_key(request.headers) or ""),
             origin=request.headers.get("Origin"),
             address=self.address_of(request),
+            user=named_user(request),
         )
 
     def address_of(self, request: web.Request) -> str:
@@ -138,21 +197,38 @@ class Gate:
         if key is not None:
             is_secret = key.startswith(SECRET_PREFIX)
             reason = "a client secret that does not do here" if is_secret else "an unknown key"
+            self._guesses.failed(self.address_of(request))
         address = self.address_of(request).encode("ascii", "backslashreplace").decode()
         log.warning("refused: %s, from %s (%d so far)", reason, address, self.refused_keys)
+        self._audit.note("key.refused", None, address, reason=reason, request=shown(request))
 
-    def admits(self, request: web.Request) -> bool:
-        """Whether the request shows a server key (or needs none)."""
-        return self.is_enough(presented_key(request.headers))
+    def check_pace(self, visitor: Visitor) -> None:
+        """Raises `ApiError` (429) for one who showed many wrong keys, for a while."""
+        wait_s = self._guesses.wait_s(visitor.address, visitor.key.reveal())
+        if wait_s:
+            self.slowed_down += 1
+            raise slow_down("Too many wrong keys from your address", wait_s)
 
-    def is_enough(self, key: str | None) -> bool:
-        """Whether ``key`` is a server key, or none is needed."""
-        return self.is_open or (key is not None and self._keys.holds(key))
+    async def principal(self, visitor: Visitor, *scopes: Scope) -> Principal:
+        """Who shows a server key or a token that has one of ``scopes``.
 
-    def require_server_key(self, request: web.Request) -> None:
-        """Raises `Unauthorized` where the request shows none: client secrets will not do."""
-        if not self.admits(request):
+        Raises:
+            Unauthorized: it is none: client secrets will not do.
+            ApiError: 403, it has none of them; 429, too many were wrong.
+        """
+        self.check_pace(visitor)
+        key = visitor.key.reveal()
+        if key.startswith(SECRET_PREFIX) and not self.is_open:
             raise Unauthorized(SERVER_KEYS_ONLY)
+        principal = await self.bearers.principal(key)
+        self._guesses.succeeded(visitor.address, key)
+        if not principal.may(*scopes):
+            raise scope_missing(*scopes)
+        return principal
+
+    async def require(self, request: web.Request, *scopes: Scope) -> Principal:
+        """As `principal`, of a request."""
+        return await self.principal(self.visitor(request), *scopes)
 
     def check_page(self, request: web.Request) -> None:
         """Raises `ApiError` (403) for a web page that may not connect."""

@@ -29,13 +29,16 @@ from antiphon.protocol.dialects import beta, ga
 from antiphon.protocol.session import SessionPatch
 from antiphon.runtime.door import SessionDoor
 from antiphon.runtime.hub import Hub
+from antiphon.runtime.throttle import Throttle
 from antiphon.server import direct
 from antiphon.server.admission import Admission, overloaded
 from antiphon.server.api_errors import ApiError, Unauthorized
+from antiphon.server.audit import NO_AUDIT, Audit
 from antiphon.server.auth import Gate, presented_key
 from antiphon.server.conversations import asked_conversation, going_on
 from antiphon.server.dialects import dialect_of, speaks_beta
 from antiphon.server.grant import DEFAULT_MODEL, Grant
+from antiphon.server.quotas import Quotas
 from antiphon.server.retention import granted
 from antiphon.server.returning import Returning, asked_cursor, asks_for_items
 from antiphon.server.secret_store import PREFIX, digest
@@ -65,17 +68,21 @@ class CallRoutes:
         gate: Gate,
         admission: Admission,
         returning: Returning,
+        quotas: Quotas,
         settings: WebRtcSettings | None = None,
         direct_calls: DirectCalls | None = None,
+        audit: Audit = NO_AUDIT,
         strict: bool = False,
     ) -> None:
         self._hub = hub
         self._gate = gate
         self._admission = admission
         self._returning = returning
+        self._quotas = quotas
         self._settings = settings
         self._direct = direct_calls
         """Calls of some models, which another server answers."""
+        self._audit = audit
         self._strict = strict
         self._calls: Calls | None = None
         self._opened_with: WeakKeyDictionary[Call, bytes] = WeakKeyDictionary()
@@ -147,6 +154,7 @@ class CallRoutes:
                     shows_items=asks_for_items(request),
                     may_send=grant.client_events,
                     dialect=dialect,
+                    throttle=self._quotas.throttle(grant.principal, visitor.address),
                 )
         else:
             async with (
@@ -164,28 +172,35 @@ class CallRoutes:
                     return _created(told.call_id, told.sdp)
                 calls = self._served()
                 dialect = dialect_of(request.headers, grant, strict=self._strict)
-                answer = await self._call(calls, offer, grant, dialect, past)
+                throttle = self._quotas.throttle(grant.principal, visitor.address)
+                answer = await self._call(calls, offer, grant, dialect, past, throttle)
                 call = calls.get(answer.call_id)
                 if call is not None and call.session is not None:
                     self._returning.note(call.session, admitted)
+                    self._quotas.note(call.session, visitor.address)
         if opened_with is not None and (call := self._served().get(answer.call_id)) is not None:
             self._opened_with[call] = opened_with
         return _created(answer.call_id, answer.sdp)
 
     async def hang_up(self, request: web.Request) -> web.Response:
-        self._gate.require_server_key(request)
+        principal = await self._gate.require(request, "sideband", "operate")
         call_id = request.match_info["id"]
+        found = self.session_of(call_id)
+        if found is not None and not found.about.is_seen_by(principal):
+            raise _no_such_call()
         if (session := self._held_elsewhere(call_id)) is not None:
             await direct.hang_up(session)
         elif not self._served().hang_up(call_id):
             raise _no_such_call()
+        address = self._gate.address_of(request)
+        self._audit.note("call.hung_up", principal, address, call_id=call_id)
         return web.Response()
 
     async def restart(self, request: web.Request) -> web.Response:
         """Beyond OpenAI's API: a client whose network has changed sends a new offer."""
         from antiphon.transports.webrtc.calls import OfferError
 
-        call = self._tended(request)
+        call = await self._tended(request)
         offer, _ = await _read_offer(request)
         try:
             answer = call.restart(offer)
@@ -197,7 +212,7 @@ class CallRoutes:
         """Beyond OpenAI's API: how a call is doing.  Counts are of the whole call, so that any
         number of askers may each take the difference to what they were told before.
         """
-        call = self._tended(request)
+        call = await self._tended(request)
         body = {
             "id": call.id,
             "object": "antiphon.call",
@@ -211,7 +226,7 @@ class CallRoutes:
 
     # --- Steps ---------------------------------------------------------------
 
-    def _tended(self, request: web.Request) -> Call:
+    async def _tended(self, request: web.Request) -> Call:
         """The call that a request is about, where its bearer may tend it: with a server key,
         or the secret that opened it, though that may have expired since.
         """
@@ -219,11 +234,13 @@ class CallRoutes:
         if self._held_elsewhere(call_id) is not None:
             raise direct.not_here("only that one knows its way, and can change it")
         call = self._served().get(call_id)
-        if self._gate.admits(request):
-            if call is None:
+        key = presented_key(request.headers) or ""
+        if not key.startswith(PREFIX) or self._gate.is_open:
+            principal = await self._gate.require(request, "call", "sideband", "operate")
+            session = None if call is None else call.session
+            if call is None or (session is not None and not session.about.is_seen_by(principal)):
                 raise _no_such_call()
             return call
-        key = presented_key(request.headers) or ""
         if call is None or not hmac.compare_digest(digest(key), self._opened_with.get(call, b"")):
             raise Unauthorized
         return call
@@ -243,7 +260,13 @@ class CallRoutes:
         return self._calls
 
     async def _call(
-        self, calls: Calls, offer: str, grant: Grant, dialect: Dialect, past: Past | None
+        self,
+        calls: Calls,
+        offer: str,
+        grant: Grant,
+        dialect: Dialect,
+        past: Past | None,
+        throttle: Throttle | None,
     ) -> Answer:
         with _refusals_told():
             return await calls.answer(
@@ -257,6 +280,7 @@ class CallRoutes:
                 past=past,
                 sideband_wait_ms=round(grant.wait_for_sideband_s * 1000),
                 retention=grant.retention,
+                throttle=throttle,
             )
 
 

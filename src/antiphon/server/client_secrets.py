@@ -18,7 +18,7 @@ from msgspec import UNSET, Meta, Struct
 
 from antiphon.core.faults import Fault
 from antiphon.errors import ProtocolError
-from antiphon.identity.principal import Principal
+from antiphon.identity.principal import Principal, fewer_events
 from antiphon.protocol.codec import decode_object, from_json
 from antiphon.protocol.dialects import beta, ga
 from antiphon.protocol.dialects.registry import CLIENT_EVENTS
@@ -28,7 +28,8 @@ from antiphon.runtime.door import Retention
 from antiphon.runtime.hub import SessionKind, SessionRules, new_session_id
 from antiphon.server.admission import overloaded
 from antiphon.server.api_errors import ApiError
-from antiphon.server.auth import Gate
+from antiphon.server.audit import NO_AUDIT, Audit
+from antiphon.server.auth import Gate, named_user
 from antiphon.server.grant import DEFAULT_MODEL, Grant
 from antiphon.server.secret_store import (
     DEFAULT_TTL_S,
@@ -45,7 +46,6 @@ BETA_TTL_S = 60
 MAX_ORIGINS = 50
 MAX_SIDEBAND_WAIT_S = 30
 RETRY_AFTER_S = 60
-END_USER_HEADER = "OpenAI-Safety-Identifier"
 
 
 class ExpiresAfter(Struct, frozen=True, kw_only=True):
@@ -70,7 +70,9 @@ class SecretLimits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     ) = None
     client_events: Annotated[tuple[str, ...], Meta(max_length=50)] | None = None
     hides: tuple[Hidden, ...] = ()
+    user: Annotated[str, Meta(min_length=1, max_length=512)] | None = None
     end_user_id: Annotated[str, Meta(min_length=1, max_length=512)] | None = None
+    """The older name of ``user``."""
     conversation_id: Annotated[str, Meta(min_length=1, max_length=100)] | None = None
     retention: Retention | None = None
     fork: Fork | None = None
@@ -81,6 +83,13 @@ class _MintRequest(Struct, frozen=True, kw_only=True):
     expires_after: ExpiresAfter | None = None
     session: SessionPatch | None = None
     antiphon: SecretLimits | None = None
+
+
+class _Minter(NamedTuple):
+    principal: Principal
+    user: str | None
+    """Whom the request's header names."""
+    address: str
 
 
 class _Asked(NamedTuple):
@@ -100,6 +109,8 @@ class ClientSecrets:
         gate: whose server keys mint and revoke; client secrets do neither.
         rules: of the sessions that the secrets open.
         fork: a conversation's id, and an item's, to the id of a fork.
+        check_sees: raises where a conversation is not there for a principal.
+        audit: told of each that is minted or revoked.
         strict: refuse unknown settings, as OpenAI does.
     """
 
@@ -110,12 +121,16 @@ class ClientSecrets:
         gate: Gate,
         rules: SessionRules,
         fork: Callable[[str, str | None], Awaitable[str]],
+        check_sees: Callable[[Principal, str], Awaitable[None]],
+        audit: Audit = NO_AUDIT,
         strict: bool = False,
     ) -> None:
         self._store = store
         self._gate = gate
         self._rules = rules
         self._fork = fork
+        self._check_sees = check_sees
+        self._audit = audit
         self._strict = strict
 
     def routes(self, prefix: str = "/v1") -> list[web.RouteDef]:
@@ -138,21 +153,23 @@ class ClientSecrets:
         return await self._answer(request, self._ask_beta_transcription, _tell_beta)
 
     async def revoke(self, request: web.Request) -> web.Response:
-        self._gate.require_server_key(request)
+        principal = await self._gate.require(request, "mint")
         secret_id = request.match_info["id"]
-        if not await self._store.revoke(secret_id):
+        if not await self._store.revoke(secret_id, by=principal):
             message = "There is no client secret with this id that could be revoked."
             raise ApiError(404, "client_secret_not_found", message)
         log.info("client secret %s: revoked", secret_id)
+        address = self._gate.address_of(request)
+        self._audit.note("client_secret.revoked", principal, address, secret_id=secret_id)
         return _json({"id": secret_id, "object": "realtime.client_secret", "deleted": True})
 
     async def _answer(
         self,
         request: web.Request,
-        ask: Callable[[dict[str, Any], str | None], _Asked],
+        ask: Callable[[dict[str, Any], _Minter], _Asked],
         tell: Callable[[Minted, _Asked], dict[str, Any]],
     ) -> web.Response:
-        self._gate.require_server_key(request)
+        minter = await self._minter(request)
         data = await request.read()
         try:
             # openai-python sends no body at all where nothing is asked for.
@@ -161,9 +178,12 @@ class ClientSecrets:
             message = "We could not parse the JSON body of your request: send one JSON object."
             raise ApiError(400, None, message) from None
         try:
-            asked = ask(body, request.headers.get(END_USER_HEADER))
+            asked = ask(body, minter)
             grant = asked.grant
+            if grant.conversation_id is not None:
+                await self._check_sees(minter.principal, grant.conversation_id)
             if asked.fork is not None:
+                await self._check_sees(minter.principal, asked.fork.conversation_id)
                 fork_id = await self._fork(asked.fork.conversation_id, asked.fork.item_id)
                 grant = msgspec.structs.replace(grant, conversation_id=fork_id)
             minted = await self._store.mint(grant, asked.ttl_s)
@@ -172,11 +192,22 @@ class ClientSecrets:
         except SecretStoreFull as error:
             raise overloaded(str(error), retry_after_s=RETRY_AFTER_S) from None
         log.info("client secret %s: minted for %d s", minted.id, asked.ttl_s)
+        self._audit.note(
+            "client_secret.minted",
+            minter.principal,
+            minter.address,
+            secret_id=minted.id,
+            user=grant.end_user_id,
+        )
         return _json(tell(minted, asked), headers={"Cache-Control": "no-store"})
+
+    async def _minter(self, request: web.Request) -> _Minter:
+        principal = await self._gate.require(request, "mint")
+        return _Minter(principal, named_user(request), self._gate.address_of(request))
 
     # --- What is asked for ---------------------------------------------------
 
-    def _ask(self, body: dict[str, Any], end_user_id: str | None) -> _Asked:
+    def _ask(self, body: dict[str, Any], minter: _Minter) -> _Asked:
         if isinstance(body.get("session"), dict) and not self._strict:
             settings, _ = ga.DIALECT.settings.read(body["session"])
             body = body | {"session": settings}
@@ -189,7 +220,7 @@ class ClientSecrets:
                 param="session.type",
             )
         expires_after = request.expires_after or ExpiresAfter()
-        grant = self._grant(patch, request.antiphon, end_user_id)
+        grant = self._grant(patch, request.antiphon, minter)
         fork = None if request.antiphon is None else request.antiphon.fork
         if fork is not None and grant.conversation_id is not None:
             raise ProtocolError(
@@ -199,16 +230,16 @@ class ClientSecrets:
             )
         return _Asked(grant, expires_after.seconds, self._effective(grant), fork)
 
-    def _ask_beta(self, body: dict[str, Any], end_user_id: str | None) -> _Asked:
-        return self._ask_flat(body, end_user_id, "realtime")
+    def _ask_beta(self, body: dict[str, Any], minter: _Minter) -> _Asked:
+        return self._ask_flat(body, minter, "realtime")
 
-    def _ask_beta_transcription(self, body: dict[str, Any], end_user_id: str | None) -> _Asked:
-        return self._ask_flat(body, end_user_id, "transcription")
+    def _ask_beta_transcription(self, body: dict[str, Any], minter: _Minter) -> _Asked:
+        return self._ask_flat(body, minter, "transcription")
 
     def _ask_flat(
         self,
         body: dict[str, Any],
-        end_user_id: str | None,
+        minter: _Minter,
         kind: SessionKind,
     ) -> _Asked:
         flat = {k: v for k, v in body.items() if k not in ("client_secret", "antiphon")}
@@ -219,7 +250,7 @@ class ClientSecrets:
                 "expires_after": _flat_life(body.get("client_secret")),
                 "antiphon": body.get("antiphon"),
             }
-            asked = self._ask(ga, end_user_id)
+            asked = self._ask(ga, minter)
         except (ProtocolError, Fault) as error:
             raise _at_top_level(error, flat) from None
         grant = msgspec.structs.replace(
@@ -227,26 +258,25 @@ class ClientSecrets:
         )
         return asked._replace(grant=grant)
 
-    def _grant(
-        self, patch: SessionPatch, limits: SecretLimits | None, end_user_id: str | None
-    ) -> Grant:
+    def _grant(self, patch: SessionPatch, limits: SecretLimits | None, minter: _Minter) -> Grant:
         limits = limits or SecretLimits()
         events = origins = None
         if limits.client_events is not None:
             events = frozenset(_event_type(i, n) for i, n in enumerate(limits.client_events))
         if limits.allowed_origins is not None:
             origins = frozenset(_origin(i, o) for i, o in enumerate(limits.allowed_origins))
+        principal = minter.principal.secret_for(_user(limits, minter))
         return Grant(
             kind="transcription" if patch.type == "transcription" else "realtime",
             model=patch.model or DEFAULT_MODEL,
             patch=patch,
             max_sessions=limits.max_sessions,
             allowed_origins=origins,
-            client_events=events,
+            client_events=fewer_events(principal.client_events, events),
             hides=frozenset(limits.hides),
-            principal=Principal(user=limits.end_user_id or end_user_id),
+            principal=principal,
             conversation_id=limits.conversation_id,
-            retention=limits.retention,
+            retention=limits.retention or principal.retention,
             wait_for_sideband_s=limits.wait_for_sideband_s,
         )
 
@@ -259,6 +289,18 @@ class ClientSecrets:
             expires_at=0,
             patch=grant.patch,
         )
+
+
+def _user(limits: SecretLimits, minter: _Minter) -> str | None:
+    """Whom a secret is for.  Who is bound to a user mints for that one alone."""
+    if None not in (limits.user, limits.end_user_id) and limits.user != limits.end_user_id:
+        message = "'end_user_id' is the older name of 'user'; they name two different users."
+        raise ProtocolError("invalid_value", message, param="antiphon.user")
+    named, own = limits.user or limits.end_user_id, minter.principal.user
+    if own is not None and named not in (None, own):
+        message = "This key is bound to another user, and mints client secrets for that one alone."
+        raise ProtocolError("invalid_value", message, param="antiphon.user")
+    return own or named or minter.user
 
 
 def _event_type(index: int, name: str) -> str:

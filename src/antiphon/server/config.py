@@ -11,12 +11,13 @@ import os
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import msgspec
 from msgspec import Struct
 
 from antiphon.errors import ConfigurationError
+from antiphon.limits.policy import Limits
 from antiphon.server.config_problems import problems
 from antiphon.server.secret import Secret
 from antiphon.server.settings import OPENAI_KEY_VARIABLE, SECTIONS, Config, UpstreamSettings
@@ -262,7 +263,7 @@ def _holds_tables(kind: Any) -> bool:
 
 
 def _is_table(kind: Any) -> bool:
-    return "dict[" in str(kind)
+    return "dict[" in str(kind) or get_args(kind)[:1] == (Limits,)
 
 
 def _table_of(variable: str) -> Any:

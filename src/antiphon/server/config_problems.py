@@ -6,10 +6,18 @@ import ipaddress
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from antiphon.engines.cascade.stt.ears import DEFAULT_MODEL
+from antiphon.identity.keys import KeyInvalid, check_tenant
 from antiphon.server.cascade_settings import LlmSettings
-from antiphon.server.settings import Config, RelaySettings, ServerSettings, WebRtcOptions
+from antiphon.server.settings import (
+    AuthSettings,
+    Config,
+    RelaySettings,
+    ServerSettings,
+    WebRtcOptions,
+)
 
 
 def is_loopback(host: str) -> bool:
@@ -26,7 +34,8 @@ _KEY_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXY
 
 def problems(config: Config) -> Iterator[tuple[str, str]]:
     """(setting, what is wrong): what no single value can show."""
-    yield from _problems_of_access(config.server)
+    yield from _problems_of_access(config.server, auth_wanted=_wants_auth(config.auth))
+    yield from _problems_of_auth(config.auth)
     yield from _problems_of_tls(config.server)
     yield from _problems_of_paths(config)
     yield from _problems_of_speech_servers(config)
@@ -35,12 +44,17 @@ def problems(config: Config) -> Iterator[tuple[str, str]]:
     yield from _problems_of_webrtc(config.webrtc)
 
 
-def _problems_of_access(server: ServerSettings) -> Iterator[tuple[str, str]]:
-    if not server.api_keys and not is_loopback(server.host):
+def _wants_auth(auth: AuthSettings) -> bool:
+    return auth.required or auth.jwt_issuer is not None
+
+
+def _problems_of_access(server: ServerSettings, *, auth_wanted: bool) -> Iterator[tuple[str, str]]:
+    if not server.api_keys and not auth_wanted and not is_loopback(server.host):
         yield (
             "server.host",
             f"'{server.host}' can be reached from other machines, and there are no API keys. "
-            "Set ANTIPHON_API_KEYS (or api_keys in [server]), or listen on 127.0.0.1.",
+            "Set ANTIPHON_API_KEYS (or api_keys in [server]), or listen on 127.0.0.1. "
+            "(Where `antiphon keys` makes them, set required = true in [auth].)",
         )
     if any(not set(key.reveal()) <= _KEY_CHARACTERS for key in server.api_keys):
         yield "server.api_keys", "a key may hold letters, digits, '-', '_', '.' and '~' only."
@@ -50,6 +64,28 @@ def _problems_of_access(server: ServerSettings) -> Iterator[tuple[str, str]]:
                 "server.allowed_origins",
                 f"'{origin}' is no origin; write it as https://app.example.com, without a path.",
             )
+
+
+def _problems_of_auth(auth: AuthSettings) -> Iterator[tuple[str, str]]:
+    if auth.jwt_issuer is None:
+        if auth.jwt_audience or auth.jwks_url is not None:
+            yield "auth.jwt_audience", "tokens need their issuer too: jwt_issuer in [auth]."
+        return
+    if not auth.jwt_audience:
+        yield "auth.jwt_issuer", "tokens need an audience too: jwt_audience in [auth]."
+    if not auth.jwt_algorithms:
+        yield "auth.jwt_algorithms", "name an algorithm, or no token can be good."
+    for name in ("jwt_issuer", "jwks_url"):
+        url = getattr(auth, name)
+        if url is None or (name == "jwt_issuer" and auth.jwks_url is not None):
+            continue
+        host = urlsplit(url).hostname or ""
+        if not url.startswith("https://") and not (url.startswith("http://") and is_loopback(host)):
+            yield f"auth.{name}", f"'{url}' must begin with https://, or whoever is between lies."
+    try:
+        check_tenant(auth.jwt_tenant)
+    except KeyInvalid as error:
+        yield "auth.jwt_tenant", str(error)
 
 
 def _problems_of_tls(server: ServerSettings) -> Iterator[tuple[str, str]]:

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -20,7 +20,8 @@ from msgspec import Struct
 
 from antiphon.core.records import Past
 from antiphon.errors import ProtocolError
-from antiphon.journal.entries import JournalError
+from antiphon.identity.principal import DEFAULT_TENANT, Principal, Scope
+from antiphon.journal.entries import JournalError, LogEntry, Opened
 from antiphon.journal.fork import ItemNotFound
 from antiphon.journal.journal import Journal, Kept, Wanted
 from antiphon.journal.recall import Recalled
@@ -30,6 +31,7 @@ from antiphon.runtime.door import SessionDoor
 from antiphon.runtime.hub import ConversationInUse, ConversationNotFound, Hub
 from antiphon.server.admission import Admitted
 from antiphon.server.api_errors import ApiError
+from antiphon.server.audit import NO_AUDIT, Audit
 from antiphon.server.auth import Gate
 from antiphon.server.returning import Comeback
 
@@ -71,9 +73,14 @@ async def going_on(
     def may_take_over(session: SessionDoor) -> bool:
         if comeback is not None or admitted.secret_digest is None:
             return True
-        return is_deserted(session) or session.about.end_user_id == grant.end_user_id
+        return is_deserted(session) or (
+            session.about.principal.tenant == grant.principal.tenant
+            and session.about.end_user_id == grant.end_user_id
+        )
 
     conversation_id = grant.conversation_id if comeback is None else comeback.conversation_id
+    if conversation_id is not None and admitted.secret_digest is None:
+        await check_sees(hub, grant.principal, conversation_id)
     async with contextlib.AsyncExitStack() as stack:
         with _problems_told():
             try:
@@ -90,6 +97,31 @@ async def going_on(
 def is_deserted(session: SessionDoor) -> bool:
     """It waits for an owner who may not come."""
     return "owner" not in session.connection_roles.values()
+
+
+def is_seen(principal: Principal, entries: Sequence[LogEntry]) -> bool:
+    """Whether a conversation with this log is there for the principal."""
+    opened = [entry for entry in entries if isinstance(entry, Opened)]
+    users = [entry.end_user_id for entry in opened if entry.end_user_id is not None]
+    return not opened or principal.sees(opened[0].tenant, users[-1] if users else None)
+
+
+async def check_sees(hub: Hub, principal: Principal, conversation_id: str) -> None:
+    """Raises:
+    ApiError: 404, the conversation is another tenant's, or another user's.  (One that is not
+        there at all is the caller's to tell.)
+    """
+    if principal.user is None and principal.tenant == DEFAULT_TENANT:
+        return
+    if (live := hub.live_in(conversation_id)) is not None:
+        is_there = live.about.is_seen_by(principal)
+    elif hub.keeping is None:
+        return
+    else:
+        with _problems_told():
+            is_there = is_seen(principal, await hub.keeping.journal.read(conversation_id))
+    if not is_there:
+        raise _not_found(conversation_id)
 
 
 class _ForkRequest(Struct, frozen=True, kw_only=True):
@@ -116,9 +148,12 @@ class Conversations:
     retention_days: How long a conversation is kept after it changed last.
     """
 
-    def __init__(self, hub: Hub, *, gate: Gate, retention_days: float) -> None:
+    def __init__(
+        self, hub: Hub, *, gate: Gate, retention_days: float, audit: Audit = NO_AUDIT
+    ) -> None:
         self._hub = hub
         self._gate = gate
+        self._audit = audit
         self._retention_s = retention_days * DAY_S
 
     def routes(self, prefix: str = "/v1") -> list[web.RouteDef]:
@@ -160,10 +195,12 @@ class Conversations:
     # --- Handlers ------------------------------------------------------------
 
     async def list(self, request: web.Request) -> web.Response:
-        journal = self._journal(request)
+        journal, principal = await self._journal(request, "read")
         query = request.query
+        sees_all = principal.tenant == DEFAULT_TENANT and principal.user is None
         wanted = Wanted(
-            end_user_id=query.get("end_user_id"),
+            tenant=query.get("tenant") if sees_all else principal.tenant,
+            end_user_id=principal.user or query.get("user") or query.get("end_user_id"),
             model=query.get("model"),
             began_after_s=_number(request, "began_after"),
             began_before_s=_number(request, "began_before"),
@@ -186,16 +223,20 @@ class Conversations:
         )
 
     async def show(self, request: web.Request) -> web.Response:
-        journal, conversation_id = self._journal(request), request.match_info["id"]
+        journal, principal = await self._journal(request, "read")
+        conversation_id = request.match_info["id"]
         with _problems_told():
             entries = await journal.read(conversation_id)
-        if not entries:
+        if not entries or not is_seen(principal, entries):
             raise _not_found(conversation_id)
+        self._note("conversation.read", request, principal)
         return _json(whole(conversation_id, Recalled(entries)))
 
     async def recording(self, request: web.Request) -> web.Response:
         """One session's sound: that which is asked for, or the last one that was recorded."""
-        journal, conversation_id = self._journal(request), request.match_info["id"]
+        journal, principal = await self._journal(request, "read")
+        conversation_id = request.match_info["id"]
+        await check_sees(self._hub, principal, conversation_id)
         with _problems_told():
             pieces = await journal.read_sound(conversation_id)
         recorded = [piece.session_id for piece in pieces]
@@ -203,11 +244,14 @@ class Conversations:
         if session_id not in recorded:
             message = f"Nothing of conversation '{conversation_id[:100]}' was recorded."
             raise ApiError(404, "recording_not_found", message, param="session_id")
+        self._note("conversation.recording_read", request, principal)
         sound = b"".join(piece.data for piece in pieces if piece.session_id == session_id)
         return web.Response(body=sound, content_type="audio/ogg")
 
     async def erase(self, request: web.Request) -> web.Response:
-        journal, conversation_id = self._journal(request), request.match_info["id"]
+        journal, principal = await self._journal(request, "operate")
+        conversation_id = request.match_info["id"]
+        await check_sees(self._hub, principal, conversation_id)
         live = self._hub.live_in(conversation_id)
         if live is not None and is_deserted(live):
             live.close(CloseCode.NORMAL, "The conversation is erased.")
@@ -216,11 +260,13 @@ class Conversations:
         if not was_there:
             raise _not_found(conversation_id)
         log.info("conversation %s: erased by request", conversation_id)
+        self._note("conversation.erased", request, principal)
         return _json({"id": conversation_id, "object": "antiphon.conversation", "deleted": True})
 
     async def fork(self, request: web.Request) -> web.Response:
-        self._journal(request)
+        _, principal = await self._journal(request, "read")
         conversation_id = request.match_info["id"]
+        await check_sees(self._hub, principal, conversation_id)
         data = await request.read()
         try:
             body = decode_object(data) if data.strip() else {}
@@ -236,15 +282,19 @@ class Conversations:
             }
         )
 
-    def _journal(self, request: web.Request) -> Journal:
-        self._gate.require_server_key(request)
+    def _note(self, what: str, request: web.Request, principal: Principal) -> None:
+        address = self._gate.address_of(request)
+        self._audit.note(what, principal, address, conversation_id=request.match_info["id"])
+
+    async def _journal(self, request: web.Request, scope: Scope) -> tuple[Journal, Principal]:
+        principal = await self._gate.require(request, scope)
         if self._hub.keeping is None:
             raise ApiError(
                 404,
                 "journal_off",
                 "This server keeps no conversations. (Its operator can set [journal] retention.)",
             )
-        return self._hub.keeping.journal
+        return self._hub.keeping.journal, principal
 
 
 def listed(kept: Kept) -> dict[str, Any]:
@@ -255,6 +305,8 @@ def listed(kept: Kept) -> dict[str, Any]:
         "model": kept.model,
         "engine": kept.engine,
         "transport": kept.transport,
+        "tenant": kept.tenant,
+        "user": kept.end_user_id,
         "end_user_id": kept.end_user_id,
         "began_at": int(kept.began_at_s),
         "changed_at": int(kept.changed_at_s),
@@ -270,6 +322,8 @@ def whole(conversation_id: str, recalled: Recalled) -> dict[str, Any]:
             "model": opened.model,
             "engine": opened.engine,
             "transport": opened.transport,
+            "tenant": opened.tenant,
+            "user": opened.end_user_id,
             "end_user_id": opened.end_user_id,
             "began_at": int(opened.at_s),
         }

@@ -31,7 +31,12 @@ class ListedSession(Struct, frozen=True, kw_only=True):
     state: Activity | Literal["ended"]
     began_at: int
     expires_at: int
+    tenant: str
+    user: str | None
     end_user_id: str | None
+    """The older name of ``user``."""
+    key: str | None
+    """What the operator calls the API key that it was opened with, or that minted its secret."""
     connections: tuple[ListedConnection, ...]
 
 
@@ -77,7 +82,10 @@ def listed(session: SessionDoor) -> ListedSession:
         state=session.state,
         began_at=session.about.began_at,
         expires_at=settings.expires_at,
-        end_user_id=session.about.end_user_id,
+        tenant=session.about.principal.tenant,
+        user=session.about.principal.user,
+        end_user_id=session.about.principal.user,
+        key=session.about.principal.key_name,
         connections=tuple(
             ListedConnection(name, role) for name, role in session.connection_roles.items()
         ),

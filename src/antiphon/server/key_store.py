@@ -28,6 +28,8 @@ class KeyStoreError(AntiphonError):
 class KeyStore(Protocol):
     """A file or a database, that several processes may share.  Records are never removed."""
 
+    is_shared: bool
+    """Other processes change it too."""
     place: str
     """For people: where it is, without passwords."""
 
@@ -51,6 +53,7 @@ class KeyStore(Protocol):
 class MemoryKeyStore:
     """The keys of one process; a restart forgets them."""
 
+    is_shared = False
     place = "this process's memory"
 
     def __init__(self) -> None:
@@ -90,7 +93,6 @@ class KnownKeys:
 
     Args:
         store: Where they are kept.
-        on_revoked: Told of each that was valid here, and is revoked now.
         now_s: Unix time.
     """
 
@@ -98,11 +100,10 @@ class KnownKeys:
         self,
         store: KeyStore,
         *,
-        on_revoked: Callable[[KeyRecord], None] = lambda _: None,
         now_s: Callable[[], float] = time.time,
     ) -> None:
         self.store = store
-        self._on_revoked = on_revoked
+        self._on_revoked: Callable[[KeyRecord], None] = lambda _: None
         self._now_s = now_s
         self._mark = 0
         self._by_digest: dict[bytes, KeyRecord] = {}
@@ -127,6 +128,10 @@ class KnownKeys:
 
     def get(self, key_id: str) -> KeyRecord | None:
         return self._by_id.get(key_id)
+
+    def when_revoked(self, callback: Callable[[KeyRecord], None]) -> None:
+        """Call back for each that was not revoked, as far as was known here, and is now."""
+        self._on_revoked = callback
 
     def is_revoked(self, key_id: str) -> bool:
         record = self._by_id.get(key_id)
@@ -162,7 +167,8 @@ class KnownKeys:
         following = None
         try:
             await self.refresh()
-            following = asyncio.create_task(self._follow(), name="keys")
+            if self.store.is_shared:
+                following = asyncio.create_task(self._follow(), name="keys")
             yield
         finally:
             if following is not None:

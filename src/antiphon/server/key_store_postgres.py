@@ -43,6 +43,8 @@ UNREACHABLE = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutEr
 class PostgresKeyStore:
     """Args: url: `postgresql://user:password@host:port/database`."""
 
+    is_shared = True
+
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
         self.place = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"

@@ -36,7 +36,9 @@ ON CONFLICT (id) DO UPDATE SET changed = excluded.changed, record = excluded.rec
 
 
 class SqliteKeyStore:
-    """Args: path: The file; it is made, with its folder, where it is not there."""
+    """Args: path: The file; it is made, with its folder, once there is a key to keep."""
+
+    is_shared = True
 
     def __init__(self, path: Path) -> None:
         self.place = str(path)
@@ -45,16 +47,16 @@ class SqliteKeyStore:
         self._turn = asyncio.Lock()
 
     async def start(self) -> None:
-        await self._ask(lambda: None)
+        await self._ask(lambda: None, otherwise=None)
 
     async def add(self, record: KeyRecord) -> None:
-        await self._ask(lambda: self._put(record))
+        await self._ask(lambda: self._put(record), otherwise=None, create=True)
 
     async def revoke(self, key_id: str, at_s: int) -> bool:
-        return await self._ask(lambda: self._revoke(key_id, at_s))
+        return await self._ask(lambda: self._revoke(key_id, at_s), otherwise=False)
 
     async def changed_since(self, mark: int) -> tuple[int, Sequence[KeyRecord]]:
-        return await self._ask(lambda: self._changed_since(mark))
+        return await self._ask(lambda: self._changed_since(mark), otherwise=(mark, ()))
 
     async def aclose(self) -> None:
         async with self._turn:
@@ -62,8 +64,12 @@ class SqliteKeyStore:
                 await asyncio.to_thread(self._database.close)
                 self._database = None
 
-    async def _ask(self, what: Callable[[], _R]) -> _R:
+    async def _ask(self, what: Callable[[], _R], *, otherwise: _R, create: bool = False) -> _R:
+        """``otherwise``: the answer where there is no file."""
+
         def asked() -> _R:
+            if not create and self._database is None and not self._path.exists():
+                return otherwise
             self._open()
             return what()
 

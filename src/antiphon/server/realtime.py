@@ -7,12 +7,14 @@ import logging
 import secrets
 import time
 from typing import Unpack
+from weakref import WeakKeyDictionary
 
 from aiohttp import web
 
 from antiphon.core.faults import Fault
 from antiphon.core.records import Past
 from antiphon.errors import EngineUnavailable
+from antiphon.identity.principal import Principal
 from antiphon.protocol.closes import CloseCode
 from antiphon.protocol.server import Error, ErrorDetail
 from antiphon.runtime.door import SessionDoor
@@ -24,6 +26,7 @@ from antiphon.server.conversations import asked_conversation, going_on
 from antiphon.server.dialects import dialect_of
 from antiphon.server.directory import Directory
 from antiphon.server.grant import DEFAULT_MODEL, Grant
+from antiphon.server.quotas import Quotas
 from antiphon.server.retention import granted
 from antiphon.server.returning import (
     Comeback,
@@ -61,6 +64,7 @@ class Realtime:
         admission: Admission,
         directory: Directory,
         returning: Returning,
+        quotas: Quotas,
         limits: WebSocketLimits | None = None,
         strict: bool = False,
     ) -> None:
@@ -70,8 +74,16 @@ class Realtime:
         self._admission = admission
         self._directory = directory
         self._returning = returning
+        self._quotas = quotas
         self._limits = limits
         self._strict = strict
+        self._sidebands: WeakKeyDictionary[WebSocketConnection, Principal] = WeakKeyDictionary()
+
+    def close_sidebands(self, key_id: str, reason: str) -> None:
+        """Those that came by this key."""
+        for connection, principal in list(self._sidebands.items()):
+            if principal.key_id == key_id:
+                connection.close(CloseCode.UNAUTHORIZED, reason)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         if request.headers.get("Upgrade", "").strip().lower() != "websocket":
@@ -82,7 +94,7 @@ class Realtime:
                 headers={"Upgrade": "websocket", "Connection": "Upgrade"},
             )
         if call_id := request.query.get("call_id"):
-            return await self._join(request, await self._session_of(call_id, request))
+            return await self._join(request, *await self._session_of(call_id, request))
         try:
             comeback = await self._returning.comeback(request, transport="websocket")
             if comeback is not None and comeback.session is not None:
@@ -101,21 +113,27 @@ class Realtime:
         except NotOpened as failure:
             return failure.response
         self._returning.note(session, admitted)
-        await self._converse(connection, session, may_send=admitted.grant.client_events)
+        self._quotas.note(session, visitor.address)
+        await self._converse(connection, session, may_send=grant.client_events)
         return connection.response
 
     # --- Who may -------------------------------------------------------------
 
-    async def _session_of(self, call_id: str, request: web.Request) -> SessionDoor:
+    async def _session_of(
+        self, call_id: str, request: web.Request
+    ) -> tuple[SessionDoor, Principal]:
         """A sideband's session; only a server key may join one."""
-        admitted = self._gate.admits(request)
-        if not admitted:
+        principal = session = None
+        try:
+            principal = await self._gate.require(request, "sideband")
+        except Unauthorized:
             self._gate.note_refused(request)  # It learns no more than one who asks for no session.
-        session = await self._directory.find(call_id) if admitted else None
-        if session is None:
+        else:
+            session = await self._directory.find(call_id)
+        if principal is None or session is None or not session.about.is_seen_by(principal):
             message = "No session found for the provided call_id"
             raise ApiError(404, "call_id_not_found", message, param="")
-        return session
+        return session, principal
 
     async def _turn_away(self, request: web.Request, refused: Unauthorized) -> web.StreamResponse:
         self._gate.note_refused(request)
@@ -167,10 +185,16 @@ class Realtime:
             raise NotOpened(connection.response) from None
         return connection, session
 
-    async def _join(self, request: web.Request, session: SessionDoor) -> web.StreamResponse:
-        connection = self._connection(request, None)
+    async def _join(
+        self, request: web.Request, session: SessionDoor, principal: Principal
+    ) -> web.StreamResponse:
+        connection = self._connection(request, None, principal)
         await connection.accept()
-        await self._converse(connection, session, owns=False, after=asked_cursor(request))
+        self._sidebands[connection] = principal
+        may_send = principal.client_events
+        await self._converse(
+            connection, session, owns=False, may_send=may_send, after=asked_cursor(request)
+        )
         return connection.response
 
     async def _come_back(
@@ -212,13 +236,21 @@ class Realtime:
                 connection.sent,
             )
 
-    def _connection(self, request: web.Request, grant: Grant | None) -> WebSocketConnection:
+    def _connection(
+        self, request: web.Request, grant: Grant | None, principal: Principal | None = None
+    ) -> WebSocketConnection:
+        """``principal``: who comes, where that is not whom the grant is for."""
+        if principal is None and grant is not None:
+            principal = grant.principal
         return WebSocketConnection(
             request,
             limits=self._limits,
             counters=self.counters,
             protocols=(SUBPROTOCOL,),
             dialect=dialect_of(request.headers, grant, strict=self._strict),
+            throttle=None
+            if principal is None
+            else self._quotas.throttle(principal, self._gate.address_of(request)),
         )
 
 

@@ -38,6 +38,8 @@ def granted(hub: Hub, request: web.Request, admitted: Admitted) -> Grant:
                 param="retention",
             )
         asked = grant.retention if asked is None else asked
+    elif asked is None:
+        asked = grant.principal.retention
     if asked not in (None, "none"):
         check(hub, asked)
     return msgspec.structs.replace(grant, retention=asked)

@@ -14,6 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 from multidict import CIMultiDictProxy
 
+from antiphon.identity.principal import Principal
 from antiphon.runtime.door import SessionDoor
 from antiphon.runtime.hub import Hub
 from antiphon.runtime.resumption import MAX_PLACES
@@ -117,14 +118,16 @@ class Returning:
         """
         key = visitor.key.reveal()
         if not key.startswith(PREFIX):
-            await self._admission.check_key(visitor)
-            return replace(opener.grant, client_events=None, hides=frozenset())
+            principal = await self._admission.check_key(visitor)
+            if not principal.sees(opener.grant.principal.tenant, opener.grant.principal.user):
+                raise TokenUnknown
+            return replace(opener.grant, client_events=principal.client_events, hides=frozenset())
         theirs = opener.secret_digest
         if theirs is not None and hmac.compare_digest(digest(key), theirs):
             # It may have expired or be spent by now: what it opened goes on.
             return opener.grant
         grant = await self._admission.grant_of(visitor)
-        if theirs is None or grant.end_user_id != opener.grant.end_user_id:
+        if theirs is None or not _is_same_user(grant.principal, opener.grant.principal):
             raise ApiError(
                 403,
                 "resume_not_allowed",
@@ -132,3 +135,7 @@ class Returning:
                 "that opened it, or mint one with the same 'end_user_id'.",
             )
         return grant
+
+
+def _is_same_user(one: Principal, other: Principal) -> bool:
+    return (one.tenant, one.user) == (other.tenant, other.user)

@@ -17,6 +17,7 @@ from typing import Literal, Protocol
 from msgspec import Struct
 
 from antiphon.errors import AntiphonError
+from antiphon.identity.principal import ANYONE, Principal
 from antiphon.server.grant import Grant
 
 PREFIX = "ek_"
@@ -99,11 +100,11 @@ class SecretStore(Protocol):
         """The session that was counted by `redeem` was not opened after all."""
         ...
 
-    async def revoke(self, secret_id: str) -> bool:
+    async def revoke(self, secret_id: str, *, by: Principal = ANYONE) -> bool:
         """Let a secret open nothing more.  Sessions that it has opened go on.
 
         Returns:
-            Whether there was such a secret, still valid.
+            Whether there was such a secret, still valid, that ``by`` may see.
         """
         ...
 
@@ -163,9 +164,11 @@ class MemorySecretStore:
         if entry is not None and entry.opened:
             entry.opened -= 1
 
-    async def revoke(self, secret_id: str) -> bool:
+    async def revoke(self, secret_id: str, *, by: Principal = ANYONE) -> bool:
         entry = self._by_id.get(secret_id)
         if entry is None or entry.revoked or entry.expires_at <= self._now_s():
+            return False
+        if not by.sees(entry.grant.principal.tenant, entry.grant.principal.user):
             return False
         entry.revoked = True
         return True

@@ -23,9 +23,9 @@ from antiphon.journal.journal import Journal
 from antiphon.journal.tape import tapes_in
 from antiphon.protocol.unknown_names import UnknownNames
 from antiphon.runtime.hub import Hub, SessionRules
+from antiphon.server.access import make_audit, make_gate, make_policy
 from antiphon.server.admission import LoadLimits
 from antiphon.server.app import Api, Model
-from antiphon.server.auth import Gate
 from antiphon.server.cascade_parts import CascadeParts, choose_parts, make_cascade
 from antiphon.server.directory import Directory
 from antiphon.server.grant import DEFAULT_MODEL
@@ -171,13 +171,15 @@ def wire(config: Config, parts: Parts | None = None) -> Wired:
         fallbacks=fallbacks_of(config),
     )
     hub = make_hub(config, registry, parts)
+    audit = make_audit(config)
     api = Api(
         hub,
-        gate=Gate(server.api_keys, server.allowed_origins, trusted_proxies=server.trusted_proxies),
+        gate=make_gate(config, audit),
+        audit=audit,
+        policy=make_policy(limits),
+        closes_revoked=config.auth.on_revoke == "close",
         models=lambda: listed_models(registry),
-        load=LoadLimits(
-            max_sessions=server.max_sessions, new_per_minute=limits.new_sessions_per_minute
-        ),
+        load=LoadLimits(max_sessions=server.max_sessions, max_lateness_ms=limits.max_lateness_ms),
         webrtc=webrtc_settings(config),
         secret_store=parts.secret_store,
         directory=parts.directory,

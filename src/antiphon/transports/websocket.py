@@ -33,6 +33,7 @@ from antiphon.protocol.dialect import GA, Dialect
 from antiphon.protocol.fitting import fitting
 from antiphon.protocol.server import ServerEvent
 from antiphon.runtime.door import SessionDoor
+from antiphon.runtime.throttle import TOO_FAST, Throttle, too_fast
 
 log = logging.getLogger(__name__)
 
@@ -90,6 +91,7 @@ class WebSocketCounters:
         self.half_open_reaped = 0
         self.oversized_closed = 0
         self.events_shortened = 0
+        self.refused_fast = 0
 
 
 _HEADER_126 = struct.Struct("!BBH").pack
@@ -241,7 +243,12 @@ class WebSocketConnection:
         counters: WebSocketCounters | None = None,
         protocols: tuple[str, ...] = (),
         dialect: Dialect = GA,
+        throttle: Throttle | None = None,
     ) -> None:
+        """``throttle``: how fast its messages are taken; while one waits, nothing is read, so that
+        the client is slowed down and nothing is lost.
+        """
+        self._throttle = throttle
         self.limits = limits or WebSocketLimits()
         self._counters = counters or WebSocketCounters()
         self._dialect = dialect
@@ -436,7 +443,7 @@ class WebSocketConnection:
                 if message.type is WSMsgType.TEXT and not _is_utf8(message.data):
                     self.close(CloseCode.NOT_UTF8, "A text message must be UTF-8.")
                     return
-                self._handle(session, message.data)
+                await self._take(session, message.data)
                 # ``receive`` does not let go of the loop while messages lie ready.
                 messages += 1
                 size += len(message.data)
@@ -450,6 +457,35 @@ class WebSocketConnection:
                 # A page that is left or loaded anew says 1001, and may be back in a moment.
                 self._said_goodbye |= message.type is WSMsgType.CLOSE and message.data in GOODBYES
                 return
+
+    async def _take(self, session: SessionDoor, data: bytes) -> None:
+        if self._throttle is None:
+            self._handle(session, data)
+            return
+        wait_s = self._throttle.wait_s(len(data))
+        if wait_s is None:
+            self._refuse_fast(session, data)
+            return
+        if wait_s:
+            await asyncio.sleep(wait_s)
+        self._handle(session, data)
+
+    def _refuse_fast(self, session: SessionDoor, data: bytes) -> None:
+        if self._closing is not None:
+            return
+        assert self._throttle is not None, "it refused"
+        self._counters.refused_fast += 1
+        if self._throttle.is_over:
+            log.warning("%s: closed, its messages come too fast", self._id)
+            self.close(CloseCode.NOT_SERVED, TOO_FAST)
+            return
+        session.refuse(self, too_fast(self._event_id(data)))
+
+    def _event_id(self, data: bytes) -> str | None:
+        try:
+            return self._dialect.decode(data).event_id
+        except ProtocolError as error:
+            return error.event_id
 
     def _handle(self, session: SessionDoor, data: bytes) -> None:
         if self._closing is not None:

@@ -8,8 +8,10 @@ from collections.abc import Callable, Collection, Coroutine
 from typing import Literal
 
 from antiphon.errors import ProtocolError
+from antiphon.protocol.closes import CloseCode
 from antiphon.protocol.dialect import Dialect
 from antiphon.runtime.door import SessionDoor
+from antiphon.runtime.throttle import TOO_FAST, Throttle, too_fast
 from antiphon.transports.rtp.clock import PacingClock
 from antiphon.transports.rtp.codec import CodecName
 from antiphon.transports.rtp.coders import RATES_HZ, decoder, encoder
@@ -61,6 +63,7 @@ class Call:
         self._ended = asyncio.Event()
         self.came_back = False
         """To a session that another call had."""
+        self.throttle: Throttle | None = None
         self._is_over = False
         """The session is done with us; it may go on with another call."""
         self._media = self._rtp_session()
@@ -254,8 +257,14 @@ class Call:
             event = self._channel.read(data)
         except ProtocolError as error:
             session.refuse(self._channel, error)
-        else:
+            return
+        # SCTP would go on to take in what we do not read, so nothing is held back here.
+        if self.throttle is None or self.throttle.wait_s(len(data), can_wait=False) is not None:
             session.receive(self._channel, event)
+        elif self.throttle.is_over:
+            self._on_session_close(CloseCode.NOT_SERVED, TOO_FAST)
+        else:
+            session.refuse(self._channel, too_fast(event.event_id))
 
     def on_rtp(self, packet: bytes) -> None:
         self._media.on_rtp(packet)

@@ -19,6 +19,7 @@ from antiphon.protocol.dialect import GA, Dialect
 from antiphon.protocol.session import SessionPatch
 from antiphon.runtime.door import Retention, SessionDoor
 from antiphon.runtime.hub import Hub, SessionKind
+from antiphon.runtime.throttle import Throttle
 from antiphon.transports.rtp.clock import PacingClock
 from antiphon.transports.webrtc.call import Call
 from antiphon.transports.webrtc.candidates import NoPortFree
@@ -76,10 +77,12 @@ class Calls:
         past: Past | None = None,
         sideband_wait_ms: Ms = 0,
         retention: Retention | None = None,
+        throttle: Throttle | None = None,
     ) -> Answer:
         """Open a session and begin a call to it; ``may_send`` as in `SessionDoor.attach`.
 
-        ``dialect`` is that of the data channel; the last three as in `Hub.open`.
+        ``dialect`` is that of the data channel; ``throttle`` says how fast its messages are taken.
+        The others as in `Hub.open`.
 
         Raises:
             OfferError: the client's SDP is at fault; the message says how.
@@ -97,6 +100,7 @@ class Calls:
                 sideband_wait_ms=sideband_wait_ms,
                 retention=retention,
             )
+            call.throttle = throttle
             call.begin(session, may_send)
             sdp = await call.answer()
         return Answer(call.id, sdp)
@@ -111,6 +115,7 @@ class Calls:
         shows_items: bool = False,
         may_send: Collection[str] | None = None,
         dialect: Dialect = GA,
+        throttle: Throttle | None = None,
     ) -> Answer:
         """Another call to a session whose owner is back; arguments as of `SessionDoor.resume`.
 
@@ -118,6 +123,7 @@ class Calls:
             OfferError, TooManyCalls, NoPortFree: as `answer`.
         """
         async with self._begun(offer_sdp, dialect) as call:
+            call.throttle = throttle
             call.go_on(session, may_send, token=token, after=after, shows_items=shows_items)
             sdp = await call.answer()
         return Answer(call.id, sdp)

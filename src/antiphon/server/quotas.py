@@ -1,0 +1,174 @@
+"""Limits, as they are held at the door and in live sessions."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Collection
+from typing import Final
+from weakref import WeakKeyDictionary
+
+from aiohttp import web
+
+from antiphon.errors import ProtocolError
+from antiphon.identity.principal import Principal
+from antiphon.limits.ledger import DAY_S, Exceeded, MessageLedger, SessionLedger
+from antiphon.limits.policy import Policy, Who
+from antiphon.protocol.closes import CloseCode
+from antiphon.runtime.door import SessionDoor
+from antiphon.server.api_errors import slow_down
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY_S: Final = 1.0
+WARN_BEFORE_S: Final = 60.0
+MAX_WAIT_S: Final = 5.0
+"""How long a message is held back; one that would have to wait longer is refused."""
+MAX_REFUSED: Final = 100
+"""In a row; then its connection is closed."""
+
+_SAID: Final = {
+    "sessions_per_minute": "{most:g} new sessions a minute",
+    "sessions_at_once": "{most:g} sessions at once",
+    "minutes_per_day": "{most:g} minutes a day",
+}
+
+
+class LedgerThrottle:
+    """A `Throttle` of one connection, with what all of its subjects send counted."""
+
+    def __init__(self, ledger: MessageLedger, who: Who, now_s: Callable[[], float]) -> None:
+        self._ledger = ledger
+        self._who = who
+        self._now_s = now_s
+        self._refused = 0
+
+    @property
+    def is_over(self) -> bool:
+        return self._refused >= MAX_REFUSED
+
+    def wait_s(self, size_bytes: int, *, can_wait: bool = True) -> float | None:
+        max_wait_s = MAX_WAIT_S if can_wait else 0.0
+        wait_s = self._ledger.take(self._who, size_bytes, self._now_s(), max_wait_s=max_wait_s)
+        self._refused = self._refused + 1 if wait_s is None else 0
+        return wait_s
+
+
+class Quotas:
+    """Args:
+    policy: Who may have how much.
+    sessions: Those that are live.
+    now_s: Must not go back.
+    unix_s: Wall time.
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        *,
+        sessions: Callable[[], Collection[SessionDoor]],
+        now_s: Callable[[], float] = time.monotonic,
+        unix_s: Callable[[], float] = time.time,
+    ) -> None:
+        self.policy = policy
+        self._sessions = sessions
+        self._now_s = now_s
+        self._unix_s = unix_s
+        self._ledger = SessionLedger()
+        self._messages = MessageLedger()
+        self._addresses: WeakKeyDictionary[SessionDoor, str] = WeakKeyDictionary()
+        self._opening: list[Who] = []
+        self._warned: WeakKeyDictionary[SessionDoor, None] = WeakKeyDictionary()
+
+    def begin(self, principal: Principal, address: str) -> Who:
+        """Room for one session more; `opened_or_not` gives it back.
+
+        Raises:
+            ApiError: 429, a limit is reached.
+        """
+        who = self.who(principal, address)
+        if not who:
+            return who
+        live = [*map(self._who_of, self._sessions()), *self._opening]
+        exceeded = self._ledger.begin(who, live, now_s=self._now_s(), unix_s=self._unix_s())
+        if exceeded is not None:
+            log.info("refused: %s of %s", exceeded.what, exceeded.subject.kind)
+            raise _told(exceeded)
+        self._opening.append(who)
+        return who
+
+    def opened_or_not(self, who: Who) -> None:
+        """The session that was begun is live now, or will never be."""
+        if who:
+            self._opening.remove(who)
+
+    def note(self, session: SessionDoor, address: str) -> None:
+        """From where it was opened."""
+        self._addresses[session] = address
+
+    def who(self, principal: Principal, address: str) -> Who:
+        return self.policy.who(
+            tenant=principal.tenant,
+            user=principal.user,
+            key_id=principal.key_id,
+            plan=principal.limits,
+            address=address,
+        )
+
+    def throttle(self, principal: Principal, address: str) -> LedgerThrottle | None:
+        """For a connection; None: it may be as fast as it can."""
+        limited = {
+            subject: limits
+            for subject, limits in self.who(principal, address).items()
+            if limits.messages_per_second or limits.bytes_per_second
+        }
+        return LedgerThrottle(self._messages, limited, self._now_s) if limited else None
+
+    async def running(self, _: web.Application) -> AsyncIterator[None]:
+        """Sessions end with the minutes of their day."""
+        looking = asyncio.create_task(self._look(), name="minutes of the day")
+        yield
+        looking.cancel()
+        await asyncio.gather(looking, return_exceptions=True)
+
+    async def _look(self) -> None:
+        then_s = self._now_s()
+        while True:
+            await asyncio.sleep(LOOK_EVERY_S)
+            now_s = self._now_s()
+            self.pass_time(now_s - then_s)
+            then_s = now_s
+
+    def pass_time(self, seconds: float) -> None:
+        """So long all sessions have gone on since this was called last."""
+        unix_s = self._unix_s()
+        live = [(session, self._who_of(session)) for session in list(self._sessions())]
+        for _, who in live:
+            self._ledger.use(who, seconds, unix_s=unix_s)
+        for session, who in live:
+            left_s = self._ledger.left_s(who, unix_s)
+            if left_s is None:
+                continue
+            if left_s == 0:
+                log.info("session %s: its minutes of the day are used up", session.id)
+                session.close(CloseCode.GOING_AWAY, "The minutes of this day are used up.")
+            elif left_s <= WARN_BEFORE_S and session not in self._warned:
+                self._warned[session] = None
+                session.warn(_ending(left_s))
+
+    def _who_of(self, session: SessionDoor) -> Who:
+        return self.who(session.about.principal, self._addresses.get(session, ""))
+
+
+def _told(exceeded: Exceeded) -> Exception:
+    said = _SAID[exceeded.what].format(most=exceeded.limit)
+    wait_s = min(exceeded.wait_s, DAY_S)
+    return slow_down(f"The limit of {exceeded.subject} is {said}", wait_s)
+
+
+def _ending(left_s: float) -> ProtocolError:
+    return ProtocolError(
+        "minutes_nearly_used",
+        f"The minutes of this day are nearly used up: the session ends in {left_s:.0f} s or less.",
+    )
