@@ -11,12 +11,12 @@ from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType
 
 from antiphon.engines.scripted import Script, ScriptedEngine, Write
 from antiphon.journal.journal import Journal
-from antiphon.runtime.hub import Hub
 from antiphon.server.cascade_settings import OfflineSettings
 from antiphon.server.secret_store import MemorySecretStore
 from antiphon.server.settings import Config, JournalSettings, ServerSettings, WebRtcOptions
 from antiphon.server.wiring import Parts
 from antiphon.testing import serving
+from antiphon.testing.served import Served
 
 Headers = Mapping[str, str] | tuple[()]
 
@@ -58,9 +58,10 @@ class Clock:
 class Place:
     """A running server, asked the way browsers and SDKs do."""
 
-    def __init__(self, url: str, hub: Hub, client: ClientSession, clock: Clock) -> None:
-        self.url = url
-        self.hub = hub
+    def __init__(self, served: Served, client: ClientSession, clock: Clock) -> None:
+        self.url = served.url
+        self.hub = served.hub
+        self.api = served.api
         self.clock = clock
         self._client = client
 
@@ -159,4 +160,4 @@ async def places(
         serving(ScriptedEngine(script), keys=[KEY], config=config, parts=parts) as server,
         ClientSession() as client,
     ):
-        yield Place(server.url, server.hub, client, clock)
+        yield Place(server, client, clock)

@@ -27,7 +27,7 @@ async def two_engines() -> AsyncIterator[Place]:
         serving(*engines, keys=[KEY], config=CONFIG) as server,
         ClientSession() as client,
     ):
-        yield Place(server.url, server.hub, client, Clock())
+        yield Place(server, client, Clock())
 
 
 async def answered(ws: ClientWebSocketResponse) -> dict[str, Any]:

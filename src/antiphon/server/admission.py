@@ -92,13 +92,17 @@ class Admission:
         """
         # First, so that a secret that opens nothing says so, however full it is here.
         principal = await self.check_key(visitor)
+        key, asked = visitor.key.reveal(), asked_for
+        is_secret = key.startswith(PREFIX)
+        if not is_secret:
+            asked = _of(principal, visitor, asked_for)
+            principal = asked.principal
         with self._place(principal, visitor.address):
-            key = visitor.key.reveal()
-            if key.startswith(PREFIX):
+            if is_secret:
                 async with self._redeemed(key, visitor.origin) as admitted:
                     yield admitted
             else:
-                yield Admitted(grant=_of(principal, visitor, asked_for))
+                yield Admitted(grant=asked)
 
     async def check_key(self, visitor: Visitor) -> Principal:
         """Raises:

@@ -88,7 +88,7 @@ class Api:
         audit = NO_AUDIT if audit is None else audit
         self.hub = hub
         self._lateness = Lateness()
-        self._quotas = Quotas(policy or Policy(), sessions=lambda: hub.sessions)
+        self.quotas = Quotas(policy or Policy(), sessions=lambda: hub.sessions)
         self._closes_revoked = closes_revoked
         self.admission = Admission(
             identify=lambda visitor: gate.principal(visitor, "call"),
@@ -96,7 +96,7 @@ class Api:
             secrets=secret_store,
             load=load,
             live_sessions=lambda: len(hub.sessions),
-            quotas=self._quotas,
+            quotas=self.quotas,
             unable=lambda: hub.unable,
             is_revoked=gate.bearers.known.is_revoked,
             late_ms=lambda: self._lateness.p99_ms,
@@ -111,7 +111,7 @@ class Api:
             gate=gate,
             admission=self.admission,
             returning=returning,
-            quotas=self._quotas,
+            quotas=self.quotas,
             settings=webrtc,
             direct_calls=direct_calls,
             audit=audit,
@@ -125,7 +125,7 @@ class Api:
             admission=self.admission,
             directory=directory,
             returning=returning,
-            quotas=self._quotas,
+            quotas=self.quotas,
             limits=limits,
             strict=strict,
         )
@@ -151,8 +151,8 @@ class Api:
         app.on_shutdown.append(self._end_sessions)
         app.cleanup_ctx.append(self._operator.running)
         app.cleanup_ctx.append(self._conversations.running)
-        if self._quotas.policy.limits_minutes:
-            app.cleanup_ctx.append(self._quotas.running)
+        if self.quotas.policy.limits_minutes:
+            app.cleanup_ctx.append(self.quotas.running)
         if self._load.max_lateness_ms:
             app.cleanup_ctx.append(self._lateness.running)
         app.cleanup_ctx.append(self._calls.running)

@@ -1,0 +1,188 @@
+"""Limits as clients meet them: at the door, on the wire, and at the end of the day."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+import msgspec
+import pytest
+from aiohttp import ClientWebSocketResponse
+
+from antiphon.limits.policy import Limits
+from antiphon.protocol.closes import CloseCode
+from antiphon.server.lateness import MIN_TICKS, WINDOW_TICKS, Lateness
+from antiphon.server.quotas import MAX_REFUSED
+from antiphon.server.settings import AuthSettings, LimitSettings
+from tests.server.place import CONFIG, KEY, Place, places, until
+
+KEYS = "/v1/antiphon/keys"
+Limited = Callable[..., AbstractAsyncContextManager[Place]]
+
+
+def limited(**limits: Any) -> AbstractAsyncContextManager[Place]:
+    settings = LimitSettings(**limits)
+    return places(config=msgspec.structs.replace(CONFIG, limits=settings))
+
+
+async def key_of(place: Place, **wish: Any) -> str:
+    told = await place.ask("POST", KEYS, json={"name": "k"} | wish)
+    value: str = told.body["value"]
+    return value
+
+
+async def opened(place: Place, key: str = KEY, **headers: str) -> ClientWebSocketResponse:
+    ws = await place.join(key=key, headers=headers)
+    await until(ws, "session.created")
+    return ws
+
+
+async def refused(place: Place, key: str = KEY, user: str | None = None) -> tuple[str, int]:
+    """What it is told, and when to try again."""
+    headers = {"Upgrade": "websocket"} | ({"OpenAI-Safety-Identifier": user} if user else {})
+    told = await place.ask("GET", "/v1/realtime?model=test", key=key, headers=headers)
+    assert told.status == 429, told
+    assert told.code == "rate_limit_exceeded"
+    return told.body["error"]["message"], int(told.headers["Retry-After"])
+
+
+async def test_sessions_at_once_are_a_tenants_and_a_users() -> None:
+    async with limited(
+        tenants={"acme": Limits(sessions_at_once=2)}, user=Limits(sessions_at_once=1)
+    ) as place:
+        acme, other = await key_of(place, tenant="acme"), await key_of(place, tenant="other")
+        anna = await opened(place, acme, **{"OpenAI-Safety-Identifier": "anna"})
+        told, after_s = await refused(place, acme, user="anna")
+        assert "The limit of this user is 1 sessions at once" in told
+        assert after_s == 5
+        second = await opened(place, acme)
+        assert "The limit of this tenant is 2 sessions at once" in (await refused(place, acme))[0]
+        free = [await opened(place, other), await opened(place)]
+        session = next(iter(place.hub.sessions))
+        await anna.close()
+        await session.ended()
+        again = await opened(place, acme)
+        for ws in (second, again, *free):
+            await ws.close()
+
+
+async def test_a_plan_is_the_keys() -> None:
+    plans = {"one": Limits(sessions_per_minute=1)}
+    async with limited(plans=plans, key=Limits(sessions_per_minute=2)) as place:
+        one, usual = await key_of(place, limits="one"), await key_of(place, limits="lost")
+        await (await opened(place, one)).close()
+        told, after_s = await refused(place, one)
+        assert "The limit of this key is 1 new sessions a minute" in told
+        assert 0 < after_s <= 60
+        for _ in range(2):
+            await (await opened(place, usual)).close()
+        await refused(place, usual)
+        await (await opened(place)).close()
+
+
+APPEND = {"type": "input_audio_buffer.append", "audio": "AAAA" * 100}
+
+
+async def test_what_comes_too_fast_is_slowed_and_nothing_is_lost() -> None:
+    async with limited(address=Limits(messages_per_second=50)) as place:
+        ws = await opened(place)
+        loop = asyncio.get_running_loop()
+        begins_s = loop.time()
+        for _ in range(80):
+            await ws.send_json({"type": "input_audio_buffer.clear"})
+        for _ in range(80):
+            await until(ws, "input_audio_buffer.cleared")
+        assert loop.time() - begins_s > 0.5
+        await ws.close()
+
+
+async def test_one_message_that_is_far_above_the_rate_is_refused_by_name() -> None:
+    async with limited(key=Limits(bytes_per_second=100)) as place:
+        key = await key_of(place)
+        ws = await opened(place, key)
+        await ws.send_json(APPEND | {"event_id": "mine", "audio": "AAAA" * 1000})
+        error = (await until(ws, "error"))["error"]
+        assert (error["code"], error["event_id"]) == ("rate_limit_exceeded", "mine")
+        await ws.send_json({"type": "input_audio_buffer.clear"})
+        await until(ws, "input_audio_buffer.cleared")
+        for _ in range(MAX_REFUSED):
+            await ws.send_json(APPEND | {"audio": "AAAA" * 1000})
+        while not ws.closed:
+            await ws.receive(timeout=10)
+        assert ws.close_code == CloseCode.NOT_SERVED
+        free = await opened(place)
+        await free.send_json(APPEND | {"audio": "AAAA" * 1000})
+        await free.send_json({"type": "input_audio_buffer.clear"})
+        await until(free, "input_audio_buffer.cleared")
+        await free.close()
+
+
+async def test_the_minutes_of_a_day_end_a_session_after_a_warning() -> None:
+    async with limited(key=Limits(minutes_per_day=2)) as place:
+        key = await key_of(place)
+        ws = await opened(place, key)
+        quotas = place.api.quotas
+        quotas.pass_time(59)
+        quotas.pass_time(2)
+        quotas.pass_time(2)
+        error = (await until(ws, "error"))["error"]
+        assert error["code"] == "minutes_nearly_used"
+        assert "ends in 59 s" in error["message"]
+        quotas.pass_time(60)
+        assert (await ws.receive(timeout=10)).data == CloseCode.GOING_AWAY, "one warning alone"
+        told, after_s = await refused(place, key)
+        assert "2 minutes a day" in told
+        assert 0 < after_s <= 24 * 60 * 60
+
+
+# --- Wrong keys --------------------------------------------------------------
+
+
+@pytest.fixture
+async def place() -> AsyncIterator[Place]:
+    async with places() as place:
+        yield place
+
+
+async def test_many_wrong_keys_make_an_address_wait_and_hurt_no_neighbour(place: Place) -> None:
+    neighbour = await key_of(place)
+    assert (await place.ask("GET", "/v1/models", key=neighbour)).status == 200
+    told = [await place.ask("GET", "/v1/models", key=f"ak_guess{at}") for at in range(25)]
+    assert [each.status for each in told] == [401] * 20 + [429] * 5
+    assert 0 < int(told[-1].headers["Retry-After"]) <= 4
+    for guess in ("ek_guess", "eyJh.e30.x"):
+        assert (await place.ask("GET", "/v1/models", key=guess)).status == 429
+    headers = {"Upgrade": "websocket"}
+    told = await place.ask("GET", "/v1/realtime", key="ek_guess", headers=headers)
+    assert told.status == 429
+    for known in (neighbour, KEY):
+        assert (await place.ask("GET", "/v1/models", key=known)).status == 200
+    health = (await place.ask("GET", "/healthz")).body
+    assert (health["keys_refused"], health["slowed_down"]) == (20, 8)
+
+
+async def test_a_server_that_wants_keys_lets_nobody_in_before_there_is_one() -> None:
+    config = msgspec.structs.replace(CONFIG, auth=AuthSettings(required=True))
+    async with places(config=config) as place:
+        assert (await place.ask("GET", "/v1/models", key=None)).status == 401
+
+
+# --- Lateness ----------------------------------------------------------------
+
+
+def test_lateness_is_of_the_last_seconds_and_one_hiccup_is_none() -> None:
+    lateness = Lateness()
+    for _ in range(MIN_TICKS - 1):
+        lateness.note(50)
+    assert lateness.p99_ms == 0, "too few to say"
+    lateness.note(50)
+    assert lateness.p99_ms == 50
+    for _ in range(WINDOW_TICKS):
+        lateness.note(1)
+    lateness.note(900)
+    assert lateness.p99_ms == 1
+    for _ in range(3):
+        lateness.note(30)
+    assert lateness.p99_ms == 30
