@@ -23,6 +23,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "core": {"protocol", "audio"},
     "engines": WORDS | {"upstream", "protocol", "audio", "downloads"},
     "journal": WORDS | {"core.records", "core.items", "protocol"},
+    "profiles": WORDS | {"journal", "protocol"},
     "runtime": {"core", "protocol", "audio", "journal", "engines.engine", "engines.health"},
     "direct": {"core", "protocol", "upstream", "journal", "runtime", "engines"},
     "transports": WORDS | {"core.records", "runtime", "protocol", "audio"},
@@ -47,6 +48,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "transports",
         "direct",
         "downloads",
+        "profiles",
     },
     "mock": {
         "core",

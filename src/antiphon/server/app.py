@@ -13,6 +13,7 @@ from aiohttp import web
 from msgspec import Struct
 
 from antiphon.direct.calls import DirectCalls
+from antiphon.profiles.profiles import Profiles
 from antiphon.runtime.hub import Hub
 from antiphon.server.admission import Admission, LoadLimits
 from antiphon.server.api_errors import ApiError, Unauthorized, errors_as_json
@@ -23,6 +24,7 @@ from antiphon.server.console import Console
 from antiphon.server.conversations import Conversations, forked_from
 from antiphon.server.directory import Directory, LocalDirectory
 from antiphon.server.logs import keep_peer_data_out
+from antiphon.server.memory import Memory
 from antiphon.server.realtime import Realtime
 from antiphon.server.returning import HEADER as RESUME_HEADER
 from antiphon.server.returning import Returning
@@ -69,6 +71,7 @@ class Api:
         secret_store: SecretStore | None = None,
         directory: Directory | None = None,
         direct_calls: DirectCalls | None = None,
+        profiles: Profiles | None = None,
         retention_days: float = 30,
         strict: bool = False,
     ) -> None:
@@ -85,11 +88,13 @@ class Api:
         self._models = models
         self._max_sessions = load.max_sessions
         returning = Returning(hub, gate=gate, admission=self.admission)
+        self._memory = Memory(profiles, gate=gate, admission=self.admission)
         self._calls = CallRoutes(
             hub,
             gate=gate,
             admission=self.admission,
             returning=returning,
+            memory=self._memory,
             settings=webrtc,
             direct_calls=direct_calls,
             strict=strict,
@@ -102,6 +107,7 @@ class Api:
             admission=self.admission,
             directory=directory,
             returning=returning,
+            memory=self._memory,
             limits=limits,
             strict=strict,
         )
@@ -126,6 +132,7 @@ class Api:
         app.add_routes(Console().routes())
         app.add_routes(self._session_list.routes())
         app.add_routes(self._conversations.routes())
+        app.add_routes(self._memory.routes())
         app.router.add_get("/v1/antiphon/calls/{id}", self._calls.show)
         for prefix in PREFIXES:
             app.router.add_get(f"{prefix}/realtime", self._realtime.handle)
@@ -199,7 +206,7 @@ def preflight_headers(request: web.Request) -> dict[str, str]:
     named = [name.strip() for name in asked.split(",")]
     own = [name for name in named if _SDK_HEADER.fullmatch(name)]
     return {
-        "Access-Control-Allow-Methods": "GET, POST, PATCH, DELETE, OPTIONS",
+        "Access-Control-Allow-Methods": "GET, POST, PUT, PATCH, DELETE, OPTIONS",
         "Access-Control-Allow-Headers": ", ".join([ALLOWED_HEADERS, *own]),
         "Access-Control-Max-Age": "600",
     }

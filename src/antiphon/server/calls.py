@@ -35,7 +35,8 @@ from antiphon.server.api_errors import ApiError, Unauthorized
 from antiphon.server.auth import Gate, presented_key
 from antiphon.server.conversations import asked_conversation, going_on
 from antiphon.server.dialects import dialect_of, speaks_beta
-from antiphon.server.grant import DEFAULT_MODEL, Grant
+from antiphon.server.grant import DEFAULT_MODEL, Grant, named_user
+from antiphon.server.memory import Memory
 from antiphon.server.retention import granted
 from antiphon.server.returning import Returning, asked_cursor, asks_for_items
 from antiphon.server.secret_store import PREFIX, digest
@@ -65,6 +66,7 @@ class CallRoutes:
         gate: Gate,
         admission: Admission,
         returning: Returning,
+        memory: Memory,
         settings: WebRtcSettings | None = None,
         direct_calls: DirectCalls | None = None,
         strict: bool = False,
@@ -73,6 +75,7 @@ class CallRoutes:
         self._gate = gate
         self._admission = admission
         self._returning = returning
+        self._memory = memory
         self._settings = settings
         self._direct = direct_calls
         """Calls of some models, which another server answers."""
@@ -257,6 +260,7 @@ class CallRoutes:
                 past=past,
                 sideband_wait_ms=round(grant.wait_for_sideband_s * 1000),
                 retention=grant.retention,
+                server_tools=await self._memory.of_session(grant),
             )
 
 
@@ -298,7 +302,11 @@ def _asked_for(request: web.Request, settings: SessionPatch) -> Grant:
     model = settings.model or request.query.get("model") or DEFAULT_MODEL
     kind = "realtime" if settings.type is UNSET else settings.type
     return Grant(
-        kind=kind, model=model, patch=settings, conversation_id=asked_conversation(request)
+        kind=kind,
+        model=model,
+        patch=settings,
+        end_user_id=named_user(request.headers),
+        conversation_id=asked_conversation(request),
     )
 
 

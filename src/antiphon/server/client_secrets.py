@@ -28,7 +28,7 @@ from antiphon.runtime.hub import SessionKind, SessionRules, new_session_id
 from antiphon.server.admission import overloaded
 from antiphon.server.api_errors import ApiError
 from antiphon.server.auth import Gate
-from antiphon.server.grant import DEFAULT_MODEL, Grant
+from antiphon.server.grant import DEFAULT_MODEL, Grant, named_user
 from antiphon.server.secret_store import (
     DEFAULT_TTL_S,
     MAX_TTL_S,
@@ -44,7 +44,6 @@ BETA_TTL_S = 60
 MAX_ORIGINS = 50
 MAX_SIDEBAND_WAIT_S = 30
 RETRY_AFTER_S = 60
-END_USER_HEADER = "OpenAI-Safety-Identifier"
 
 
 class ExpiresAfter(Struct, frozen=True, kw_only=True):
@@ -160,7 +159,7 @@ class ClientSecrets:
             message = "We could not parse the JSON body of your request: send one JSON object."
             raise ApiError(400, None, message) from None
         try:
-            asked = ask(body, request.headers.get(END_USER_HEADER))
+            asked = ask(body, named_user(request.headers))
             grant = asked.grant
             if asked.fork is not None:
                 fork_id = await self._fork(asked.fork.conversation_id, asked.fork.item_id)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from msgspec import Struct
 
 from antiphon.protocol.dialects.dialect import Extras
@@ -10,8 +12,16 @@ from antiphon.protocol.veil import Hidden
 from antiphon.runtime.door import Retention
 from antiphon.runtime.hub import SessionKind
 
+END_USER_HEADER = "OpenAI-Safety-Identifier"
+"""By it an application names its user, to OpenAI and to us."""
+MAX_USER_CHARS = 512
 DEFAULT_MODEL = "gpt-realtime"
 """Of sessions that name none."""
+
+
+def named_user(headers: Mapping[str, str]) -> str | None:
+    """The end user that a request is for; None: it names none."""
+    return headers.get(END_USER_HEADER, "").strip()[:MAX_USER_CHARS] or None
 
 
 class Grant(Struct, frozen=True, kw_only=True):

@@ -23,7 +23,8 @@ from antiphon.server.auth import SUBPROTOCOL, Gate
 from antiphon.server.conversations import asked_conversation, going_on
 from antiphon.server.dialects import dialect_of
 from antiphon.server.directory import Directory
-from antiphon.server.grant import DEFAULT_MODEL, Grant
+from antiphon.server.grant import DEFAULT_MODEL, Grant, named_user
+from antiphon.server.memory import Memory
 from antiphon.server.retention import granted
 from antiphon.server.returning import (
     Comeback,
@@ -61,6 +62,7 @@ class Realtime:
         admission: Admission,
         directory: Directory,
         returning: Returning,
+        memory: Memory,
         limits: WebSocketLimits | None = None,
         strict: bool = False,
     ) -> None:
@@ -70,6 +72,7 @@ class Realtime:
         self._admission = admission
         self._directory = directory
         self._returning = returning
+        self._memory = memory
         self._limits = limits
         self._strict = strict
 
@@ -151,6 +154,7 @@ class Realtime:
                 past=past,
                 sideband_wait_ms=round(grant.wait_for_sideband_s * 1000),
                 retention=grant.retention,
+                server_tools=await self._memory.of_session(grant),
             )
         except Fault as fault:
             detail = ErrorDetail(code=fault.code, message=fault.message, param=fault.param)
@@ -229,6 +233,7 @@ def _asked_for(request: web.Request) -> Grant:
     return Grant(
         kind=kind,
         model=query.get("model") or query.get("deployment") or DEFAULT_MODEL,
+        end_user_id=named_user(request.headers),
         conversation_id=asked_conversation(request),
     )
 

@@ -18,6 +18,7 @@ from antiphon.protocol.dialect import GA, Dialect
 from antiphon.protocol.session import SessionPatch
 from antiphon.runtime.door import Retention, SessionDoor
 from antiphon.runtime.hub import Hub, SessionKind
+from antiphon.runtime.server_tools import ServerTools
 from antiphon.transports.rtp.clock import PacingClock
 from antiphon.transports.webrtc.call import Call
 from antiphon.transports.webrtc.candidates import NoPortFree
@@ -75,10 +76,11 @@ class Calls:
         past: Past | None = None,
         sideband_wait_ms: Ms = 0,
         retention: Retention | None = None,
+        server_tools: ServerTools | None = None,
     ) -> Answer:
         """Open a session and begin a call to it; ``may_send`` as in `SessionDoor.attach`.
 
-        ``dialect`` is that of the data channel; the last three as in `Hub.open`.
+        ``dialect`` is that of the data channel; the last four as in `Hub.open`.
 
         Raises:
             OfferError: the client's SDP is at fault; the message says how.
@@ -95,6 +97,7 @@ class Calls:
                 past=past,
                 sideband_wait_ms=sideband_wait_ms,
                 retention=retention,
+                server_tools=server_tools,
             )
             call.begin(session, may_send)
             sdp = await call.answer()
