@@ -123,7 +123,7 @@ class Responses:
         out += [TurnCommitted(created.entry.id, created.untold_pcm) for created in asked.untold]
         out.append(
             Generate(
-                response_id=plan.id,
+                response_id=plan.engine_name,
                 items=tuple(
                     self._server_calls.among(asked.context, self._stage.history.for_engine)
                 ),
