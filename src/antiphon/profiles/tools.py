@@ -147,10 +147,10 @@ class UserMemory:
                 "Shall I? Say: yes, keep it.",
                 "next": "Ask the user. If they say yes, call this again with user_agreed true.",
             }
-        at = self._profiles.now
+        at, fact = self._profiles.now, wish.fact[:1].upper() + wish.fact[1:]
         await self._profiles.change(
             self._user,
-            lambda now: now.agreed(at, "conversation").with_facts([wish.fact], at, "conversation"),
+            lambda now: now.agreed(at, "conversation").with_facts([fact], at, "conversation"),
         )
         return {"status": "kept", "spoken": "All right, I will remember that."}
 
