@@ -36,6 +36,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "direct": {"core", "protocol", "upstream", "journal", "runtime", "engines", "identity"},
     "transports": WORDS | {"core.records", "runtime", "protocol", "audio", "identity"},
+    "profiles": WORDS | {"journal", "protocol"},
     # A test of what is built on Antiphon wants a whole server (`serving`), so testing is above it.
     "testing": {
         "core",
@@ -59,6 +60,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "downloads",
         "identity",
         "limits",
+        "profiles",
     },
     "mock": {
         "core",

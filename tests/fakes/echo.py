@@ -25,6 +25,7 @@ from antiphon.runtime.connection import Connection
 from antiphon.runtime.door import About, Retention, SessionDoor
 from antiphon.runtime.hub import Hub, SessionKind
 from antiphon.runtime.media import Playback
+from antiphon.runtime.server_tools import ServerTools
 
 _event_numbers = itertools.count(1)
 
@@ -178,6 +179,7 @@ class EchoHub(Hub):
         past: Past | None = None,
         sideband_wait_ms: int = 0,
         retention: Retention | None = None,
+        server_tools: ServerTools | None = None,
     ) -> SessionDoor:
         if self.unavailable:
             raise EngineUnavailable("echo", "out of breath", retry_after_s=2)

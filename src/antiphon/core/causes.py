@@ -271,6 +271,22 @@ class EngineMoved(_Cause, frozen=True, kw_only=True, tag="engine_moved"):
     """What the session has from now on; None: what it had."""
 
 
+# --- Functions that the server carries out itself ---------------------------
+
+
+class ToolAnswered(_Cause, frozen=True, tag="tool_answered"):
+    """What came of a `RunTool`."""
+
+    call_id: str
+    output: str
+
+
+class MemoryChanged(_Cause, frozen=True, tag="memory_changed"):
+    """From now on this is what engines are shown of the user."""
+
+    memory: str
+
+
 TurnNews = TranscriptGrew | TranscriptEnded | TranscriptFailed | TurnJudged | TurnFound | TurnEnded
 EngineNews = (
     TurnNews
@@ -296,4 +312,6 @@ Cause = (
     | Tick
     | EngineNews
     | EngineMoved
+    | ToolAnswered
+    | MemoryChanged
 )

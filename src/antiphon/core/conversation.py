@@ -76,6 +76,8 @@ class Conversation:
                 self._floor.on_engine_began(cause, out)
             case causes.RateLimitsChanged(rate_limits):
                 self._responses.on_rate_limits(rate_limits, out)
+            case causes.ToolAnswered() | causes.MemoryChanged():
+                self._on_server_tools(cause, out)
             case causes.EngineErred(detail):
                 out.append(self._error(detail))
             case causes.EngineLost():
@@ -181,7 +183,7 @@ class Conversation:
         stage = self._stage
         stage.deadlines.set(Deadline.SESSION_EXPIRES, stage.terms.session_max_ms)
         stage.recorder.tell(SessionChanged(stage.session, stage.conversation_id), out)
-        out.append(Configure(stage.session))
+        out.append(Configure(stage.session, stage.memory))
         stage.transcripts.configure(stage.session)
         self._listening.configure(out)
         stage.transcripts.resume(out)
@@ -253,12 +255,21 @@ class Conversation:
             case _:
                 assert_never(cause)
 
+    def _on_server_tools(
+        self, cause: causes.ToolAnswered | causes.MemoryChanged, out: list[Effect]
+    ) -> None:
+        if isinstance(cause, causes.ToolAnswered):
+            self._responses.on_answered(cause, out)
+            return
+        self._stage.memory = cause.memory
+        out.append(Configure(self._stage.session, cause.memory))
+
     def _on_engine_lost(self, cause: causes.EngineLost, now_ms: Ms, out: list[Effect]) -> None:
         message = f"The engine failed and was started afresh: {cause.message}"
         self._stage.transcripts.fail_all("engine_lost", message, out)
         ended = self._responses.fail_all(server.ResponseError(message=message), out)
         out.append(self._error(server.ErrorDetail(type="server_error", message=message)))
-        out.append(Configure(self._stage.session))
+        out.append(Configure(self._stage.session, self._stage.memory))
         self._floor.after(ended, now_ms, out)
 
     def _on_engine_moved(self, cause: causes.EngineMoved, now_ms: Ms, out: list[Effect]) -> None:
@@ -271,7 +282,7 @@ class Conversation:
         stage.move(cause)
         stage.recorder.tell(SessionChanged(stage.session, stage.conversation_id), out)
         out.append(server.SessionUpdated(event_id=self._event_id(), session=stage.shown_session))
-        out.append(Configure(stage.session))
+        out.append(Configure(stage.session, stage.memory))
         self._listening.configure(out)
         stage.transcripts.ask_again(out)
         self._responses.ask_again(out)
@@ -348,7 +359,7 @@ class Conversation:
         stage.session = updated
         stage.recorder.tell(SessionChanged(stage.session, stage.conversation_id), out)
         out.append(server.SessionUpdated(event_id=self._event_id(), session=stage.shown_session))
-        out.append(Configure(stage.session))
+        out.append(Configure(stage.session, stage.memory))
         stage.transcripts.configure(stage.session)
         self._listening.configure(out)
         self._floor.settings_changed()

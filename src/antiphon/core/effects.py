@@ -15,6 +15,7 @@ from antiphon.protocol.items import Item
 from antiphon.protocol.server import ServerEvent
 from antiphon.protocol.session import (
     AnySession,
+    FunctionTool,
     MaxTokens,
     ReasoningEffort,
     Tool,
@@ -38,6 +39,8 @@ class Configure(_Command, frozen=True, tag="configure"):
     """The session as it is from now on; the first command, and after each change."""
 
     session: AnySession
+    memory: str = ""
+    """As in `Generate`."""
 
 
 class Hear(_Command, frozen=True, tag="hear"):
@@ -114,7 +117,11 @@ class Generate(_Command, frozen=True, tag="generate", kw_only=True):
     """They are the conversation, or the newest of it that fits; else the client gave them for
     this answer alone."""
     instructions: str = ""
+    memory: str = ""
+    """What is known of the user, marked as that: a model sees it after the instructions."""
     tools: tuple[Tool, ...] = ()
+    server_tools: tuple[FunctionTool, ...] = ()
+    """Functions that the server carries out itself, offered beside the client's."""
     tool_choice: ToolChoice = "auto"
     modality: Literal["audio", "text"] = "audio"
     voice: str = "marin"
@@ -146,6 +153,20 @@ EngineCommand = (
     | Generate
     | StopGenerating
 )
+
+
+# --- To those who carry out the server's own functions ------------------------
+
+
+class RunTool(_Command, frozen=True, tag="run_tool"):
+    """The engine calls one of `Terms.server_tools`; `ToolAnswered` says what came of it."""
+
+    call_id: str
+    name: str
+    arguments: str
+    """JSON text, as a model wrote it."""
+    turn: int
+    """How many turns the user has had so far."""
 
 
 # --- To the voice detector ---------------------------------------------------
@@ -206,6 +227,7 @@ class Move(_Command, frozen=True, tag="move"):
 Command = (
     SendTo
     | EngineCommand
+    | RunTool
     | DetectVoice
     | ScoreVoice
     | PlayAudio

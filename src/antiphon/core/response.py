@@ -32,6 +32,7 @@ from antiphon.core.usage import (
     NO_TOKENS,
     Tokens,
     add_usage,
+    counted_together,
     speech_tokens,
     usage_of,
 )
@@ -39,6 +40,7 @@ from antiphon.protocol import server as events
 from antiphon.protocol.items import Status
 from antiphon.protocol.session import (
     AudioFormat,
+    FunctionTool,
     MaxTokens,
     Modality,
     ReasoningEffort,
@@ -105,6 +107,7 @@ class Plan:
     modality: Modality
     instructions: str
     tools: tuple[Tool, ...]
+    server_tools: tuple[FunctionTool, ...]
     tool_choice: ToolChoice
     voice: str
     speed: float
@@ -121,6 +124,9 @@ class Plan:
     def with_context(self, tokens: Tokens) -> Plan:
         return replace(self, context=tokens)
 
+    def asked_again(self, engine_name: str, server_tools: tuple[FunctionTool, ...]) -> Plan:
+        return replace(self, engine_name=engine_name, server_tools=server_tools)
+
 
 class Response:
     """One response.  Every method appends what follows to ``out``."""
@@ -135,6 +141,8 @@ class Response:
         self._entries: list[Entry] = []
         self._said = ""
         self._output_characters = 0
+        self._counted: list[EngineFinished] = []
+        """What the engine counted of parts that were before this one."""
         self._spoken_samples = 0
         self._encoder: Encoder | None = None
 
@@ -223,9 +231,29 @@ class Response:
         text = -(-self._output_characters // CHARACTERS_PER_TOKEN)
         return text + speech_tokens(self._spoken_samples) >= limit
 
+    # --- Where it goes on ----------------------------------------------------
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """Its items so far."""
+        return tuple(self._entries)
+
+    @property
+    def calls_client(self) -> bool:
+        return any(isinstance(entry, CallEntry) for entry in self._entries)
+
+    def rest(self, out: list[Effect]) -> None:
+        """What is open is whole; what comes next stands apart."""
+        self._make_room(out)
+
+    def pause(self, news: EngineFinished) -> None:
+        """The engine has ended its part, and will be asked for more."""
+        self._counted.append(news)
+
     # --- Its end -------------------------------------------------------------
 
     def finish(self, news: EngineFinished, out: list[Effect]) -> None:
+        news = counted_together([*self._counted, news])
         if news.reason is None:
             self._end(Move.FINISH, None, out, counted=news)
         else:

@@ -20,14 +20,16 @@ from antiphon.core.causes import (
     EngineSpoke,
     EngineWrote,
     Ms,
+    ToolAnswered,
 )
 from antiphon.core.context import ContextTooLong, Window, fit_context
 from antiphon.core.created import Created, create_entry
-from antiphon.core.effects import Effect, Generate, StopGenerating, TurnCommitted
+from antiphon.core.effects import Effect, Generate, RunTool, StopGenerating, TurnCommitted
 from antiphon.core.faults import Fault
-from antiphon.core.items import Entry
+from antiphon.core.items import Entry, MessageEntry
 from antiphon.core.records import ContextCut
 from antiphon.core.response import Plan, Response
+from antiphon.core.server_calls import ServerCalls
 from antiphon.core.settings import check_voice, one_modality, voice_name
 from antiphon.core.stage import Stage
 from antiphon.core.usage import NO_TOKENS, Tokens, instruction_tokens
@@ -76,6 +78,7 @@ class Responses:
         self._asked: dict[str, _Asked] = {}
         """How those that run were asked for, by their ids; none where the engine began."""
         self._rate_limits: tuple[RateLimit, ...] = UNLIMITED
+        self._server_calls = ServerCalls()
 
     @property
     def active(self) -> Response | None:
@@ -120,11 +123,15 @@ class Responses:
         out += [TurnCommitted(created.entry.id, created.untold_pcm) for created in asked.untold]
         out.append(
             Generate(
-                response_id=plan.id,
-                items=tuple(self._stage.history.for_engine(entry) for entry in asked.context),
+                response_id=plan.engine_name,
+                items=tuple(
+                    self._server_calls.among(asked.context, self._stage.history.for_engine)
+                ),
                 items_are_conversation=given is UNSET or given is None,
                 instructions=plan.instructions,
+                memory=self._stage.memory,
                 tools=plan.tools,
+                server_tools=plan.server_tools,
                 tool_choice=plan.tool_choice,
                 modality=plan.modality,
                 voice=plan.voice,
@@ -179,7 +186,7 @@ class Responses:
         session: Session,
         window: Window | None,
     ) -> tuple[list[Entry], Tokens]:
-        fixed_tokens = instruction_tokens(plan.instructions, plan.tools)
+        fixed_tokens = self._fixed_tokens(plan)
         context, seen = fit_context(
             entries,
             limit_tokens=self._stage.terms.context_tokens,
@@ -200,7 +207,7 @@ class Responses:
 
     def _refuse(self, plan: Plan, out: list[Effect]) -> None:
         """A response that fails before it has begun."""
-        fixed_tokens = instruction_tokens(plan.instructions, plan.tools)
+        fixed_tokens = self._fixed_tokens(plan)
         response = Response(plan.with_context(Tokens(text=fixed_tokens)), self._stage)
         response.created(out)
         error = ResponseError(
@@ -241,6 +248,7 @@ class Responses:
             modality="audio" if modality == "audio" else "text",
             instructions=session.instructions if instructions in (UNSET, None) else instructions,
             tools=tools,
+            server_tools=self._server_tools(options, tools, choice),
             tool_choice=choice,
             voice=voice_name(voice),
             speed=(output and output.speed) or session.audio.output.speed,
@@ -249,6 +257,23 @@ class Responses:
             parallel_tool_calls=next((p for p in parallel if isinstance(p, bool)), None),
             reasoning_effort=reasoning.effort,
             metadata=options.metadata or None,
+        )
+
+    def _server_tools(
+        self, options: ResponseOptions, tools: tuple[Tool, ...], choice: ToolChoice
+    ) -> tuple[FunctionTool, ...]:
+        """Those that are offered beside the client's; of two of one name the client's counts."""
+        terms = self._stage.terms
+        if options.conversation == "none" or options.input not in (UNSET, None):
+            return ()
+        if choice != "auto" or terms.engine_follows_items or terms.engine_begins:
+            return ()
+        taken = {tool.name for tool in tools if isinstance(tool, FunctionTool)}
+        return tuple(tool for tool in terms.server_tools if tool.name not in taken)
+
+    def _fixed_tokens(self, plan: Plan) -> int:
+        return instruction_tokens(
+            plan.instructions + self._stage.memory, (*plan.tools, *plan.server_tools)
         )
 
     def _context(
@@ -298,8 +323,14 @@ class Responses:
                 response.say(news.text, out)
             case EngineWrote():
                 response.write(news.text, out)
+            case EngineCalled() if any(t.name == news.name for t in response.plan.server_tools):
+                self._call_server(response, news, out)
             case EngineCalled():
                 response.call(news, out)
+            case EngineFinished() if self._pauses(response, news):
+                response.rest(out)
+                self._go_on_if_answered(response, out)
+                return None
             case EngineFinished():
                 response.finish(news, out)
                 return self._ended(response, out)
@@ -312,6 +343,51 @@ class Responses:
             response.cut(out)
             return self._ended(response, out)
         return None
+
+    def on_answered(self, cause: ToolAnswered, out: list[Effect]) -> None:
+        """The server has carried out a function."""
+        self._server_calls.answer(cause.call_id, cause.output, self._stage.new_item_id)
+        if self._active is not None:
+            self._go_on_if_answered(self._active, out)
+
+    def _call_server(self, response: Response, news: EngineCalled, out: list[Effect]) -> None:
+        response.rest(out)
+        history = self._stage.history
+        arguments = self._server_calls.grow(
+            news, response.id, history.last_id, self._stage.new_item_id
+        )
+        if arguments is not None:
+            turns = [e for e in history if isinstance(e, MessageEntry) and e.role == "user"]
+            out.append(RunTool(news.call_id, news.name, arguments, len(turns)))
+
+    def _pauses(self, response: Response, news: EngineFinished) -> bool:
+        """It is not over: the engine will be asked for more.  Where a client is to answer a call as
+        well, that asks for more.
+        """
+        if news.reason is not None or response.calls_client:
+            return False
+        if not self._server_calls.pause(response.id):
+            return False
+        response.pause(news)
+        return True
+
+    def _go_on_if_answered(self, response: Response, out: list[Effect]) -> None:
+        calls, asked = self._server_calls, self._asked.get(response.id)
+        if asked is None or not calls.is_paused(response.id) or not calls.is_answered(response.id):
+            return
+        may_call = calls.go_on(response.id)
+        plan = response.plan
+        response.plan = plan.asked_again(
+            self._stage.ids.new("resp"), plan.server_tools if may_call else ()
+        )
+        seen = {entry.id: entry for entry in (*asked.context, *response.entries)}
+        context = [entry for entry in seen.values() if self._is_there(entry)]
+        again = _Asked(asked.options, context, [])
+        self._asked[response.id] = again
+        self._ask(response.plan, again, out)
+
+    def _is_there(self, entry: Entry) -> bool:
+        return self._stage.history.get(entry.id) is entry
 
     def on_rate_limits(self, limits: tuple[RateLimit, ...], out: list[Effect]) -> None:
         """What an engine tells of itself; each response that ends repeats it."""
@@ -379,7 +455,8 @@ class Responses:
         """Ask another engine for the answers that are awaited."""
         self._rate_limits = UNLIMITED  # It tells its own.
         for response in self._running:
-            self._ask(response.plan, self._asked[response.id], out)
+            if not self._server_calls.is_paused(response.id):  # Else it is asked once that ends.
+                self._ask(response.plan, self._asked[response.id], out)
 
     # --- Small ---------------------------------------------------------------
 
@@ -415,6 +492,7 @@ class Responses:
         else:
             del self._beside[response.id]
         self._asked.pop(response.id, None)
+        self._server_calls.end(response.id)
         return response
 
     def _announce_rate_limits(self, out: list[Effect]) -> None:

@@ -40,6 +40,8 @@ class Stage:
     """By all responses so far."""
     voice_heard: bool = False
     """The assistant has spoken: its voice can no longer change."""
+    memory: str = ""
+    """What engines are shown of the user."""
 
     @staticmethod
     def set_for(terms: Terms) -> Stage:
@@ -65,6 +67,7 @@ class Stage:
             window=Window(None if past is None else past.cut),
             used=Usage() if past is None else past.used,
             voice_heard=past is not None and past.voice_heard,
+            memory=terms.memory,
         )
 
     def move(self, cause: EngineMoved) -> None:

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from antiphon.core.causes import Ms
 from antiphon.core.records import Past
-from antiphon.protocol.session import AnySession
+from antiphon.protocol.session import AnySession, FunctionTool
 
 
 class Terms(Struct, frozen=True, kw_only=True):
@@ -45,6 +45,11 @@ class Terms(Struct, frozen=True, kw_only=True):
     """A log wants to be told what lasts (`Record`)."""
     records_sound: bool = False
     """Somebody records what is heard and said: clients are told."""
+    memory: str = ""
+    """As in `Generate`, until it changes (`MemoryChanged`)."""
+    server_tools: tuple[FunctionTool, ...] = ()
+    """Functions that the server carries out itself (`RunTool`).  They are offered where the engine
+    may call what it likes, and has no conversation of its own."""
     past: Past | None = None
     """The conversation that this one goes on with."""
 

@@ -7,10 +7,11 @@ characters a token where no language model has counted it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from antiphon.core.causes import EngineFinished
 from antiphon.core.items import (
@@ -126,6 +127,29 @@ def usage_of(context: Tokens, output: Iterable[Entry], counted: EngineFinished |
         ),
         output_token_details=OutputTokenDetails(text_tokens=made.text, audio_tokens=made.audio),
     )
+
+
+def counted_together(parts: Sequence[EngineFinished]) -> EngineFinished:
+    """The end of an answer that an engine gave in several parts, with what all of them used."""
+    if len(parts) == 1:
+        return parts[0]
+    usage = None
+    if all(part.usage is not None for part in parts):
+        usage = Usage()
+        for part in parts:
+            usage = add_usage(usage, part.usage or Usage())
+    return replace(
+        parts[-1],
+        input_tokens=_added(part.input_tokens for part in parts),
+        output_tokens=_added(part.output_tokens for part in parts),
+        cached_tokens=_added(part.cached_tokens for part in parts),
+        usage=usage,
+    )
+
+
+def _added(counts: Iterable[int | None]) -> int | None:
+    known = [count for count in counts if count is not None]
+    return sum(known) if known else None
 
 
 def add_usage(one: Usage, other: Usage) -> Usage:

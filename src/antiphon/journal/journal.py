@@ -88,7 +88,48 @@ class Page(Struct, frozen=True):
     has_more: bool
 
 
-class Journal(Protocol):
+class Note(Struct, frozen=True):
+    """What is kept of one end user, whatever it says, and which writing of it this is."""
+
+    data: bytes
+    version: int
+
+
+class Notes(Protocol):
+    """What is kept of end users, beside their conversations: one note each, sealed under a key of
+    its own that changes with each writing, so that what was written over is gone.
+    """
+
+    @property
+    def place(self) -> str: ...
+
+    async def read_note(self, user: str) -> Note | None:
+        """Raises:
+        JournalError: what was kept cannot be read.
+        """
+        ...
+
+    async def write_note(self, user: str, data: bytes, *, over: int, now_s: float) -> bool:
+        """Put it in place of version ``over``; 0: there is none yet.  What was there is erased.
+
+        Returns:
+            Whether it is durable; False: somebody else has written meanwhile, nothing was changed.
+
+        Raises:
+            JournalError: it could not be written, or what was there not be erased.
+        """
+        ...
+
+    async def erase_note(self, user: str) -> bool:
+        """Whether there was one; nothing of it is left.
+
+        Raises:
+            JournalError: it could not be erased.
+        """
+        ...
+
+
+class Journal(Notes, Protocol):
     """Everything is asked on the event loop.
 
     Entries of one conversation become durable in the order in which they were appended.

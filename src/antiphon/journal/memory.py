@@ -8,8 +8,16 @@ from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
 
-from antiphon.journal.entries import Closed, LogEntry, Opened, Sounded, decode, encode
-from antiphon.journal.journal import Fate, Kept, Page, Ticket, Wanted
+from antiphon.journal.entries import (
+    Closed,
+    JournalError,
+    LogEntry,
+    Opened,
+    Sounded,
+    decode,
+    encode,
+)
+from antiphon.journal.journal import Fate, Kept, Note, Page, Ticket, Wanted
 
 
 class MemoryJournal:
@@ -25,6 +33,7 @@ class MemoryJournal:
         self.fails = fails
         self._logs: dict[str, list[bytes]] = {}
         self._kept: dict[str, Kept] = {}
+        self._notes: dict[str, Note] = {}
         self._pending: deque[tuple[str, LogEntry, Ticket]] = deque()
         self._last_due_s = 0.0
 
@@ -80,8 +89,29 @@ class MemoryJournal:
             await self.erase(conversation_id)
         return len(old)
 
+    async def read_note(self, user: str) -> Note | None:
+        self._check()
+        return self._notes.get(user)
+
+    async def write_note(self, user: str, data: bytes, *, over: int, now_s: float) -> bool:
+        del now_s
+        self._check()
+        before = self._notes.get(user)
+        if (0 if before is None else before.version) != over:
+            return False
+        self._notes[user] = Note(data, over + 1)
+        return True
+
+    async def erase_note(self, user: str) -> bool:
+        self._check()
+        return self._notes.pop(user, None) is not None
+
     async def aclose(self) -> None:
         await self._written()
+
+    def _check(self) -> None:
+        if self.fails:
+            raise JournalError(f"{self.place}: it was told to fail.")
 
     async def _written(self) -> None:
         """Until all that has been appended is settled."""

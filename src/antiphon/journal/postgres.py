@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import asyncpg
 
+from antiphon.journal import postgres_notes
 from antiphon.journal.backlog import (
     ASKING_TIMEOUT_S,
     MAX_BATCH,
@@ -26,7 +27,7 @@ from antiphon.journal.backlog import (
     Backlog,
 )
 from antiphon.journal.entries import Closed, JournalError, LogEntry, Opened, Sounded, decode
-from antiphon.journal.journal import Fate, Kept, Page, Ticket, Wanted
+from antiphon.journal.journal import Fate, Kept, Note, Page, Ticket, Wanted
 from antiphon.journal.seal import SOUND_PLACES, Places, Seal, new_key
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ CREATE TABLE IF NOT EXISTS antiphon_entries (
     sealed bytea NOT NULL,
     PRIMARY KEY (conversation, place)
 );
+{postgres_notes.SCHEMA}
 """  # noqa: S608  All text is ours.
 
 LAST = "SELECT coalesce(max(place), 0) FROM antiphon_entries WHERE conversation = number"
@@ -178,6 +180,22 @@ class PostgresJournal:
 
     async def sweep(self, before_s: float) -> int:
         return await self._erase("changed_at_s < $1", before_s)
+
+    async def read_note(self, user: str) -> Note | None:
+        async with self._asking() as connection:
+            row = await postgres_notes.read(connection, user)
+        try:
+            return None if row is None else postgres_notes.unsealed(user, row)
+        except JournalError as error:
+            raise JournalError(f"{self.place}: what is kept of a user: {error}.") from None
+
+    async def write_note(self, user: str, data: bytes, *, over: int, now_s: float) -> bool:
+        async with self._asking() as connection:
+            return await postgres_notes.write(connection, user, data, over=over, now_s=now_s)
+
+    async def erase_note(self, user: str) -> bool:
+        async with self._asking() as connection:
+            return await postgres_notes.erase(connection, user)
 
     async def aclose(self) -> None:
         if self._writing is None:

@@ -27,7 +27,7 @@ from antiphon.journal.backlog import (
     Backlog,
 )
 from antiphon.journal.entries import JournalError, LogEntry, Sounded
-from antiphon.journal.journal import Fate, Page, Ticket, Wanted
+from antiphon.journal.journal import Fate, Note, Page, Ticket, Wanted
 from antiphon.journal.sqlite_file import JournalFile
 
 log = logging.getLogger(__name__)
@@ -90,6 +90,15 @@ class SqliteJournal:
 
     async def sweep(self, before_s: float) -> int:
         return await self._ask(lambda file: file.erase(unchanged_since_s=before_s))
+
+    async def read_note(self, user: str) -> Note | None:
+        return await self._ask(lambda file: file.notes.read(user))
+
+    async def write_note(self, user: str, data: bytes, *, over: int, now_s: float) -> bool:
+        return await self._ask(lambda file: file.notes.write(user, data, over=over, now_s=now_s))
+
+    async def erase_note(self, user: str) -> bool:
+        return await self._ask(lambda file: file.notes.erase(user))
 
     async def aclose(self) -> None:
         await asyncio.to_thread(self._writer.stop)

@@ -18,6 +18,7 @@ from antiphon.journal.backlog import Append
 from antiphon.journal.entries import Closed, JournalError, LogEntry, Opened, Sounded, decode
 from antiphon.journal.journal import Kept, Page, Wanted
 from antiphon.journal.seal import SOUND_PLACES, Places, Seal, new_key
+from antiphon.journal.sqlite_notes import SqliteNotes
 
 APPLICATION_ID = 0x416E7470  # "Antp"
 SCHEMA_VERSION = 1
@@ -75,6 +76,7 @@ class JournalFile:
             ):
                 self._database.execute(f"PRAGMA {pragma}")
             self._check_schema()
+            self.notes = SqliteNotes(self._database, path)
         except BaseException as error:
             self._database.close()
             if isinstance(error, sqlite3.Error):

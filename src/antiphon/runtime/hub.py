@@ -46,6 +46,7 @@ from antiphon.runtime.outbox import HOLD_MS, Outbox
 from antiphon.runtime.recorder import Encoding, Recorder
 from antiphon.runtime.resumption import Place, ResumeTokens, Resumption
 from antiphon.runtime.route import Route
+from antiphon.runtime.server_tools import ServerTools
 from antiphon.runtime.session import LiveSession
 from antiphon.runtime.session_log import SessionLog
 
@@ -287,13 +288,15 @@ class Hub:
         past: Past | None = None,
         sideband_wait_ms: Ms = 0,
         retention: Retention | None = None,
+        server_tools: ServerTools | None = None,
     ) -> SessionDoor:
         """Begin a session; ``playback`` is given where the transport owns playout.
 
         ``principal`` is whom it belongs to.
         ``past`` is the conversation that it goes on with (`recalled`).  With ``sideband_wait_ms``
         it listens to nobody for so long, or until a sideband has come.  ``retention`` says what is
-        kept of it, where that is not the server's rule.
+        kept of it, where that is not the server's rule.  ``server_tools`` are functions that the
+        server carries out for its engine.
 
         Raises:
             EngineUnavailable: the model's engine cannot serve now.
@@ -303,6 +306,9 @@ class Hub:
         engine = route.first()
         keeping = self._keeping_of(retention)
         terms = self._terms(kind, model, patch, engine, playback, past, keeping)
+        if server_tools is not None:
+            offered, memory = server_tools.offered, server_tools.memory
+            terms = replace(terms, server_tools=offered, memory=memory)
         logs: list[SessionLog] = []
 
         def attendance(about: About) -> Attendance:
@@ -322,6 +328,7 @@ class Hub:
             sideband_wait_ms=sideband_wait_ms,
             route=route,
             route_for=self._route_to,
+            server_tools=server_tools,
             on_end=self.release,
         )
         if terms.records_sound:

@@ -19,6 +19,7 @@ from antiphon.core.causes import (
     EngineMoved,
     EngineNews,
     Heard,
+    MemoryChanged,
     MessageRefused,
     Ms,
     PlayoutDrained,
@@ -44,6 +45,7 @@ from antiphon.core.effects import (
     ItemRemoved,
     Move,
     PlayAudio,
+    RunTool,
     ScoreVoice,
     SendTo,
     StopGenerating,
@@ -78,6 +80,7 @@ from antiphon.runtime.media import NO_PLAYBACK, Playback
 from antiphon.runtime.observer import Observer
 from antiphon.runtime.playback_line import PlaybackLine
 from antiphon.runtime.route import Route
+from antiphon.runtime.server_tools import ServerTools, ToolRuns
 from antiphon.runtime.session_clock import SessionClock
 from antiphon.runtime.sideband_wait import SidebandWait
 
@@ -107,6 +110,7 @@ class LiveSession:
         sideband_wait_ms: Ms = 0,
         route: Route | None = None,
         route_for: Callable[[str, str | None], Route] | None = None,
+        server_tools: ServerTools | None = None,
         on_end: Callable[[LiveSession], None] = lambda _: None,
     ) -> None:
         self._conversation = Conversation(terms)
@@ -133,6 +137,10 @@ class LiveSession:
         self._busy = False
         self._closing: asyncio.Task[None] | None = None
         self._engine = EngineLine(engine, route, self.id, self)
+        self._tool_runs = ToolRuns(server_tools)
+        if server_tools is not None:
+            tools = server_tools
+            tools.begin(lambda: self._give(MemoryChanged(tools.memory)))
         self._sideband_wait: SidebandWait | None = None
         if sideband_wait_ms:
             self._sideband_wait = SidebandWait(
@@ -330,6 +338,7 @@ class LiveSession:
         if self._sideband_wait is not None:
             self._sideband_wait.close()
         self._ear.close()
+        self._tool_runs.close()
         for observer in self._observers:
             observer.close()
         self._closing = asyncio.get_running_loop().create_task(self._engine.aclose())
@@ -422,20 +431,27 @@ class LiveSession:
                     self._ear.close()
             case Close():
                 self.close(effect.code, effect.reason)
-            case PlayAudio():
-                self._playback.play(effect.pcm)
-            case ClearPlayout():
-                self._playback.clear()
-            case DuckPlayout():
-                self._playback.duck(effect.on)
+            case PlayAudio() | ClearPlayout() | DuckPlayout():
+                self._play(effect)
             case Record():
                 self._attendance.record(effect)
+            case RunTool():
+                self._tool_runs.run(effect, self._give)
             case Move():
                 self._move(effect)
             case _:
                 if self._at_client is not None and isinstance(effect, SpeechStarted):
                     self._at_client.clear()  # So do clients, as the API has it.
                 self._attendance.send(effect)
+
+    def _play(self, effect: PlayAudio | ClearPlayout | DuckPlayout) -> None:
+        match effect:
+            case PlayAudio():
+                self._playback.play(effect.pcm)
+            case ClearPlayout():
+                self._playback.clear()
+            case DuckPlayout():
+                self._playback.duck(effect.on)
 
     def _note_voice(self, session: AnySession) -> None:
         if isinstance(session, Session):

@@ -15,6 +15,7 @@ from msgspec import Struct
 from antiphon.direct.calls import DirectCalls
 from antiphon.identity.keys import KeyRecord
 from antiphon.limits.policy import Policy
+from antiphon.profiles.profiles import Profiles
 from antiphon.protocol.closes import CloseCode
 from antiphon.runtime.hub import Hub
 from antiphon.server.admission import Admission, LoadLimits
@@ -28,6 +29,7 @@ from antiphon.server.conversations import Conversations, check_sees, forked_from
 from antiphon.server.directory import Directory, LocalDirectory
 from antiphon.server.lateness import Lateness
 from antiphon.server.logs import keep_peer_data_out
+from antiphon.server.memory import Memory
 from antiphon.server.operator import OperatorRoutes
 from antiphon.server.quotas import Quotas
 from antiphon.server.realtime import Realtime
@@ -81,6 +83,7 @@ class Api:
         closes_revoked: bool = True,
         directory: Directory | None = None,
         direct_calls: DirectCalls | None = None,
+        profiles: Profiles | None = None,
         retention_days: float = 30,
         strict: bool = False,
     ) -> None:
@@ -106,12 +109,14 @@ class Api:
         self._models = models
         self._load = load
         returning = Returning(hub, gate=gate, admission=self.admission)
+        self._memory = Memory(profiles, gate=gate, admission=self.admission)
         self._calls = CallRoutes(
             hub,
             gate=gate,
             admission=self.admission,
             returning=returning,
             quotas=self.quotas,
+            memory=self._memory,
             settings=webrtc,
             direct_calls=direct_calls,
             audit=audit,
@@ -126,6 +131,7 @@ class Api:
             directory=directory,
             returning=returning,
             quotas=self.quotas,
+            memory=self._memory,
             limits=limits,
             strict=strict,
         )
@@ -161,6 +167,7 @@ class Api:
         app.add_routes(self._session_list.routes())
         app.add_routes(self._conversations.routes())
         app.add_routes(self._operator.routes())
+        app.add_routes(self._memory.routes())
         app.router.add_get("/v1/antiphon/calls/{id}", self._calls.show)
         for prefix in PREFIXES:
             app.router.add_get(f"{prefix}/realtime", self._realtime.handle)
@@ -246,7 +253,7 @@ def preflight_headers(request: web.Request) -> dict[str, str]:
     named = [name.strip() for name in asked.split(",")]
     own = [name for name in named if _SDK_HEADER.fullmatch(name)]
     return {
-        "Access-Control-Allow-Methods": "GET, POST, PATCH, DELETE, OPTIONS",
+        "Access-Control-Allow-Methods": "GET, POST, PUT, PATCH, DELETE, OPTIONS",
         "Access-Control-Allow-Headers": ", ".join([ALLOWED_HEADERS, *own]),
         "Access-Control-Max-Age": "600",
     }

@@ -38,6 +38,7 @@ from antiphon.server.auth import Gate, presented_key
 from antiphon.server.conversations import asked_conversation, going_on
 from antiphon.server.dialects import dialect_of, speaks_beta
 from antiphon.server.grant import DEFAULT_MODEL, Grant
+from antiphon.server.memory import Memory
 from antiphon.server.quotas import Quotas
 from antiphon.server.retention import granted
 from antiphon.server.returning import Returning, asked_cursor, asks_for_items
@@ -69,6 +70,7 @@ class CallRoutes:
         admission: Admission,
         returning: Returning,
         quotas: Quotas,
+        memory: Memory,
         settings: WebRtcSettings | None = None,
         direct_calls: DirectCalls | None = None,
         audit: Audit = NO_AUDIT,
@@ -79,6 +81,7 @@ class CallRoutes:
         self._admission = admission
         self._returning = returning
         self._quotas = quotas
+        self._memory = memory
         self._settings = settings
         self._direct = direct_calls
         """Calls of some models, which another server answers."""
@@ -281,6 +284,7 @@ class CallRoutes:
                 sideband_wait_ms=round(grant.wait_for_sideband_s * 1000),
                 retention=grant.retention,
                 throttle=throttle,
+                server_tools=await self._memory.of_session(grant),
             )
 
 
@@ -322,7 +326,10 @@ def _asked_for(request: web.Request, settings: SessionPatch) -> Grant:
     model = settings.model or request.query.get("model") or DEFAULT_MODEL
     kind = "realtime" if settings.type is UNSET else settings.type
     return Grant(
-        kind=kind, model=model, patch=settings, conversation_id=asked_conversation(request)
+        kind=kind,
+        model=model,
+        patch=settings,
+        conversation_id=asked_conversation(request),
     )
 
 

@@ -42,6 +42,12 @@ def problems(config: Config) -> Iterator[tuple[str, str]]:
     yield from _problems_of_llm(config.llm)
     yield from _problems_of_relay(config.relay)
     yield from _problems_of_webrtc(config.webrtc)
+    if config.memory.enabled and config.journal.retention == "none":
+        yield (
+            "memory.enabled",
+            "what is remembered lies where conversations are kept, and nothing is: set "
+            'retention = "items" in [journal].',
+        )
 
 
 def _wants_auth(auth: AuthSettings) -> bool:

@@ -10,6 +10,8 @@ from pkgutil import resolve_name
 from antiphon.errors import ConfigurationError
 from antiphon.journal.journal import Journal
 from antiphon.journal.redaction import Redact
+from antiphon.profiles.profile import Bounds
+from antiphon.profiles.profiles import Profiles, Summarize
 from antiphon.runtime.door import Retention
 from antiphon.runtime.hub import Keeping
 from antiphon.runtime.recorder import Encoding
@@ -64,6 +66,20 @@ def make_keeping(config: Config, journal: Journal | None) -> Keeping | None:
         retention=settings.retention,
         redact=_redact(settings.redact),
         encoding=_encoding(settings.retention),
+    )
+
+
+def make_profiles(
+    config: Config, journal: Journal | None, summarize: Summarize | None = None
+) -> Profiles | None:
+    """What is remembered of users; None: nothing is, by the operator's wish."""
+    settings = config.memory
+    if not settings.enabled or journal is None:
+        return None
+    return Profiles(
+        journal,
+        bounds=Bounds(max_facts=settings.max_facts, max_chars=settings.max_chars),
+        summarize=summarize if settings.when_full == "summarize" else None,
     )
 
 

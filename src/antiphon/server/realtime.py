@@ -26,6 +26,7 @@ from antiphon.server.conversations import asked_conversation, going_on
 from antiphon.server.dialects import dialect_of
 from antiphon.server.directory import Directory
 from antiphon.server.grant import DEFAULT_MODEL, Grant
+from antiphon.server.memory import Memory
 from antiphon.server.quotas import Quotas
 from antiphon.server.retention import granted
 from antiphon.server.returning import (
@@ -65,6 +66,7 @@ class Realtime:
         directory: Directory,
         returning: Returning,
         quotas: Quotas,
+        memory: Memory,
         limits: WebSocketLimits | None = None,
         strict: bool = False,
     ) -> None:
@@ -75,6 +77,7 @@ class Realtime:
         self._directory = directory
         self._returning = returning
         self._quotas = quotas
+        self._memory = memory
         self._limits = limits
         self._strict = strict
         self._sidebands: WeakKeyDictionary[WebSocketConnection, Principal] = WeakKeyDictionary()
@@ -169,6 +172,7 @@ class Realtime:
                 past=past,
                 sideband_wait_ms=round(grant.wait_for_sideband_s * 1000),
                 retention=grant.retention,
+                server_tools=await self._memory.of_session(grant),
             )
         except Fault as fault:
             detail = ErrorDetail(code=fault.code, message=fault.message, param=fault.param)

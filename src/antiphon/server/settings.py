@@ -421,6 +421,37 @@ class JournalSettings(Struct, frozen=True, kw_only=True):
     ] = 2
 
 
+class MemorySettings(Struct, frozen=True, kw_only=True):
+    """What is remembered of end users from one conversation to the next, where they agreed."""
+
+    enabled: Annotated[
+        bool,
+        Meta(
+            description="Users can have facts remembered. They lie where conversations are kept, "
+            "so `[journal] retention` must not be `none`."
+        ),
+    ] = False
+    max_facts: Annotated[
+        int, Meta(ge=1, le=200, description="So many are remembered of one user.")
+    ] = 30
+    max_chars: Annotated[
+        int,
+        Meta(
+            ge=300,
+            le=20_000,
+            description="So long they are together: an engine reads all of them each time it "
+            "answers.",
+        ),
+    ] = 2_000
+    when_full: Annotated[
+        Literal["summarize", "drop_oldest"],
+        Meta(
+            description="What happens to more: the language model of `[llm]` sums up, or the "
+            "oldest are forgotten. Without a model, and where that fails, the latter."
+        ),
+    ] = "summarize"
+
+
 class DownloadSettings(Struct, frozen=True, kw_only=True):
     """Where `antiphon models pull` keeps models. Nothing else downloads any."""
 
@@ -450,6 +481,7 @@ class Config(Struct, frozen=True, kw_only=True):
     auth: AuthSettings = AuthSettings()
     limits: LimitSettings = LimitSettings()
     journal: JournalSettings = JournalSettings()
+    memory: MemorySettings = MemorySettings()
     downloads: DownloadSettings = DownloadSettings()
 
 
@@ -465,5 +497,6 @@ SECTIONS: dict[str, type[Struct]] = {
     "auth": AuthSettings,
     "limits": LimitSettings,
     "journal": JournalSettings,
+    "memory": MemorySettings,
     "downloads": DownloadSettings,
 }

@@ -29,7 +29,7 @@ from antiphon.server.app import Api, Model
 from antiphon.server.cascade_parts import CascadeParts, choose_parts, make_cascade
 from antiphon.server.directory import Directory
 from antiphon.server.grant import DEFAULT_MODEL
-from antiphon.server.keeping import make_journal, make_keeping
+from antiphon.server.keeping import make_journal, make_keeping, make_profiles
 from antiphon.server.relays import (
     RELAY,
     fallbacks_of,
@@ -41,6 +41,7 @@ from antiphon.server.relays import (
 from antiphon.server.secret_store import SecretStore
 from antiphon.server.serve import StopSignals, serve
 from antiphon.server.settings import Config
+from antiphon.server.summing_up import summed_up_by
 from antiphon.transports.webrtc.settings import IceServer, WebRtcSettings
 from antiphon.transports.websocket import WebSocketLimits
 
@@ -172,6 +173,8 @@ def wire(config: Config, parts: Parts | None = None) -> Wired:
     )
     hub = make_hub(config, registry, parts)
     audit = make_audit(config)
+    journal = None if hub.keeping is None else hub.keeping.journal
+    model = None if chosen is None else chosen.language_model
     api = Api(
         hub,
         gate=make_gate(config, audit),
@@ -184,6 +187,7 @@ def wire(config: Config, parts: Parts | None = None) -> Wired:
         secret_store=parts.secret_store,
         directory=parts.directory,
         direct_calls=make_direct_calls(config, registry, hub),
+        profiles=make_profiles(config, journal, None if model is None else summed_up_by(model)),
         retention_days=config.journal.retention_days,
         strict=server.strict,
         limits=WebSocketLimits(

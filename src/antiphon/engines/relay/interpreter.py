@@ -31,7 +31,14 @@ from antiphon.engines.relay.answers import Answers
 from antiphon.engines.relay.hearing import Hearing
 from antiphon.engines.relay.mirror import Mirror
 from antiphon.engines.relay.pace import Pace
-from antiphon.engines.relay.wishes import TurnFinding, detects, essentials, turn_finding, wishes
+from antiphon.engines.relay.wishes import (
+    TurnFinding,
+    detects,
+    essentials,
+    remembering,
+    turn_finding,
+    wishes,
+)
 from antiphon.protocol import server
 from antiphon.protocol.client import ClientEvent, ResponseCreate, SessionUpdate
 from antiphon.protocol.session import AnySession, Session, SessionPatch
@@ -105,8 +112,8 @@ class Interpreter:
         match command:
             case Hear():
                 self._hearing.hear(command)
-            case Configure(session):
-                self._configure(session)
+            case Configure(session, memory):
+                self._configure(remembering(session, memory))
             case TurnBegan():
                 self._hearing.begin(command)
             case TurnCommitted():

@@ -92,6 +92,17 @@ def wishes(session: AnySession) -> SessionPatch:
     )
 
 
+def with_memory(instructions: str, memory: str) -> str:
+    """What is known of the user has no place of its own there."""
+    return "\n\n".join(text for text in (instructions, memory) if text)
+
+
+def remembering(session: AnySession, memory: str) -> AnySession:
+    if not memory or not isinstance(session, Session):
+        return session
+    return replace(session, instructions=with_memory(session.instructions, memory))
+
+
 def turn_finding(session: AnySession, finding: TurnFinding) -> SessionPatch:
     """How the upstream is to find turns: apart, so that it is not refused with another wish."""
     kind: Literal["realtime", "transcription"] = (
@@ -110,8 +121,9 @@ def options_of(
     answer is to see, where that is not the conversation.
     """
     given: dict[str, Any] = {"output_modalities": (command.modality,)}
-    if session is None or command.instructions != session.instructions:
-        given["instructions"] = command.instructions
+    instructions = with_memory(command.instructions, command.memory)
+    if session is None or instructions != session.instructions:
+        given["instructions"] = instructions
     if session is None or command.tools != session.tools:
         given["tools"] = functions(command.tools)
     if session is None or command.tool_choice != session.tool_choice:

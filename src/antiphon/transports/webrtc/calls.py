@@ -19,6 +19,7 @@ from antiphon.protocol.dialect import GA, Dialect
 from antiphon.protocol.session import SessionPatch
 from antiphon.runtime.door import Retention, SessionDoor
 from antiphon.runtime.hub import Hub, SessionKind
+from antiphon.runtime.server_tools import ServerTools
 from antiphon.runtime.throttle import Throttle
 from antiphon.transports.rtp.clock import PacingClock
 from antiphon.transports.webrtc.call import Call
@@ -78,6 +79,7 @@ class Calls:
         sideband_wait_ms: Ms = 0,
         retention: Retention | None = None,
         throttle: Throttle | None = None,
+        server_tools: ServerTools | None = None,
     ) -> Answer:
         """Open a session and begin a call to it; ``may_send`` as in `SessionDoor.attach`.
 
@@ -99,6 +101,7 @@ class Calls:
                 past=past,
                 sideband_wait_ms=sideband_wait_ms,
                 retention=retention,
+                server_tools=server_tools,
             )
             call.throttle = throttle
             call.begin(session, may_send)

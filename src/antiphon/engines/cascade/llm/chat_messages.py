@@ -69,6 +69,7 @@ def chat_request(
     if request.reasoning_effort is not None and Quirk.NO_EFFORT not in quirks:
         body["reasoning_effort"] = request.reasoning_effort
     tools = [tool for tool in request.tools if isinstance(tool, FunctionTool)]
+    tools += request.server_tools
     choice = request.tool_choice
     if Quirk.AUTO_CHOICE in quirks and choice not in ("auto", "none"):
         if isinstance(choice, FunctionChoice):
@@ -87,7 +88,8 @@ def messages(
 ) -> list[ChatMessage]:
     """Instructions and items, in the order that the API demands."""
     hint = voice_hint if request.modality == "audio" else ""
-    system = [{"role": "system", "content": mended(t)} for t in (request.instructions, hint) if t]
+    texts = (request.instructions, request.memory, hint)
+    system = [{"role": "system", "content": mended(text)} for text in texts if text]
     found = _in_turns([*system, *_from_items(request.items)], quirks)
     for message in found:
         _shape(message, quirks)

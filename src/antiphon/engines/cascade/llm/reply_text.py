@@ -48,9 +48,8 @@ def tools_on_offer(request: Generate) -> Schemas:
     """The functions that may be called, with the schemas of their parameters."""
     if request.tool_choice == "none":
         return {}
-    return {
-        tool.name: tool.parameters or {} for tool in request.tools if isinstance(tool, FunctionTool)
-    }
+    offered = [*request.tools, *request.server_tools]
+    return {tool.name: tool.parameters or {} for tool in offered if isinstance(tool, FunctionTool)}
 
 
 def new_call_id() -> str:

@@ -332,6 +332,7 @@ class OfflineMind:
             self._clock(),
             offered,
             self._new_call_id,
+            server_tools=frozenset(tool.name for tool in request.server_tools),
             instructions=request.instructions,
             last_reply=last_reply(request.items),
             similarity=self._similarity,

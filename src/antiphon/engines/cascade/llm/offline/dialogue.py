@@ -226,7 +226,7 @@ class Dialogue:
         if action.call is None:
             turn = self._goto(now, action.goto)
             return structs.replace(turn, reply=_joined(reply, turn.reply))
-        if action.call.tool not in self.around.tools:
+        if action.call.tool not in {*self.around.tools, *self.around.server_tools}:
             return self._no_tool(now, action.call, reply)
         call = Call(
             self.around.new_call_id(),

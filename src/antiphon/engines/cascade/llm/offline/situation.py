@@ -79,6 +79,8 @@ class Surroundings(Struct, frozen=True):
     tools: Mapping[str, FunctionTool]
     """The client's functions that may be called, by name."""
     new_call_id: Callable[[], str]
+    server_tools: frozenset[str] = frozenset()
+    """Functions of the server's own that may be called: a script names them, nobody guesses."""
     instructions: str = ""
     last_reply: str = ""
     """As far as it was heard."""
