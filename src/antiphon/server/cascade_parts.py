@@ -232,4 +232,5 @@ def make_cascade(config: Config, chosen: CascadeParts) -> Engine:
         stt_workers=workers,
         scripted=False,
         follows_language=True,
+        holding_after_s=config.llm.holding_phrase_after_s,
     )

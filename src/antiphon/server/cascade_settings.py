@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
+from antiphon.engines.cascade.apologies import HOLDING_AFTER_S
 from antiphon.engines.cascade.stt.ears import DEFAULT_MODEL
 from antiphon.server.secret import Secret
 
@@ -184,10 +185,19 @@ class LlmSettings(Struct, frozen=True, kw_only=True):
         float,
         Meta(
             gt=0,
-            description="The longest silence before the answer begins. Streamed reasoning begins "
-            "it; comments that keep the connection open are no silence.",
+            description="The longest silence before the answer begins; then the voice says that "
+            "there is none. Streamed reasoning begins it; comments that keep the connection open "
+            "are no silence.",
         ),
     ] = 30
+    holding_phrase_after_s: Annotated[
+        float,
+        Meta(
+            ge=0,
+            description='Who waits so long for a spoken answer hears "One moment, please.", and '
+            "after five times as long a second such sentence; 0: nothing.",
+        ),
+    ] = HOLDING_AFTER_S
     idle_timeout_s: Annotated[
         float, Meta(gt=0, description="The longest silence within the answer.")
     ] = 15

@@ -6,6 +6,7 @@ import asyncio
 
 from antiphon.core.causes import (
     MEDIA_RATE_HZ,
+    PartFailed,
     TranscriptEnded,
     TranscriptFailed,
     TranscriptGrew,
@@ -80,6 +81,9 @@ class Turn:
                 self.language = transcript.language
             if not self.text.done():
                 self.text.set_result(transcript.text)
+            if transcript.lost_s:
+                lost = f"{transcript.lost_s:.1f} s of this turn were not heard: too much to do."
+                self._news.tell(PartFailed("recognizer", "input_lost", lost, item_id=self.item_id))
             if transcript.problem:
                 failed = TranscriptFailed(self.item_id, "engine_unavailable", transcript.problem)
                 self._news.tell(failed)

@@ -72,6 +72,7 @@ def offline_engine(
     stt_workers: int | None = None,
     scripted: bool = True,
     follows_language: bool = False,
+    holding_after_s: float = 0.0,
 ) -> CascadeEngine:
     """``brain`` between the speech parts that were chosen.
 
@@ -83,6 +84,7 @@ def offline_engine(
         stt_workers: Turns that pocketsphinx recognises at the same time; None: as many as pay.
         scripted: ``brain`` knows what may be said next, sometimes.
         follows_language: ``brain`` answers in the language that it is spoken to in.
+        holding_after_s: Who waits so long for ``brain`` is asked for patience; 0: never.
     """
     espeak = EspeakSynthesizer()
     synthesizer: Synthesizer = espeak
@@ -102,4 +104,5 @@ def offline_engine(
         brain=brain,
         synthesizer=synthesizer,
         follows_language=follows_language,
+        holding_after_s=holding_after_s,
     )

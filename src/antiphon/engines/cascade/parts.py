@@ -57,6 +57,9 @@ class Transcript(Struct, frozen=True):
     problem: str = ""
     """Why it is not known what was said: a fault, in words that a client may see.  Only in a
     final one, without text."""
+    lost_s: float = 0.0
+    """So much of what was said was dropped unheard, as there was too much to do.  Only in a
+    final one."""
 
 
 class Recognition(Protocol):
@@ -181,6 +184,9 @@ class Speech(Struct, frozen=True):
 
     pcm: bytes
     words: tuple[SpokenWord, ...] = ()
+    problem: str = ""
+    """Why another voice than the one that was chosen speaks from here on: a fault, in words that a
+    client may see."""
 
 
 class Synthesizer(Protocol):
