@@ -20,11 +20,12 @@ from antiphon.engines.cascade.offline import (
     offline_engine,
     whisper_if_found,
 )
-from antiphon.engines.cascade.parts import Brain
+from antiphon.engines.cascade.parts import Brain, EndOfTurnHint
 from antiphon.engines.cascade.stt.ears import find_ears
 from antiphon.engines.engine import Engine
 from antiphon.server.cascade_settings import LlmSettings, RecognizerName, SynthesizerName
 from antiphon.server.local_parts import (
+    end_of_turn_hint,
     faster_whisper,
     kokoro_voice,
     piper_voice,
@@ -45,6 +46,8 @@ class CascadeParts(NamedTuple):
     ears: ChosenRecognizer
     voice: ChosenSynthesizer
     language_model: Brain | None = None
+    hint: EndOfTurnHint | None = None
+    """Of whether a turn is over, besides its words."""
 
 
 def _revealed(key: Secret | None) -> str:
@@ -209,6 +212,7 @@ def choose_parts(config: Config) -> CascadeParts:
         RECOGNIZERS[config.stt.recognizer](config),
         SYNTHESIZERS[config.tts.synthesizer](config),
         choose_language_model(config.llm),
+        end_of_turn_hint(config),
     )
 
 
@@ -218,10 +222,12 @@ def make_cascade(config: Config, chosen: CascadeParts) -> Engine:
     Raises:
         ConfigurationError: the agent's script cannot be read.
     """
-    ears, voice, model = chosen
+    ears, voice, model, hint = chosen
     workers = config.offline.stt_workers
     if model is None:
-        return offline_engine(_offline_brain(config), ears=ears, voice=voice, stt_workers=workers)
+        return offline_engine(
+            _offline_brain(config), ears=ears, voice=voice, hint=hint, stt_workers=workers
+        )
     return offline_engine(
         model,
         description=WITH_LANGUAGE_MODEL.format(
@@ -229,6 +235,7 @@ def make_cascade(config: Config, chosen: CascadeParts) -> Engine:
         ),
         ears=ears,
         voice=voice,
+        hint=hint,
         stt_workers=workers,
         scripted=False,
         follows_language=True,

@@ -34,6 +34,10 @@ RecognizerName = Literal[
 """Each has its adapter in `antiphon.server.cascade_parts`."""
 
 
+HintName = Literal["auto", "words", "smart-turn"]
+"""Each has its adapter in `antiphon.server.local_parts`."""
+
+
 class SttSettings(Struct, frozen=True, kw_only=True):
     """What recognises speech. Whisper needs the extra `speech`, which `make run` installs."""
 
@@ -81,6 +85,20 @@ class SttSettings(Struct, frozen=True, kw_only=True):
         ),
     ] = 1.5
     retries: Annotated[int, Meta(ge=0, le=5, description="How often a turn is sent again.")] = 1
+    end_of_turn: Annotated[
+        HintName,
+        Meta(
+            description="What tells `semantic_vad`, besides silence, that a turn is over: "
+            "`words`, or `smart-turn`, which hears the melody too (extra `smart-turn`, and "
+            "`antiphon models pull smart-turn`); `auto` is that where both are here."
+        ),
+    ] = "auto"
+    end_of_turn_model: Annotated[
+        str,
+        Meta(
+            description="Of `smart-turn`: the file, a folder with it, or the name of a pulled one."
+        ),
+    ] = "smart-turn"
 
 
 SynthesizerName = Literal["espeak", "http", "kokoro", "piper", "sherpa"]

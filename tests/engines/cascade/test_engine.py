@@ -102,6 +102,14 @@ async def test_a_written_question_gets_a_spoken_answer_with_its_words_marked() -
     assert finished == EngineFinished("resp_1")
 
 
+async def test_what_is_said_in_another_language_is_spoken_in_it() -> None:
+    said = SayText("Ich spreche nur Englisch. Das geht", "de"), SayText(" gut.", "de"), Thought()
+    cascade = Cascade(PlannedBrain(lambda _: said))
+    cascade.session.send(Generate(response_id="resp_1", items=(HELLO,)))
+    await cascade.news(EngineFinished)
+    assert cascade.synthesizer.languages == ["de", "de"]
+
+
 async def test_marks_count_on_through_the_sentences_of_one_item() -> None:
     brain = PlannedBrain(lambda _: [SayText("This is one. "), SayText("And two."), Thought()])
     cascade = Cascade(brain)

@@ -102,24 +102,25 @@ class Answer:
             await self._planned.put(error)
 
     async def _plan(self) -> None:
-        plan = SentencePlan()
+        plan, language = SentencePlan(), None
         spoken = self._request.modality == "audio"
         async with aclosing(self._mind.think(self._request)) as thoughts:
             async for thought in thoughts:
                 if isinstance(thought, SayText) and spoken:
+                    language = thought.language
                     for sentence in plan.add(thought.text):
-                        await self._planned.put(SayText(sentence))
+                        await self._planned.put(SayText(sentence, language))
                     continue
                 for sentence in plan.flush():
-                    await self._planned.put(SayText(sentence))
+                    await self._planned.put(SayText(sentence, language))
                 await self._planned.put(thought)
 
     async def _utter(self) -> None:
         planned = await self._first()
         while True:
             match planned:
-                case SayText(text) if self._request.modality == "audio":
-                    await self._speak(text)
+                case SayText(text, language) if self._request.modality == "audio":
+                    await self._speak(text, language=language)
                 case SayText(text):
                     await self._news.answer(EngineWrote(self._id, text))
                 case CallTool(call_id, name, arguments, ended):

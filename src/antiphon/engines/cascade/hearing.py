@@ -95,7 +95,8 @@ class Turn:
             self._news.tell(TranscriptGrew(self.item_id, stable[len(self._told) :]))
             self._told = stable
         # Also where nothing is new: that it was looked at again, says that there is no more of it.
-        self._news.tell(TurnJudged(self.item_id, completeness(transcript), transcript.text))
+        words = transcript.text if transcript.looked_for_words else None
+        self._news.tell(TurnJudged(self.item_id, completeness(transcript), words))
 
 
 class Hearing:
