@@ -21,8 +21,8 @@ UNDECIDED: Final = 0.63
 NOTHING_YET: Final = 0.5
 COUNTING: Final = 0.35
 """Digits, of which more may come: people say them in groups."""
-SOUNDS_UNFINISHED: Final = 0.35
-"""Some words, said as one goes on: with `semantic_vad`'s usual patience a pause of 1.7 s."""
+SOUNDS_UNFINISHED: Final = 0.45
+"""Some words, said as one goes on: with `semantic_vad`'s usual patience a pause of 1.2 s."""
 UNFINISHED: Final = 0.2
 """Words that cannot end a sentence."""
 
