@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from msgspec import Struct
+from msgspec.structs import replace
 from numpy.typing import NDArray
 from turn_users import Scene, say
 
@@ -43,6 +44,9 @@ from antiphon.core.effects import (
 )
 from antiphon.core.terms import Terms
 from antiphon.engines.cascade.completeness import completeness
+from antiphon.engines.cascade.end_of_turn.judged import NO_WORDS_YET
+from antiphon.engines.cascade.end_of_turn.smart_turn_worker import Judge
+from antiphon.engines.cascade.end_of_turn.smart_turn_worker import Turn as HintTurn
 from antiphon.engines.cascade.parts import Transcript
 from antiphon.engines.cascade.stt.whisper_model import WhisperModel
 from antiphon.engines.cascade.stt.whisper_turn import Turn, Work
@@ -126,8 +130,21 @@ class Recognition:
     def __init__(self, item_id: str, *, live: bool) -> None:
         self.item_id = item_id
         self.turn = Turn(live=live)
+        self.melody = HintTurn()
+        self.words = NO_WORDS_YET
         self.work: Work | None = None
         self.done_ms = 0
+
+    def hear(self, pcm: bytes) -> None:
+        self.turn.hear(pcm)
+        self.melody.hear(pcm)
+
+    def judged(self, judge: Judge) -> bool:
+        """Whether the melody of a pause says something new."""
+        heard = self.melody.pause()
+        if heard is not None:
+            self.words = replace(self.words, melody=judge(heard))
+        return heard is not None
 
     def step(self, model: WhisperModel, now_ms: int) -> Recognized | None:
         """What is told at this moment, if something is."""
@@ -143,7 +160,13 @@ class Recognition:
 class Call:
     """Runs one scene."""
 
-    def __init__(self, scene: Scene, detection: TurnDetection, model: WhisperModel) -> None:
+    def __init__(
+        self,
+        scene: Scene,
+        detection: TurnDetection,
+        model: WhisperModel,
+        judge: Judge | None = None,
+    ) -> None:
         audio = Audio(input=AudioInput(turn_detection=detection))
         session = Session(id="sess_bench", model="bench", expires_at=3600, audio=audio)
         self._scene = scene
@@ -151,6 +174,7 @@ class Call:
             Terms(session=session, seed="turnsbench000", playout="server")
         )
         self._model = model
+        self._judge = judge
         self._detector = SileroDetector(loop=NoLoop())
         self._speaker = Loudspeaker()
         self._ear = Ear(self._detector, self._speaker)
@@ -221,9 +245,9 @@ class Call:
                 self._asked.append((response_id, self._last_item))
             case TurnBegan(item_id, _, pcm, overlaps):
                 self._open = Recognition(item_id, live=overlaps)
-                self._open.turn.hear(pcm)
+                self._open.hear(pcm)
             case Hear(pcm, _) if self._open is not None:
-                self._open.turn.hear(pcm)
+                self._open.hear(pcm)
             case InputDropped():
                 self._open = None
             case TurnCommitted(item_id, _):
@@ -239,10 +263,14 @@ class Call:
 
     def _recognize(self) -> None:
         if self._open is not None:
-            news = self._open.step(self._model, self._now_ms)
+            turn = self._open
+            news = turn.step(self._model, self._now_ms)
             if news is not None:
-                judged = completeness(Transcript(news.text, final=False))
-                self._give(TurnJudged(self._open.item_id, judged, news.text))
+                turn.words = Transcript(news.text, final=False, melody=turn.words.melody)
+            # The network's 50 ms are left out: it hears a pause 40 ms before Whisper does.
+            if news is not None or (self._judge is not None and turn.judged(self._judge)):
+                words = turn.words.text if turn.words.looked_for_words else None
+                self._give(TurnJudged(turn.item_id, completeness(turn.words), words))
         for item_id, recognition in list(self._listening.items()):
             news = recognition.step(self._model, self._now_ms)
             if news is not None and news.final:

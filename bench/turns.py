@@ -6,7 +6,8 @@ Users are made of recordings with free licences (tests/data/speech, and each dir
 ``--clips``) and of flite's voices, where that is installed (bench/turn_users.py).  Each is
 heard by the API's defaults and by what the console and `antiphon talk` ask for; in virtual
 time, with the real voice detection and Whisper (bench/turn_call.py).  ``--by pipecat`` is
-Pipecat's default strategy (bench/turn_rivals.py), where it is installed.
+Pipecat's default strategy (bench/turn_rivals.py), where it is installed; ``--by melody``
+is ours with Smart Turn (``--smart-turn FILE``).
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from report import percentile  # noqa: E402
 from turn_call import Call, Outcome  # noqa: E402
 from turn_users import Recordings, Scene, scenes  # noqa: E402
 
+from antiphon.engines.cascade.end_of_turn.smart_turn_worker import Network  # noqa: E402
 from antiphon.engines.cascade.stt.ears import find_ears  # noqa: E402
 from antiphon.engines.cascade.stt.whisper_model import WhisperModel  # noqa: E402
 from antiphon.protocol.session import Overlap, SemanticVad, ServerVad  # noqa: E402
@@ -39,18 +41,19 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--clips", type=Path, action="append", default=[])
     parser.add_argument("--only", action="append")
-    parser.add_argument("--by", action="append", choices=("api", "ours", "pipecat"))
+    parser.add_argument("--by", action="append", choices=("api", "ours", "melody", "pipecat"))
+    parser.add_argument("--smart-turn", type=Path, help="the network of --by melody")
     parser.add_argument("--misses", action="store_true", help="name what went wrong")
     options = parser.parse_args()
     recordings = Recordings([ROOT / "tests/data/speech", *options.clips])
     chosen = [s for s in scenes(recordings) if not options.only or s.kind in options.only]
     for name in options.by or ("api", "ours"):
-        listener = listener_of(name)
+        listener = listener_of(name, options.smart_turn)
         print(f"\n== {name}", flush=True)
         report([(scene, listener(scene)) for scene in chosen], misses=options.misses)
 
 
-def listener_of(name: str) -> Listener:
+def listener_of(name: str, smart_turn: Path | None) -> Listener:
     if name == "pipecat":
         from turn_rivals import pipecat_listener
 
@@ -59,7 +62,8 @@ def listener_of(name: str) -> Listener:
     assert folder is not None
     model = WhisperModel(folder)
     detection = ServerVad() if name == "api" else SemanticVad(overlap=Overlap())
-    return lambda scene: Call(scene, detection, model).run()
+    judge = Network(smart_turn).judge if name == "melody" and smart_turn is not None else None
+    return lambda scene: Call(scene, detection, model, judge).run()
 
 
 def report(heard: list[tuple[Scene, Outcome]], *, misses: bool) -> None:

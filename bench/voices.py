@@ -73,7 +73,7 @@ async def measure(arguments: argparse.Namespace) -> None:
     voice = choose_parts(Config(tts=settings)).voice.synthesizer
     assert voice is not None, "espeak is measured by bench/tts.py"
     if isinstance(voice, LocalVoice):
-        voice.patience_s = PATIENCE_S
+        voice.first_patience_s = voice.patience_s = PATIENCE_S
     begin_s = time.perf_counter()
     await voice.start()
     print(f"{arguments.synthesizer}: start {time.perf_counter() - begin_s:.1f} s")

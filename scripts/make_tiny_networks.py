@@ -198,7 +198,27 @@ def ears(folder: Path) -> None:
     (folder / "tokens.txt").write_text("▁la 0\n<blk> 1\n")
 
 
+def smart_turn(folder: Path) -> None:
+    """In Smart Turn's form: over is what is quieter in its last 100 ms than in its last second."""
+    graph = Graph()
+    end, axis = graph.constant([800], np.int64), graph.constant([2], np.int64)
+    levels = []
+    for frame in (700, 790):
+        begin = graph.constant([frame], np.int64)
+        last = graph.add("Slice", "input_features", begin, end, axis)
+        levels.append(graph.add("ReduceMean", last, axes=[1, 2], keepdims=0))
+    quieter = graph.add("Sub", *levels)
+    steep = graph.add("Sigmoid", graph.add("Mul", quieter, graph.constant(50)))
+    graph.add("Unsqueeze", steep, graph.constant([1], np.int64), to="logits")
+    graph.write(
+        folder / "smart-turn.onnx",
+        {"input_features": (FLOAT, ["s6", 80, 800])},
+        {"logits": (FLOAT, ["s6", 1])},
+    )
+
+
 if __name__ == "__main__":
+    smart_turn(FOLDER / "smart_turn")
     kokoro(FOLDER / "kokoro")
     piper(FOLDER / "piper")
     sherpa_voice(FOLDER / "sherpa_voice")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from antiphon.core.causes import EngineSaid as EngineSaid
     from antiphon.core.causes import EngineSpoke as EngineSpoke
     from antiphon.core.causes import EngineWrote as EngineWrote
+    from antiphon.core.causes import PartFailed as PartFailed
     from antiphon.core.causes import RateLimitsChanged as RateLimitsChanged
     from antiphon.core.causes import TranscriptEnded as TranscriptEnded
     from antiphon.core.causes import TranscriptFailed as TranscriptFailed
@@ -73,6 +74,7 @@ _HOMES = {
         "EngineSaid",
         "EngineSpoke",
         "EngineWrote",
+        "PartFailed",
         "RateLimitsChanged",
         "TranscriptEnded",
         "TranscriptFailed",

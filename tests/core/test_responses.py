@@ -14,6 +14,7 @@ from antiphon.core.causes import (
     EngineSaid,
     EngineSpoke,
     EngineWrote,
+    PartFailed,
     RateLimitsChanged,
     TranscriptEnded,
     Word,
@@ -656,6 +657,18 @@ def test_rate_limits_are_those_that_the_engine_told_last() -> None:
     assert call.types() == []
     call.client(respond()).engine_writes("Yes.").engine_finishes()
     assert call.one(server.RateLimitsUpdated).rate_limits == LIMITS
+
+
+def test_that_a_part_of_the_engine_failed_is_told_and_ends_nothing() -> None:
+    call = by_hand()
+    call.client(respond()).engine_writes("Well, ")
+    call.take()
+    call.give(PartFailed("voice", "voice_replaced", "It is hoarse.", response_id="resp_1"))
+    told = call.one(server.PartFailed)
+    assert (told.part, told.code, told.message) == ("voice", "voice_replaced", "It is hoarse.")
+    assert (told.item_id, told.response_id) == (None, "resp_1")
+    call.engine_writes("yes.").engine_finishes()
+    assert done(call).status == "completed"
 
 
 def test_an_error_of_the_engine_is_told_and_ends_nothing() -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from antiphon.engines.cascade.end_of_turn.smart_turn import SmartTurn
 from antiphon.engines.cascade.stt.ears import find_ears
 from antiphon.errors import ConfigurationError
 from antiphon.server.cascade_parts import choose_parts
@@ -79,3 +80,21 @@ def test_a_whisper_that_was_pulled_is_found_by_its_name(
     stt = SttSettings(recognizer=recognizer, model="small.en")
     chosen = choose_parts(Config(stt=stt, downloads=pulled)).ears
     assert str(tmp_path / "small.en") in chosen.hearing
+
+
+def test_the_melody_of_a_turn_counts_where_its_network_is_here(tmp_path: Path) -> None:
+    config = Config(downloads=DownloadSettings(dir=str(tmp_path)))
+    assert choose_parts(config).hint is None
+    asked = Config(
+        stt=SttSettings(end_of_turn="smart-turn"), downloads=DownloadSettings(dir=str(tmp_path))
+    )
+    pytest.importorskip("onnxruntime")
+    with pytest.raises(ConfigurationError, match="antiphon models pull smart-turn"):
+        choose_parts(asked)
+    shutil.copytree(NETWORKS / "smart_turn", tmp_path / "smart-turn")
+    assert isinstance(choose_parts(config).hint, SmartTurn)
+    words = Config(stt=SttSettings(end_of_turn="words"), downloads=config.downloads)
+    assert choose_parts(words).hint is None
+    file = str(NETWORKS / "smart_turn" / "smart-turn.onnx")
+    named = Config(stt=SttSettings(end_of_turn="smart-turn", end_of_turn_model=file))
+    assert isinstance(choose_parts(named).hint, SmartTurn)

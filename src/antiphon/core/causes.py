@@ -246,6 +246,19 @@ class EngineErred(_Cause, frozen=True, tag="engine_erred"):
     detail: ErrorDetail
 
 
+class PartFailed(_Cause, frozen=True, tag="part_failed"):
+    """A part of the engine failed, and the session goes on without it, as well as it can."""
+
+    part: Literal["recognizer", "language_model", "voice"]
+    code: str
+    message: str
+    """What happened; for the client's eyes."""
+    item_id: str | None = None
+    """The turn that it happened in."""
+    response_id: str | None = None
+    """The answer that it happened in."""
+
+
 class EngineLost(_Cause, frozen=True, tag="engine_lost"):
     """The engine is gone: nothing more can be generated in this session."""
 
@@ -299,6 +312,7 @@ EngineNews = (
     | EngineFailed
     | RateLimitsChanged
     | EngineErred
+    | PartFailed
     | EngineLost
 )
 

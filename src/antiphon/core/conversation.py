@@ -80,6 +80,17 @@ class Conversation:
                 self._on_server_tools(cause, out)
             case causes.EngineErred(detail):
                 out.append(self._error(detail))
+            case causes.PartFailed():
+                out.append(
+                    server.PartFailed(
+                        event_id=self._event_id(),
+                        part=cause.part,
+                        code=cause.code,
+                        message=cause.message,
+                        item_id=cause.item_id,
+                        response_id=cause.response_id,
+                    )
+                )
             case causes.EngineLost():
                 self._on_engine_lost(cause, now_ms, out)
             case causes.EngineMoved():

@@ -38,6 +38,20 @@ class Abilities(Struct, frozen=True, kw_only=True):
     voices: tuple[str, ...] = ()
 
 
+class GivesWay(Struct, frozen=True):
+    """News: the engine cannot answer now.  Where another one may, that takes over, and nothing
+    more of this one is heard; else it goes on with what it has to say about it.
+    """
+
+    response_id: str
+    message: str
+    """For the client's eyes."""
+    code: str
+
+
+SessionNews = EngineNews | GivesWay
+
+
 class EngineSession(Protocol):
     """One conversation's use of an engine.
 
@@ -51,7 +65,7 @@ class EngineSession(Protocol):
 
     def send(self, command: EngineCommand) -> None: ...
 
-    def __aiter__(self) -> AsyncIterator[EngineNews]: ...
+    def __aiter__(self) -> AsyncIterator[SessionNews]: ...
 
     async def aclose(self) -> None: ...
 

@@ -6,9 +6,8 @@ from collections.abc import AsyncIterator
 
 from msgspec.structs import replace
 
-from antiphon.core.causes import EngineNews
 from antiphon.core.effects import EngineCommand, Generate
-from antiphon.engines.engine import Abilities, Engine, EngineSession
+from antiphon.engines.engine import Abilities, Engine, EngineSession, SessionNews
 
 
 class TextOnlyEngine:
@@ -47,7 +46,7 @@ class TextOnlySession:
             command = replace(command, modality="text")
         self._inner.send(command)
 
-    def __aiter__(self) -> AsyncIterator[EngineNews]:
+    def __aiter__(self) -> AsyncIterator[SessionNews]:
         return aiter(self._inner)
 
     async def aclose(self) -> None:

@@ -30,6 +30,20 @@ class Error(_Event, frozen=True, kw_only=True, tag="error"):
     error: ErrorDetail
 
 
+class PartFailed(_Event, frozen=True, kw_only=True, tag="antiphon.part_failed"):
+    """Beyond OpenAI's API: a part of the engine failed, and the session goes on without it."""
+
+    part: Literal["recognizer", "language_model", "voice"]
+    code: str
+    """``voice_replaced``: another voice speaks in this response.  ``input_lost``: some of the
+    turn was not heard."""
+    message: str
+    item_id: str | None = None
+    """The turn that it happened in."""
+    response_id: str | None = None
+    """The response that it happened in."""
+
+
 class SessionCreated(_Event, frozen=True, kw_only=True, tag="session.created"):
     session: AnySession
 
@@ -383,6 +397,7 @@ class ResponseFunctionCallArgumentsDone(
 
 ServerEvent = (
     Error
+    | PartFailed
     | SessionCreated
     | SessionUpdated
     | RateLimitsUpdated

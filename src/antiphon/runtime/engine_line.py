@@ -12,7 +12,7 @@ from typing import Protocol
 
 from antiphon.core.causes import EngineFailed, EngineFinished, EngineLost, EngineNews
 from antiphon.core.effects import EngineCommand
-from antiphon.engines.engine import Engine, EngineSession
+from antiphon.engines.engine import Engine, EngineSession, GivesWay
 from antiphon.errors import AntiphonError
 from antiphon.runtime.route import Route
 
@@ -120,6 +120,10 @@ class EngineLine:
             async for news in session:
                 if session is not self._session:
                     break
+                if isinstance(news, GivesWay):
+                    if self._fall_back(listener, news.message, news.code):
+                        break
+                    continue
                 if (
                     isinstance(news, EngineFailed)
                     and news.is_unavailable

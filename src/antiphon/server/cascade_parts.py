@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+from msgspec import Struct
 
 from antiphon.engines.cascade.offline import (
     ESPEAK,
@@ -20,11 +22,18 @@ from antiphon.engines.cascade.offline import (
     offline_engine,
     whisper_if_found,
 )
-from antiphon.engines.cascade.parts import Brain
+from antiphon.engines.cascade.parts import Brain, EndOfTurnHint
 from antiphon.engines.cascade.stt.ears import find_ears
 from antiphon.engines.engine import Engine
-from antiphon.server.cascade_settings import LlmSettings, RecognizerName, SynthesizerName
+from antiphon.server.cascade_settings import (
+    LlmSettings,
+    RecognizerName,
+    SttSettings,
+    SynthesizerName,
+    TtsSettings,
+)
 from antiphon.server.local_parts import (
+    end_of_turn_hint,
     faster_whisper,
     kokoro_voice,
     piper_voice,
@@ -32,7 +41,6 @@ from antiphon.server.local_parts import (
     sherpa_voice,
     whisper_model,
 )
-from antiphon.server.secret import Secret
 from antiphon.server.settings import Config
 
 if TYPE_CHECKING:
@@ -45,10 +53,23 @@ class CascadeParts(NamedTuple):
     ears: ChosenRecognizer
     voice: ChosenSynthesizer
     language_model: Brain | None = None
+    hint: EndOfTurnHint | None = None
+    """Of whether a turn is over, besides its words."""
 
 
-def _revealed(key: Secret | None) -> str:
-    return "" if key is None else key.reveal()
+Part = TypeVar("Part", bound=Struct)
+
+
+def _settings(
+    kind: type[Part], section: SttSettings | TtsSettings | LlmSettings, **others: object
+) -> Part:
+    """What a part needs to know: the fields of ``section`` that it has too, the key in the clear,
+    and ``others``.
+    """
+    shared = set(kind.__struct_fields__) & set(section.__struct_fields__)
+    key = "" if section.api_key is None else section.api_key.reveal()
+    same = {name: getattr(section, name) for name in shared}
+    return kind(**{**same, "api_key": key, **others})
 
 
 # --- What hears -----------------------------------------------------------------
@@ -75,16 +96,7 @@ def _http_ears(config: Config) -> ChosenRecognizer:
     )
 
     stt = config.stt
-    settings = TranscriptionSettings(
-        base_url=stt.base_url or "",
-        model=stt.model,
-        api_key=_revealed(stt.api_key),
-        prompt=stt.prompt,
-        stream=stt.stream,
-        connect_timeout_s=stt.connect_timeout_s,
-        timeout_s=stt.timeout_s,
-        retries=stt.retries,
-    )
+    settings = _settings(TranscriptionSettings, stt, base_url=stt.base_url or "")
     return ChosenRecognizer(f"understands speech by '{stt.model}'", HttpRecognizer(settings))
 
 
@@ -95,14 +107,7 @@ def _realtime_ears(config: Config) -> ChosenRecognizer:
     )
 
     stt = config.stt
-    settings = RealtimeEarsSettings(
-        url=stt.base_url or "",
-        model=stt.model,
-        api_key=_revealed(stt.api_key),
-        prompt=stt.prompt,
-        timeout_s=stt.timeout_s,
-        retries=stt.retries,
-    )
+    settings = _settings(RealtimeEarsSettings, stt, url=stt.base_url or "")
     return ChosenRecognizer(f"understands speech by '{stt.model}'", RealtimeRecognizer(settings))
 
 
@@ -128,21 +133,7 @@ def _http_voice(config: Config) -> ChosenSynthesizer:
     from antiphon.engines.cascade.tts.http_speech import HttpSynthesizer, SpeechSettings
 
     tts = config.tts
-    settings = SpeechSettings(
-        base_url=tts.base_url or "",
-        model=tts.model or "",
-        api_key=_revealed(tts.api_key),
-        voice=tts.voice,
-        voices=tts.voices,
-        response_format=tts.response_format,
-        rate_hz=tts.rate_hz,
-        instructions=tts.instructions,
-        connect_timeout_s=tts.connect_timeout_s,
-        first_audio_timeout_s=tts.first_audio_timeout_s,
-        idle_timeout_s=tts.idle_timeout_s,
-        retries=tts.retries,
-        extra_body=tts.extra_body,
-    )
+    settings = _settings(SpeechSettings, tts, base_url=tts.base_url or "", model=tts.model or "")
     return ChosenSynthesizer(f"the voice of '{tts.model}'", HttpSynthesizer(settings))
 
 
@@ -165,18 +156,8 @@ def chat_settings(llm: LlmSettings) -> ChatSettings | None:
 
     if llm.base_url is None:
         return None
-    return ChatSettings(
-        base_url=llm.base_url,
-        model=llm.model or "",
-        api=llm.api,
-        api_key=_revealed(llm.api_key),
-        connect_timeout_s=llm.connect_timeout_s,
-        first_token_timeout_s=llm.first_token_timeout_s,
-        idle_timeout_s=llm.idle_timeout_s,
-        retries=llm.retries,
-        voice_hint=VOICE_HINT if llm.voice_hint is None else llm.voice_hint,
-        extra_body=llm.extra_body,
-    )
+    hint = VOICE_HINT if llm.voice_hint is None else llm.voice_hint
+    return _settings(ChatSettings, llm, model=llm.model or "", voice_hint=hint)
 
 
 def choose_language_model(llm: LlmSettings) -> Brain | None:
@@ -209,6 +190,7 @@ def choose_parts(config: Config) -> CascadeParts:
         RECOGNIZERS[config.stt.recognizer](config),
         SYNTHESIZERS[config.tts.synthesizer](config),
         choose_language_model(config.llm),
+        end_of_turn_hint(config),
     )
 
 
@@ -218,10 +200,12 @@ def make_cascade(config: Config, chosen: CascadeParts) -> Engine:
     Raises:
         ConfigurationError: the agent's script cannot be read.
     """
-    ears, voice, model = chosen
+    ears, voice, model, hint = chosen
     workers = config.offline.stt_workers
     if model is None:
-        return offline_engine(_offline_brain(config), ears=ears, voice=voice, stt_workers=workers)
+        return offline_engine(
+            _offline_brain(config), ears=ears, voice=voice, hint=hint, stt_workers=workers
+        )
     return offline_engine(
         model,
         description=WITH_LANGUAGE_MODEL.format(
@@ -229,7 +213,9 @@ def make_cascade(config: Config, chosen: CascadeParts) -> Engine:
         ),
         ears=ears,
         voice=voice,
+        hint=hint,
         stt_workers=workers,
         scripted=False,
         follows_language=True,
+        holding_after_s=config.llm.holding_phrase_after_s,
     )

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
+from antiphon.engines.cascade.apologies import HOLDING_AFTER_S
 from antiphon.engines.cascade.stt.ears import DEFAULT_MODEL
 from antiphon.server.secret import Secret
 
@@ -31,6 +32,10 @@ RecognizerName = Literal[
     "auto", "whisper", "pocketsphinx", "http", "realtime", "sherpa", "faster-whisper"
 ]
 """Each has its adapter in `antiphon.server.cascade_parts`."""
+
+
+HintName = Literal["auto", "words", "smart-turn"]
+"""Each has its adapter in `antiphon.server.local_parts`."""
 
 
 class SttSettings(Struct, frozen=True, kw_only=True):
@@ -80,6 +85,20 @@ class SttSettings(Struct, frozen=True, kw_only=True):
         ),
     ] = 1.5
     retries: Annotated[int, Meta(ge=0, le=5, description="How often a turn is sent again.")] = 1
+    end_of_turn: Annotated[
+        HintName,
+        Meta(
+            description="What tells `semantic_vad`, besides silence, that a turn is over: "
+            "`words`, or `smart-turn`, which hears the melody too (extra `smart-turn`, and "
+            "`antiphon models pull smart-turn`); `auto` is that where both are here."
+        ),
+    ] = "auto"
+    end_of_turn_model: Annotated[
+        str,
+        Meta(
+            description="Of `smart-turn`: the file, a folder with it, or the name of a pulled one."
+        ),
+    ] = "smart-turn"
 
 
 SynthesizerName = Literal["espeak", "http", "kokoro", "piper", "sherpa"]
@@ -184,10 +203,19 @@ class LlmSettings(Struct, frozen=True, kw_only=True):
         float,
         Meta(
             gt=0,
-            description="The longest silence before the answer begins. Streamed reasoning begins "
-            "it; comments that keep the connection open are no silence.",
+            description="The longest silence before the answer begins; then the voice says that "
+            "there is none. Streamed reasoning begins it; comments that keep the connection open "
+            "are no silence.",
         ),
     ] = 30
+    holding_phrase_after_s: Annotated[
+        float,
+        Meta(
+            ge=0,
+            description='Who waits so long for a spoken answer hears "One moment, please.", and '
+            "after five times as long a second such sentence; 0: nothing.",
+        ),
+    ] = HOLDING_AFTER_S
     idle_timeout_s: Annotated[
         float, Meta(gt=0, description="The longest silence within the answer.")
     ] = 15

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from antiphon.downloads.place import Place, models_folder
 from antiphon.engines.cascade.offline import ChosenRecognizer, ChosenSynthesizer
+from antiphon.engines.cascade.parts import EndOfTurnHint
 from antiphon.engines.cascade.stt.ears import DEFAULT_MODEL, find_ears
 from antiphon.engines.cascade.stt.model_files import PACKAGED
 from antiphon.errors import ConfigurationError
@@ -112,3 +113,27 @@ def sherpa_ears(config: Config) -> ChosenRecognizer:
     find_sherpa_ears(folder)
     recognizer = SherpaRecognizer(folder, threads=config.offline.stt_workers)
     return ChosenRecognizer(f"understands what '{folder.name}' does (sherpa-onnx)", recognizer)
+
+
+def end_of_turn_hint(config: Config) -> EndOfTurnHint | None:
+    """What hears whether a turn is over; None: its words alone tell.
+
+    Raises:
+        ConfigurationError: what is asked for by name is not there.
+    """
+    wanted, model = config.stt.end_of_turn, config.stt.end_of_turn_model
+    if wanted == "words":
+        return None
+    if wanted == "auto" and (
+        find_spec("onnxruntime") is None or not pulled_models(config).has(model)
+    ):
+        return None
+    needs("'smart-turn'", "onnxruntime", extra="smart-turn")
+    from antiphon.engines.cascade.end_of_turn.smart_turn import SmartTurn, find_smart_turn
+
+    path = Path(model).expanduser()
+    return SmartTurn(
+        find_smart_turn(
+            path if path.is_file() else _model_folder("smart-turn", model, config, section="stt")
+        )
+    )

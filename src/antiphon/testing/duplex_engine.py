@@ -32,7 +32,7 @@ from antiphon.core.effects import (
     TurnCommitted,
 )
 from antiphon.core.turns import TurnDetector, TurnStarted
-from antiphon.engines.engine import Abilities, Engine, EngineSession
+from antiphon.engines.engine import Abilities, Engine, EngineSession, GivesWay
 from antiphon.engines.vad.energy import EnergyDetector
 from antiphon.protocol.session import AnySession, Session, TurnDetection
 
@@ -112,7 +112,7 @@ class DuplexSession:
                     coming = asyncio.ensure_future(anext(news_of_inner))
                     if isinstance(news, TurnJudged):
                         self._turns.judge(news.completeness)
-                    else:
+                    elif not isinstance(news, GivesWay):
                         yield self._take(news)
                     continue
                 self._wake.clear()

@@ -22,6 +22,7 @@ from antiphon.core.causes import (
     EngineSaid,
     EngineSpoke,
     EngineWrote,
+    PartFailed,
     RateLimitsChanged,
     TranscriptEnded,
     TranscriptFailed,
@@ -39,7 +40,7 @@ from antiphon.core.effects import (
     TurnBegan,
     TurnCommitted,
 )
-from antiphon.engines.engine import Engine, EngineSession
+from antiphon.engines.engine import Engine, EngineSession, GivesWay
 from antiphon.protocol.session import Session
 from antiphon.testing.promises import SETTLE_S, Promise, PromiseBroken
 
@@ -174,6 +175,8 @@ class Observed:
 
     async def _read(self) -> None:
         async for news in self._session:
+            if isinstance(news, GivesWay):
+                continue  # Nobody is there who could take over.
             self.news.append((self._loop.time(), news))
             self._judge.on_news(news)
             self._came.set()
@@ -246,7 +249,7 @@ class Judge:
                 self._on_found(isinstance(news, TurnFound))
             case EngineBegan():
                 self._on_beginning(news)
-            case RateLimitsChanged() | EngineErred():
+            case RateLimitsChanged() | EngineErred() | PartFailed():
                 pass  # At any time, and nothing ends with it.
             case EngineLost():
                 self._bench.fail(f"the engine was lost: {news.message}")

@@ -14,6 +14,7 @@ from antiphon.core.causes import (
     EngineSaid,
     EngineSpoke,
     EngineWrote,
+    PartFailed,
     TranscriptEnded,
     TranscriptFailed,
     TranscriptGrew,
@@ -40,10 +41,15 @@ from antiphon.engines.cascade.parts import (
     Thought,
     Transcript,
 )
+from antiphon.engines.engine import Engine, GivesWay
+from antiphon.engines.scripted import Script, ScriptedEngine, Speak
 from antiphon.errors import EngineUnavailable
 from antiphon.protocol.items import InputAudio, InputText, Message
 from antiphon.protocol.session import Audio, AudioInput, Session, Transcription
+from antiphon.runtime.hub import Hub
 from antiphon.testing.parts import KnowingRecognizer, PlannedBrain, SilentSynthesizer, echo
+from antiphon.testing.virtual_loop import run_in_virtual_time
+from tests.engines.relay.caller import Caller
 
 HELLO = Message(id="item_1", role="user", content=(InputText("hello"),))
 SPOKEN = Message(id="item_1", role="user", content=(InputAudio(),))
@@ -69,6 +75,7 @@ class Cascade:
             synthesizer=self.synthesizer,
             follows_language=follows_language,
         )
+        self.gave_way: list[GivesWay] = []
         self.session: CascadeSession = engine.open("sess_1")
         self.session.send(Configure(Session(id="sess_1", model="m", expires_at=0)))
 
@@ -76,6 +83,9 @@ class Cascade:
         found: list[EngineNews] = []
         async with asyncio.timeout(5):
             async for news in self.session:
+                if isinstance(news, GivesWay):
+                    self.gave_way.append(news)
+                    continue
                 found.append(news)
                 if sum(isinstance(n, until) for n in found) == count:
                     return found
@@ -90,6 +100,14 @@ async def test_a_written_question_gets_a_spoken_answer_with_its_words_marked() -
     words = [word for piece in spoke if isinstance(piece, EngineSpoke) for word in piece.words]
     assert words == [Word(3, 2_400), Word(9, 4_800), Word(16, 7_200)]
     assert finished == EngineFinished("resp_1")
+
+
+async def test_what_is_said_in_another_language_is_spoken_in_it() -> None:
+    said = SayText("Ich spreche nur Englisch. Das geht", "de"), SayText(" gut.", "de"), Thought()
+    cascade = Cascade(PlannedBrain(lambda _: said))
+    cascade.session.send(Generate(response_id="resp_1", items=(HELLO,)))
+    await cascade.news(EngineFinished)
+    assert cascade.synthesizer.languages == ["de", "de"]
 
 
 async def test_marks_count_on_through_the_sentences_of_one_item() -> None:
@@ -345,7 +363,8 @@ async def test_a_brain_that_cannot_serve_apologises_and_says_why() -> None:
     news = await cascade.news(EngineFailed)
     assert said(news) == "I'm sorry, I can't answer just now. Please try again in a moment."
     assert any(isinstance(n, EngineSpoke) for n in news)
-    assert news[-1] == EngineFailed("resp_1", str(UNABLE), code="not_loaded", is_unavailable=True)
+    assert cascade.gave_way == [GivesWay("resp_1", str(UNABLE), "not_loaded")]
+    assert news[-1] == EngineFailed("resp_1", str(UNABLE), code="not_loaded")
 
 
 async def test_what_was_thought_before_the_failure_is_said_and_no_half_sentence() -> None:
@@ -378,6 +397,39 @@ async def test_who_does_not_listen_is_told_by_the_error_alone(unheard: dict[str,
     assert isinstance(failed, EngineFailed)
     assert "the model is not loaded" in failed.message
     assert failed.code == "not_loaded"
+
+
+@pytest.mark.parametrize("already_said", [(), (SayText("One two three. Four five "),)])
+def test_nobody_apologises_where_another_engine_answers(already_said: tuple[SayText, ...]) -> None:
+    async def main() -> str:
+        cascade = CascadeEngine(
+            "first",
+            "For tests.",
+            recognizer=KnowingRecognizer(),
+            brain=unable_after(*already_said),
+            synthesizer=SilentSynthesizer(),
+        )
+        other: Engine = ScriptedEngine(Script(replies=((Speak(ms=400, text="Hello."),),)))
+        hub = Hub(lambda _: cascade, fallbacks_for=lambda _: [other])
+        caller = Caller(hub.open(kind="realtime", model="m"))
+        caller.types_text("Hi.")
+        while (await caller.until("response.done"))["response"]["status"] != "completed":
+            pass
+        await hub.aclose()
+        said = caller.of_type("response.output_audio_transcript.delta")
+        return "".join(event["delta"] for event in said)
+
+    heard = run_in_virtual_time(main())
+    assert heard == "".join(text.text[:15] for text in already_said) + "Hello."
+
+
+async def test_that_a_part_of_a_turn_was_not_heard_is_told() -> None:
+    cascade = Cascade(None, Transcript("lo", final=True, lost_s=1.25))
+    cascade.session.send(TurnCommitted("item_1", bytes(4_800)))
+    lost, ended = await cascade.news(TranscriptEnded)
+    what = "1.2 s of this turn were not heard: too much to do."
+    assert lost == PartFailed("recognizer", "input_lost", what, item_id="item_1")
+    assert ended == TranscriptEnded("item_1", "lo")
 
 
 async def test_a_voice_that_cannot_serve_fails_the_response() -> None:

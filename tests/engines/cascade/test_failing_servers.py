@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 from aiohttp import ClientWebSocketResponse
 
+from antiphon.engines.cascade.apologies import HOLDING_AFTER_S
 from antiphon.engines.cascade.engine import CascadeEngine
 from antiphon.engines.cascade.llm.chat_client import ChatSettings
 from antiphon.engines.cascade.llm.openai_chat import OpenAIChatBrain
-from antiphon.engines.cascade.parts import Brain, Recognizer, Synthesizer
+from antiphon.engines.cascade.parts import Brain, Recognizer, SayText, Synthesizer, Thought
 from antiphon.engines.cascade.stt.http_transcription import HttpRecognizer, TranscriptionSettings
-from antiphon.engines.cascade.tts.fallback import FallbackSynthesizer
+from antiphon.engines.cascade.tts.fallback import TRY_AGAIN_AFTER_S, FallbackSynthesizer
 from antiphon.engines.cascade.tts.http_speech import HttpSynthesizer, SpeechSettings
 from antiphon.testing.openai_server import Answer, OpenAIServer, response_texts, text_chunks
 from antiphon.testing.openai_server import events as sse
@@ -89,6 +90,7 @@ def converse(
                 recognizer=ears or KnowingRecognizer("hello"),
                 brain=brain or PlannedBrain(echo),
                 synthesizer=voice or SilentSynthesizer(),
+                holding_after_s=HOLDING_AFTER_S,
             )
             async with in_conversation(engine) as ws:
                 return await turn(ws)
@@ -159,6 +161,37 @@ def test_where_the_voice_fails_another_one_says_all(trouble: str) -> None:
     assert spoken_s < WITHIN_S
     assert transcript(events) == "You said: hello."
     assert events[-1][1]["response"]["status"] == "completed"
+    (failed,) = [event for _, event in events if event["type"] == "antiphon.part_failed"]
+    assert (failed["part"], failed["code"]) == ("voice", "voice_replaced")
+    assert failed["message"].startswith("engine 'm': the speech server ")
+    assert failed["response_id"] == events[-1][1]["response"]["id"]
+
+
+def test_that_another_voice_speaks_is_told_once_an_answer_and_not_once_it_is_back() -> None:
+    server = Placed(VOICE["key"])
+    settings = SpeechSettings(base_url=server.base_url, model="m")
+    best = HttpSynthesizer(settings, make_connector=server.connector)
+
+    async def main() -> list[int]:
+        async with server:
+            engine = CascadeEngine(
+                "test",
+                "For tests.",
+                recognizer=KnowingRecognizer("hello", "hello", "hello"),
+                brain=PlannedBrain(lambda _: [SayText("It is one. It is two. "), Thought()]),
+                synthesizer=FallbackSynthesizer(best, SilentSynthesizer()),
+            )
+            told = []
+            for pause_s in (0, 1, TRY_AGAIN_AFTER_S):
+                await asyncio.sleep(pause_s)
+                if pause_s > 1:
+                    server.then(Answer(body=tone(0.3), content_type="audio/pcm"))
+                async with in_conversation(engine) as ws:
+                    kinds = [event["type"] for _, event in await turn(ws)]
+                told.append(kinds.count("antiphon.part_failed"))
+            return told
+
+    assert run_in_virtual_time(main()) == [1, 1, 0]
 
 
 SAID = sse(text_chunks("One two three four. ", "Five ", finish_reason=None), done=False)
@@ -200,6 +233,43 @@ def test_the_responses_api_fails_in_the_same_form() -> None:
     assert told.endswith(
         "the language model's server failed: The model is overloaded.; server_error"
     )
+
+
+WAITING: dict[str, tuple[Answer, dict[str, Any]]] = {
+    "hung": (HUNG, {}),
+    "silent within": (
+        Answer(body=b": still here\n\n", content_type="text/event-stream", waits=True),
+        {},
+    ),
+    "hung, responses": (HUNG, {"api": "responses"}),
+}
+
+
+@pytest.mark.parametrize("trouble", WAITING)
+def test_who_waits_for_the_language_model_is_asked_for_patience_and_told_at_the_end(
+    trouble: str,
+) -> None:
+    answer, settings = WAITING[trouble]
+    events = with_model(answer, **settings)
+    spoken_s, _ = first(events, "response.output_audio.delta")
+    assert spoken_s < WITHIN_S
+    assert transcript(events) == (
+        "One moment, please. Sorry, this is taking a little longer. "
+        " I'm sorry, I can't answer just now. Please try again in a moment."
+    )
+    at_s, done = events[-1]
+    assert 30 <= at_s < 40
+    assert done["response"]["status"] == "failed"
+
+
+def test_a_slow_language_model_is_heard_after_all() -> None:
+    slow = Answer(slow_s=4, body=sse(text_chunks("Here it is.")))
+    assert transcript(with_model(slow)) == "One moment, please. Here it is."
+
+
+def test_a_quick_language_model_asks_for_no_patience() -> None:
+    quick = Answer(slow_s=1.5, body=sse(text_chunks("Here it is.")))
+    assert transcript(with_model(quick)) == "Here it is."
 
 
 def test_a_language_model_that_hangs_is_given_the_time_that_the_settings_say() -> None:

@@ -13,10 +13,11 @@ from antiphon.core.causes import (
     EngineSaid,
     EngineSpoke,
     EngineWrote,
+    PartFailed,
     Word,
 )
 from antiphon.core.effects import Generate
-from antiphon.engines.cascade.apologies import Failure, apology
+from antiphon.engines.cascade.apologies import Failure, phrase, waits
 from antiphon.engines.cascade.news import NewsQueue
 from antiphon.engines.cascade.parts import (
     CallTool,
@@ -30,6 +31,7 @@ from antiphon.engines.cascade.plan import SentencePlan
 from antiphon.engines.cascade.tts.scripts import language_of
 from antiphon.engines.cascade.tts.spoken.speech_text import SpeechText
 from antiphon.engines.cascade.tts.spoken.words import Spoken
+from antiphon.engines.engine import GivesWay
 from antiphon.errors import EngineUnavailable
 
 MAX_PLANNED = 16
@@ -50,13 +52,17 @@ class Answer:
         news: NewsQueue,
         *,
         language: str | None = None,
+        holding_after_s: float = 0.0,
     ) -> None:
-        """``language``: what the session is in, a tag such as "de"."""
+        """``language``: what the session is in, a tag such as "de".  ``holding_after_s``: a
+        spoken answer that is awaited so long begins with a request for patience; 0: none does.
+        """
         self._request = request
         self._mind = mind
         self._synthesizer = synthesizer
         self._news = news
         self._language = language
+        self._holding_after_s = holding_after_s
         self._id = request.response_id
         self._planned: asyncio.Queue[_Planned] = asyncio.Queue(MAX_PLANNED)
         self._item_chars = 0
@@ -64,6 +70,9 @@ class Answer:
         self._marked_chars = 0
         """So much of the item has its marks."""
         self._speech_text = SpeechText()
+        self._told_of_voice = False
+        self._has_apologised = False
+        """Nobody else answers any more."""
 
     async def give(self) -> None:
         """Ends with exactly one `EngineFinished` or `EngineFailed`, unless cancelled."""
@@ -74,7 +83,8 @@ class Answer:
         except* EngineUnavailable as errors:
             error = errors.exceptions[0]
             assert isinstance(error, EngineUnavailable)
-            failed = EngineFailed(self._id, str(error), error.code, is_unavailable=True)
+            another_may = not self._has_apologised
+            failed = EngineFailed(self._id, str(error), error.code, is_unavailable=another_may)
             await self._news.answer(failed)
 
     async def give_up(self, problem: str) -> None:
@@ -92,23 +102,25 @@ class Answer:
             await self._planned.put(error)
 
     async def _plan(self) -> None:
-        plan = SentencePlan()
+        plan, language = SentencePlan(), None
         spoken = self._request.modality == "audio"
         async with aclosing(self._mind.think(self._request)) as thoughts:
             async for thought in thoughts:
                 if isinstance(thought, SayText) and spoken:
+                    language = thought.language
                     for sentence in plan.add(thought.text):
-                        await self._planned.put(SayText(sentence))
+                        await self._planned.put(SayText(sentence, language))
                     continue
                 for sentence in plan.flush():
-                    await self._planned.put(SayText(sentence))
+                    await self._planned.put(SayText(sentence, language))
                 await self._planned.put(thought)
 
     async def _utter(self) -> None:
+        planned = await self._first()
         while True:
-            match await self._planned.get():
-                case SayText(text) if self._request.modality == "audio":
-                    await self._speak(text)
+            match planned:
+                case SayText(text, language) if self._request.modality == "audio":
+                    await self._speak(text, language=language)
                 case SayText(text):
                     await self._news.answer(EngineWrote(self._id, text))
                 case CallTool(call_id, name, arguments, ended):
@@ -122,13 +134,33 @@ class Answer:
                     return
                 case EngineUnavailable() as error:
                     # What was thought before it is said; nobody is left waiting for the rest.
+                    if self._is_listened_to:
+                        await self._news.answer(GivesWay(self._id, str(error), error.code))
                     await self._apologise("no_answer")
+                    self._has_apologised = self._is_listened_to
                     raise error
+            planned = await self._planned.get()
+
+    async def _first(self) -> _Planned:
+        """What is planned first; who waits for it is asked for patience."""
+        began_s = asyncio.get_running_loop().time()
+        for after_s, wait in waits(self._holding_after_s) if self._is_listened_to else ():
+            try:
+                async with asyncio.timeout_at(began_s + after_s):
+                    return await self._planned.get()
+            except TimeoutError:
+                text, language = phrase(wait, self._language)
+                await self._speak(f"{text} ", language=language)
+        return await self._planned.get()
+
+    @property
+    def _is_listened_to(self) -> bool:
+        return self._request.modality == "audio" and not self._request.out_of_band
 
     async def _apologise(self, failure: Failure) -> None:
-        if self._request.modality != "audio" or self._request.out_of_band:
+        if not self._is_listened_to:
             return
-        text, language = apology(failure, self._language)
+        text, language = phrase(failure, self._language)
         await self._speak(f" {text}" if self._item_chars else text, language=language)
 
     async def _speak(self, text: str, *, language: str | None = None) -> None:
@@ -147,6 +179,11 @@ class Answer:
         )
         async with aclosing(speech) as pieces:
             async for piece in pieces:
+                if piece.problem and not self._told_of_voice:
+                    self._told_of_voice = True
+                    await self._news.answer(
+                        PartFailed("voice", "voice_replaced", piece.problem, response_id=self._id)
+                    )
                 self._item_samples += len(piece.pcm) // 2
                 words = tuple(self._written(piece.words, spoken, blank, begin, start))
                 await self._news.answer(EngineSpoke(self._id, piece.pcm, words))

@@ -1,7 +1,8 @@
 """Whether the words so far sound like all that the user wanted to say.
 
-From the words alone: nothing is certain, and a wrong guess costs some silence or cuts a
-sentence in two (bench/turns.py).  What no word of a language says, its melody may.
+Nothing is certain, and a wrong guess costs some silence or cuts a sentence in two
+(bench/turns.py).  What no word says, the melody may, where somebody listens for it: a hint, which
+moves what the words leave open.
 """
 
 from __future__ import annotations
@@ -13,13 +14,20 @@ from antiphon.engines.cascade.parts import Transcript
 
 COMPLETE: Final = 0.9
 """A sentence that was expected."""
+SOUNDS_FINISHED: Final = 0.75
+"""Some words, said as one ends."""
 UNDECIDED: Final = 0.63
 """Some words."""
 NOTHING_YET: Final = 0.5
 COUNTING: Final = 0.35
 """Digits, of which more may come: people say them in groups."""
+SOUNDS_UNFINISHED: Final = 0.45
+"""Some words, said as one goes on: with `semantic_vad`'s usual patience a pause of 1.2 s."""
 UNFINISHED: Final = 0.2
 """Words that cannot end a sentence."""
+
+MELODY_ENDS: Final = 0.5
+"""From there on a melody is one that ends."""
 
 _NEVER_LAST: Final = (
     "a an the and or but so because if unless although while whereas than nor "
@@ -47,10 +55,22 @@ _GOES_ON: Final = re.compile(r"\b(?:is|was|are|were|that)\b", re.IGNORECASE)
 
 
 def completeness(transcript: Transcript) -> float:
-    """How likely the user has said all, from the words alone.
+    """How likely the user has said all.
 
-    A recogniser's full stop says nothing: it writes one after half a sentence too.
+    What the words say goes before the melody: "and the" goes on, however it is said, and a
+    sentence that was expected is whole.
     """
+    words = _of_words(transcript)
+    melody = transcript.melody
+    if melody is None or words not in (UNDECIDED, NOTHING_YET):
+        return words
+    if melody < MELODY_ENDS:
+        return SOUNDS_UNFINISHED
+    return UNDECIDED if words == NOTHING_YET else SOUNDS_FINISHED
+
+
+def _of_words(transcript: Transcript) -> float:
+    """A recogniser's full stop says nothing: it writes one after half a sentence too."""
     if transcript.complete:
         return COMPLETE
     text = transcript.text.strip()

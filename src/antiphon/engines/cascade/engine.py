@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 
 import msgspec
 
-from antiphon.core.causes import EngineFailed, EngineNews
+from antiphon.core.causes import EngineFailed
 from antiphon.core.effects import (
     Configure,
     EngineCommand,
@@ -23,7 +23,7 @@ from antiphon.engines.cascade.answering import Answer
 from antiphon.engines.cascade.hearing import Hearing
 from antiphon.engines.cascade.news import NewsQueue
 from antiphon.engines.cascade.parts import Brain, Grammar, Recognizer, Synthesizer
-from antiphon.engines.engine import Abilities
+from antiphon.engines.engine import Abilities, SessionNews
 from antiphon.protocol.items import InputAudio, Item, Message
 from antiphon.protocol.session import STREAMS_WHILE_SPOKEN, AnySession, Session, Transcription
 
@@ -46,9 +46,10 @@ class CascadeEngine:
         brain: Brain,
         synthesizer: Synthesizer,
         follows_language: bool = False,
+        holding_after_s: float = 0.0,
     ) -> None:
         """``follows_language``: the brain answers in the language that it is spoken to in, and so
-        does the voice, where a session names none.
+        does the voice, where a session names none.  ``holding_after_s``: as of `Answer`.
         """
         self.name = name
         self.description = description
@@ -56,6 +57,7 @@ class CascadeEngine:
         self._brain = brain
         self._synthesizer = synthesizer
         self._follows_language = follows_language
+        self._holding_after_s = holding_after_s
 
     @property
     def abilities(self) -> Abilities:
@@ -73,6 +75,7 @@ class CascadeEngine:
             self._brain,
             self._synthesizer,
             follows_language=self._follows_language,
+            holding_after_s=self._holding_after_s,
         )
 
     async def aclose(self) -> None:
@@ -92,9 +95,11 @@ class CascadeSession:
         synthesizer: Synthesizer,
         *,
         follows_language: bool = False,
+        holding_after_s: float = 0.0,
     ) -> None:
         self._session_id = session_id
         self._follows_language = follows_language
+        self._holding_after_s = holding_after_s
         self._synthesizer = synthesizer
         self._mind = brain.open(session_id)
         self._news = NewsQueue()
@@ -104,7 +109,7 @@ class CascadeSession:
         self._context: tuple[Item, ...] = ()
         """What the newest answer saw: what the user says next follows from it."""
 
-    def __aiter__(self) -> AsyncIterator[EngineNews]:
+    def __aiter__(self) -> AsyncIterator[SessionNews]:
         return self._news.__aiter__()
 
     def send(self, command: EngineCommand) -> None:
@@ -196,7 +201,14 @@ class CascadeSession:
             language = self._language
             if language is None and self._follows_language:
                 language = self._hearing.language
-            answer = Answer(request, self._mind, self._synthesizer, self._news, language=language)
+            answer = Answer(
+                request,
+                self._mind,
+                self._synthesizer,
+                self._news,
+                language=language,
+                holding_after_s=self._holding_after_s,
+            )
             problem = "" if request.out_of_band else self._problem_of_last(items)
             await (answer.give_up(problem) if problem else answer.give())
         except Exception:

@@ -6,6 +6,7 @@ import asyncio
 
 from antiphon.core.causes import (
     MEDIA_RATE_HZ,
+    PartFailed,
     TranscriptEnded,
     TranscriptFailed,
     TranscriptGrew,
@@ -80,6 +81,9 @@ class Turn:
                 self.language = transcript.language
             if not self.text.done():
                 self.text.set_result(transcript.text)
+            if transcript.lost_s:
+                lost = f"{transcript.lost_s:.1f} s of this turn were not heard: too much to do."
+                self._news.tell(PartFailed("recognizer", "input_lost", lost, item_id=self.item_id))
             if transcript.problem:
                 failed = TranscriptFailed(self.item_id, "engine_unavailable", transcript.problem)
                 self._news.tell(failed)
@@ -91,7 +95,8 @@ class Turn:
             self._news.tell(TranscriptGrew(self.item_id, stable[len(self._told) :]))
             self._told = stable
         # Also where nothing is new: that it was looked at again, says that there is no more of it.
-        self._news.tell(TurnJudged(self.item_id, completeness(transcript), transcript.text))
+        words = transcript.text if transcript.looked_for_words else None
+        self._news.tell(TurnJudged(self.item_id, completeness(transcript), words))
 
 
 class Hearing:

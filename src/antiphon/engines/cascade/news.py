@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
 
-from antiphon.core.causes import EngineNews
+from antiphon.engines.engine import SessionNews
 
 MAX_WAITING = 64
 """Pieces of an answer.  Overflow policy: whoever makes the answer waits."""
@@ -16,18 +16,18 @@ class NewsQueue:
     """Answers wait for room; what was heard (a few words a second) never waits."""
 
     def __init__(self) -> None:
-        self._news: deque[EngineNews] = deque()
+        self._news: deque[SessionNews] = deque()
         self._changed = asyncio.Event()
         self._room = asyncio.Event()
         self._room.set()
         self._closed = False
 
-    def tell(self, news: EngineNews) -> None:
+    def tell(self, news: SessionNews) -> None:
         if not self._closed:
             self._news.append(news)
             self._changed.set()
 
-    async def answer(self, news: EngineNews) -> None:
+    async def answer(self, news: SessionNews) -> None:
         while len(self._news) >= MAX_WAITING and not self._closed:
             self._room.clear()
             await self._room.wait()
@@ -44,7 +44,7 @@ class NewsQueue:
         self._changed.set()
         self._room.set()
 
-    async def __aiter__(self) -> AsyncIterator[EngineNews]:
+    async def __aiter__(self) -> AsyncIterator[SessionNews]:
         while True:
             while not self._news:
                 if self._closed:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from antiphon.engines.cascade.end_of_turn.judged import JudgedRecognizer
 from antiphon.engines.cascade.engine import CascadeEngine
-from antiphon.engines.cascade.parts import Brain, Recognizer, Synthesizer
+from antiphon.engines.cascade.parts import Brain, EndOfTurnHint, Recognizer, Synthesizer
 from antiphon.engines.cascade.stt.ears import POCKETSPHINX, Ears
 from antiphon.engines.cascade.stt.fallback import FallbackRecognizer
 from antiphon.engines.cascade.stt.paired import PairedRecognizer
@@ -69,9 +70,11 @@ def offline_engine(
     description: str | None = None,
     ears: ChosenRecognizer = GRAMMARS_ALONE,
     voice: ChosenSynthesizer = ESPEAK,
+    hint: EndOfTurnHint | None = None,
     stt_workers: int | None = None,
     scripted: bool = True,
     follows_language: bool = False,
+    holding_after_s: float = 0.0,
 ) -> CascadeEngine:
     """``brain`` between the speech parts that were chosen.
 
@@ -80,9 +83,11 @@ def offline_engine(
         description: For people; None: `OFFLINE_BRAIN`.
         ears: What recognises speech.
         voice: What speaks.
+        hint: What hears whether a turn is over; None: its words alone tell.
         stt_workers: Turns that pocketsphinx recognises at the same time; None: as many as pay.
         scripted: ``brain`` knows what may be said next, sometimes.
         follows_language: ``brain`` answers in the language that it is spoken to in.
+        holding_after_s: Who waits so long for ``brain`` is asked for patience; 0: never.
     """
     espeak = EspeakSynthesizer()
     synthesizer: Synthesizer = espeak
@@ -95,6 +100,8 @@ def offline_engine(
         if scripted:
             best = PairedRecognizer(best, grammar_ears(espeak.pronounce))
         recognizer = FallbackRecognizer(best, pocketsphinx)
+    if hint is not None:
+        recognizer = JudgedRecognizer(recognizer, hint)
     return CascadeEngine(
         "offline",
         description or OFFLINE_BRAIN.format(hearing=ears.hearing, voice=voice.voice),
@@ -102,4 +109,5 @@ def offline_engine(
         brain=brain,
         synthesizer=synthesizer,
         follows_language=follows_language,
+        holding_after_s=holding_after_s,
     )

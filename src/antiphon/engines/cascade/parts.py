@@ -57,6 +57,14 @@ class Transcript(Struct, frozen=True):
     problem: str = ""
     """Why it is not known what was said: a fault, in words that a client may see.  Only in a
     final one, without text."""
+    melody: float | None = None
+    """How likely the turn is over by how it was said (`EndOfTurnHint`); None: nobody listened for
+    that.  Never in a final one."""
+    looked_for_words: bool = True
+    """False: nobody has yet, so that ``text`` says nothing."""
+    lost_s: float = 0.0
+    """So much of what was said was dropped unheard, as there was too much to do.  Only in a
+    final one."""
 
 
 class Recognition(Protocol):
@@ -105,12 +113,50 @@ class Recognizer(Protocol):
     async def aclose(self) -> None: ...
 
 
+# --- The end of a turn -------------------------------------------------------
+
+
+class HintStream(Protocol):
+    """One turn's sound, as it comes."""
+
+    def feed(self, pcm: bytes) -> None:
+        """More audio, whole samples.  Never waits; what is too much may be dropped."""
+        ...
+
+    def close(self) -> None:
+        """Nothing more is reported."""
+        ...
+
+
+class EndOfTurnHint(Protocol):
+    """Tells by how something is said whether more will come; shared by all sessions.
+
+    It is a hint: where it fails or says nothing, turns end by their words and by silence.
+    """
+
+    async def start(self) -> None:
+        """Raises:
+        EngineUnavailable: it cannot serve.
+        """
+        ...
+
+    def open(self, report: Callable[[float], None]) -> HintStream:
+        """Begin a turn.  ``report`` is called on the event loop, in each pause: how likely the
+        turn is over, 0 to 1.
+        """
+        ...
+
+    async def aclose(self) -> None: ...
+
+
 # --- Thinking ----------------------------------------------------------------
 
 
 class SayText(Struct, frozen=True):
     text: str
     """The next piece; pieces joined are the answer, spaces included."""
+    language: str | None = None
+    """What it is in, as "de", where the brain knows; None: that of the session."""
 
 
 class CallTool(Struct, frozen=True):
@@ -181,6 +227,9 @@ class Speech(Struct, frozen=True):
 
     pcm: bytes
     words: tuple[SpokenWord, ...] = ()
+    problem: str = ""
+    """Why another voice than the one that was chosen speaks from here on: a fault, in words that a
+    client may see."""
 
 
 class Synthesizer(Protocol):

@@ -1,8 +1,9 @@
 """The wire between us and a worker process, and the worker's end of it.
 
 A frame is ``<u32 length of body> <u32 job> <body>``, little-endian; the body is one
-msgpack message, or empty in the frame that says "I am ready" (job 0).  Frames come in
-on the worker's stdin and go out on what was its stdout.
+msgpack message, or empty in the frame that says "I am ready" (job 0).  The same frame to a
+worker asks for a sign of life, and is answered with itself.  Frames come in on the worker's
+stdin and go out on what was its stdout.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 HEADER = struct.Struct("<II")
-READY = HEADER.pack(0, 0)
+READY = SIGN = HEADER.pack(0, 0)
 MAX_BODY_BYTES = 16 * 2**20
 """More is no message of ours but a broken stream."""
 
@@ -79,6 +80,7 @@ class WorkerEnd(Generic[Message]):
         self._decode = msgspec.msgpack.Decoder(commands).decode
         self._out = os.dup(1)
         os.dup2(2, 1)  # What a C library prints must not get between the frames.
+        self._writing = threading.Lock()
         self._inbox: queue.SimpleQueue[tuple[int, Message]] = queue.SimpleQueue()
         threading.Thread(target=self._read, name="wire", daemon=True).start()
 
@@ -109,13 +111,17 @@ class WorkerEnd(Generic[Message]):
         frames = Frames()
         while data := os.read(0, 2**16):
             for job, body in frames.feed(data):
-                self._inbox.put((job, self._decode(body)))
+                if body:
+                    self._inbox.put((job, self._decode(body)))
+                else:
+                    self._write(SIGN)
         os._exit(0)
 
     def _write(self, data: bytes) -> None:
         view = memoryview(data)
         try:
-            while view:
-                view = view[os.write(self._out, view) :]
+            with self._writing:
+                while view:
+                    view = view[os.write(self._out, view) :]
         except BrokenPipeError:
             os._exit(0)

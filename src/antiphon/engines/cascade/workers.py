@@ -7,7 +7,8 @@ workers and each job talks to one of them.
   `EngineUnavailable` (the newest loses).  A job that sends faster than its worker reads
   sees ``Job.congested`` and keeps or drops its data by its own rule.
 * A worker that dies takes its jobs with it (each hears ``on_lost`` once) and is started
-  again, at once at first, then after growing pauses.
+  again, at once at first, then after growing pauses.  Who waits for a job knows how long it may
+  take: after that, a worker that was silent to everybody is replaced (`Job.replace_worker`).
 * A worker ends when its stdin does, so none outlives this process.
 """
 
@@ -24,7 +25,7 @@ from typing import Any, Generic, TypeVar, cast
 
 import msgspec
 
-from antiphon.engines.cascade.worker_wire import BrokenWire, Frames, frame
+from antiphon.engines.cascade.worker_wire import SIGN, BrokenWire, Frames, frame
 from antiphon.errors import EngineUnavailable
 
 _log = logging.getLogger(__name__)
@@ -43,6 +44,10 @@ _ENVIRONMENT = {
     # glibc's heaps of its own for each thread keep what another could use.
     "MALLOC_ARENA_MAX": "1",
 }
+
+
+class WorkerLost(EngineUnavailable):
+    """It took the job with it; another one may do it."""
 
 
 class Job(Generic[News]):
@@ -76,6 +81,28 @@ class Job(Generic[News]):
         if not self._closed:
             self._worker.write(frame(self.number, message))
 
+    @property
+    def is_alone(self) -> bool:
+        """Its worker has no other job."""
+        return len(self._worker.jobs) <= 1
+
+    @property
+    def worker_said(self) -> int:
+        """How often its worker has said anything, to any job: the same number again is silence."""
+        return self._worker.said
+
+    def ask_for_a_sign(self) -> None:
+        """Its worker says something soon (`worker_said`), unless its process stands still."""
+        if not self._closed:
+            self._worker.write(SIGN)
+
+    def replace_worker(self) -> bool:
+        """It hangs: all its jobs are lost, this one too unless it was closed before.
+
+        Returns whether that is so: one that is just starting is left in peace.
+        """
+        return self._worker.replace()
+
     def close(self) -> None:
         """Free the job's place; nothing is reported any more."""
         if not self._closed:
@@ -97,6 +124,8 @@ class _Worker(asyncio.SubprocessProtocol, Generic[News]):
         self._decode = decode
         self._frames = Frames()
         self._stderr = bytearray()
+        self.said = 0
+        """How often it said anything."""
         self._transport: asyncio.SubprocessTransport | None = None
 
     # What asyncio tells us.
@@ -117,6 +146,7 @@ class _Worker(asyncio.SubprocessProtocol, Generic[News]):
             self.kill()
 
     def _on_frame(self, number: int, body: bytes) -> None:
+        self.said += 1
         if not body:
             if not self.ready.done():
                 self.ready.set_result(None)
@@ -159,12 +189,19 @@ class _Worker(asyncio.SubprocessProtocol, Generic[News]):
         if self.alive and stdin and not stdin.is_closing():
             stdin.write(data)
 
+    def replace(self) -> bool:
+        if not self.alive or not self.ready.done():
+            return False
+        _log.error("%s worker %s hangs: it is replaced", self._name, self.pid)
+        self.kill()
+        return True
+
     def fail_jobs(self, reason: str) -> None:
         jobs = list(self.jobs.values())
         self.jobs.clear()
         for job in jobs:
             job.close()
-            job.on_lost(EngineUnavailable(self._name, reason, retry_after_s=1))
+            job.on_lost(WorkerLost(self._name, reason, retry_after_s=1))
 
     def kill(self) -> None:
         if self._transport and self.alive:

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
+import signal
 from collections.abc import AsyncIterator
 
 import numpy as np
@@ -131,6 +133,21 @@ async def test_closing_the_iterator_frees_the_worker(voice: EspeakSynthesizer) -
     samples, _ = await _speak(only_place, "free")
     assert len(samples) / RATE_HZ < 1.5, "nothing of what was cancelled"
     await only_place.aclose()
+
+
+@pytest.mark.parametrize("trouble", [signal.SIGSTOP, signal.SIGKILL])
+async def test_where_a_worker_hangs_or_dies_the_other_one_speaks(trouble: signal.Signals) -> None:
+    synthesizer = EspeakSynthesizer(patience_s=0.3)
+    await synthesizer.start()
+    first, _ = synthesizer.pids
+    os.kill(first, signal.SIGSTOP)
+    speaking = asyncio.ensure_future(_speak(synthesizer, "Here I am."))
+    await asyncio.sleep(0)
+    os.kill(first, trouble)
+    samples, _ = await asyncio.wait_for(speaking, 10)
+    assert len(samples) / RATE_HZ > 0.3
+    assert first not in synthesizer.pids
+    await synthesizer.aclose()
 
 
 async def test_many_can_speak_at_once(voice: EspeakSynthesizer) -> None:

@@ -42,7 +42,7 @@ TEXT = "The meeting is in the billing department, and I can't be there. Would yo
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def voice() -> AsyncIterator[LocalVoice]:
     assert FILES is not None
-    voice = kokoro(FILES, patience_s=PATIENCE_S)
+    voice = kokoro(FILES, first_patience_s=PATIENCE_S, patience_s=PATIENCE_S)
     await voice.start()
     yield voice
     await voice.aclose()

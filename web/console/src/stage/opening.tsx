@@ -4,7 +4,7 @@ const TO_SAY = [
   'Tell me a story.',
   'What time is it?',
   'What is seventeen times four?',
-  'What day is it today?',
+  'Tell me a joke.',
 ];
 
 interface OpeningProps {

@@ -296,6 +296,20 @@ export interface ServerEvents {
   error: {
     error: WireError;
   };
+  /** Beyond OpenAI's API: a part of the engine failed, and the session goes on without it. */
+  'antiphon.part_failed': {
+    part: 'language_model' | 'recognizer' | 'voice';
+    /**
+     * `voice_replaced`: another voice speaks in this response.  `input_lost`: some of the
+     * turn was not heard.
+     */
+    code: string;
+    message: string;
+    /** The turn that it happened in. */
+    item_id?: string | null;
+    /** The response that it happened in. */
+    response_id?: string | null;
+  };
   'session.created': {
     session: WireSession;
   };
@@ -471,6 +485,7 @@ export interface ServerEvents {
 /** The types of all events that are known here. */
 export const SERVER_EVENT_TYPES: ReadonlySet<string> = new Set<keyof ServerEvents>([
   'error',
+  'antiphon.part_failed',
   'session.created',
   'session.updated',
   'rate_limits.updated',

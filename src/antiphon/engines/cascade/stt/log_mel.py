@@ -80,6 +80,13 @@ class LogMel:
         self._count = end
 
 
+def spectrogram(samples: NDArray[np.float32]) -> Frames:
+    """Of a whole sound at once, of -1 to 1 or so: ``(BANDS, frames)``, as `LogMel.features`."""
+    log = _log_mel(np.pad(samples, _WINDOW // 2, mode="reflect"))[: len(samples) // HOP]
+    log = np.maximum(log, log.max() - _RANGE)
+    return np.ascontiguousarray(((log + 4) / 4).T)
+
+
 def _log_mel(samples: NDArray[np.float32]) -> Frames:
     if len(samples) < _WINDOW:
         return np.zeros((0, BANDS), np.float32)

@@ -29,6 +29,8 @@ _log = logging.getLogger(__name__)
 
 _NAME = "pocketsphinx"
 _WORKER = "antiphon.engines.cascade.stt.pocketsphinx_worker"
+SIGN_OF_LIFE_S = 3.0
+"""While it decodes it holds Python's lock, for most of a second where there is time."""
 _WAITING_TURNS_PER_WORKER, _WAITING_WITH_GRAMMARS = 16, 256
 
 Pronounce = Callable[[Sequence[str]], Awaitable[dict[str, str]]]
@@ -114,7 +116,7 @@ class _PocketSphinxTurn(WorkerTurn):
         begin = Begin("", "", {})
         if grammar:
             begin = Begin(grammar.key, grammar.jsgf, grammar.pronunciations)
-        super().__init__(_NAME, pool, report, begin)
+        super().__init__(_NAME, pool, report, begin, sign_of_life_s=SIGN_OF_LIFE_S)
 
     def _on_news(self, news: msgspec.Struct) -> None:
         if isinstance(news, Unknown):

@@ -354,8 +354,9 @@ class Worker:
         if heard is None:
             turn.stop()
         elif turn.dropped_samples:
-            lost_ms = turn.dropped_samples * 1000 // RATE_HZ
-            self._wire.send(job, Trouble(f"{lost_ms} ms of audio were dropped: too slow"))
+            lost_s = turn.dropped_samples / RATE_HZ
+            what = f"{lost_s:.1f} s of audio were dropped: too slow"
+            self._wire.send(job, Trouble(what, lost_s))
         if turn.decoders:
             self._free.append(turn.decoders)
         if heard is not None:

@@ -125,7 +125,7 @@ class Worker:
             turn = self._turns[job]
             if turn.dropped_s:
                 what = f"{turn.dropped_s:.1f} s of audio were dropped: too slow"
-                self._wire.send(job, Trouble(what))
+                self._wire.send(job, Trouble(what, turn.dropped_s))
             self._wire.send(job, turn.final())
             self._forget(job)
 

@@ -33,3 +33,5 @@ class Trouble(Struct, frozen=True, tag="trouble", array_like=True):
     """For the log; the turn goes on as well as it can."""
 
     what: str
+    lost_s: float = 0.0
+    """So much sound was dropped."""

@@ -9,26 +9,39 @@ from typing import Any
 import msgspec
 
 from antiphon.engines.cascade.parts import Report, Transcript
-from antiphon.engines.cascade.stt.wire import Audio, Cancel, Finish, Heard, Trouble
+from antiphon.engines.cascade.stt.wire import MEDIA_RATE_HZ, Audio, Cancel, Finish, Heard, Trouble
 from antiphon.engines.cascade.workers import Job, WorkerPool
 from antiphon.errors import EngineUnavailable
 
 _log = logging.getLogger(__name__)
 
-_BACKLOG_MAX_BYTES = 120 * 24_000 * 2
+_BACKLOG_MAX_BYTES = 120 * MEDIA_RATE_HZ * 2
 """Two minutes that the worker has not taken; overflow drops the oldest audio."""
+SIGN_OF_LIFE_S = 1.5
+"""A worker that gives none for so long once a turn is over hangs: the user is asked to say it
+again, which is better than silence, and the worker is replaced."""
 
 
 class WorkerTurn:
-    """A `Recognition`.  Without a pool, or with a busy one, nothing is understood."""
+    """A `Recognition`.  Without a pool, or with a busy one, nothing is understood.
+
+    ``sign_of_life_s``: how long the worker may be silent to everybody once the turn is over.
+    """
 
     def __init__(
-        self, name: str, pool: WorkerPool[Any] | None, report: Report, begin: msgspec.Struct
+        self,
+        name: str,
+        pool: WorkerPool[Any] | None,
+        report: Report,
+        begin: msgspec.Struct,
+        *,
+        sign_of_life_s: float = SIGN_OF_LIFE_S,
     ) -> None:
         self._name = name
+        self._sign_of_life_s = sign_of_life_s
         self._report = report
         self._backlog = bytearray()
-        self._dropped_bytes = 0
+        self._lost_s = 0.0
         self._finished = False
         self._cancelled = False
         self._problem = ""
@@ -52,7 +65,7 @@ class WorkerTurn:
         self._backlog += pcm
         if (excess := len(self._backlog) - _BACKLOG_MAX_BYTES) > 0:
             del self._backlog[: excess + excess % 2]
-            self._dropped_bytes += excess
+            self._lost_s += excess / (2 * MEDIA_RATE_HZ)
 
     def finish(self) -> None:
         if self._finished:
@@ -60,8 +73,18 @@ class WorkerTurn:
         self._finished = True
         if not self._job:
             self._report_nothing()
-        elif not self._backlog:
+            return
+        if not self._backlog:
             self._job.send(Finish())
+        self._await_a_sign(self._job)
+
+    def _await_a_sign(self, job: Job[Any]) -> None:
+        def look(said: int) -> None:
+            if self._job is job and job.worker_said == said and not job.replace_worker():
+                self._await_a_sign(job)  # It is starting.
+
+        job.ask_for_a_sign()
+        asyncio.get_running_loop().call_later(self._sign_of_life_s, look, job.worker_said)
 
     def cancel(self) -> None:
         self._finished = self._cancelled = True
@@ -77,9 +100,8 @@ class WorkerTurn:
             return
         self._job.send(Audio(bytes(self._backlog)))
         self._backlog.clear()
-        if self._dropped_bytes:
-            _log.warning("%s is too slow: %d bytes dropped", self._name, self._dropped_bytes)
-            self._dropped_bytes = 0
+        if self._lost_s:
+            _log.warning("%s is too slow: %.1f s of audio were dropped", self._name, self._lost_s)
         if self._finished:
             self._job.send(Finish())
 
@@ -96,10 +118,12 @@ class WorkerTurn:
                         in_grammar=heard.in_grammar,
                         complete=heard.in_grammar,
                         language=heard.language,
+                        lost_s=self._lost_s if heard.final else 0.0,
                     )
                 )
-            case Trouble(what):
+            case Trouble(what, lost_s):
                 _log.warning("%s: %s", self._name, what)
+                self._lost_s += lost_s
 
     def _on_lost(self, error: EngineUnavailable) -> None:
         _log.warning("a turn was lost: %s", error)

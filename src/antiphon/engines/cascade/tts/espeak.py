@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import re
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
@@ -22,7 +21,7 @@ from antiphon.engines.cascade.tts.espeak_wire import (
 )
 from antiphon.engines.cascade.tts.segments import Segment, segments
 from antiphon.engines.cascade.tts.voices import VOICES, espeak_names, rate, voice_for
-from antiphon.engines.cascade.workers import WorkerPool
+from antiphon.engines.cascade.workers import Job, WorkerLost, WorkerPool
 from antiphon.errors import EngineUnavailable
 
 _NAME = "espeak"
@@ -31,19 +30,28 @@ _SEGMENT_CHARS = 200
 """About 12 s of speech, 20 ms of work: so long may another wait for its first audio."""
 _WORD = re.compile(r"[a-zà-öø-ÿ0-9'.-]+", re.IGNORECASE)
 _PRONOUNCE_WORDS_MAX = 1000
+PATIENCE_S = 1.0
+"""What takes a thousand times as long as it should never comes."""
 
 
 class EspeakSynthesizer:
-    """A `Synthesizer`.  ``workers`` processes, two at most by default: one speaks
-    hundreds of times faster than real time.
+    """A `Synthesizer`.  ``workers`` processes, two by default: one speaks hundreds of
+    times faster than real time, and the other where that one hangs.
     """
 
-    def __init__(self, *, workers: int | None = None, jobs_per_worker: int = 256) -> None:
+    def __init__(
+        self,
+        *,
+        workers: int | None = None,
+        jobs_per_worker: int = 256,
+        patience_s: float = PATIENCE_S,
+    ) -> None:
+        self._patience_s = patience_s
         self._pool: WorkerPool[News] = WorkerPool(
             _NAME,
             _WORKER,
             News,
-            workers=workers or min(2, os.cpu_count() or 1),
+            workers=workers or 2,
             jobs_per_worker=jobs_per_worker,
         )
 
@@ -98,6 +106,23 @@ class EspeakSynthesizer:
         return {word: p for word, p in zip(asked, phones, strict=True) if p}
 
     async def _ask(self, command: Command) -> AsyncGenerator[News, None]:
+        """Asks another worker where the first one dies or hangs before it says a thing."""
+        begun = False
+        try:
+            async with aclosing(self._ask_once(command)) as answer:
+                async for news in answer:
+                    begun = True
+                    yield news
+        except WorkerLost:
+            if begun:
+                raise
+        else:
+            return
+        async with aclosing(self._ask_once(command)) as answer:
+            async for news in answer:
+                yield news
+
+    async def _ask_once(self, command: Command) -> AsyncGenerator[News, None]:
         # Bounded by what a worker says about one segment: UTTERANCE_MAX_S of audio.
         inbox: asyncio.Queue[News | EngineUnavailable] = asyncio.Queue()
         job = self._pool.open(inbox.put_nowait, inbox.put_nowait)
@@ -105,7 +130,7 @@ class EspeakSynthesizer:
         try:
             job.send(command)
             while True:
-                news = await inbox.get()
+                news = await self._next(inbox, job)
                 ended = not isinstance(news, Piece)
                 if isinstance(news, EngineUnavailable):
                     raise news
@@ -116,6 +141,19 @@ class EspeakSynthesizer:
             if not ended:
                 job.send(Cancel())
             job.close()
+
+    async def _next(
+        self, inbox: asyncio.Queue[News | EngineUnavailable], job: Job[News]
+    ) -> News | EngineUnavailable:
+        while True:
+            said = job.worker_said
+            try:
+                async with asyncio.timeout(self._patience_s):
+                    return await inbox.get()
+            except TimeoutError:
+                # One that speaks for others is slow, no more.
+                if job.worker_said == said and job.replace_worker():
+                    return await inbox.get()  # That the worker is lost.
 
 
 def _command(

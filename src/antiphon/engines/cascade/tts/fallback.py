@@ -35,7 +35,8 @@ class FallbackSynthesizer:
         self._starts = True
         self._silent_until_s = 0.0
         """By the loop's clock: until then the best voice is not asked."""
-        self._fails = False
+        self._problem = ""
+        """Why it does not speak now."""
 
     @property
     def voices(self) -> tuple[str, ...]:
@@ -59,6 +60,7 @@ class FallbackSynthesizer:
     ) -> AsyncGenerator[Speech, None]:
         """As `Synthesizer.speak`."""
         said_chars = samples = 0
+        problem = self._problem if self._starts and self._speaks(language) else ""
         if self._speaks(language) and self._is_asked():
             best = self._best.speak(text, voice=voice, speed=speed, language=language)
             try:
@@ -69,6 +71,7 @@ class FallbackSynthesizer:
                         yield piece
             except EngineUnavailable as error:
                 self._failed(error)
+                problem = self._problem
             else:
                 self._worked()
                 return
@@ -79,7 +82,8 @@ class FallbackSynthesizer:
                     SpokenWord(said_chars + word.text_end, samples + word.end_sample)
                     for word in piece.words
                 )
-                yield Speech(piece.pcm, words)
+                yield Speech(piece.pcm, words, problem)
+                problem = ""
 
     def _speaks(self, language: str | None) -> bool:
         base = (language or "en").lower().replace("_", "-").split("-")[0]
@@ -90,11 +94,11 @@ class FallbackSynthesizer:
 
     def _failed(self, error: EngineUnavailable) -> None:
         self._silent_until_s = asyncio.get_running_loop().time() + TRY_AGAIN_AFTER_S
-        if not self._fails:
+        if not self._problem:
             _log.warning("%s; another voice speaks in its place until it answers", error)
-        self._fails = True
+        self._problem = str(error)
 
     def _worked(self) -> None:
-        if self._fails:
+        if self._problem:
             _log.warning("the voice answers again")
-        self._fails = False
+        self._problem = ""

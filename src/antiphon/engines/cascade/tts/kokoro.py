@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from antiphon.engines.cascade.tts.kokoro_files import KokoroFiles
-from antiphon.engines.cascade.tts.local_voice import PATIENCE_S, LocalVoice
+from antiphon.engines.cascade.tts.local_voice import FIRST_PATIENCE_S, PATIENCE_S, LocalVoice
 
 LANGUAGES = ("en",)
 THREADS_MAX = 4
@@ -32,7 +32,11 @@ def kokoro_voices(names: tuple[str, ...]) -> dict[str, str]:
 
 
 def kokoro(
-    files: KokoroFiles, *, threads: int | None = None, patience_s: float = PATIENCE_S
+    files: KokoroFiles,
+    *,
+    threads: int | None = None,
+    first_patience_s: float = FIRST_PATIENCE_S,
+    patience_s: float = PATIENCE_S,
 ) -> LocalVoice:
     """A `Synthesizer`; ``threads`` of the CPU make one utterance, by default one a core, four
     at most.
@@ -43,5 +47,6 @@ def kokoro(
         WORKER,
         (str(files.network), str(files.voices), str(threads)),
         voices=kokoro_voices(files.names),
+        first_patience_s=first_patience_s,
         patience_s=patience_s,
     )

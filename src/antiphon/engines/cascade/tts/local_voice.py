@@ -17,8 +17,11 @@ from antiphon.protocol.voices import answering_voice
 
 JOBS_MAX = 64
 """Utterances at the same time; the newest is refused."""
+FIRST_PATIENCE_S = 1.5
+"""A first part, which is short, that takes longer to make is given up: another voice is better than
+silence."""
 PATIENCE_S = 5.0
-"""A part that takes longer to make is given up: another voice is better than silence."""
+"""The same for a part that is made while the one before it is heard."""
 
 
 class LocalVoice:
@@ -30,7 +33,8 @@ class LocalVoice:
         arguments: What it is told.
         voices: Names that may be asked for, to the network's own; there must be one.
         kept: Speech that was made before.
-        patience_s: How long one part of a sentence may take to make.
+        first_patience_s: How long the first part of a sentence may take to make.
+        patience_s: How long each other one may.
     """
 
     def __init__(
@@ -41,9 +45,11 @@ class LocalVoice:
         *,
         voices: Mapping[str, str],
         kept: KeptSpeech | None = None,
+        first_patience_s: float = FIRST_PATIENCE_S,
         patience_s: float = PATIENCE_S,
     ) -> None:
         assert voices
+        self.first_patience_s = first_patience_s
         self.patience_s = patience_s
         self._name = name
         self._voices = voices
@@ -102,13 +108,17 @@ class LocalVoice:
             if not answer.done():
                 answer.set_exception(error)
 
+        patience_s = self.first_patience_s if first else self.patience_s
         job = self._pool.open(tell, lost)
+        said = job.worker_said
         try:
             job.send(Speak(spoken.text, spoken.voice, spoken.speed, waits_for_first=first))
-            async with asyncio.timeout(self.patience_s):
+            async with asyncio.timeout(patience_s):
                 news = await answer
         except TimeoutError:
-            what = f"a sentence is not spoken within {self.patience_s:g} s"
+            if job.is_alone and job.worker_said == said:  # Else it may be at work for another.
+                job.replace_worker()
+            what = f"a sentence is not spoken within {patience_s:g} s"
             raise EngineUnavailable(self._name, what) from None
         finally:
             if not answer.done() or answer.cancelled():

@@ -51,6 +51,7 @@ SAME = frozenset(
         "conversation.item.input_audio_transcription.completed",
         "conversation.item.input_audio_transcription.failed",
         "antiphon.overlap",
+        "antiphon.part_failed",
         "input_audio_buffer.speech_started",
         "input_audio_buffer.speech_stopped",
         "input_audio_buffer.committed",

@@ -656,3 +656,11 @@ async def test_a_named_function_is_called_in_a_script_too(booking: Script) -> No
     assert client.called() == (BILLING.name, {})
     assert await client.answer("transferred") == "transferred."
     assert (await client.say("book a room")).startswith("Which room")
+
+
+async def test_who_speaks_another_language_is_answered_in_it_with_its_sounds() -> None:
+    client = Client()
+    assert (await client.say("wie spät ist es")).startswith("Ich spreche leider nur Englisch.")
+    assert {news.language for news in client.news if isinstance(news, SayText)} == {"de"}
+    await client.say("tell me a joke")
+    assert {news.language for news in client.news if isinstance(news, SayText)} == {None}

@@ -159,8 +159,11 @@ class OfflineMind:
         if request.max_output_tokens != "inf":
             reply = within(reply, request.max_output_tokens)
         kept = request.out_of_band
+        # To somebody who speaks another language, this much is said in it.
+        foreign = (other.code for other in script.languages if other.reply == plan.reply)
+        language = next(foreign, None)
         for piece in pieces_of(reply):
-            yield SayText(piece)
+            yield SayText(piece, language)
             if not kept:
                 self._keep(key, place, plan)
                 kept = True
