@@ -37,7 +37,7 @@ from antiphon.server.conversations import asked_conversation, going_on
 from antiphon.server.dialects import dialect_of, speaks_beta
 from antiphon.server.grant import DEFAULT_MODEL, Grant
 from antiphon.server.retention import granted
-from antiphon.server.returning import Returning, asked_cursor, asks_for_items
+from antiphon.server.returning import Returning, asked_cursor, asks_for_items, lingers
 from antiphon.server.secret_store import PREFIX, digest
 from antiphon.transports.webrtc.settings import WebRtcSettings
 
@@ -168,8 +168,10 @@ class CallRoutes:
                 call = calls.get(answer.call_id)
                 if call is not None and call.session is not None:
                     self._returning.note(call.session, admitted)
-        if opened_with is not None and (call := self._served().get(answer.call_id)) is not None:
-            self._opened_with[call] = opened_with
+        if (call := self._served().get(answer.call_id)) is not None:
+            call.lingers = lingers(request)
+            if opened_with is not None:
+                self._opened_with[call] = opened_with
         return _created(answer.call_id, answer.sdp)
 
     async def hang_up(self, request: web.Request) -> web.Response:

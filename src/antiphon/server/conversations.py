@@ -31,7 +31,7 @@ from antiphon.runtime.hub import ConversationInUse, ConversationNotFound, Hub
 from antiphon.server.admission import Admitted
 from antiphon.server.api_errors import ApiError
 from antiphon.server.auth import Gate
-from antiphon.server.returning import Comeback
+from antiphon.server.returning import Comeback, TokenUnknown, shown_token
 
 log = logging.getLogger(__name__)
 
@@ -54,11 +54,16 @@ async def going_on(
     A live session that has the conversation ends, where that may be.
 
     Raises:
+        TokenUnknown: it came with a token that is not known any more, and has no other right.
         ApiError: 403, the bearer's secret is not for that conversation; 404, there is none;
             409, another user's live session has it; 500, it cannot be read.
     """
     grant = admitted.grant
     asked = asked_conversation(request)
+    # Its token is of a server that has restarted: what it may not have by name is told of that.
+    lost_its_way = comeback is None and shown_token(request.headers) is not None
+    if lost_its_way and asked not in (None, grant.conversation_id):
+        raise TokenUnknown
     if comeback is None and asked not in (None, grant.conversation_id):
         raise ApiError(
             403,
@@ -81,6 +86,8 @@ async def going_on(
                     hub.recalled(conversation_id, may_take_over=may_take_over)
                 )
             except ConversationNotFound:
+                if lost_its_way:
+                    raise TokenUnknown from None
                 if comeback is None:
                     raise
                 past = None  # Nothing was said in it.

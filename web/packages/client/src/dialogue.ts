@@ -50,6 +50,8 @@ export class Dialogue {
   readonly #limits: Pick<Limits, 'items' | 'turns' | 'images'>;
   /** How much of an item's sound is here to be played; null where the server plays. */
   readonly #pushedMs: (itemId: string) => number | null;
+  /** How much of an answer was heard already, of what is told again. */
+  readonly #heardBeforeMs: (responseId: string) => number;
   readonly #paces = new Map<string, CaptionPace>();
   #answers: Answer[] = [];
   #speechStartMs: number | null = null;
@@ -57,9 +59,11 @@ export class Dialogue {
   constructor(
     limits: Pick<Limits, 'items' | 'turns' | 'images'>,
     pushedMs: (itemId: string) => number | null,
+    heardBeforeMs: (responseId: string) => number = () => 0,
   ) {
     this.#limits = limits;
     this.#pushedMs = pushedMs;
+    this.#heardBeforeMs = heardBeforeMs;
   }
 
   receive(event: ServerEvent, atMs: number): void {
@@ -222,7 +226,7 @@ export class Dialogue {
         break;
       case 'output_audio_buffer.started': {
         const answer = this.#answer(event.response_id);
-        if (answer) answer.soundedAtMs = atMs;
+        if (answer) answer.soundedAtMs = atMs - this.#heardBeforeMs(answer.responseId);
         break;
       }
       case 'output_audio_buffer.stopped':

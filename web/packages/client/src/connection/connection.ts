@@ -61,6 +61,8 @@ export interface ConnectionOptions {
   audio: boolean;
   /** The session to come back to; null: a new one. */
   back: Return | null;
+  /** The page may be loaded anew: only `close` is a goodbye. */
+  lingers: boolean;
   /** Plays what came by the connection before. */
   player: Player | null;
   timeoutMs: number;
@@ -72,6 +74,8 @@ export function returnQuery(back: Return | null): Record<string, string | undefi
   if (!back) return {};
   return {
     after: back.after,
+    // By its name, where the server knows the token no more.
+    conversation_id: back.conversationId,
     show_items: back.showItems ? 'true' : undefined,
     session: back.newSession ? 'new' : undefined,
   };

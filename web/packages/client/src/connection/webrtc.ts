@@ -21,6 +21,8 @@ import {
 const DISCONNECTED_MS = 5000;
 /** Where another call may go on with the session, waiting costs more than dialling. */
 const RESUMABLE_MS = 1000;
+/** So long a goodbye may be on its way. */
+const GOODBYE_MS = 500;
 
 /** Resolves with the first `session.created`. Throws: VoiceError. */
 export async function openWebRtc(
@@ -167,19 +169,33 @@ class WebRtcConnection implements Connection {
     this.#channel.onmessage = this.#channel.onclose = null;
     this.#remote?.close();
     this.#remote = null;
+    const isGoodbye = this.#isUp && this.#channel.readyState === 'open';
     this.#channel.close();
-    this.#peer.close();
+    if (isGoodbye && this.#options.lingers) this.#closeAfterGoodbye();
+    else this.#peer.close();
+  }
+
+  /** The server waits for one whose whole connection goes at once, as when a page is left. */
+  #closeAfterGoodbye(): void {
+    const end = () => {
+      clearTimeout(timer);
+      this.#channel.onclose = null;
+      this.#peer.close();
+    };
+    const timer = setTimeout(end, GOODBYE_MS);
+    this.#channel.onclose = end;
   }
 
   async #negotiate(): Promise<void> {
     await this.#peer.setLocalDescription(await this.#peer.createOffer());
-    const { url, model, secret, signal, back } = this.#options;
+    const { url, model, secret, signal, back, lingers } = this.#options;
+    const query = { model, ...returnQuery(back), linger: lingers ? 'true' : undefined };
     const headers: Record<string, string> = { 'Content-Type': 'application/sdp' };
     if (secret) headers.Authorization = `Bearer ${secret}`;
     if (back) headers['Antiphon-Resume'] = back.token;
     let response: Response;
     try {
-      response = await fetch(endpoint(url, 'realtime/calls', { model, ...returnQuery(back) }), {
+      response = await fetch(endpoint(url, 'realtime/calls', query), {
         method: 'POST',
         headers,
         body: this.#peer.localDescription?.sdp ?? '',
