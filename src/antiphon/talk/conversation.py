@@ -51,7 +51,7 @@ class State(StrEnum):
 BENIGN = frozenset({"response_cancel_not_active", "conversation_already_has_active_response"})
 """Errors of a race that both sides may run into: the other side was faster."""
 
-UNKNOWN_TOKEN = "resume_token_unknown"
+NO_WAY_BACK = "resume_token_unknown"
 """The session is gone, with its server perhaps; the connection is closed behind it."""
 
 SETTINGS_ID = "settings"
@@ -246,7 +246,7 @@ class Conversation:
 
     def _on_error(self, event: server.Error) -> Actions:
         error = event.error
-        if error.code == UNKNOWN_TOKEN:
+        if error.code == NO_WAY_BACK:
             self.way_back.forget()
             return []
         if error.event_id == SETTINGS_ID:
