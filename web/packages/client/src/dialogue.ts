@@ -43,8 +43,8 @@ export class Dialogue {
   usage: Usage = NO_USAGE;
   activity: ActivityState = QUIET;
   session: WireSession | null = null;
-  /** The agent's sound has stopped coming in mid-answer. */
-  isStalled = false;
+  /** Since when the agent's sound has stopped coming in mid-answer. */
+  stalledSinceMs: number | null = null;
   /** Ids of items that the server has told of. */
   readonly announced = new Set<string>();
   readonly #limits: Pick<Limits, 'items' | 'turns' | 'images'>;
@@ -64,6 +64,10 @@ export class Dialogue {
     this.#limits = limits;
     this.#pushedMs = pushedMs;
     this.#heardBeforeMs = heardBeforeMs;
+  }
+
+  get isStalled(): boolean {
+    return this.stalledSinceMs !== null;
   }
 
   receive(event: ServerEvent, atMs: number): void {
@@ -164,10 +168,10 @@ export class Dialogue {
     const answer = this.#sounding;
     if (answer?.soundedAtMs) {
       const untilMs = Math.max(answer.soundedAtMs, soundAtMs ?? atMs);
-      this.#stall(answer, atMs - untilMs > STALLED_MS);
+      this.#stall(answer, atMs - untilMs > STALLED_MS, atMs);
       this.#estimate(answer, untilMs - answer.soundedAtMs);
     } else {
-      this.isStalled = false;
+      this.stalledSinceMs = null;
     }
     return items !== this.items || activity !== this.activity || isStalled !== this.isStalled;
   }
@@ -180,7 +184,7 @@ export class Dialogue {
     this.#answers = [];
     this.#paces.clear();
     this.#speechStartMs = null;
-    this.isStalled = false;
+    this.stalledSinceMs = null;
     return awaitedSinceMs !== null || responseId !== null;
   }
 
@@ -285,9 +289,9 @@ export class Dialogue {
   }
 
   /** What did not come is not heard, unless it comes after all. */
-  #stall(answer: Answer, isStalled: boolean): void {
+  #stall(answer: Answer, isStalled: boolean, atMs: number): void {
     if (isStalled === this.isStalled) return;
-    this.isStalled = isStalled;
+    this.stalledSinceMs = isStalled ? atMs : null;
     for (const itemId of answer.itemIds) {
       const message = this.#message(itemId);
       if (!message || message.source === 'typed') continue;

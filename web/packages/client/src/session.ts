@@ -43,6 +43,8 @@ const LIMITS: Limits = {
   recordingSeconds: 3600,
 };
 const TICK_MS = 100;
+/** A session that waits is dialled again, rather than hoped for. */
+const GIVE_UP_MS = 600;
 /** An answer begins sooner, where it was asked for. */
 const ASK_AGAIN_MS = 1500;
 
@@ -372,6 +374,11 @@ export class RealtimeVoiceSession {
 
   #tick(connection: Connection, atMs: number): void {
     if (this.#dialogue.tick(atMs, connection.soundAtMs(atMs))) this.#store.update();
+    const { stalledSinceMs } = this.#dialogue;
+    if (stalledSinceMs !== null && atMs - stalledSinceMs > GIVE_UP_MS && this.#line.canComeBack) {
+      connection.giveUp();
+      return;
+    }
     const isUnsure = this.#dialogue.isStalled || connection.isUnsure;
     if (isUnsure === this.#isUnsure) return;
     this.#isUnsure = isUnsure;

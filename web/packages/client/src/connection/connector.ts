@@ -47,7 +47,7 @@ export async function openConnection(
       iceServers: options.iceServers ?? [],
       audio,
       back,
-      lingers: options.rememberAs !== undefined,
+      lingers: options.reconnect !== false || options.rememberAs !== undefined,
       player,
       timeoutMs: options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
       signal,

@@ -163,16 +163,24 @@ class WebRtcConnection implements Connection {
 
   close(): void {
     if (this.#isClosed) return;
+    const isGoodbye = this.#isUp && this.#channel.readyState === 'open';
+    this.#free();
+    this.#channel.close();
+    if (isGoodbye && this.#options.lingers) this.#closeAfterGoodbye();
+    else this.#peer.close();
+  }
+
+  giveUp(): void {
+    this.#over(new VoiceError('server-away', { detail: 'Nothing comes any more.' }));
+  }
+
+  #free(): void {
     this.#isClosed = true;
     clearTimeout(this.#disconnected);
     this.#peer.ontrack = this.#peer.onconnectionstatechange = null;
     this.#channel.onmessage = this.#channel.onclose = null;
     this.#remote?.close();
     this.#remote = null;
-    const isGoodbye = this.#isUp && this.#channel.readyState === 'open';
-    this.#channel.close();
-    if (isGoodbye && this.#options.lingers) this.#closeAfterGoodbye();
-    else this.#peer.close();
   }
 
   /** The server waits for one whose whole connection goes at once, as when a page is left. */
@@ -248,7 +256,8 @@ class WebRtcConnection implements Connection {
       this.#settle?.reject(error);
       return;
     }
-    this.close();
+    this.#free();
+    this.#peer.close();
     this.#listener.lost(error, true);
   }
 }

@@ -174,6 +174,10 @@ class WebSocketConnection implements Connection {
     socket.close(1000);
   }
 
+  giveUp(): void {
+    this.#lost(1006, 'Nothing comes any more.');
+  }
+
   releasePlayer(): Player | null {
     const player = this.#player;
     this.#player = null;
