@@ -133,6 +133,7 @@ class Conversations:
         return [
             web.get(path, self.list),
             web.get(f"{path}/{{id}}", self.show),
+            web.get(f"{path}/{{id}}/recordings", self.recordings),
             web.get(f"{path}/{{id}}/recording", self.recording),
             web.delete(f"{path}/{{id}}", self.erase),
             web.post(f"{path}/{{id}}/fork", self.fork),
@@ -199,6 +200,17 @@ class Conversations:
         if not entries:
             raise _not_found(conversation_id)
         return _json(whole(conversation_id, Recalled(entries)))
+
+    async def recordings(self, request: web.Request) -> web.Response:
+        """Of which sessions there is sound, in order."""
+        journal, conversation_id = self._journal(request), request.match_info["id"]
+        with _problems_told():
+            pieces = await journal.read_sound(conversation_id)
+        sizes: dict[str, int] = {}
+        for piece in pieces:
+            sizes[piece.session_id] = sizes.get(piece.session_id, 0) + len(piece.data)
+        data = [{"session_id": name, "size_bytes": size} for name, size in sizes.items()]
+        return _json({"object": "list", "data": data})
 
     async def recording(self, request: web.Request) -> web.Response:
         """One session's sound: that which is asked for, or the last one that was recorded."""
