@@ -91,7 +91,8 @@ class Sidebands:
             session: all of it; who has the secret cannot change it.
             origin: the only page that may use it; None: any client.
             hides: what the client is not shown of the session.
-            conversation_id: what the session goes on with; None: it begins anew.
+            conversation_id: what the session goes on with; None: the visit's own, if the server
+                has kept one.
         """
         limits: dict[str, Any] = {
             "max_sessions": 1,
@@ -101,6 +102,7 @@ class Sidebands:
         }
         if origin is not None:
             limits["allowed_origins"] = [origin]
+        conversation_id = conversation_id or await self._conversation_of(visit)
         if conversation_id is not None:
             limits["conversation_id"] = conversation_id
         minted = await self._openai.realtime.client_secrets.create(
@@ -139,6 +141,17 @@ class Sidebands:
             {} if conversation_id is None else {"conversation_id": conversation_id}
         )
         return self._openai.realtime.connect(model="gpt-realtime", extra_query=query)
+
+    async def _conversation_of(self, visit: str) -> str | None:
+        query = {"end_user_id": visit, "limit": 1}
+        try:
+            kept: Any = await self._openai.get(
+                "/antiphon/conversations", cast_to=object, options={"params": query}
+            )
+        except NotFoundError:  # It keeps none.
+            return None
+        name: str | None = kept["first_id"]
+        return name
 
     async def items(self, conversation_id: str) -> list[dict[str, Any]] | None:
         """What was said; None: the server does not have it (any more)."""
