@@ -24,6 +24,10 @@ RESUME = "() => voice.getSnapshot().serverSession.antiphon.resume"
 STORY = "app.captions('assistant').at(-1)"
 
 
+def started(folder: Path, *, port: int = 0) -> ServerProcess:
+    return ServerProcess(folder, port=port, ANTIPHON_API_KEYS=KEY, ANTIPHON_ALLOWED_ORIGINS="*")
+
+
 async def hear_a_story(visitor: Visitor, **options: object) -> None:
     """Until its beginning was heard."""
     await visitor.run("(options) => app.connect(options)", options)
@@ -63,8 +67,7 @@ async def test_a_page_that_is_loaded_anew_goes_on_with_the_call(site: Site, tran
 async def test_after_a_crash_of_the_server_the_conversation_goes_on_and_the_gap_is_told(
     tmp_path: Path, transport: str
 ) -> None:
-    environ = {"ANTIPHON_API_KEYS": KEY, "ANTIPHON_ALLOWED_ORIGINS": "*"}
-    server = ServerProcess(tmp_path, **environ)
+    server = started(tmp_path)
     async with (
         Site(server).open() as site,
         visiting(f"{site.url}/client.html", complains=True) as visitor,
@@ -77,7 +80,7 @@ async def test_after_a_crash_of_the_server_the_conversation_goes_on_and_the_gap_
         await visitor.until(f"() => {STORY}?.[0].length > 30")
         conversation = (await visitor.run(RESUME))["conversation_id"]
         server.kill()
-        with ServerProcess(tmp_path, port=server.port, **environ):
+        with started(tmp_path, port=server.port):
             await visitor.until(
                 "() => voice.getSnapshot().serverSession.antiphon.resume.continues"
                 " === 'conversation'"

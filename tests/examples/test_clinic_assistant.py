@@ -140,7 +140,7 @@ def test_a_patient_is_known_to_the_voice_server_by_an_opaque_name_that_lasts() -
 
 def test_items_are_shown_as_they_were_written_or_heard() -> None:
     spoken = [{"type": "output_audio", "transcript": " For which "}]
-    items = [
+    items: list[dict[str, Any]] = [
         {"id": "s", "type": "message", "role": "system", "content": []},
         {
             "id": "u",

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from antiphon.engines.scripted import Script as EngineScript
 from antiphon.engines.scripted import ScriptedEngine, Speak
 from antiphon.journal.memory import MemoryJournal
+from antiphon.protocol.client import ResponseCreate
 from antiphon.server.settings import Config, JournalSettings
 from antiphon.server.wiring import Parts
 from antiphon.talk import notices
@@ -19,8 +21,10 @@ from antiphon.talk.playback import Playback
 from antiphon.talk.script import Script, Typed
 from antiphon.talk.settings import Settings, endpoint
 from antiphon.talk.wav import Recorder
-from antiphon.talk.way_back import Way
+from antiphon.talk.way_back import Way, WayBack
+from antiphon.talk.webrtc import WebRtcConnection, WebRtcConnector
 from antiphon.testing import run_in_virtual_time, serving
+from antiphon.upstream import wire
 from antiphon.upstream.connection import Connector
 from antiphon.upstream.reconnect import Backoff
 from antiphon.upstream.websocket import WebSocketConnection, WebSocketConnector
@@ -115,3 +119,42 @@ def test_a_session_that_is_gone_goes_on_as_its_conversation() -> None:
     assert after.session_id != before.session_id
     assert after.goes_on == "conversation"
     assert view.of(notices.Rebuilt) == []
+
+
+async def test_a_call_goes_on_by_another_call() -> None:
+    """In real time; the first one is not even noticed to be gone."""
+    config = Config(models={"test": "scripted"}, journal=JournalSettings(linger_s=30))
+    engine = ScriptedEngine(EngineScript(replies=(LONG,)))
+    parts = Parts(journal=MemoryJournal())
+    async with serving(engine, keys=[KEY], config=config, parts=parts) as server:
+        url = endpoint(server.websocket_url, "test")
+        connector = WebRtcConnector(url, KEY)
+        first = await connector()
+        created = await told(first, "session.created")
+        await first.send(wire.write(ResponseCreate()))
+        delta = await told(first, "response.output_audio.delta")
+        way_back = WayBack()
+        way_back.received(created)
+        assert way_back.way is not None
+        way = way_back.way
+        url = endpoint(server.websocket_url, "test", resume=way.conversation_id, after=way.after)
+        second = await replace(connector, url=url, resume_token=way.token)()
+        back = await told(second, "session.created")
+        way_back.received(back)
+        assert way_back.continues == "session"
+        again = await told(second, "response.output_audio.delta")
+        assert again.item_id == delta.item_id
+        await told(second, "response.done")
+        await second.close()
+        await first.close()
+
+
+async def told(connection: WebRtcConnection, kind: str) -> Any:
+    """The next event of a kind."""
+    async with asyncio.timeout(30):
+        while True:
+            message = await connection.receive()
+            assert isinstance(message, str), message
+            event = wire.read(message)
+            if not isinstance(event, wire.Foreign) and event.__struct_config__.tag == kind:
+                return event
