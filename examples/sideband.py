@@ -11,7 +11,7 @@ from typing import Any
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
-from openai import AsyncOpenAI, OpenAIError
+from openai import AsyncOpenAI, NotFoundError, OpenAIError
 from openai.resources.realtime.realtime import (
     AsyncRealtimeConnection,
     AsyncRealtimeConnectionManager,
@@ -82,6 +82,7 @@ class Sidebands:
         *,
         origin: str | None = None,
         hides: Sequence[str] = ("instructions",),
+        conversation_id: str | None = None,
     ) -> str:
         """A secret for one connection; one that was lost is opened again with another.
 
@@ -90,6 +91,8 @@ class Sidebands:
             session: all of it; who has the secret cannot change it.
             origin: the only page that may use it; None: any client.
             hides: what the client is not shown of the session.
+            conversation_id: what the session goes on with; None: the visit's own, if the server
+                has kept one.
         """
         limits: dict[str, Any] = {
             "max_sessions": 1,
@@ -99,6 +102,9 @@ class Sidebands:
         }
         if origin is not None:
             limits["allowed_origins"] = [origin]
+        conversation_id = conversation_id or await self._conversation_of(visit)
+        if conversation_id is not None:
+            limits["conversation_id"] = conversation_id
         minted = await self._openai.realtime.client_secrets.create(
             session=session,
             expires_after={"anchor": "created_at", "seconds": SECRET_TTL_S},
@@ -126,9 +132,36 @@ class Sidebands:
         task.add_done_callback(self._attending.discard)
         await ready.wait()
 
-    def session(self) -> AsyncRealtimeConnectionManager:
-        """One of the backend's own, to be entered."""
-        return self._openai.realtime.connect(model="gpt-realtime")
+    def session(self, conversation_id: str | None = None) -> AsyncRealtimeConnectionManager:
+        """One of the backend's own, to be entered; it goes on with a conversation, if one is named.
+
+        It is taken over from whoever has it.
+        """
+        query: dict[str, object] = (
+            {} if conversation_id is None else {"conversation_id": conversation_id}
+        )
+        return self._openai.realtime.connect(model="gpt-realtime", extra_query=query)
+
+    async def _conversation_of(self, visit: str) -> str | None:
+        query = {"end_user_id": visit, "limit": 1}
+        try:
+            kept: Any = await self._openai.get(
+                "/antiphon/conversations", cast_to=object, options={"params": query}
+            )
+        except NotFoundError:  # It keeps none.
+            return None
+        name: str | None = kept["first_id"]
+        return name
+
+    async def items(self, conversation_id: str) -> list[dict[str, Any]] | None:
+        """What was said; None: the server does not have it (any more)."""
+        path = f"/antiphon/conversations/{conversation_id}"
+        try:
+            kept: Any = await self._openai.get(path, cast_to=object)
+        except NotFoundError:
+            return None
+        items: list[dict[str, Any]] = kept["items"]
+        return items
 
     @staticmethod
     async def _attend(
@@ -143,6 +176,13 @@ class Sidebands:
         finally:
             ready.set()
             await sideband.close()
+
+
+def conversation_of(event: Any) -> str | None:
+    """The conversation's id, of the `session.created` of a server that keeps it."""
+    resume = (event.session.to_dict().get("antiphon") or {}).get("resume") or {}
+    name: str | None = resume.get("conversation_id")
+    return name
 
 
 async def answer_calls(sideband: AsyncRealtimeConnection, run: RunTool) -> None:

@@ -1,10 +1,9 @@
-"""The backend: who is there, what was said, and how it goes on, in writing or by voice."""
+"""The backend: who is there, and how their conversation goes on, in writing or by voice."""
 
 from __future__ import annotations
 
 import asyncio
 import datetime as dt
-import secrets
 import sqlite3
 from collections import defaultdict
 from collections.abc import Callable
@@ -18,10 +17,15 @@ from openai.resources.realtime.realtime import AsyncRealtimeConnection
 
 from examples.clinic_assistant.accounts import Accounts, NotLoggedIn, Patient
 from examples.clinic_assistant.appointments import TOOLS, Appointments
-from examples.clinic_assistant.conversations import Conversations, Item
-from examples.clinic_assistant.transcript import Transcript, replay
+from examples.clinic_assistant.conversations import Conversations, shown
 from examples.serving import VoiceServer, add_pages
-from examples.sideband import Sidebands, answer_calls_of, instructions_of, voice_server_away
+from examples.sideband import (
+    Sidebands,
+    answer_calls_of,
+    conversation_of,
+    instructions_of,
+    voice_server_away,
+)
 
 HERE = Path(__file__).parent
 SCRIPT = instructions_of(HERE / "agent.toml")
@@ -29,7 +33,6 @@ SCRIPT = instructions_of(HERE / "agent.toml")
 INSTRUCTIONS = instructions_of(HERE / "agent.md")
 """The same one for a language model."""
 MAX_TEXT_LENGTH = 2000
-MAX_VISITS = 1000
 ANSWER_TIMEOUT_S = 60
 
 
@@ -80,8 +83,6 @@ class Clinic:
         self._conversations = Conversations(db)
         self._appointments = Appointments(db, now)
         self._instructions = instructions
-        self._visits: dict[str, str] = {}
-        """Whose each one is."""
         self._writing: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     # Who is there.
@@ -104,7 +105,7 @@ class Clinic:
     # In writing.
 
     async def conversation(self, request: web.Request) -> web.Response:
-        return web.json_response(self._shown(self._patient(request)))
+        return web.json_response(await self._shown(self._patient(request)))
 
     async def write(self, request: web.Request) -> web.Response:
         """Add a message, and answer it."""
@@ -115,10 +116,10 @@ class Clinic:
         async with (
             self._writing[patient.id],
             asyncio.timeout(ANSWER_TIMEOUT_S),
-            self.sidebands.session() as session,
+            self.sidebands.session(await self._kept(patient)) as session,
         ):
             await self._answer(patient, session, text)
-        return web.json_response(self._shown(patient))
+        return web.json_response(await self._shown(patient))
 
     async def _answer(self, patient: Patient, session: AsyncRealtimeConnection, text: str) -> None:
         await session.session.update(
@@ -129,7 +130,6 @@ class Clinic:
                 "tools": TOOLS,
             }
         )
-        await replay(session, self._conversations.to_replay(patient.id))
         await session.conversation.item.create(
             item={
                 "type": "message",
@@ -138,9 +138,9 @@ class Clinic:
             }
         )
         await session.response.create()
-        transcript = self._transcript(patient)
+        begun = self._noting(patient)
         async for event in session:
-            await transcript.note(session, event)
+            begun(event)
             if await self._run_calls(patient, session, event):
                 continue  # Their outputs are answered next.
             if event.type == "response.done":
@@ -151,14 +151,9 @@ class Clinic:
     # By voice.
 
     async def let_in(self, request: web.Request) -> web.Response:
-        """A visit, or another connection of one, and a secret for that."""
+        """A secret for one connection, which goes on with the patient's conversation."""
         patient = self._patient(request)
-        visit = request.query.get("visit", "")
-        if self._visits.get(visit) != patient.id:
-            visit = secrets.token_urlsafe(16)
-            if len(self._visits) >= MAX_VISITS:
-                del self._visits[next(iter(self._visits))]
-            self._visits[visit] = patient.id
+        visit = self._conversations.end_user_of(patient.id)
         secret = await self.sidebands.mint(
             visit,
             {
@@ -167,14 +162,15 @@ class Clinic:
                 "audio": {"input": {"transcription": {"model": "whisper-1"}}},
             },
             origin=request.headers.get("Origin"),
+            conversation_id=await self._kept(patient),
         )
         return web.json_response({"id": visit, "secret": secret, "url": self.sidebands.url})
 
     async def join(self, request: web.Request) -> web.Response:
-        """Come into the session of a visit; when this is answered, it knows its history."""
+        """Come into the session of a patient; when this is answered, it has its functions."""
         patient = self._patient(request)
         visit = request.match_info["visit"]
-        if self._visits.get(visit) != patient.id:
+        if visit != self._conversations.end_user_of(patient.id):
             raise web.HTTPNotFound(text="There is no such visit.")
         await self.sidebands.join(visit, partial(self._attend, patient))
         return web.Response(status=204)
@@ -182,13 +178,12 @@ class Clinic:
     async def _attend(
         self, patient: Patient, sideband: AsyncRealtimeConnection, ready: asyncio.Event
     ) -> None:
-        await replay(sideband, self._conversations.to_replay(patient.id))
         await sideband.session.update(session={"type": "realtime", "tools": TOOLS})
-        transcript = self._transcript(patient)
+        begun = self._noting(patient)
         async for event in sideband:
+            begun(event)
             if event.type == "session.updated":
                 ready.set()
-            await transcript.note(sideband, event)
             await self._run_calls(patient, sideband, event)
 
     # Both.
@@ -198,15 +193,32 @@ class Clinic:
     ) -> bool:
         return await answer_calls_of(sideband, event, partial(self._appointments.run, patient.id))
 
-    def _transcript(self, patient: Patient) -> Transcript:
-        def put(item: Item, spoken: bool) -> None:
-            self._conversations.put(patient.id, item, spoken=spoken)
+    def _noting(self, patient: Patient) -> Callable[[Any], None]:
+        """Note which conversation it is, once something has been said in it."""
+        conversation_id: str | None = None
 
-        return Transcript(put)
+        def note(event: Any) -> None:
+            nonlocal conversation_id
+            if event.type == "session.created":
+                conversation_id = conversation_of(event)
+            if event.type == "conversation.item.done" and conversation_id is not None:
+                self._conversations.put(patient.id, conversation_id)
 
-    def _shown(self, patient: Patient) -> dict[str, Any]:
+        return note
+
+    async def _kept(self, patient: Patient) -> str | None:
+        """The patient's conversation; None: there is none, or the voice server has erased it."""
+        name = self._conversations.of(patient.id)
+        if name is not None and await self.sidebands.items(name) is None:
+            self._conversations.put(patient.id, None)
+            return None
+        return name
+
+    async def _shown(self, patient: Patient) -> dict[str, Any]:
+        name = self._conversations.of(patient.id)
+        items = None if name is None else await self.sidebands.items(name)
         return {
-            "items": [saved.shown() for saved in self._conversations.all(patient.id)],
+            "items": shown(items or ()),
             "appointments": [at.isoformat() for at in self._appointments.of(patient.id)],
         }
 

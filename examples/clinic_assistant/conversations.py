@@ -1,82 +1,70 @@
-"""What patients and the assistant have said to each other, in SQLite."""
+"""Which conversation of the voice server is whose; what was said in it is kept there, not here."""
 
 from __future__ import annotations
 
-import json
+import secrets
 import sqlite3
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 SCHEMA = """
-create table if not exists items (
-    position integer primary key,
-    patient text not null,
-    id text not null,
-    spoken integer not null,
-    item text not null,
-    unique (patient, id)
+create table if not exists conversations (
+    patient text primary key,
+    end_user text not null,
+    id text
 )
 """
-MAX_REPLAYED = 50
-
-Item = dict[str, Any]
-"""As `conversation.item.create` takes it: a message of text, a function call or its output."""
-
-
-@dataclass(frozen=True)
-class Saved:
-    item: Item
-    spoken: bool
-
-    @property
-    def text(self) -> str:
-        return " ".join(part["text"] for part in self.item.get("content", ()))
-
-    def shown(self) -> dict[str, Any]:
-        """As JSON has it."""
-        match self.item["type"]:
-            case "message":
-                kind: dict[str, Any] = {"role": self.item["role"], "text": self.text}
-            case "function_call":
-                kind = {"name": self.item["name"]}
-            case _:
-                kind = {"output": self.item["output"]}
-        return {"id": self.item["id"], "type": self.item["type"], "spoken": self.spoken, **kind}
 
 
 class Conversations:
-    """One for each patient, for as long as the clinic keeps it."""
+    """One for each patient, for as long as the voice server keeps it."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
         db.execute(SCHEMA)
 
-    def put(self, patient_id: str, item: Item, *, spoken: bool) -> None:
-        """Add an item, or change the words of one that is there; it stays where it was."""
+    def end_user_of(self, patient_id: str) -> str:
+        """What the voice server calls the patient: it need not know more."""
         self._db.execute(
-            "insert into items (patient, id, spoken, item) values (?, ?, ?, ?)"
-            " on conflict (patient, id) do update set item = excluded.item",
-            (patient_id, item["id"], spoken, json.dumps(item)),
+            "insert or ignore into conversations (patient, end_user) values (?, ?)",
+            (patient_id, secrets.token_urlsafe(16)),
+        )
+        return str(self._field("end_user", patient_id))
+
+    def of(self, patient_id: str) -> str | None:
+        """The conversation's id; None before the first word."""
+        return self._field("id", patient_id)
+
+    def put(self, patient_id: str, conversation_id: str | None) -> None:
+        self.end_user_of(patient_id)
+        self._db.execute(
+            "update conversations set id = ? where patient = ?", (conversation_id, patient_id)
         )
 
-    def all(self, patient_id: str) -> list[Saved]:
-        rows = self._db.execute(
-            "select item, spoken from items where patient = ? order by position", (patient_id,)
-        )
-        return [Saved(json.loads(item), bool(spoken)) for item, spoken in rows]
+    def _field(self, name: str, patient_id: str) -> str | None:
+        found = self._db.execute(
+            f"select {name} from conversations where patient = ?",
+            (patient_id,),
+        ).fetchone()
+        return None if found is None else found[0]
 
-    def to_replay(self, patient_id: str) -> list[Item]:
-        """The last of them, without messages that nobody has understood or heard."""
-        items = [
-            saved.item
-            for saved in self.all(patient_id)
-            if saved.item["type"] != "message" or saved.text
-        ]
-        last = items[-MAX_REPLAYED:]
-        # An output says nothing without its call.
-        calls = {item["call_id"] for item in last if item["type"] == "function_call"}
-        return [
-            item
-            for item in last
-            if item["type"] != "function_call_output" or item["call_id"] in calls
-        ]
+
+def shown(items: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The voice server's items as the page shows them."""
+    return [_shown(item) for item in items if item.get("role") != "system"]
+
+
+def _shown(item: dict[str, Any]) -> dict[str, Any]:
+    kept = {"id": item["id"], "type": item["type"]}
+    match item["type"]:
+        case "message":
+            parts = item["content"]
+            words = (part.get("text") or part.get("transcript") or "" for part in parts)
+            kept["role"] = item["role"]
+            kept["text"] = " ".join(word.strip() for word in words)
+            kept["spoken"] = any("audio" in part["type"] for part in parts)
+        case "function_call":
+            kept["name"] = item["name"]
+        case "function_call_output":
+            kept["output"] = item["output"]
+    return kept

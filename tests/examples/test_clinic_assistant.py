@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from examples.clinic_assistant.accounts import ALGORITHM, TOKEN_TTL_S, Accounts, NotLoggedIn
 from examples.clinic_assistant.app import make_app
 from examples.clinic_assistant.appointments import AppointmentError, Appointments
-from examples.clinic_assistant.conversations import MAX_REPLAYED, Conversations
+from examples.clinic_assistant.conversations import Conversations, shown
 from examples.serving import VoiceServer
 from tests.browser.visitor import TIMEOUT_S, Visitor, needs_chromium, visiting
 from tests.examples.backend import backend, needs_client, take_pictures
@@ -127,36 +127,37 @@ def test_what_cannot_be_booked_is_told_why(time: str, error: str) -> None:
 # What is kept.
 
 
-def message(item_id: str, text: str) -> dict[str, Any]:
-    content = [{"type": "input_text", "text": text}] if text else []
-    return {"id": item_id, "type": "message", "role": "user", "content": content}
-
-
-def test_an_item_keeps_its_place_when_its_words_come_or_go() -> None:
+def test_a_patient_is_known_to_the_voice_server_by_an_opaque_name_that_lasts() -> None:
     kept = Conversations(database())
-    kept.put("maria", message("a", ""), spoken=True)
-    kept.put("maria", message("b", "later"), spoken=False)
-    kept.put("maria", message("a", "today"), spoken=False)
-    assert [(saved.text, saved.spoken) for saved in kept.all("maria")] == [
-        ("today", True),
-        ("later", False),
+    maria, tom = kept.end_user_of("maria"), kept.end_user_of("tom")
+    assert len({maria, tom, "maria", "tom"}) == 4
+    assert kept.end_user_of("maria") == maria
+    assert kept.of("maria") is None
+    kept.put("maria", "conv_1")
+    assert (kept.of("maria"), kept.of("tom")) == ("conv_1", None)
+    assert kept.end_user_of("maria") == maria
+
+
+def test_items_are_shown_as_they_were_written_or_heard() -> None:
+    spoken = [{"type": "output_audio", "transcript": " For which "}]
+    items: list[dict[str, Any]] = [
+        {"id": "s", "type": "message", "role": "system", "content": []},
+        {
+            "id": "u",
+            "type": "message",
+            "role": "user",
+            "content": [{"type": "input_text", "text": "Hi."}],
+        },
+        {"id": "a", "type": "message", "role": "assistant", "content": spoken},
+        {"id": "c", "type": "function_call", "name": "free_times", "arguments": "{}"},
+        {"id": "o", "type": "function_call_output", "call_id": "1", "output": "{}"},
     ]
-    assert kept.all("tom") == []
-
-
-def test_a_long_history_is_replayed_from_its_end_without_half_calls() -> None:
-    kept = Conversations(database())
-    call = {"id": "c", "type": "function_call", "call_id": "1", "name": "n", "arguments": "{}"}
-    kept.put("maria", call, spoken=False)
-    output = {"id": "o", "type": "function_call_output", "call_id": "1", "output": "{}"}
-    kept.put("maria", output, spoken=False)
-    for number in range(MAX_REPLAYED - 1):
-        kept.put("maria", message(f"m{number}", "" if number == 3 else "hm"), spoken=False)
-    assert [item["id"] for item in kept.to_replay("maria")][:2] == ["c", "o"]
-    kept.put("maria", message("last", "hm"), spoken=False)
-    replayed = [item["id"] for item in kept.to_replay("maria")]
-    assert replayed[0] == "m0"
-    assert "m3" not in replayed
+    assert shown(items) == [
+        {"id": "u", "type": "message", "role": "user", "text": "Hi.", "spoken": False},
+        {"id": "a", "type": "message", "role": "assistant", "text": "For which", "spoken": True},
+        {"id": "c", "type": "function_call", "name": "free_times"},
+        {"id": "o", "type": "function_call_output", "output": "{}"},
+    ]
 
 
 # The application.
@@ -220,78 +221,68 @@ async def test_what_was_begun_in_writing_goes_on_by_voice_and_is_kept(
     keyed_server: ServerProcess,
 ) -> None:
     db = database()
-    async with opened(keyed_server, db) as shown:
-        await take_pictures(shown.page, "clinic-door")
-        await shown.log_in()
-        await take_pictures(shown.page, "clinic-welcome")
-        await shown.page.get_by_role("button", name="I need an appointment").click()
-        await shown.reads("For which day?")
-        assert not await shown.page.locator("#welcome").is_visible()
+    async with opened(keyed_server, db) as clinic_page:
+        await take_pictures(clinic_page.page, "clinic-door")
+        await clinic_page.log_in()
+        await take_pictures(clinic_page.page, "clinic-welcome")
+        await clinic_page.page.get_by_role("button", name="I need an appointment").click()
+        await clinic_page.reads("For which day?")
+        assert not await clinic_page.page.locator("#welcome").is_visible()
 
-        await shown.talk("For which day?")
-        await shown.visitor.speak("cmd_today")
-        await shown.reads("We have times from 9 a.m. to 4:30 p.m. Which time suits you?")
-        await shown.visitor.speak("cmd_two_thirty_pm")
-        await shown.reads("So today, at two thirty p.m. Shall I book it?")
+        await clinic_page.talk("For which day?")
+        await clinic_page.visitor.speak("cmd_today")
+        await clinic_page.reads("We have times from 9 a.m. to 4:30 p.m. Which time suits you?")
+        await clinic_page.visitor.speak("cmd_two_thirty_pm")
+        await clinic_page.reads("So today, at two thirty p.m. Shall I book it?")
         # In writing, in the same conversation.
-        await shown.write("yes")
-        await shown.reads(f"We expect you on {AT_2_30:%A}")
-        await shown.page.locator("#appointments").get_by_text("2:30 PM").wait_for()
-        await take_pictures(shown.page, "clinic")
-        await shown.end()
-        thread = await shown.thread()
+        await clinic_page.write("yes")
+        await clinic_page.reads(f"We expect you on {AT_2_30:%A}")
+        await clinic_page.page.locator("#appointments").get_by_text("2:30 PM").wait_for()
+        await take_pictures(clinic_page.page, "clinic")
+        await clinic_page.end()
+        thread = await clinic_page.thread()
 
     # In another browser, another day.
-    async with opened(keyed_server, db) as shown:
-        await shown.log_in()
-        await shown.page.locator("#thread li").first.wait_for()
-        assert await shown.thread() == thread
-        await shown.write("when is my next appointment")
-        await shown.reads("You have an appointment on")
-    texts = [saved.text for saved in Conversations(db).all("maria") if saved.spoken]
-    assert "today" in texts
-    assert "two thirty pm" in texts
+    async with opened(keyed_server, db) as clinic_page:
+        await clinic_page.log_in()
+        await clinic_page.page.locator("#thread li").first.wait_for()
+        assert await clinic_page.thread() == thread
+        await clinic_page.write("when is my next appointment")
+        await clinic_page.reads("You have an appointment on")
+        spoken = [line.split("\n")[0] for line in await clinic_page.thread() if "by voice" in line]
+    assert "today" in spoken
+    assert "two thirty pm" in spoken
 
 
 @needs_client
 @needs_chromium
 async def test_what_was_not_heard_is_not_kept(keyed_server: ServerProcess) -> None:
     db = database()
-    kept = Conversations(db)
-    kept.put("maria", message("m1", "I need an appointment"), spoken=False)
-    asked = {"type": "output_text", "text": "For which day?"}
-    kept.put(
-        "maria",
-        {"id": "m2", "type": "message", "role": "assistant", "content": [asked]},
-        spoken=False,
-    )
-    async with opened(keyed_server, db) as shown:
-        await shown.log_in()
-        await shown.reads("For which day?")
-        await shown.talk("For which day?")
-        await shown.visitor.speak("cmd_today")
-        await shown.reads("We have")
-        await shown.visitor.speak("cmd_two_thirty_pm")  # Into its midst.
-        await shown.reads("So today, at two thirty p.m.")
-        await shown.end()
-    texts = [saved.text for saved in kept.all("maria")]
-    [cut] = [text for text in texts if text.startswith("We have")]
+    async with opened(keyed_server, db) as clinic_page:
+        await clinic_page.log_in()
+        await clinic_page.write("I need an appointment")
+        await clinic_page.reads("For which day?")
+        await clinic_page.talk("For which day?")
+        await clinic_page.visitor.speak("cmd_today")
+        await clinic_page.reads("We have")
+        await clinic_page.visitor.speak("cmd_two_thirty_pm")  # Into its midst.
+        await clinic_page.reads("So today, at two thirty p.m.")
+        await clinic_page.end()
+        [cut] = [line for line in await clinic_page.thread() if line.startswith("We have")]
     assert "Which time suits you?" not in cut
 
 
 @needs_client
 @needs_chromium
 async def test_a_wrong_password_is_told(keyed_server: ServerProcess) -> None:
-    async with opened(keyed_server, database(), complains=True) as shown:
-        await shown.log_in("bluebell")
-        await shown.page.get_by_text("There is no account").wait_for()
+    async with opened(keyed_server, database(), complains=True) as clinic_page:
+        await clinic_page.log_in("bluebell")
+        await clinic_page.page.get_by_text("There is no account").wait_for()
 
 
 @needs_client
 async def test_nobody_reads_or_joins_what_is_anothers(keyed_server: ServerProcess) -> None:
-    db = database()
-    Conversations(db).put("maria", message("m", "It is private."), spoken=False)
-    async with backend(clinic(keyed_server, db)) as url, ClientSession(url) as client:
+    async with backend(clinic(keyed_server, database())) as url, ClientSession(url) as client:
 
         def as_patient(login: str, password: str) -> dict[str, str]:
             return {"Authorization": f"Bearer {accounts().log_in(login, password)}"}
@@ -305,6 +296,11 @@ async def test_nobody_reads_or_joins_what_is_anothers(keyed_server: ServerProces
         ]:
             async with client.request(method, path) as answer:
                 assert answer.status == 401
+        said = json.dumps({"text": "It is private."})
+        async with client.post("/conversation", headers=maria, data=said) as answer:
+            assert "private" in await answer.text()
+        async with client.get("/conversation", headers=maria) as answer:
+            assert "private" in await answer.text()
         async with client.get("/conversation", headers=tom) as answer:
             assert "private" not in await answer.text()
         async with client.post("/voice", headers=maria) as answer:
@@ -322,12 +318,35 @@ async def test_nobody_reads_or_joins_what_is_anothers(keyed_server: ServerProces
 @needs_client
 async def test_where_the_voice_server_is_away_it_is_said_and_nothing_lost() -> None:
     db = database()
-    Conversations(db).put("maria", message("m", "before"), spoken=False)
+    Conversations(db).put("maria", "conv_before")
     app = make_app(accounts(), db, VoiceServer("http://127.0.0.1:9/v1", KEY))
     headers = {"Authorization": f"Bearer {accounts().log_in('maria', 'anemone')}"}
-    async with backend(app) as url, ClientSession(url, headers=headers) as client:
-        async with client.post("/conversation", data='{"text": "hello"}') as answer:
-            assert answer.status == 502
-            assert "voice server is away" in await answer.text()
+    async with (
+        backend(app) as url,
+        ClientSession(url, headers=headers) as client,
+        client.post("/conversation", data='{"text": "hello"}') as answer,
+    ):
+        assert answer.status == 502
+        assert "voice server is away" in await answer.text()
+    assert Conversations(db).of("maria") == "conv_before"
+
+
+@needs_client
+async def test_what_the_voice_server_has_erased_is_begun_anew(
+    keyed_server: ServerProcess,
+) -> None:
+    db = database()
+    headers = {"Authorization": f"Bearer {accounts().log_in('maria', 'anemone')}"}
+    async with (
+        backend(clinic(keyed_server, db)) as url,
+        ClientSession(url, headers=headers) as client,
+    ):
+        Conversations(db).put("maria", "conv_long_ago")
         async with client.get("/conversation") as answer:
-            assert len((await answer.json())["items"]) == 1
+            assert (await answer.json())["items"] == []
+        said = json.dumps({"text": "I need an appointment"})
+        async with client.post("/conversation", data=said) as answer:
+            assert answer.status == 200
+            items = (await answer.json())["items"]
+    assert [item["text"] for item in items] == ["I need an appointment", "For which day?"]
+    assert Conversations(db).of("maria") not in (None, "conv_long_ago")

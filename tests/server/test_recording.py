@@ -193,3 +193,15 @@ async def test_the_agent_is_recorded_as_far_as_it_was_heard(tmp_path: Path) -> N
     assert await journal.erase(name)
     await journal.aclose()
     assert traces(tmp_path, b"OggS", name.encode()) == []
+
+
+async def test_it_is_told_of_which_sessions_there_is_sound(place: Place) -> None:
+    created, conversation_id = await spoken_session(place, "model=test&retention=items%2Baudio")
+    sound = await recording(place, conversation_id)
+    told = await place.ask("GET", f"{PATH}/{conversation_id}/recordings")
+    [found] = told.body["data"]
+    assert found["session_id"] == created["id"]
+    assert found["size_bytes"] >= len(sound)
+    _, silent = await spoken_session(place, "model=test")
+    told = await place.ask("GET", f"{PATH}/{silent}/recordings")
+    assert (told.status, told.body["data"]) == (200, [])

@@ -237,6 +237,28 @@ def test_a_token_is_good_once_but_for_a_network_that_fails_again_at_once() -> No
     told(story)
 
 
+def test_after_a_restart_the_conversation_is_found_by_its_name_beside_the_token() -> None:
+    async def story(server: Served, http: ClientSession) -> None:
+        phone = await talking(http)
+        name = phone.resume["conversation_id"]
+        old = phone.created["id"]
+        await phone.close()
+        headers = {"Antiphon-Resume": "rt_of_the_server_before"}
+        await phone.dial(f"after={phone.cursor}&conversation_id={name}", headers)
+        assert phone.created["id"] != old
+        assert phone.resume["conversation_id"] == name
+        assert phone.resume["continues"] == "conversation"
+        await phone.close()
+        secret = await minted(server, http)  # Not for that conversation.
+        for key, asked in ((KEY, "conv_nobody_knows"), (secret, name)):
+            lost = Phone(http, key=key)
+            await lost.dial(f"model=test&conversation_id={asked}", headers)
+            assert lost.told[-1]["error"]["code"] == "resume_token_unknown"
+            assert lost.close_code == 1008
+
+    told(story)
+
+
 # --- A gap is told -----------------------------------------------------------
 
 

@@ -32,6 +32,7 @@ from antiphon.talk.conversation import Conversation, State
 from antiphon.talk.notices import Notice
 from antiphon.talk.playback import Playback
 from antiphon.talk.settings import Settings
+from antiphon.talk.way_back import Way
 from antiphon.upstream import wire
 
 ASK = ResponseCreate(response=ResponseOptions())
@@ -434,8 +435,28 @@ def test_a_conversation_that_the_server_keeps_is_not_rebuilt() -> None:
     story.does(story.conversation.disconnected(story.now_ms))
     story.take()
     story.connects(conversation_id="conv_1", continues="conversation")
-    assert story.conversation.kept_as == "conv_1"
+    assert story.conversation.way_back.way == Way("conv_1")
     assert not [sent for sent in story.sent() if isinstance(sent, ConversationItemCreate)]
+
+
+def test_a_session_that_is_come_back_to_goes_on_as_it_was() -> None:
+    story = Story()
+    story.connects(conversation_id="conv_1", token="rt_1")
+    story.user_speaks().reply_begins().agent_says("one two three", 1000)
+    story.time_passes(100).does(story.conversation.disconnected(story.now_ms))
+    assert story.is_in(State.RECONNECTING)
+    way = story.conversation.way_back.way
+    assert way is not None
+    assert (way.conversation_id, way.token) == ("conv_1", "rt_1")
+    story.take()
+    story.connects(conversation_id="conv_1", token="rt_2", continues="session")
+    assert story.sent() == [], "nothing that the session has already"
+    story.agent_says(" four", 500)
+    assert story.playback.pending_ms == 1400
+    story.server(news(server.SpeechStarted, item_id="u2"))
+    [truncate] = story.sent()
+    assert isinstance(truncate, ConversationItemTruncate)
+    assert truncate.audio_end_ms == 100
 
 
 def test_what_had_come_before_the_connection_broke_is_played_but_not_truncated() -> None:

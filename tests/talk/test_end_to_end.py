@@ -5,6 +5,7 @@ from __future__ import annotations
 import wave
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -14,6 +15,8 @@ from antiphon.talk import notices
 from antiphon.talk.app import Exit
 from antiphon.talk.script import Script, Speech, Step, Typed
 from antiphon.talk.settings import Settings, Turns
+from antiphon.talk.way_back import Way
+from antiphon.upstream import wire
 from antiphon.upstream.connection import CannotConnect, Connection, Connector
 from tests.fakes.realtime_server import FakeServer, Reply, tone
 
@@ -153,8 +156,8 @@ async def test_a_conversation_that_the_server_keeps_is_asked_for_where_it_is_the
         async def refuses() -> Connection:
             raise CannotConnect("gone", is_refused=True, may_retry=False)
 
-        def connect_to(conversation_id: str) -> Connector:
-            asked.append(conversation_id)
+        def connect_to(way: Way) -> Connector:
+            asked.append(way.conversation_id)
             return world.connect if is_there else refuses
 
         talk = make_talk(world, view, script=script(speech(400)))
@@ -163,7 +166,12 @@ async def test_a_conversation_that_the_server_keeps_is_asked_for_where_it_is_the
         world.on_connected = lambda: world.at(100, keep)
 
         def keep() -> None:
-            talk.conversation.kept_as = "conv_1"
+            kept = {"engine": "fake", "resume": {"conversation_id": "conv_1"}}
+            session = {"id": "s", "model": "fake", "antiphon": kept}
+            created = {"type": "session.created", "event_id": "e", "session": session}
+            event = wire.read(msgspec.json.encode(created))
+            assert not isinstance(event, wire.Foreign)
+            talk.conversation.way_back.received(event)
 
         assert await world.run(talk) == (Exit.OK, None)
     assert asked == ["conv_1"]

@@ -108,3 +108,28 @@ def test_what_makes_no_sound_passes_as_it_is() -> None:
     ):
         message = json.dumps(event)
         assert case.playout.message(message, 0) == [message]
+
+
+def created(continues: str | None) -> dict[str, Any]:
+    resume = {"conversation_id": "conv_1", "continues": continues}
+    return {"session": {"id": "s", "antiphon": {"engine": "e", "resume": resume}}}
+
+
+def test_what_sounded_goes_on_by_another_call_to_the_same_session() -> None:
+    case = Case()
+    case.begin()
+    assert case.event("response.done", response={"id": "r"}) == []
+    case.event("session.created", **created("session"))
+    assert case.sound() == [delta()]
+    # Its end is told again, since it had not been heard.
+    assert case.event("response.done", response={"id": "r"}) == []
+    case.event("output_audio_buffer.stopped", response_id="r")
+    [done] = case.wait(IN_FLIGHT_MS)
+    assert done["type"] == "response.done"
+
+
+def test_what_sounded_is_over_with_its_session() -> None:
+    case = Case()
+    case.begin()
+    case.event("session.created", **created("conversation"))
+    assert case.sound() == []

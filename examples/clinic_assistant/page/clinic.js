@@ -11,7 +11,7 @@ let kept = [];
 let pending = null;
 
 dock.attendedBy({
-  letIn: (visit) => post(`/voice?visit=${visit}`, authorized()),
+  letIn: () => post('/voice', authorized()),
   join: (visit) => post(`/voice/${visit}/join`, authorized()),
 });
 

@@ -10,6 +10,7 @@ import random
 import signal
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from antiphon.talk.script import Script
     from antiphon.talk.settings import Settings
     from antiphon.talk.views import View
+    from antiphon.talk.way_back import Way
     from antiphon.upstream.connection import Connector
 
 DEFAULT_URL = "http://127.0.0.1:8080"
@@ -199,8 +201,7 @@ async def _talk(args: argparse.Namespace) -> tuple[Exit, str | None]:
     settings = _settings(args)
     script = _script(args)
 
-    def connect_to(conversation_id: str | None) -> Connector:
-        return _connector(args, endpoint(args.url, args.model, resume=conversation_id))
+    connector = _connector(args, endpoint(args.url, args.model, resume=args.resume))
 
     device: AudioDevice | None = None
     if script is None and not args.no_mic:
@@ -221,8 +222,8 @@ async def _talk(args: argparse.Namespace) -> tuple[Exit, str | None]:
                 output_latency_ms=device.output_latency_ms if device else 0.0,
             ),
             playback=playback,
-            connect=connect_to(args.resume),
-            connect_to=connect_to,
+            connect=connector,
+            connect_to=lambda way: _back(args, connector, way),
             view=view,
             recorder=recorder,
             clock=MonotonicClock(),
@@ -267,6 +268,19 @@ def _connector(args: argparse.Namespace, url: str) -> Connector:
         ice_username=args.ice_username,
         ice_credential=os.environ.get("ANTIPHON_ICE_CREDENTIAL"),
     )
+
+
+def _back(args: argparse.Namespace, connector: Any, way: Way) -> Connector:
+    """The same connector, for a session or a conversation that there was."""
+    from antiphon.talk.settings import endpoint
+
+    url = endpoint(args.url, args.model, resume=way.conversation_id, after=way.after)
+    if not args.webrtc:
+        headers = {} if way.token is None else {"Antiphon-Resume": way.token}
+        back: Connector = replace(connector, url=url, headers=headers)
+        return back
+    call: Connector = replace(connector, url=url, resume_token=way.token)
+    return call
 
 
 def _settings(args: argparse.Namespace) -> Settings:

@@ -41,7 +41,7 @@ from antiphon.server.grant import DEFAULT_MODEL, Grant
 from antiphon.server.memory import Memory
 from antiphon.server.quotas import Quotas
 from antiphon.server.retention import granted
-from antiphon.server.returning import Returning, asked_cursor, asks_for_items
+from antiphon.server.returning import Returning, asked_cursor, asks_for_items, lingers
 from antiphon.server.secret_store import PREFIX, digest
 from antiphon.transports.webrtc.settings import WebRtcSettings
 
@@ -181,8 +181,10 @@ class CallRoutes:
                 if call is not None and call.session is not None:
                     self._returning.note(call.session, admitted)
                     self._quotas.note(call.session, visitor.address)
-        if opened_with is not None and (call := self._served().get(answer.call_id)) is not None:
-            self._opened_with[call] = opened_with
+        if (call := self._served().get(answer.call_id)) is not None:
+            call.lingers = lingers(request)
+            if opened_with is not None:
+                self._opened_with[call] = opened_with
         return _created(answer.call_id, answer.sdp)
 
     async def hang_up(self, request: web.Request) -> web.Response:

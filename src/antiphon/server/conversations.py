@@ -33,7 +33,7 @@ from antiphon.server.admission import Admitted
 from antiphon.server.api_errors import ApiError
 from antiphon.server.audit import NO_AUDIT, Audit
 from antiphon.server.auth import Gate
-from antiphon.server.returning import Comeback
+from antiphon.server.returning import Comeback, TokenUnknown, shown_token
 
 log = logging.getLogger(__name__)
 
@@ -56,11 +56,16 @@ async def going_on(
     A live session that has the conversation ends, where that may be.
 
     Raises:
+        TokenUnknown: it came with a token that is not known any more, and has no other right.
         ApiError: 403, the bearer's secret is not for that conversation; 404, there is none;
             409, another user's live session has it; 500, it cannot be read.
     """
     grant = admitted.grant
     asked = asked_conversation(request)
+    # Its token is of a server that has restarted: what it may not have by name is told of that.
+    lost_its_way = comeback is None and shown_token(request.headers) is not None
+    if lost_its_way and asked not in (None, grant.conversation_id):
+        raise TokenUnknown
     if comeback is None and asked not in (None, grant.conversation_id):
         raise ApiError(
             403,
@@ -88,6 +93,8 @@ async def going_on(
                     hub.recalled(conversation_id, may_take_over=may_take_over)
                 )
             except ConversationNotFound:
+                if lost_its_way:
+                    raise TokenUnknown from None
                 if comeback is None:
                     raise
                 past = None  # Nothing was said in it.
@@ -161,6 +168,7 @@ class Conversations:
         return [
             web.get(path, self.list),
             web.get(f"{path}/{{id}}", self.show),
+            web.get(f"{path}/{{id}}/recordings", self.recordings),
             web.get(f"{path}/{{id}}/recording", self.recording),
             web.delete(f"{path}/{{id}}", self.erase),
             web.post(f"{path}/{{id}}/fork", self.fork),
@@ -231,6 +239,17 @@ class Conversations:
             raise _not_found(conversation_id)
         self._note("conversation.read", request, principal)
         return _json(whole(conversation_id, Recalled(entries)))
+
+    async def recordings(self, request: web.Request) -> web.Response:
+        """Of which sessions there is sound, in order."""
+        journal, conversation_id = self._journal(request), request.match_info["id"]
+        with _problems_told():
+            pieces = await journal.read_sound(conversation_id)
+        sizes: dict[str, int] = {}
+        for piece in pieces:
+            sizes[piece.session_id] = sizes.get(piece.session_id, 0) + len(piece.data)
+        data = [{"session_id": name, "size_bytes": size} for name, size in sizes.items()]
+        return _json({"object": "list", "data": data})
 
     async def recording(self, request: web.Request) -> web.Response:
         """One session's sound: that which is asked for, or the last one that was recorded."""

@@ -70,6 +70,13 @@ def asks_for_items(request: web.Request) -> bool:
     return request.query.get("show_items") == "true"
 
 
+def lingers(request: web.Request) -> bool:
+    """A call's client may go without a word and come back, as a page that is loaded anew: its
+    goodbye is to close the data channel.
+    """
+    return request.query.get("linger") == "true"
+
+
 class Returning:
     """Knows who opened which session."""
 
@@ -87,7 +94,7 @@ class Returning:
             del self._opened_by[next(iter(self._opened_by))]
 
     async def comeback(self, request: web.Request, *, transport: str) -> Comeback | None:
-        """None: the request is none of one who comes back.
+        """None: the request is none of one who comes back to a session.
 
         Raises:
             TokenUnknown, Unauthorized: it may not.
@@ -101,7 +108,9 @@ class Returning:
         opener = None if place is None else self._opened_by.get(place.session_id)
         if place is None or opener is None:
             await self._admission.check_key(visitor)
-            raise TokenUnknown
+            if not request.query.get("conversation_id"):
+                raise TokenUnknown
+            return None  # It names the conversation as well.
         grant = await self._grant(visitor, opener)
         session = self._hub.get(place.session_id)
         waits = session is not None and session.keeps_a_seat

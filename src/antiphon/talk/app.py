@@ -30,6 +30,7 @@ from antiphon.talk.settings import Turns
 from antiphon.talk.terminal import Keyboard
 from antiphon.talk.views import View
 from antiphon.talk.wav import Recorder
+from antiphon.talk.way_back import Way
 from antiphon.upstream import wire
 from antiphon.upstream.connection import CannotConnect, Closed, Connection, Connector
 from antiphon.upstream.quality import Quality
@@ -39,6 +40,8 @@ OUTBOX = 2000
 """Messages that wait to be sent.  Full: the server does not read; the connection is closed."""
 OUTBOX_SOUND = 500
 """So many (10 s), and the microphone's sound is dropped, and counted."""
+TOKEN_UNKNOWN = 1008
+"""How a server closes that knows no session of ours any more, once it has said so."""
 LATE_MS = 200
 """After a longer pause of this process, the ticks that were missed are left out."""
 
@@ -70,7 +73,7 @@ class Talk:
         device: None: nobody hears; the playback runs on `clock`.
         keyboard: None where nobody can type.
         backoff: None: a lost connection ends the run.
-        connect_to: A conversation's id to what goes on with it, once a connection was lost.
+        connect_to: What comes back by a way, once a connection was lost.
     """
 
     conversation: Conversation
@@ -85,7 +88,7 @@ class Talk:
     keyboard: Keyboard | None = None
     backoff: Backoff | None = None
     events: EventLog | None = None
-    connect_to: Callable[[str], Connector] | None = None
+    connect_to: Callable[[Way], Connector] | None = None
 
     _line: AudioLine = field(init=False)
     _outbox: asyncio.Queue[ClientEvent] = field(init=False)
@@ -222,8 +225,7 @@ class Talk:
             else:
                 closed = await self._serve(connection)
                 self._act(self.conversation.disconnected(self.clock.now_ms()))
-                if self.script is not None and not self.conversation.owes_reply:
-                    self.script.restart_step()
+                self._restart_step()
                 why = _reason(closed)
                 if self._ends_with(closed, why):
                     return
@@ -231,23 +233,26 @@ class Talk:
                 return
 
     async def _connected(self) -> Connection:
-        """With the conversation that there was, where the server has it.
+        """To the session or the conversation that there was, where the server has it.
 
         Raises:
             CannotConnect: There is none.
         """
-        kept_as = self.conversation.kept_as
-        if kept_as is not None and self.connect_to is not None:
+        way = self.conversation.way_back.way
+        if way is not None and self.connect_to is not None:
             try:
-                return await self.connect_to(kept_as)()
+                return await self.connect_to(way)()
             except CannotConnect as error:
                 if error.may_retry:
                     raise
+                self.conversation.way_back.forget()
         return await self.connect()
 
     def _ends_with(self, closed: Closed, why: str) -> bool:
         """Whether this close is the end of the run."""
-        if closed.code == 1000:
+        if closed.code == TOKEN_UNKNOWN and self.conversation.way_back.is_lost:
+            pass  # The next connection begins anew.
+        elif closed.code == 1000:
             is_unfinished = self.script is not None and not self.script.is_over
             self._end(Exit.LOST if is_unfinished else Exit.OK, "the server ended the session")
         elif closed.code == 3000:
@@ -260,13 +265,22 @@ class Talk:
 
     async def _wait_to_reconnect(self, why: str, retry_after_s: float) -> bool:
         backoff = self.backoff
+        # A session that waits is come back to at once.
+        is_urgent = backoff is not None and backoff.attempt == 0 and self._may_come_back
         delay_ms = backoff.next_delay_ms(retry_after_s * 1000) if backoff else None
+        if is_urgent and delay_ms is not None:
+            delay_ms = retry_after_s * 1000
         if backoff is None or delay_ms is None:
             self._end(Exit.LOST, f"gave up reconnecting: {why}")
             return False
         self._show(notices.Reconnecting(why=why, attempt=backoff.attempt, delay_ms=round(delay_ms)))
         await self.clock.sleep_until(self.clock.now_ms() + delay_ms)
         return True
+
+    @property
+    def _may_come_back(self) -> bool:
+        way = self.conversation.way_back.way
+        return way is not None and way.token is not None and self.connect_to is not None
 
     async def _serve(self, connection: Connection) -> Closed:
         """Carry messages both ways until the connection ends."""
@@ -282,7 +296,10 @@ class Talk:
                 if self.events is not None:
                     self.events.received(message, now_ms)
                 if not isinstance(event := wire.read(message), wire.Foreign):
+                    is_torn = self.conversation.is_torn
                     self._act(self.conversation.receive(event, now_ms))
+                    if is_torn and not self.conversation.is_torn:
+                        self._restart_step()
                 if self.backoff is not None and self.conversation.is_ready:
                     self.backoff.reset()
         finally:
@@ -291,6 +308,11 @@ class Talk:
                 await sender
             self._connection = None
             await connection.close()
+
+    def _restart_step(self) -> None:
+        """What was under way and is not answered any more is said again."""
+        if self.script is not None and not self.conversation.owes_reply:
+            self.script.restart_step()
 
     async def _send_all(self, connection: Connection, outbox: asyncio.Queue[ClientEvent]) -> None:
         while True:

@@ -30,11 +30,12 @@ from antiphon.talk.history import History
 from antiphon.talk.playback import Playback
 from antiphon.talk.replies import Ending, Replies
 from antiphon.talk.responses import Responses
-from antiphon.talk.served import kept_by, served_by
+from antiphon.talk.served import served_by
 from antiphon.talk.settings import Settings
 from antiphon.talk.toolcalls import Call, ToolCalls
 from antiphon.talk.turns import Turn, TurnClock
 from antiphon.talk.user import User
+from antiphon.talk.way_back import WayBack
 
 
 class State(StrEnum):
@@ -49,6 +50,9 @@ class State(StrEnum):
 
 BENIGN = frozenset({"response_cancel_not_active", "conversation_already_has_active_response"})
 """Errors of a race that both sides may run into: the other side was faster."""
+
+NO_WAY_BACK = "resume_token_unknown"
+"""The session is gone, with its server perhaps; the connection is closed behind it."""
 
 SETTINGS_ID = "settings"
 """The `event_id` of our `session.update`: an error that names it ends the run."""
@@ -75,9 +79,9 @@ class Conversation:
         """What the last sound in a reply was, or may be."""
         self._state = State.CONNECTING
         self.connections = 0
-        self.kept_as: str | None = None
-        """The conversation's id at a server that keeps it, also when the connection is lost."""
-        self._went_on = False
+        self.way_back = WayBack()
+        self.is_torn = False
+        """The connection was lost, and what was under way may go on."""
         self.clock = TurnClock(output_latency_ms)
 
     # --- What the others may know ----------------------------------------------
@@ -184,16 +188,25 @@ class Conversation:
     def disconnected(self, now_ms: float) -> Actions:
         """The connection is gone.  What has come is still played."""
         self._is_connected = False
+        way = self.way_back.way
+        self.is_torn = way is not None and way.token is not None
+        if not self.is_torn:
+            self._break_off()
+        return self.tick(now_ms)
+
+    def _break_off(self) -> None:
+        """What was under way does not go on."""
+        self.is_torn = False
         self._responses.lost()
         self._user.speaks = False
         for item_id, text in self._replies.texts().items():
             self._history.set_text(item_id, text)
         self._replies.end_all(stale=True)
-        return self.tick(now_ms)
 
     # --- The server ------------------------------------------------------------------
 
     def receive(self, event: server.ServerEvent, now_ms: float) -> Actions:
+        self.way_back.received(event)
         match event:
             case server.Error():
                 actions = self._on_error(event)
@@ -233,6 +246,9 @@ class Conversation:
 
     def _on_error(self, event: server.Error) -> Actions:
         error = event.error
+        if error.code == NO_WAY_BACK:
+            self.way_back.forget()
+            return []
         if error.event_id == SETTINGS_ID:
             return [Abort(f"the server refused the settings: {error.message}")]
         if error.code == "conversation_already_has_active_response":
@@ -244,9 +260,12 @@ class Conversation:
         ]
 
     def _on_session(self, event: server.SessionCreated | server.SessionUpdated) -> Actions:
-        if isinstance(event, server.SessionCreated):
-            self.kept_as, self._went_on = kept_by(event.session)
-        if isinstance(event, server.SessionCreated) and not self._settings.keep_session:
+        continues = self.way_back.continues
+        if self.is_torn and continues != "session":
+            self._break_off()
+        self.is_torn = False
+        is_new = isinstance(event, server.SessionCreated) and continues != "session"
+        if is_new and not self._settings.keep_session:
             patch = self._settings.patch(knows_overlap=event.session.antiphon is not UNSET)
             return [Send(SessionUpdate(event_id=SETTINGS_ID, session=patch))]
         session = event.session
@@ -262,11 +281,18 @@ class Conversation:
         actions: Actions = [
             Show(
                 notices.Connected(
-                    session_id=session.id, model=model, engine=engine, voice=voice, again=again
+                    session_id=session.id,
+                    model=model,
+                    engine=engine,
+                    voice=voice,
+                    again=again,
+                    goes_on=continues if again else None,
                 )
             )
         ]
-        if again and not self._went_on:
+        if again and self.way_back.has_gap:
+            actions.append(Show(notices.Note(text="some of what was said meanwhile is missing")))
+        if again and continues is None:
             messages, left_out = self._history.rebuild()
             actions += [Send(message) for message in messages]
             if messages or left_out:

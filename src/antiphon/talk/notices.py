@@ -5,6 +5,8 @@ Each is one JSON line, told apart by `event`; times are in ms of the client's cl
 
 from __future__ import annotations
 
+from typing import Literal
+
 from msgspec import Struct
 
 
@@ -17,6 +19,7 @@ class Connected(_Notice, frozen=True, kw_only=True, tag="connected"):
 
     Attributes:
         model: As it was asked for: servers echo the name.
+        goes_on: What the connection came back to, where one was lost.
         engine: What really answers, where the server tells; so with the voice.
     """
 
@@ -25,6 +28,7 @@ class Connected(_Notice, frozen=True, kw_only=True, tag="connected"):
     engine: str = ""
     voice: str = ""
     again: bool = False
+    goes_on: Literal["session", "conversation"] | None = None
 
 
 class StateChanged(_Notice, frozen=True, kw_only=True, tag="state"):

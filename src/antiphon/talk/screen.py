@@ -180,6 +180,8 @@ def render(notice: Notice, width: int, style: Style) -> str | None:
 
 def _connected(notice: notices.Connected) -> str:
     parts = ["connected again" if notice.again else "connected"]
+    if notice.goes_on is not None:
+        parts.append(f"the {notice.goes_on} goes on")
     if notice.engine:
         parts.append(f"engine {notice.engine}")
     if notice.voice:

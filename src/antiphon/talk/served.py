@@ -7,6 +7,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from antiphon.protocol.session import Resume
+
 
 def served_by(session: Struct) -> tuple[str, str]:
     """The engine and the voice, each "" where the server does not tell.
@@ -21,15 +23,12 @@ def served_by(session: Struct) -> tuple[str, str]:
     )
 
 
-def kept_by(session: Struct) -> tuple[str | None, bool]:
-    """The id under which the server keeps the conversation, None where it does not tell; and
-    whether it went on with one.
-    """
-    resume = _extension(session).get("resume")
-    if not isinstance(resume, dict):
-        return None, False
-    name = resume.get("conversation_id")
-    return (name if isinstance(name, str) else None), resume.get("continues") is not None
+def resume_of(session: Struct) -> Resume | None:
+    """How to come back to it; None where the server does not tell."""
+    try:
+        return msgspec.convert(_extension(session).get("resume"), Resume | None)
+    except msgspec.ValidationError:
+        return None
 
 
 def _extension(session: Struct) -> dict[str, Any]:

@@ -44,6 +44,8 @@ class ServerPlayout:
         """What the client shall read in place of a message of the server."""
         event: dict[str, Any] = msgspec.json.decode(message)
         match event.get("type"):
+            case "session.created" if not _is_back(event):
+                self._forget()
             case "response.content_part.added" if event["part"]["type"] == "audio":
                 self._parts[event["response_id"]] = (event["item_id"], event["content_index"])
             case "output_audio_buffer.started":
@@ -94,12 +96,24 @@ class ServerPlayout:
         sounding = self._sounding.get(response_id)
         if sounding is None:
             return [message]
-        sounding.held.append(message)
+        if message not in sounding.held:  # One who comes back may be told it again.
+            sounding.held.append(message)
         return []
+
+    def _forget(self) -> None:
+        """What sounded is over with its session."""
+        self._sounding.clear()
+        self._parts.clear()
+        self._early.clear()
 
     def _end(self, response_id: str) -> list[str]:
         sounding = self._sounding.pop(response_id, None)
         return [] if sounding is None else sounding.held
+
+
+def _is_back(created: dict[str, Any]) -> bool:
+    resume = (created["session"].get("antiphon") or {}).get("resume") or {}
+    return resume.get("continues") == "session"
 
 
 def _delta(sounding: _Sounding, pcm: bytes) -> str:

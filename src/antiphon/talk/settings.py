@@ -81,10 +81,13 @@ class Settings:
         )
 
 
-def endpoint(url: str, model: str | None, *, resume: str | None = None) -> str:
+def endpoint(
+    url: str, model: str | None, *, resume: str | None = None, after: str | None = None
+) -> str:
     """The WebSocket's address, from what the user gave: a base or the whole.
 
-    ``resume`` is the id of a conversation that the server kept.
+    ``resume`` is the id of a conversation that the server kept, ``after`` the last event that came
+    of a session whose connection was lost.
 
     Raises:
         ConfigurationError: It is no http, https, ws or wss URL.
@@ -105,6 +108,8 @@ def endpoint(url: str, model: str | None, *, resume: str | None = None) -> str:
         query["model"] = model
     if resume is not None:
         query["conversation_id"] = resume
+    if after is not None:
+        query["after"] = after
     return urlunsplit((schemes[parts.scheme], parts.netloc, path, urlencode(query), ""))
 
 

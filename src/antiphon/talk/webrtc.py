@@ -11,7 +11,7 @@ import contextlib
 import fractions
 from collections import deque
 from collections.abc import Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
@@ -87,7 +87,12 @@ class Microphone(MediaStreamTrack):
 class WebRtcConnection:
     """A `Connection`; `dial` before anything else."""
 
-    def __init__(self, ice_servers: tuple[RTCIceServer, ...], codec: CodecName | None) -> None:
+    def __init__(
+        self,
+        ice_servers: tuple[RTCIceServer, ...],
+        codec: CodecName | None,
+        playout: ServerPlayout,
+    ) -> None:
         # Without the list, aiortc would ask a public STUN server.
         self._peer = RTCPeerConnection(RTCConfiguration(iceServers=list(ice_servers)))
         self._peer.on("track", self._on_track)
@@ -100,7 +105,7 @@ class WebRtcConnection:
         self._channel.on("open", self._on_open)
         self._channel.on("message", self._on_message)
         self._channel.on("close", self._on_close)
-        self._playout = ServerPlayout()
+        self._playout = playout
         # The server's events are bounded by its own queue; sound by real time.
         self._inbox: asyncio.Queue[str | Closed] = asyncio.Queue()
         self._open = asyncio.Event()
@@ -245,13 +250,16 @@ class WebRtcConnector:
     ice_urls: tuple[str, ...] = ()
     ice_username: str | None = None
     ice_credential: str | None = None
+    resume_token: str | None = field(default=None, repr=False)
+    playout: ServerPlayout = field(default_factory=ServerPlayout, repr=False)
+    """Of the call before, where that may go on."""
 
     async def __call__(self) -> WebRtcConnection:
         ice = tuple(
             RTCIceServer(urls=url, username=self.ice_username, credential=self.ice_credential)
             for url in self.ice_urls
         )
-        connection = WebRtcConnection(ice, self.codec)
+        connection = WebRtcConnection(ice, self.codec, self.playout)
         try:
             async with asyncio.timeout(SETUP_TIMEOUT_S):
                 await connection.answered(await self._dial(await connection.offer()))
@@ -272,9 +280,11 @@ class WebRtcConnector:
         parts = urlsplit(self.url)
         scheme = {"ws": "http", "wss": "https"}[parts.scheme]
         asked = dict(parse_qsl(parts.query))
-        query = urlencode({k: v for k, v in asked.items() if k == "conversation_id"})
+        query = urlencode({k: v for k, v in asked.items() if k in ("conversation_id", "after")})
         url = urlunsplit((scheme, parts.netloc, f"{parts.path}/calls", query, ""))
         headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}
+        if self.resume_token is not None:
+            headers["Antiphon-Resume"] = self.resume_token
         body: Any = offer
         if self.key and self.key.startswith("ek_"):
             headers["Content-Type"] = "application/sdp"

@@ -9,11 +9,16 @@ from antiphon.testing import run_in_virtual_time
 from antiphon.transports.webrtc.channels import EVENTS_LABEL, GRACE_S, Channels
 
 
+class FakeTransport:
+    state = "connected"
+
+
 class FakeChannel:
     def __init__(self, label: str = EVENTS_LABEL) -> None:
         self.label = label
         self.readyState = "open"
         self.bufferedAmount = 0
+        self.transport = FakeTransport()
         self.sent: list[str] = []
         self._listeners: dict[str, Callable[..., None]] = {}
 
@@ -53,6 +58,9 @@ class Told:
     def on_channel_closed(self) -> None:
         self.told.append("closed")
 
+    def on_channel_torn(self) -> None:
+        self.told.append("torn")
+
 
 def test_the_channel_of_the_right_name_carries_the_events_at_once() -> None:
     told, channels, channel = Told(), Channels(), FakeChannel()
@@ -62,6 +70,14 @@ def test_the_channel_of_the_right_name_carries_the_events_at_once() -> None:
     channel.close()
     assert channel.sent == ["hello"]
     assert told.told == ["open", "settled", "message yes", "closed"]
+
+
+def test_a_channel_that_went_with_its_connection_was_not_closed() -> None:
+    told, channels, channel = Told(), Channels(), FakeChannel()
+    channels.add(told, channel)
+    channel.transport.state = "closed"
+    channel.close()
+    assert told.told == ["open", "settled", "torn"]
 
 
 def test_others_may_come_first_and_close_and_are_not_used() -> None:

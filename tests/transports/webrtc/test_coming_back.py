@@ -102,6 +102,34 @@ async def test_a_call_that_is_lost_is_waited_for_and_one_that_is_hung_up_is_not(
     await caller.hang_up()
 
 
+@pytest.mark.parametrize("lingers", [True, False])
+async def test_a_page_that_is_loaded_anew_says_no_goodbye(
+    calls: Calls, hub: Hub, *, lingers: bool
+) -> None:
+    caller = Client(calls)
+    await caller.call(patch=BY_HAND)
+    created = await caller.event("session.created")
+    call = calls.get(caller.call_id)
+    assert call is not None
+    call.lingers = lingers
+    await caller.hang_up()  # The whole connection at once, as a browser that leaves a page.
+    await until(lambda: not calls.calls)
+    assert len(hub.sessions) == lingers
+    if not lingers:
+        return
+    again = Client(Again(calls, hub, token_of(created), created["event_id"]))
+    await again.call()
+    back = await again.event("session.created")
+    assert back["session"]["id"] == created["session"]["id"]
+    call = calls.get(again.call_id)
+    assert call is not None
+    call.lingers = True
+    assert again.channel is not None
+    again.channel.close()
+    await until(lambda: not hub.sessions)
+    await again.hang_up()
+
+
 def at_48khz(pcm: bytes) -> NDArray[np.int16]:
     resampler = Resampler(24_000, 48_000)
     return np.frombuffer(resampler.process(pcm) + resampler.flush(), "<i2")

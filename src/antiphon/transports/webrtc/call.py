@@ -33,7 +33,9 @@ class Call:
     """Made with a peer whose offer can be answered; then `begin` and `answer`.  Ends itself.
 
     The session ends with the call, and the call with the session.  It ends too where the
-    client closes the data channel, and where its media are not up within the set-up time.  A
+    client closes the data channel, and where its media are not up within the set-up time.  Where
+    the client is one that ``lingers``, only a data channel that it closes is a goodbye: its whole
+    connection may go without one, as when a page is loaded anew, and the session waits.  A
     channel that opens late finds all events of before; one that never does is missed by nobody.
 
     Media may die while the data channel lives (a client that stops all its tracks, a fault in
@@ -64,6 +66,7 @@ class Call:
         self.came_back = False
         """To a session that another call had."""
         self.throttle: Throttle | None = None
+        self.lingers = False
         self._is_over = False
         """The session is done with us; it may go on with another call."""
         self._media = self._rtp_session()
@@ -240,8 +243,11 @@ class Call:
     def on_channel_closed(self) -> None:
         self.hang_up("the client closed the data channel")
 
+    def on_channel_torn(self) -> None:
+        self.hang_up("the client is gone", for_good=not self.lingers)
+
     def on_left(self) -> None:
-        self.hang_up("the peer left")
+        self.hang_up("the peer left", for_good=not self.lingers)
 
     def on_lost(self, reason: str) -> None:
         self.hang_up(reason, for_good=False)

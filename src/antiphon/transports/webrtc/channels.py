@@ -19,6 +19,13 @@ GRACE_S: Final = 0.5
 together."""
 
 
+class ChannelTransport(Protocol):
+    """What carries all channels of a client."""
+
+    @property
+    def state(self) -> str: ...
+
+
 class DataChannel(Protocol):
     """What we use of aiortc's."""
 
@@ -30,6 +37,9 @@ class DataChannel(Protocol):
 
     @property
     def bufferedAmount(self) -> int: ...  # noqa: N802
+
+    @property
+    def transport(self) -> ChannelTransport: ...
 
     def on(self, event: str, listener: Callable[..., None]) -> object: ...
 
@@ -54,7 +64,11 @@ class ChannelEvents(Protocol):
     def on_message(self, data: str | bytes) -> None: ...
 
     def on_channel_closed(self) -> None:
-        """The settled one."""
+        """The client has closed the settled one."""
+        ...
+
+    def on_channel_torn(self) -> None:
+        """The settled one is gone with all that carried it: nobody closed it."""
         ...
 
 
@@ -146,7 +160,9 @@ class Channels:
         if channel is not self._carrier or self._closed:
             return
         self._carrier = None
-        if self._is_settled:
+        if self._is_settled and channel.transport.state == "closed":
+            events.on_channel_torn()
+        elif self._is_settled:
             events.on_channel_closed()
         else:
             events.on_channel_lost()

@@ -72,18 +72,36 @@ export class ConversationsApi {
     return this.#ask<Whole>(`conversations/${encodeURIComponent(id)}`);
   }
 
+  /** The ids of the sessions whose sound was recorded. */
+  async recorded(id: string): Promise<string[]> {
+    const path = `conversations/${encodeURIComponent(id)}/recordings`;
+    const { data } = await this.#ask<{ data: { session_id: string }[] }>(path);
+    return data.map((recording) => recording.session_id);
+  }
+
+  /** Both sides of a session, to be played. */
+  async recording(id: string, sessionId: string): Promise<Blob> {
+    const path = `conversations/${encodeURIComponent(id)}/recording`;
+    const answer = await this.#fetch(`${path}?session_id=${encodeURIComponent(sessionId)}`);
+    if (!answer.ok) throw new Refusal('The recording cannot be had.');
+    return answer.blob();
+  }
+
   async erase(id: string): Promise<void> {
     await this.#ask(`conversations/${encodeURIComponent(id)}`, 'DELETE');
   }
 
-  /** Throws: Refusal. */
-  async #ask<Answer>(path: string, method = 'GET'): Promise<Answer> {
-    let answer: Response;
+  async #fetch(path: string, method = 'GET'): Promise<Response> {
     try {
-      answer = await fetch(`${this.#url}/${path}`, { method, headers: this.#headers });
+      return await fetch(`${this.#url}/${path}`, { method, headers: this.#headers });
     } catch {
       throw new Refusal('The server cannot be reached.');
     }
+  }
+
+  /** Throws: Refusal. */
+  async #ask<Answer>(path: string, method = 'GET'): Promise<Answer> {
+    const answer = await this.#fetch(path, method);
     const body = await answer.json().catch(() => null);
     if (answer.ok && body) return body;
     if (answer.status === 401 || answer.status === 403) {

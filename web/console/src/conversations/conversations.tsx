@@ -98,6 +98,8 @@ export function Conversations({ url, apiKey, enterKey, goOn }: ConversationsProp
         <PastConversation
           key={chosen.id}
           past={chosen}
+          url={url}
+          serverKey={apiKey}
           isLive={live?.some((session) => session.conversation_id === chosen.id) ?? false}
           goOn={() => goOn(chosen.id)}
           erase={() => void found.erase(chosen.id)}

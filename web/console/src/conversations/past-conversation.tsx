@@ -4,10 +4,13 @@ import { useState } from 'react';
 import { SaveTranscript } from '../panels/save-transcript';
 import { dateOf } from './date-of';
 import { titleOf } from './past-items';
+import { Recordings } from './recordings';
 import type { Past } from './use-conversations';
 
 interface PastConversationProps {
   past: Past;
+  url: string;
+  serverKey: string;
   isLive: boolean;
   goOn: () => void;
   erase: () => void;
@@ -15,7 +18,8 @@ interface PastConversationProps {
 }
 
 /** What was said, and what can be done with it. */
-export function PastConversation({ past, isLive, goOn, erase, close }: PastConversationProps) {
+export function PastConversation(props: PastConversationProps) {
+  const { past, url, serverKey, isLive, goOn, erase, close } = props;
   const [isSure, setSure] = useState(false);
   const items = past.items ?? [];
   return (
@@ -56,6 +60,7 @@ export function PastConversation({ past, isLive, goOn, erase, close }: PastConve
           </button>
         </p>
       )}
+      <Recordings url={url} serverKey={serverKey} conversationId={past.id} />
       <Captions items={items} />
       <div className="controls">
         <button type="button" className="start" disabled={isLive} onClick={goOn}>

@@ -43,13 +43,15 @@ export class Dialogue {
   usage: Usage = NO_USAGE;
   activity: ActivityState = QUIET;
   session: WireSession | null = null;
-  /** The agent's sound has stopped coming in mid-answer. */
-  isStalled = false;
+  /** Since when the agent's sound has stopped coming in mid-answer. */
+  stalledSinceMs: number | null = null;
   /** Ids of items that the server has told of. */
   readonly announced = new Set<string>();
   readonly #limits: Pick<Limits, 'items' | 'turns' | 'images'>;
   /** How much of an item's sound is here to be played; null where the server plays. */
   readonly #pushedMs: (itemId: string) => number | null;
+  /** How much of an answer was heard already, of what is told again. */
+  readonly #heardBeforeMs: (responseId: string) => number;
   readonly #paces = new Map<string, CaptionPace>();
   #answers: Answer[] = [];
   #speechStartMs: number | null = null;
@@ -57,9 +59,15 @@ export class Dialogue {
   constructor(
     limits: Pick<Limits, 'items' | 'turns' | 'images'>,
     pushedMs: (itemId: string) => number | null,
+    heardBeforeMs: (responseId: string) => number = () => 0,
   ) {
     this.#limits = limits;
     this.#pushedMs = pushedMs;
+    this.#heardBeforeMs = heardBeforeMs;
+  }
+
+  get isStalled(): boolean {
+    return this.stalledSinceMs !== null;
   }
 
   receive(event: ServerEvent, atMs: number): void {
@@ -160,10 +168,10 @@ export class Dialogue {
     const answer = this.#sounding;
     if (answer?.soundedAtMs) {
       const untilMs = Math.max(answer.soundedAtMs, soundAtMs ?? atMs);
-      this.#stall(answer, atMs - untilMs > STALLED_MS);
+      this.#stall(answer, atMs - untilMs > STALLED_MS, atMs);
       this.#estimate(answer, untilMs - answer.soundedAtMs);
     } else {
-      this.isStalled = false;
+      this.stalledSinceMs = null;
     }
     return items !== this.items || activity !== this.activity || isStalled !== this.isStalled;
   }
@@ -176,7 +184,7 @@ export class Dialogue {
     this.#answers = [];
     this.#paces.clear();
     this.#speechStartMs = null;
-    this.isStalled = false;
+    this.stalledSinceMs = null;
     return awaitedSinceMs !== null || responseId !== null;
   }
 
@@ -222,7 +230,7 @@ export class Dialogue {
         break;
       case 'output_audio_buffer.started': {
         const answer = this.#answer(event.response_id);
-        if (answer) answer.soundedAtMs = atMs;
+        if (answer) answer.soundedAtMs = atMs - this.#heardBeforeMs(answer.responseId);
         break;
       }
       case 'output_audio_buffer.stopped':
@@ -281,9 +289,9 @@ export class Dialogue {
   }
 
   /** What did not come is not heard, unless it comes after all. */
-  #stall(answer: Answer, isStalled: boolean): void {
+  #stall(answer: Answer, isStalled: boolean, atMs: number): void {
     if (isStalled === this.isStalled) return;
-    this.isStalled = isStalled;
+    this.stalledSinceMs = isStalled ? atMs : null;
     for (const itemId of answer.itemIds) {
       const message = this.#message(itemId);
       if (!message || message.source === 'typed') continue;

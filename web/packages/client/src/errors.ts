@@ -11,6 +11,7 @@ export type VoiceErrorKind =
   | 'server-away'
   | 'server-busy'
   | 'taken-over'
+  | 'gap'
   | 'no-calls'
   | 'media-failed'
   | 'engine-failed'
@@ -56,6 +57,10 @@ const WORDS: Record<VoiceErrorKind, { message: string; hint: string }> = {
   'taken-over': {
     message: 'The conversation goes on elsewhere.',
     hint: 'Another page or device has taken it over. Start again to have it back here.',
+  },
+  gap: {
+    message: 'The connection was lost, and the conversation goes on.',
+    hint: 'What was being said then may be missing: say it again if it matters.',
   },
   'no-calls': {
     message: 'This server takes no WebRTC calls.',

@@ -23,6 +23,8 @@ const UNTOLD = new Set([
   'conversation_already_has_active_response',
 ]);
 
+const SOLVED_BY_AN_ANSWER = new Set(['engine-failed', 'gap']);
+
 /** Those whom an event may concern. */
 interface Readers {
   log: EventLog;
@@ -106,7 +108,7 @@ export class Inbox {
         this.failures = 0;
         void this.#readers.input.use('text');
       }
-    } else if (this.#readers.store.own.error?.kind === 'engine-failed') {
+    } else if (SOLVED_BY_AN_ANSWER.has(this.#readers.store.own.error?.kind ?? '')) {
       this.#readers.store.update({ error: null });
     }
     this.#readers.exchange.settle();

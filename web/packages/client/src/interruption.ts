@@ -52,6 +52,7 @@ export class Interruption {
   async #silence(): Promise<void> {
     const { connection } = this.#line;
     const heard = (await connection?.stopPlayback()) ?? [];
+    this.#line.silenced();
     if (connection !== this.#line.connection) return;
     if (this.#playsHere) this.#dialogue.interrupted(heard, Date.now());
     for (const { itemId, heardMs } of heard) {

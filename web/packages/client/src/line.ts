@@ -9,6 +9,7 @@ import { type QualitySample, qualityBetween } from './quality';
 import { delayMs, RECONNECT } from './reconnect';
 import { Resumption } from './resumption';
 import type { SnapshotStore } from './store';
+import type { HeardBefore } from './unheard';
 
 const QUALITY_MS = 2000;
 /** What trying again does not put right. */
@@ -31,6 +32,8 @@ export class Line {
   connection: Connection | null = null;
   /** The agent can be heard. */
   hasAudio = true;
+  /** The page wanted another session; the one before was not lost. */
+  isRenewed = false;
   readonly #configuration: Configuration;
   readonly #store: SnapshotStore;
   readonly #owner: LineOwner;
@@ -74,9 +77,20 @@ export class Line {
     return this.#resumption.wanted !== null && this.#configuration.options.reconnect !== false;
   }
 
+  /** What was heard of answers before the page was loaded anew; null: it was not. */
+  get heardBefore(): HeardBefore | null {
+    return this.#resumption.heardBefore;
+  }
+
+  /** The rest of what was being said is not meant to be heard. */
+  silenced(): void {
+    this.#resumption.silenced();
+  }
+
   /** Another session in place of this one, for the same conversation. Throws: VoiceError. */
   async renew(): Promise<void> {
     this.#resumption.leaveSession();
+    this.isRenewed = true;
     this.drop();
     await this.#reconnect(null);
   }
@@ -153,25 +167,35 @@ export class Line {
 
   #listener(signal: AbortSignal): ConnectionListener {
     const owner = this.#owner;
+    const isOurs = () => this.connection?.kind === 'websocket';
     const unlessClosed = (act: () => void) => {
       if (!signal.aborted) act();
     };
     return {
       received: (event) =>
         unlessClosed(() => {
-          this.#resumption.received(event);
+          this.#resumption.received(event, isOurs());
           owner.received(event);
         }),
       lost: (error, canRetry) => unlessClosed(() => this.#lost(error, canRetry)),
       silent: (error) => unlessClosed(() => owner.silent(error)),
       playbackStarted: (itemId) => unlessClosed(() => owner.playbackStarted(itemId)),
-      playbackAt: (heard) => unlessClosed(() => owner.playbackAt(heard)),
-      playbackEnded: (heard, isLast) => unlessClosed(() => owner.playbackEnded(heard, isLast)),
+      playbackAt: (heard) =>
+        unlessClosed(() => {
+          this.#resumption.heard(heard);
+          owner.playbackAt(heard);
+        }),
+      playbackEnded: (heard, isLast) =>
+        unlessClosed(() => {
+          this.#resumption.ended(heard);
+          owner.playbackEnded(heard, isLast);
+        }),
     };
   }
 
   #lost(error: VoiceError, canRetry: boolean): void {
     this.#player = this.connection?.releasePlayer() ?? null;
+    this.isRenewed = false;
     this.drop();
     if (canRetry && this.#configuration.options.reconnect !== false) {
       // How it ends is told to the owner.

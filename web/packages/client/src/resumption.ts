@@ -1,27 +1,44 @@
 /** The way back to a session: its token, and how far this side has followed it. */
 
+import type { Heard } from './audio/player';
 import type { Resume, WireEvent, WireSession } from './protocol';
+import { type HeardBefore, Unheard } from './unheard';
 
 /** What a new connection shows of the one before. */
 export interface Return {
   token: string;
-  /** The last event that arrived. */
+  /** The last event that arrived; of a page that was loaded anew, the last that was heard. */
   after: string;
+  conversationId: string;
   /** The page was loaded anew, and has forgotten the items. */
   showItems: boolean;
   /** The conversation is to go on in another session. */
   newSession: boolean;
+  heardBefore: HeardBefore;
+}
+
+/** What the tab keeps. */
+interface Kept {
+  token: string;
+  after: string;
+  conversationId: string;
+  heardBefore: HeardBefore;
 }
 
 const PREFIX = 'antiphon.';
+const NOTHING: HeardBefore = { items: {}, responses: {} };
 
 export class Resumption {
   readonly #name: string | null;
   #token: string | null = null;
   #after = '';
+  #conversationId = '';
   /** What came by this page's own connection. */
   #isFollowed = false;
   #isNewSession = false;
+  #unheard = new Unheard();
+  #before: HeardBefore | null = null;
+  #isWatching = false;
 
   /** `rememberAs`: the tab keeps it under this name, for the same page loaded anew. */
   constructor(rememberAs: string | undefined) {
@@ -30,6 +47,8 @@ export class Resumption {
     if (!kept) return;
     this.#token = kept.token;
     this.#after = kept.after;
+    this.#conversationId = kept.conversationId ?? '';
+    this.#before = { ...NOTHING, ...kept.heardBefore };
   }
 
   /** Null: there is nothing to come back to. */
@@ -38,21 +57,41 @@ export class Resumption {
     return {
       token: this.#token,
       after: this.#after,
+      conversationId: this.#conversationId,
       showItems: !this.#isFollowed,
       newSession: this.#isNewSession,
+      heardBefore: this.heardBefore ?? NOTHING,
     };
   }
 
-  received(event: WireEvent): void {
+  /** Of answers that are told again, since the page was loaded anew; null: it was not. */
+  get heardBefore(): HeardBefore | null {
+    return this.#before;
+  }
+
+  /** `isOurs`: this side plays what is said. */
+  received(event: WireEvent, isOurs: boolean): void {
     const eventId = typeof event.event_id === 'string' ? event.event_id : '';
-    if (event.type === 'session.created') {
-      this.#token = resumeOf(event.session as WireSession | undefined)?.token ?? null;
-      this.#isFollowed = true;
-      this.#isNewSession = false;
-    }
+    if (event.type === 'session.created') this.#greeted(event.session as WireSession | undefined);
+    else this.#unheard.received(event, this.#after, isOurs, Date.now());
     if (eventId) this.#after = eventId;
     // Deltas come too often; from the event before them no more than their words comes twice.
     if (!event.type.endsWith('.delta')) this.#write();
+  }
+
+  heard(heard: Heard): void {
+    this.#unheard.heard(heard);
+  }
+
+  ended({ itemId }: Heard): void {
+    this.#unheard.ended(itemId);
+    this.#write();
+  }
+
+  /** The rest of what was being said is not meant to be heard. */
+  silenced(): void {
+    this.#unheard.silenced();
+    this.#write();
   }
 
   /** Wants another session for the same conversation. */
@@ -62,17 +101,35 @@ export class Resumption {
 
   /** This page may go on with it; one that is loaded anew begins anew. */
   leave(): void {
-    if (this.#name) this.#store(() => sessionStorage.removeItem(this.#name ?? ''));
+    if (!this.#name) return;
+    this.#store(() => sessionStorage.removeItem(this.#name ?? ''));
+    globalThis.removeEventListener?.('pagehide', this.#write);
+    this.#isWatching = false;
   }
 
   /** There is nothing to come back to. */
   forget(): void {
     this.#token = null;
     this.#isFollowed = false;
+    this.#before = null;
+    this.#unheard = new Unheard();
     this.leave();
   }
 
-  #read(): { token: string; after: string } | null {
+  #greeted(session: WireSession | undefined): void {
+    const resume = resumeOf(session);
+    this.#token = resume?.token ?? null;
+    this.#conversationId = resume?.conversation_id ?? '';
+    if (this.#isFollowed) this.#before = null;
+    if (resume?.continues !== 'session') this.#unheard = new Unheard();
+    this.#isFollowed = true;
+    this.#isNewSession = false;
+    if (!this.#name || this.#isWatching) return;
+    this.#isWatching = true;
+    globalThis.addEventListener?.('pagehide', this.#write);
+  }
+
+  #read(): Kept | null {
     try {
       const kept = this.#name ? JSON.parse(sessionStorage.getItem(this.#name) ?? 'null') : null;
       const isWhole = typeof kept?.token === 'string' && typeof kept.after === 'string';
@@ -82,12 +139,17 @@ export class Resumption {
     }
   }
 
-  #write(): void {
+  #write = (): void => {
     const name = this.#name;
     if (!name || !this.#token) return;
-    const kept = JSON.stringify({ token: this.#token, after: this.#after });
-    this.#store(() => sessionStorage.setItem(name, kept));
-  }
+    const kept: Kept = {
+      token: this.#token,
+      after: this.#unheard.cursor ?? this.#after,
+      conversationId: this.#conversationId,
+      heardBefore: this.#unheard.heardBefore(Date.now()),
+    };
+    this.#store(() => sessionStorage.setItem(name, JSON.stringify(kept)));
+  };
 
   #store(write: () => void): void {
     try {

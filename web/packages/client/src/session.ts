@@ -43,6 +43,8 @@ const LIMITS: Limits = {
   recordingSeconds: 3600,
 };
 const TICK_MS = 100;
+/** A session that waits is dialled again, rather than hoped for. */
+const GIVE_UP_MS = 600;
 /** An answer begins sooner, where it was asked for. */
 const ASK_AGAIN_MS = 1500;
 
@@ -61,6 +63,8 @@ export class RealtimeVoiceSession {
   readonly #input: VoiceInput;
   readonly #button: TalkButton;
   #isUnsure = false;
+  /** Something was said when the connection was lost, and may be missing. */
+  #mayMiss = false;
   #ticker: ReturnType<typeof setInterval> | undefined;
   #asking: ReturnType<typeof setTimeout> | undefined;
 
@@ -69,8 +73,10 @@ export class RealtimeVoiceSession {
     const emitter = this.#emitter;
     this.log = new EventLog(limits.logEntries);
     const configuration = new Configuration(options);
-    const dialogue = new Dialogue(limits, (itemId) =>
-      this.#line.connection ? this.#line.connection.pushedMs(itemId) : 0,
+    const dialogue = new Dialogue(
+      limits,
+      (itemId) => (this.#line.connection ? this.#line.connection.pushedMs(itemId) : 0),
+      (responseId) => this.#line.heardBefore?.responses[responseId] ?? 0,
     );
     // Each knows those before it; only the line calls back, to the one whose it is.
     const store = new SnapshotStore(dialogue, options.mode ?? 'voice', emitter);
@@ -302,10 +308,13 @@ export class RealtimeVoiceSession {
 
   /** Tells a new connection what its server does not know: settings, and what was said. */
   async #introduce(connection: Connection): Promise<void> {
-    const continues = resumeOf(this.#dialogue.session)?.continues;
+    const resume = resumeOf(this.#dialogue.session);
+    const continues = resume?.continues;
     if (continues !== 'session') this.#breakOff();
     const introduction = this.#configuration.introduction(connection.kind);
     if (introduction && continues !== 'session') this.#outbox.send(introduction);
+    this.#mayMiss &&= continues !== 'session';
+    this.#mayMiss ||= !!resume?.gap;
     const { items, announced } = this.#dialogue;
     const longest = connection.maxMessageBytes / 2;
     if (continues || this.#configuration.options.conversationId) {
@@ -315,14 +324,32 @@ export class RealtimeVoiceSession {
       announced.clear();
       for (const event of restoring(items, longest)) this.#outbox.send(event);
     }
+    if (continues !== 'session' || resume?.gap) this.#tellWhatWasHeard();
     // Only now: what is said must come after what was said.
     await this.#input.attach();
     this.#recorder.follow();
   }
 
+  /** What this page was saying when it was left is not told again. */
+  #tellWhatWasHeard(): void {
+    const { items, responses } = this.#line.heardBefore ?? { items: {}, responses: {} };
+    this.#mayMiss ||= Object.keys({ ...items, ...responses }).length > 0;
+    for (const [itemId, heardMs] of Object.entries(items)) {
+      this.#outbox.sendOwn({
+        type: 'conversation.item.truncate',
+        item_id: itemId,
+        content_index: 0,
+        audio_end_ms: heardMs,
+      });
+    }
+  }
+
   /** What was under way does not go on. */
   #breakOff(): void {
-    if (this.#dialogue.lost()) this.#exchange.owesAnswer = true;
+    const { userSpeaking, isAudible } = this.#dialogue.activity;
+    const isAskedAnew = this.#dialogue.lost();
+    if (isAskedAnew) this.#exchange.owesAnswer = true;
+    this.#mayMiss ||= userSpeaking || (isAudible && !isAskedAnew);
     this.#tools.release();
   }
 
@@ -332,6 +359,8 @@ export class RealtimeVoiceSession {
     }, TICK_MS);
     for (const kind of ['server-away', 'server-busy'] as const) this.#solved(kind);
     this.#solved('connection-unsure');
+    if (this.#mayMiss && !this.#line.isRenewed) this.#store.report(new VoiceError('gap'));
+    this.#mayMiss = false;
     this.#store.update({
       phase: 'open',
       transport: connection.kind,
@@ -345,6 +374,11 @@ export class RealtimeVoiceSession {
 
   #tick(connection: Connection, atMs: number): void {
     if (this.#dialogue.tick(atMs, connection.soundAtMs(atMs))) this.#store.update();
+    const { stalledSinceMs } = this.#dialogue;
+    if (stalledSinceMs !== null && atMs - stalledSinceMs > GIVE_UP_MS && this.#line.canComeBack) {
+      connection.giveUp();
+      return;
+    }
     const isUnsure = this.#dialogue.isStalled || connection.isUnsure;
     if (isUnsure === this.#isUnsure) return;
     this.#isUnsure = isUnsure;
@@ -370,6 +404,7 @@ export class RealtimeVoiceSession {
   #end(error: VoiceError | null): void {
     const isNew = error !== null && error !== this.#store.own.error;
     this.#line.close();
+    this.#mayMiss = false;
     this.#dialogue.lost();
     this.#exchange.owesAnswer = false;
     this.#tools.stop();

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { VoiceSessionOptions } from '../src/options';
 import { remembers } from '../src/resumption';
 import { RealtimeVoiceSession } from '../src/session';
@@ -81,7 +81,7 @@ test('a lost connection is come back to at once, from the last event, and rebuil
   session.sendText('still there', { respond: false });
   await settled();
   expect(FakeSocket.last.protocols).toEqual(['realtime', 'antiphon-resume.rt_1']);
-  expect(new URL(FakeSocket.last.url).search).toBe('?after=event_p');
+  expect(new URL(FakeSocket.last.url).search).toBe('?after=event_p&conversation_id=conv_1');
   expect(FakeSocket.last.sent).toMatchObject([
     { type: 'conversation.item.create', item: { content: [{ text: 'still there' }] } },
   ]);
@@ -151,6 +151,7 @@ test('another voice takes another session of the same conversation', async () =>
   expect(Object.fromEntries(searchParams)).toEqual({
     model: 'other',
     after: 'event_p',
+    conversation_id: 'conv_1',
     session: 'new',
   });
 });
@@ -207,7 +208,9 @@ test('a page that is loaded anew goes on with it, and is shown the items', async
   const after = text({ rememberAs: 'desk' });
   await after.connect();
   expect(FakeSocket.last.protocols).toEqual(['realtime', 'antiphon-resume.rt_1']);
-  expect(new URL(FakeSocket.last.url).search).toBe('?after=event_9&show_items=true');
+  expect(new URL(FakeSocket.last.url).search).toBe(
+    '?after=event_9&conversation_id=conv_1&show_items=true',
+  );
   expect(FakeSocket.last.sent).toEqual([]);
   after.close();
   expect(remembers('desk')).toBe(false);
@@ -225,4 +228,93 @@ test('a page without storage does without', async () => {
   });
   await text({ rememberAs: 'desk' }).connect();
   expect(FakeSocket.last.protocols).toEqual(['realtime']);
+});
+
+describe('a page that is loaded anew while the agent speaks', () => {
+  /** 2.5 s of an answer have come; a second and a half was heard. */
+  async function left(): Promise<void> {
+    const before = text({ mode: 'voice', rememberAs: 'desk' });
+    await before.connect();
+    FakeSocket.last.receive({ type: 'rate_limits.updated', event_id: 'event_0', rate_limits: [] });
+    FakeSocket.last.receive(...begun, second('event_1'), second('event_2'), second('event_3'));
+    const player = FakeWorklet.last('antiphon-playback');
+    player.tell({ type: 'started', item: 'a', played: 0 });
+    player.tell({ type: 'playing', item: 'a', played: 36_000 });
+    page.dispatchEvent(new Event('pagehide'));
+  }
+  let page: EventTarget;
+  beforeEach(() => {
+    page = new EventTarget();
+    vi.stubGlobal('addEventListener', page.addEventListener.bind(page));
+    vi.stubGlobal('removeEventListener', page.removeEventListener.bind(page));
+  });
+
+  test('is told the answer again, and plays what was not heard of it', async () => {
+    await left();
+    FakeSocket.greet = greeting({ continues: 'session' });
+    const session = text({ mode: 'voice', rememberAs: 'desk' });
+    await session.connect();
+    expect(new URL(FakeSocket.last.url).searchParams.get('after')).toBe('event_0');
+    FakeSocket.last.receive(...begun, second('event_1'), second('event_2'), second('event_3'));
+    const player = FakeWorklet.last('antiphon-playback');
+    const lengths = player.posted.flatMap(({ samples }) => (samples ? [samples.length] : []));
+    expect(lengths).toEqual([0, 12_000, 24_000]);
+    // An interruption tells how much of it was heard by both pages.
+    player.position = { item: 'a', played: 24_000 };
+    session.interrupt();
+    await settled();
+    expect(FakeSocket.last.sent.at(-1)).toMatchObject({
+      type: 'conversation.item.truncate',
+      item_id: 'a',
+      audio_end_ms: 2500,
+    });
+    expect(session.getSnapshot().error).toBeNull();
+  });
+
+  test('tells what was heard where the server cannot tell it again, and says so', async () => {
+    await left();
+    FakeSocket.greet = greeting({ continues: 'conversation' });
+    const session = text({ mode: 'voice', rememberAs: 'desk' });
+    await session.connect();
+    expect(FakeSocket.last.sent).toContainEqual(
+      expect.objectContaining({ type: 'conversation.item.truncate', audio_end_ms: 1500 }),
+    );
+    expect(session.getSnapshot().error?.kind).toBe('gap');
+    FakeSocket.last.receive(created, { type: 'response.done', response: { id: 'r' } });
+    expect(session.getSnapshot().error).toBeNull();
+  });
+
+  test('begins after an answer that was heard, or cut off', async () => {
+    await left();
+    const wanted = () => JSON.parse(storage.kept.get('antiphon.desk') ?? '{}').after;
+    expect(wanted()).toBe('event_0');
+    const player = FakeWorklet.last('antiphon-playback');
+    FakeSocket.last.receive({ type: 'response.done', event_id: 'event_4', response: { id: 'r' } });
+    expect(wanted()).toBe('event_0');
+    player.tell({ type: 'ended', item: 'a', played: 60_000 });
+    expect(wanted()).toBe('event_4');
+  });
+});
+
+test('what a user was saying when the connection was lost for good may be missing', async () => {
+  const session = text({ mode: 'voice' });
+  await session.connect();
+  FakeSocket.last.receive({
+    type: 'input_audio_buffer.speech_started',
+    item_id: 'u',
+    audio_start_ms: 0,
+  });
+  FakeSocket.greet = greeting({ continues: 'conversation' });
+  FakeSocket.last.fail(1012);
+  await settled();
+  expect(session.getSnapshot()).toMatchObject({ state: 'listening', error: { kind: 'gap' } });
+});
+
+test('a gap is told', async () => {
+  const session = text();
+  await session.connect();
+  FakeSocket.greet = greeting({ continues: 'session', gap: true });
+  FakeSocket.last.fail(1006);
+  await settled();
+  expect(session.getSnapshot().error?.kind).toBe('gap');
 });

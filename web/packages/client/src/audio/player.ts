@@ -45,6 +45,8 @@ export class Player {
   #resampler: { rateHz: number; resampler: Resampler } | null = null;
   /** Samples pushed of each item that has not ended. */
   readonly #pushed = new Map<string, number>();
+  /** Samples of items that were heard before, and those of them that have come again. */
+  readonly #skips = new Map<string, { samples: number; left: number }>();
   #recorded: MediaStreamAudioDestinationNode | null = null;
 
   private constructor(context: AudioContext, listener: PlayerListener) {
@@ -103,6 +105,12 @@ export class Player {
     return this.#pushed.size > 0;
   }
 
+  /** So much of an item was heard before: it is not played again, and counts as heard. */
+  skip(itemId: string, ms: number): void {
+    const samples = Math.round((ms * PCM_RATE_HZ) / 1000);
+    this.#skips.set(itemId, { samples, left: samples });
+  }
+
   push(itemId: string, base64: string, format: AudioFormat): void {
     const samples = this.#at24kHz(decode(fromBase64(base64), format), rateOf(format));
     const queued = [...this.#pushed.values()].reduce((sum, length) => sum + length, 0);
@@ -110,7 +118,8 @@ export class Player {
       throw new VoiceError('protocol', { detail: 'The server sent more speech than can wait.' });
     }
     this.#pushed.set(itemId, (this.#pushed.get(itemId) ?? 0) + samples.length);
-    this.#node.port.postMessage({ type: 'push', item: itemId, samples }, [samples.buffer]);
+    const rest = this.#unheard(itemId, samples);
+    this.#node.port.postMessage({ type: 'push', item: itemId, samples: rest }, [rest.buffer]);
   }
 
   /** No more of this item will come. */
@@ -161,7 +170,8 @@ export class Player {
       this.#listener.started(item);
     } else if (type === 'ended') {
       this.#pushed.delete(item);
-      const heard = { itemId: item, heardMs: (played * 1000) / PCM_RATE_HZ };
+      const heard = { itemId: item, heardMs: this.#msOf(item, played) };
+      this.#skips.delete(item);
       this.#listener.ended(heard, !this.isPlaying);
     } else {
       this.#listener.playing(this.#heard(item, played));
@@ -171,7 +181,20 @@ export class Player {
   #heard(itemId: string, played: number): Heard {
     const { outputLatency = 0, baseLatency = 0 } = this.#context;
     const latencyMs = (outputLatency || baseLatency) * 1000;
-    return { itemId, heardMs: Math.max(0, (played * 1000) / PCM_RATE_HZ - latencyMs) };
+    return { itemId, heardMs: Math.max(0, this.#msOf(itemId, played) - latencyMs) };
+  }
+
+  #msOf(itemId: string, played: number): number {
+    const skip = this.#skips.get(itemId);
+    return ((played + (skip ? skip.samples - skip.left : 0)) * 1000) / PCM_RATE_HZ;
+  }
+
+  #unheard(itemId: string, samples: Float32Array): Float32Array {
+    const skip = this.#skips.get(itemId);
+    const skipped = Math.min(skip?.left ?? 0, samples.length);
+    if (!skip || !skipped) return samples;
+    skip.left -= skipped;
+    return samples.slice(skipped);
   }
 
   #at24kHz(samples: Float32Array, rateHz: number): Float32Array<ArrayBufferLike> {

@@ -33,7 +33,10 @@ export interface Connection {
   /** Throws: VoiceError `autoplay-blocked`. */
   resumeAudio(): Promise<void>;
   sample(atMs: number): Promise<QualitySample>;
+  /** A goodbye, where it is up. */
   close(): void;
+  /** Nothing comes any more: it counts as lost, and the session may go on by another one. */
+  giveUp(): void;
   /** What plays here plays on, and is the caller's now; null: nothing does. */
   releasePlayer(): Player | null;
 }
@@ -61,6 +64,8 @@ export interface ConnectionOptions {
   audio: boolean;
   /** The session to come back to; null: a new one. */
   back: Return | null;
+  /** It may come back: only `close` is a goodbye. */
+  lingers: boolean;
   /** Plays what came by the connection before. */
   player: Player | null;
   timeoutMs: number;
@@ -72,6 +77,8 @@ export function returnQuery(back: Return | null): Record<string, string | undefi
   if (!back) return {};
   return {
     after: back.after,
+    // By its name, where the server knows the token no more.
+    conversation_id: back.conversationId,
     show_items: back.showItems ? 'true' : undefined,
     session: back.newSession ? 'new' : undefined,
   };

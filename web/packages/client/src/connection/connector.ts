@@ -47,6 +47,7 @@ export async function openConnection(
       iceServers: options.iceServers ?? [],
       audio,
       back,
+      lingers: options.reconnect !== false || options.rememberAs !== undefined,
       player,
       timeoutMs: options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
       signal,

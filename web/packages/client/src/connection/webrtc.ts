@@ -21,6 +21,8 @@ import {
 const DISCONNECTED_MS = 5000;
 /** Where another call may go on with the session, waiting costs more than dialling. */
 const RESUMABLE_MS = 1000;
+/** So long a goodbye may be on its way. */
+const GOODBYE_MS = 500;
 
 /** Resolves with the first `session.created`. Throws: VoiceError. */
 export async function openWebRtc(
@@ -161,25 +163,47 @@ class WebRtcConnection implements Connection {
 
   close(): void {
     if (this.#isClosed) return;
+    const isGoodbye = this.#isUp && this.#channel.readyState === 'open';
+    this.#free();
+    this.#channel.close();
+    if (isGoodbye && this.#options.lingers) this.#closeAfterGoodbye();
+    else this.#peer.close();
+  }
+
+  giveUp(): void {
+    this.#over(new VoiceError('server-away', { detail: 'Nothing comes any more.' }));
+  }
+
+  #free(): void {
     this.#isClosed = true;
     clearTimeout(this.#disconnected);
     this.#peer.ontrack = this.#peer.onconnectionstatechange = null;
     this.#channel.onmessage = this.#channel.onclose = null;
     this.#remote?.close();
     this.#remote = null;
-    this.#channel.close();
-    this.#peer.close();
+  }
+
+  /** The server waits for one whose whole connection goes at once, as when a page is left. */
+  #closeAfterGoodbye(): void {
+    const end = () => {
+      clearTimeout(timer);
+      this.#channel.onclose = null;
+      this.#peer.close();
+    };
+    const timer = setTimeout(end, GOODBYE_MS);
+    this.#channel.onclose = end;
   }
 
   async #negotiate(): Promise<void> {
     await this.#peer.setLocalDescription(await this.#peer.createOffer());
-    const { url, model, secret, signal, back } = this.#options;
+    const { url, model, secret, signal, back, lingers } = this.#options;
+    const query = { model, ...returnQuery(back), linger: lingers ? 'true' : undefined };
     const headers: Record<string, string> = { 'Content-Type': 'application/sdp' };
     if (secret) headers.Authorization = `Bearer ${secret}`;
     if (back) headers['Antiphon-Resume'] = back.token;
     let response: Response;
     try {
-      response = await fetch(endpoint(url, 'realtime/calls', { model, ...returnQuery(back) }), {
+      response = await fetch(endpoint(url, 'realtime/calls', query), {
         method: 'POST',
         headers,
         body: this.#peer.localDescription?.sdp ?? '',
@@ -232,7 +256,8 @@ class WebRtcConnection implements Connection {
       this.#settle?.reject(error);
       return;
     }
-    this.close();
+    this.#free();
+    this.#peer.close();
     this.#listener.lost(error, true);
   }
 }

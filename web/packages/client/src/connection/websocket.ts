@@ -174,6 +174,10 @@ class WebSocketConnection implements Connection {
     socket.close(1000);
   }
 
+  giveUp(): void {
+    this.#lost(1006, 'Nothing comes any more.');
+  }
+
   releasePlayer(): Player | null {
     const player = this.#player;
     this.#player = null;
@@ -195,6 +199,8 @@ class WebSocketConnection implements Connection {
       return;
     }
     this.#player = player;
+    const heard = this.#options.back?.heardBefore.items ?? {};
+    for (const [itemId, ms] of Object.entries(heard)) player.skip(itemId, ms);
     player.resume().catch((error) => {
       if (!this.#isClosed) this.#listener.silent(error);
     });
@@ -290,6 +296,10 @@ class WebSocketConnection implements Connection {
         this.#responseId = (event.response as { id?: string } | undefined)?.id ?? null;
         this.#isAnswering = true;
         this.#itemId = null;
+        break;
+      case 'response.output_audio.delta':
+        // By the connection before one was told that it began.
+        this.#responseId ??= (event.response_id as string | undefined) ?? null;
         break;
       case 'response.output_item.added':
         this.#itemId = (event.item as WireItem).id ?? null;

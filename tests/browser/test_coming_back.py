@@ -1,0 +1,97 @@
+"""A page that is loaded anew in mid-call, and a server that is killed: with our own client."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.browser.site import OWN_CLIENT, Site
+from tests.browser.visitor import Visitor, needs_chromium, visiting
+from tests.server_process import KEY, ServerProcess
+
+pytestmark = [
+    needs_chromium,
+    pytest.mark.skipif(
+        not (OWN_CLIENT / "index.js").is_file(),
+        reason="the client is not built: npm ci --prefix web && npm run build --prefix web",
+    ),
+]
+ENDS = "sail on."
+"""As the story does."""
+SESSION = "() => voice.getSnapshot().serverSession.id"
+RESUME = "() => voice.getSnapshot().serverSession.antiphon.resume"
+STORY = "app.captions('assistant').at(-1)"
+
+
+def started(folder: Path, *, port: int = 0) -> ServerProcess:
+    return ServerProcess(folder, port=port, ANTIPHON_API_KEYS=KEY, ANTIPHON_ALLOWED_ORIGINS="*")
+
+
+async def hear_a_story(visitor: Visitor, **options: object) -> None:
+    """Until its beginning was heard."""
+    await visitor.run("(options) => app.connect(options)", options)
+    await visitor.run("() => voice.sendText('Tell me a story.')")
+    await visitor.until(f"() => {STORY}?.[0].length > 30")
+
+
+@pytest.mark.parametrize("transport", ["webrtc", "websocket"])
+async def test_a_page_that_is_loaded_anew_goes_on_with_the_call(site: Site, transport: str) -> None:
+    async with visiting(f"{site.url}/client.html") as visitor:
+        await hear_a_story(visitor, transport=transport, rememberAs="call")
+        before = await visitor.run(SESSION)
+        heard = (await visitor.run(f"() => {STORY}"))[0]
+        await visitor.page.reload()
+        options = {"transport": transport, "rememberAs": "call"}
+        await visitor.run("(options) => app.connect(options)", options)
+        assert await visitor.run(SESSION) == before
+        resume = await visitor.run(RESUME)
+        assert (resume["continues"], resume.get("gap", False)) == ("session", False)
+        await visitor.until("() => voice.getSnapshot().state === 'speaking'")
+        await visitor.until("() => voice.outputLevel > 0.01")
+        [words, unheard] = await visitor.run(f"() => {STORY}")
+        assert unheard == ""
+        assert len(words) < 200, "not all of it was heard yet"
+        assert len(words) >= len(heard) - 20, "what was heard is known to have been"
+        await visitor.until(f"() => {STORY}[0].endsWith('{ENDS}')")
+        await visitor.until("() => voice.getSnapshot().state === 'listening'")
+        said = await visitor.run("() => app.captions('assistant').map(([words]) => words)")
+        assert len(said) == 1, said
+        assert await visitor.run("() => app.captions('user')") == [["Tell me a story.", ""]]
+        assert await visitor.run("() => voice.getSnapshot().error") is None
+        await visitor.run("() => voice.close()")
+        await site.until_nobody_is_there()
+
+
+@pytest.mark.parametrize("transport", ["webrtc", "websocket"])
+async def test_after_a_crash_of_the_server_the_conversation_goes_on_and_the_gap_is_told(
+    tmp_path: Path, transport: str
+) -> None:
+    server = started(tmp_path)
+    async with (
+        Site(server).open() as site,
+        visiting(f"{site.url}/client.html", complains=True) as visitor,
+    ):
+        await visitor.run("(key) => { window.key = key; }", KEY)
+        await visitor.run(
+            "(transport) => app.connect({ transport, key, getSecret: undefined })", transport
+        )
+        await visitor.run("() => voice.sendText('Tell me a story.')")
+        await visitor.until(f"() => {STORY}?.[0].length > 30")
+        conversation = (await visitor.run(RESUME))["conversation_id"]
+        server.kill()
+        with started(tmp_path, port=server.port):
+            await visitor.until(
+                "() => voice.getSnapshot().serverSession.antiphon.resume.continues"
+                " === 'conversation'"
+            )
+            assert (await visitor.run(RESUME))["conversation_id"] == conversation
+            if transport == "webrtc":  # Over WebSocket what had come is played all the same.
+                kind = await visitor.run("() => voice.getSnapshot().error?.kind")
+                assert kind == "gap"
+                assert (await visitor.run(f"() => {STORY}"))[1], "the rest was not heard"
+            await visitor.run("() => voice.sendText('Today.')")
+            await visitor.until(f"() => {STORY}[0] === 'Today it is.'")
+            assert await visitor.run("() => voice.getSnapshot().error") is None
+            await visitor.run("() => voice.close()")
+            await site.until_nobody_is_there()
