@@ -176,6 +176,26 @@ class Answers:
         if answer.is_stopped:
             self._write(ResponseCancel(event_id=f"stop:{answer.name}", response_id=response.id))
 
+    def adopt(self, response_id: str, *, is_owed: bool) -> bool:
+        """Something comes of an answer whose `response.created` did not.
+
+        It is the one that is owed, or else the only one that was asked for.  Returns whether it
+        is owed.
+        """
+        if response_id in self._running or not response_id:
+            return False
+        asked = [a for a in self._asked.values() if a.waits_for is None and not a.is_stopped]
+        if is_owed and not self._asked:
+            answer = Answer(response_id, None, asked=MAX_ASKED)
+            self._tell(EngineBegan(answer.name))
+        elif len(asked) == len(self._asked) == 1 and not self._running:
+            answer = self._asked.pop(asked[0].name)
+        else:
+            return False
+        answer.upstream_id, answer.heard_s = response_id, self._now_s()
+        self._running[response_id] = answer
+        return answer.generate is None
+
     def _asked_meanwhile(self) -> Answer | None:
         """The upstream began of itself what was asked for a moment later: it will refuse that."""
         for name, answer in self._asked.items():
