@@ -37,7 +37,7 @@ from antiphon.protocol.session import Session
 NAME = "antiphon_response"
 """Our name of an answer, in its metadata."""
 MAX_ASKED = 2
-"""An answer that was lost before anything of it came is asked for once more."""
+"""An answer that was lost, or failed, before anything of it came is asked for once more."""
 STILL_ACTIVE = "conversation_already_has_active_response"
 OUT_OF_SERVICE = frozenset({"rate_limit_exceeded", "insufficient_quota"})
 """Whatever is asked of the upstream, it does not answer for a while."""
@@ -285,9 +285,27 @@ class Answers:
             return
         for held in answer.held.values():
             held.settled = True
-        if not answer.is_stopped:
+        if not answer.is_stopped and not self._asks_once_more(answer, response):
             self._tell(_end_of(answer.name, response))
         self.ask_waiting("end")
+
+    def _asks_once_more(self, answer: Answer, response: server.Response) -> bool:
+        """A server's error that struck before anything was told is mostly gone a moment later: the
+        same upstream is asked again, before the whole call moves to another engine.
+        """
+        details = response.status_details
+        error = None if details is None or details.error is UNSET else details.error
+        if (
+            (error is None or error.type != "server_error" or error.code in OUT_OF_SERVICE)
+            or answer.is_told
+            or answer.generate is None
+            or answer.asked >= MAX_ASKED
+        ):
+            return False
+        answer.upstream_id = None
+        self._asked[answer.name] = answer
+        self._ask(answer)
+        return True
 
     def on_refused(self, name: str, detail: server.ErrorDetail) -> None:
         """The upstream does not give an answer that was asked for."""
