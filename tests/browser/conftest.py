@@ -4,8 +4,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from tests.arrangements import arrangement
 from tests.browser.site import Site
 from tests.server_process import ServerProcess
+
+__all__ = ["arrangement", "site"]
 
 
 @pytest.fixture

@@ -11,7 +11,8 @@ from typing import Any
 from aiohttp import ClientSession, web
 
 from antiphon.server.serve import listening
-from tests.server_process import KEY, ServerProcess
+from tests.arrangements import Serves
+from tests.server_process import KEY
 
 PAGES = Path(__file__).parent / "pages"
 AGENTS_SDK = (
@@ -24,7 +25,7 @@ OWN_CLIENT = Path(__file__).parents[2] / "web/packages/client/dist"
 class Site:
     """Has the server's key, which no page gets."""
 
-    def __init__(self, server: ServerProcess) -> None:
+    def __init__(self, server: Serves) -> None:
         self._server = server
         self.url = ""
         self.mints: dict[str, Any] = {}

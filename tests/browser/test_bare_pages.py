@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from openai import AsyncOpenAI
 
 from tests import desk
+from tests.arrangements import RELAYED, Arrangement
 from tests.browser.site import Site
 from tests.browser.visitor import microphone_file, needs_chromium, visiting
 from tests.server_process import KEY, ServerProcess
@@ -65,6 +67,26 @@ async def test_chromiums_own_microphone_is_heard_and_the_answer_sounds(
         await visitor.run("() => app.stopMicrophone()")
         await visitor.run("() => app.send({ type: 'response.create' })")
         await visitor.until("() => app.seen('output_audio_buffer.stopped').length === 2")
+
+
+@pytest.mark.parametrize("arrangement", RELAYED, indirect=True)
+async def test_a_page_whose_server_relays_is_answered_and_hangs_up(
+    keyed_server: ServerProcess, arrangement: Arrangement
+) -> None:
+    async with (
+        arrangement.of(keyed_server, hears=["today"], keys=[KEY]) as server,
+        Site(server).open() as site,
+        visiting(f"{site.url}/bare.html") as visitor,
+    ):
+        site.mints = {"session": desk.SESSION}
+        await visitor.run("() => app.connectInGa()")
+        await visitor.until("() => app.seen('session.created').length")
+        await visitor.speak("cmd_today")
+        await visitor.until(f"() => {SAID} === 'Today it is.'")
+        await visitor.until("() => app.seen('output_audio_buffer.stopped').length")
+        assert await visitor.run("() => app.ear.loudSince_ms()") > 300
+        await visitor.run("() => app.hangUp()")
+        await site.until_nobody_is_there()
 
 
 async def test_what_was_silenced_is_not_heard_later(site: Site) -> None:

@@ -7,7 +7,7 @@ import base64
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, Protocol
+from typing import Any
 
 from msgspec import Struct
 from openai import AsyncOpenAI
@@ -15,6 +15,7 @@ from openai.resources.realtime.realtime import AsyncRealtimeConnection
 from openai.types.realtime import RealtimeServerEvent
 from pydantic import TypeAdapter
 
+from tests.arrangements import Serves
 from tests.recordings import at_24khz
 
 TIMEOUT_S = 60
@@ -22,16 +23,6 @@ TIMEOUT_S = 60
 BYTES_PER_MS = 48
 APPEND_BYTES = 100 * BYTES_PER_MS
 STRICT: TypeAdapter[Any] = TypeAdapter(RealtimeServerEvent)
-
-
-class Serves(Protocol):
-    """A server, or a mock."""
-
-    @property
-    def url(self) -> str: ...
-
-    @property
-    def websocket_url(self) -> str: ...
 
 
 class Reply(Struct):

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from antiphon.engines.cascade.stt.spoken_words import spoken_words
+from tests.arrangements import Arrangement
 from tests.clients.cut_line import cut_line
 from tests.clients.judged import BYTES_PER_MS, STRICT, TIMEOUT_S
 from tests.recordings import at_24khz
@@ -120,8 +121,8 @@ async def whole(generation: Any) -> Said:
 
 
 @asynccontextmanager
-async def running(port: int) -> AsyncIterator[Watched]:
-    model = RealtimeModel(base_url=f"http://127.0.0.1:{port}/v1", api_key="any")
+async def running(url: str) -> AsyncIterator[Watched]:
+    model = RealtimeModel(base_url=f"{url}/v1", api_key="any")
     watched = Watched(model.session())
     try:
         await watched.until("session.updated")
@@ -132,9 +133,9 @@ async def running(port: int) -> AsyncIterator[Watched]:
 
 
 async def test_a_reply_is_asked_for_and_told_from_others_by_its_metadata(
-    offline_server: ServerProcess,
+    offline_server: ServerProcess, arrangement: Arrangement
 ) -> None:
-    async with running(offline_server.port) as watched:
+    async with arrangement.of(offline_server) as server, running(server.url) as watched:
         generation = await watched.session.generate_reply(instructions="Say exactly: Good evening.")
         assert generation.user_initiated
         said = await whole(generation)
@@ -146,7 +147,7 @@ async def test_a_reply_is_asked_for_and_told_from_others_by_its_metadata(
 async def test_the_history_follows_what_the_agent_makes_of_it(
     offline_server: ServerProcess,
 ) -> None:
-    async with running(offline_server.port) as watched:
+    async with running(offline_server.url) as watched:
         session = watched.session
         context = llm.ChatContext.empty()
         context.add_message(role="user", content="second", id="item_second")
@@ -171,8 +172,13 @@ async def book_room() -> str:
     return "The old mill is yours."
 
 
-async def test_a_spoken_order_calls_a_function(offline_server: ServerProcess) -> None:
-    async with running(offline_server.port) as watched:
+async def test_a_spoken_order_calls_a_function(
+    offline_server: ServerProcess, arrangement: Arrangement
+) -> None:
+    async with (
+        arrangement.of(offline_server, hears=["book a room"]) as server,
+        running(server.url) as watched,
+    ):
         session = watched.session
         await session.update_tools([book_room])
         await watched.until("session.updated")
@@ -199,8 +205,13 @@ async def test_a_spoken_order_calls_a_function(offline_server: ServerProcess) ->
         assert watched.lines()[0][1] in ("book a room", "book room")
 
 
-async def test_who_is_interrupted_keeps_what_was_heard(offline_server: ServerProcess) -> None:
-    async with running(offline_server.port) as watched:
+async def test_who_is_interrupted_keeps_what_was_heard(
+    offline_server: ServerProcess, arrangement: Arrangement
+) -> None:
+    async with (
+        arrangement.of(offline_server, hears=["yes"]) as server,
+        running(server.url) as watched,
+    ):
         session = watched.session
         context = llm.ChatContext.empty()
         context.add_message(role="user", content="Tell me a story.")
@@ -229,7 +240,7 @@ async def test_who_is_interrupted_keeps_what_was_heard(offline_server: ServerPro
 async def test_a_reply_that_is_interrupted_while_it_is_asked_for_is_cancelled(
     offline_server: ServerProcess,
 ) -> None:
-    async with running(offline_server.port) as watched:
+    async with running(offline_server.url) as watched:
         watched.session.generate_reply(instructions="Say exactly: Never mind.").cancel()
         done = await watched.until("response.done")
         assert done["response"]["status"] in ("cancelled", "completed")
@@ -240,7 +251,10 @@ async def test_a_reply_that_is_interrupted_while_it_is_asked_for_is_cancelled(
 async def test_a_lost_connection_is_made_again_with_its_history(
     offline_server: ServerProcess,
 ) -> None:
-    async with cut_line(offline_server.port) as line, running(line.port) as watched:
+    async with (
+        cut_line(offline_server.port) as line,
+        running(f"http://127.0.0.1:{line.port}") as watched,
+    ):
         session = watched.session
         context = llm.ChatContext.empty()
         context.add_message(role="user", content="What is six times ten?", id="item_question")

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from antiphon.server.self_signed import Files
+from tests.arrangements import Arrangement
 from tests.recordings import at_24khz
 from tests.server_process import ServerProcess
 
@@ -30,8 +31,19 @@ pytestmark = [
 
 @pytest.mark.parametrize("program", ["openai_client.mjs", "agents_client.mjs"])
 async def test_a_client_in_node(
-    program: str, tls_server: ServerProcess, certificate: Files, tmp_path: Path
+    program: str,
+    tls_server: ServerProcess,
+    arrangement: Arrangement,
+    certificate: Files,
+    tmp_path: Path,
 ) -> None:
+    async with arrangement.of(
+        tls_server, hears=["book a room", "yes"], certificate=certificate
+    ) as server:
+        await run(program, server.url, certificate, tmp_path)
+
+
+async def run(program: str, url: str, certificate: Files, tmp_path: Path) -> None:
     clips = {"SPEECH_BOOK_A_ROOM": "cmd_book_a_room", "SPEECH_YES": "laptop_yes"}
     for clip in clips.values():
         (tmp_path / clip).write_bytes(at_24khz(clip))
@@ -43,7 +55,7 @@ async def test_a_client_in_node(
         env={name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
         | {name: str(tmp_path / clip) for name, clip in clips.items()}
         | {
-            "ANTIPHON_URL": tls_server.url,
+            "ANTIPHON_URL": url,
             "NODE_EXTRA_CA_CERTS": str(certificate.certificate),
             "OPENAI_AGENTS_DISABLE_TRACING": "1",
         },

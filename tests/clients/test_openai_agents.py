@@ -17,7 +17,8 @@ from agents.realtime import (
     realtime_handoff,
 )
 
-from tests.clients.judged import BYTES_PER_MS, STRICT, TIMEOUT_S, Serves
+from tests.arrangements import Arrangement, Serves
+from tests.clients.judged import BYTES_PER_MS, STRICT, TIMEOUT_S
 from tests.recordings import at_24khz
 from tests.server_process import ServerProcess
 
@@ -95,7 +96,7 @@ async def test_a_typed_turn(offline_server: ServerProcess) -> None:
 
 
 async def test_a_spoken_order_runs_a_tool_and_its_result_is_told(
-    offline_server: ServerProcess,
+    offline_server: ServerProcess, arrangement: Arrangement
 ) -> None:
     @function_tool
     def book_room() -> str:
@@ -103,7 +104,10 @@ async def test_a_spoken_order_runs_a_tool_and_its_result_is_told(
         return "The old mill is yours."
 
     agent = RealtimeAgent(name="desk", tools=[book_room])
-    async with running(offline_server, agent) as watched:
+    async with (
+        arrangement.of(offline_server, hears=["book a room"]) as server,
+        running(server, agent) as watched,
+    ):
         await watched.speak("cmd_book_a_room")
         ended = await watched.until("tool_end")
         assert (ended.tool.name, ended.output) == ("book_room", "The old mill is yours.")
@@ -122,10 +126,13 @@ async def test_a_handoff(offline_server: ServerProcess) -> None:
 
 
 async def test_who_is_interrupted_keeps_in_the_history_what_was_heard(
-    offline_server: ServerProcess,
+    offline_server: ServerProcess, arrangement: Arrangement
 ) -> None:
     tracker = RealtimePlaybackTracker()
-    async with running(offline_server, RealtimeAgent(name="desk"), tracker=tracker) as watched:
+    async with (
+        arrangement.of(offline_server, hears=["yes"]) as server,
+        running(server, RealtimeAgent(name="desk"), tracker=tracker) as watched,
+    ):
         await watched.session.send_message("Tell me a story.")
         audio = await watched.until("audio")
         await watched.until("raw_model_event", lambda e: e.data.type == "turn_ended")

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from antiphon.engines.cascade.stt.spoken_words import spoken_words
+from tests.arrangements import WITH_ALL_TURNS, Arrangement
 from tests.clients.judged import BYTES_PER_MS, JudgedSession, judged
 from tests.server_process import ServerProcess
 
@@ -22,8 +23,10 @@ BOOK_ROOM = {
 TRANSCRIBED = "conversation.item.input_audio_transcription.completed"
 
 
-async def test_a_typed_turn_is_answered_in_text(offline_server: ServerProcess) -> None:
-    async with judged(offline_server) as session:
+async def test_a_typed_turn_is_answered_in_text(
+    offline_server: ServerProcess, arrangement: Arrangement
+) -> None:
+    async with arrangement.of(offline_server) as server, judged(server) as session:
         await session.configure(output_modalities=["text"])
         await session.type("What is six times ten?")
         await session.connection.response.create()
@@ -35,10 +38,14 @@ async def test_a_typed_turn_is_answered_in_text(offline_server: ServerProcess) -
         assert done.usage.total_tokens == done.usage.input_tokens + done.usage.output_tokens > 0
 
 
+@pytest.mark.parametrize("arrangement", WITH_ALL_TURNS, indirect=True)
 async def test_a_spoken_turn_is_transcribed_and_answered_aloud(
-    offline_server: ServerProcess,
+    offline_server: ServerProcess, arrangement: Arrangement
 ) -> None:
-    async with judged(offline_server) as session:
+    async with (
+        arrangement.of(offline_server, hears=["yes"]) as server,
+        judged(server) as session,
+    ):
         settings = await session.configure(audio={"input": {"transcription": TRANSCRIPTION}})
         assert settings.audio.input.turn_detection.type == "server_vad"
 
@@ -73,10 +80,14 @@ async def test_two_spoken_turns_in_one_stream_have_two_answers(
         assert "brooklyn bridge" in first.transcript.lower()
 
 
+@pytest.mark.parametrize("arrangement", WITH_ALL_TURNS, indirect=True)
 async def test_a_spoken_order_calls_a_function_and_its_result_is_told(
-    offline_server: ServerProcess,
+    offline_server: ServerProcess, arrangement: Arrangement
 ) -> None:
-    async with judged(offline_server) as session:
+    async with (
+        arrangement.of(offline_server, hears=["book a room"]) as server,
+        judged(server) as session,
+    ):
         await session.configure(
             tools=[BOOK_ROOM], audio={"input": {"transcription": TRANSCRIPTION}}
         )
@@ -122,9 +133,12 @@ def assert_whole_words(kept: str, told: str) -> None:
 
 
 async def test_who_is_interrupted_while_it_sounds_has_said_only_what_was_heard(
-    offline_server: ServerProcess,
+    offline_server: ServerProcess, arrangement: Arrangement
 ) -> None:
-    async with judged(offline_server) as session:
+    async with (
+        arrangement.of(offline_server, hears=["yes"]) as server,
+        judged(server) as session,
+    ):
         story = await session.ask("Tell me a story.")
         await session.speak("laptop_yes")
         await session.until("input_audio_buffer.speech_started")

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+from tests.arrangements import Arrangement, Serves
 from tests.clients.judged import APPEND_BYTES, BYTES_PER_MS, TIMEOUT_S
 from tests.recordings import at_24khz
 from tests.server_process import ServerProcess
@@ -72,7 +73,7 @@ class Watch(BaseObserver):
 
 @asynccontextmanager
 async def bot(
-    server: ServerProcess, context: LLMContext
+    server: Serves, context: LLMContext
 ) -> AsyncIterator[tuple[OpenAIRealtimeLLMService, PipelineWorker, Watch]]:
     logger.remove()
     transcription = events.InputAudioTranscription()
@@ -103,7 +104,9 @@ async def bot(
         await running
 
 
-async def test_a_bot_hears_speaks_and_calls_functions(offline_server: ServerProcess) -> None:
+async def test_a_bot_hears_speaks_and_calls_functions(
+    offline_server: ServerProcess, arrangement: Arrangement
+) -> None:
     context = LLMContext(
         [{"role": "user", "content": "What is six times ten?"}],
         tools=ToolsSchema(standard_tools=[BOOK_ROOM]),
@@ -114,7 +117,10 @@ async def test_a_bot_hears_speaks_and_calls_functions(offline_server: ServerProc
         called.append(call.function_name)
         await call.result_callback("The old mill is yours.")
 
-    async with bot(offline_server, context) as (service, worker, watch):
+    async with (
+        arrangement.of(offline_server, hears=["book a room"]) as server,
+        bot(server, context) as (service, worker, watch),
+    ):
         service.register_function("book_room", book_room)
         await worker.queue_frame(LLMRunFrame())
         audio = await watch.until(TTSAudioRawFrame)

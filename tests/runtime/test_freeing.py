@@ -4,7 +4,7 @@ import asyncio
 import gc
 import weakref
 
-from antiphon.engines.scripted import ScriptedEngine
+from antiphon.engines.scripted import ScriptedEngine, ScriptedSession
 from antiphon.engines.vad.energy import EnergyDetector
 from antiphon.protocol.client import ResponseCreate
 from antiphon.runtime.hub import Hub
@@ -29,3 +29,33 @@ async def test_an_ended_session_is_freed_without_the_garbage_collector() -> None
         assert seen() is None
     finally:
         gc.enable()
+
+
+async def test_whoever_stops_the_hub_waits_for_what_sessions_that_have_just_ended_leave() -> None:
+    class Slow(ScriptedEngine):
+        has_closed = False
+
+        def open(self, session_id: str) -> ScriptedSession:
+            session = super().open(session_id)
+            inner = session.aclose
+
+            async def aclose() -> None:
+                await inner()
+                for _ in range(9):
+                    await asyncio.sleep(0)
+                Slow.has_closed = True
+
+            session.aclose = aclose  # type: ignore[method-assign]
+            return session
+
+    hub = Hub(lambda _: Slow(), detector=EnergyDetector())
+    connection = MemoryConnection()
+    session = hub.open(kind="realtime", model="any")
+    session.attach(connection)
+    session.detach(connection)
+    del session
+    for _ in range(3):  # Nobody else refers to it by now.
+        await asyncio.sleep(0)
+    await hub.aclose()
+
+    assert Slow.has_closed

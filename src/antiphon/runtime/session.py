@@ -341,8 +341,12 @@ class LiveSession:
         self._tool_runs.close()
         for observer in self._observers:
             observer.close()
-        self._closing = asyncio.get_running_loop().create_task(self._engine.aclose())
+        self._closing = asyncio.get_running_loop().create_task(self._free())
         self._on_end(self)
+
+    async def _free(self) -> None:
+        """Refers to the session until it is done: whoever stops the server waits for it."""
+        await self._engine.aclose()
 
     async def ended(self) -> None:
         if self._closing is not None:

@@ -82,9 +82,10 @@ class Caller:
 
 
 @asynccontextmanager
-async def calling(engine: Engine) -> AsyncIterator[Caller]:
+async def calling(engine: Engine, *fallbacks: Engine) -> AsyncIterator[Caller]:
     hub = Hub(
         lambda _: engine,
+        fallbacks_for=lambda _: fallbacks,
         detector=EnergyDetector(),
         rules=SessionRules(session_max_ms=4 * 3_600_000),
     )

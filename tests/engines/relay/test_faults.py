@@ -76,11 +76,7 @@ UNTRANSCRIBED: dict[str, str] = {
 PASSED_ON = {"error_from_nowhere", "server_fails", "settings_refused", "voice_refused"}
 """The upstream says itself that something is wrong, and the client may be told so."""
 
-UNANSWERED = {"key_refused", "key_invalid", "secret_expired", "model_refused"}
-"""Where the upstream finds the turns, whoever speaks to one that refuses us for good is not told
-so, until an answer is asked for."""
-OWN_ANSWER_LOST = {"never_created", "created_dropped"}
-"""An answer that the upstream owes of itself, and never begins, is not missed."""
+REFUSED = {name for name, end in TOLD.items() if end == "upstream_refused"}
 
 
 @dataclass
@@ -170,18 +166,6 @@ def run(name: str, finding: TurnFinding) -> Call:
     return run_in_virtual_time(main())
 
 
-def is_red(name: str, finding: TurnFinding) -> bool:
-    return name in UNANSWERED or (finding == "duplex" and name in OWN_ANSWER_LOST)
-
-
-RED = pytest.mark.xfail(strict=True, reason="nobody asked for an answer, so nobody is told")
-WHERE_THE_UPSTREAM_FINDS_TURNS = [
-    pytest.param(name, finding, marks=RED if is_red(name, finding) else ())
-    for finding in ("theirs", "duplex")
-    for name in NAMES
-]
-
-
 @pytest.mark.parametrize("name", NAMES)
 def test_a_client_is_told_or_never_notices(name: str) -> None:
     call = run(name, "ours")
@@ -194,11 +178,14 @@ def test_a_client_is_told_or_never_notices(name: str) -> None:
     assert not errors or name in PASSED_ON
 
 
-@pytest.mark.parametrize(("name", "finding"), WHERE_THE_UPSTREAM_FINDS_TURNS)
+@pytest.mark.parametrize("finding", ["theirs", "duplex"])
+@pytest.mark.parametrize("name", NAMES)
 def test_nothing_hangs_where_the_upstream_finds_turns(name: str, finding: TurnFinding) -> None:
     call = run(name, finding)
     assert not call.hung
     assert call.ends()[-1] == "completed"
+    # Who speaks to an upstream that refuses us is told, be it that nobody there finds the turn.
+    assert (call.ends()[0] == "upstream_refused") == (name in REFUSED)
     assert set(call.ends()) <= {"completed", *TOLD.values()}
 
 

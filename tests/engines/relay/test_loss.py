@@ -14,7 +14,17 @@ from antiphon.engines.relay.engine import RelayEngine
 from antiphon.engines.relay.session import RelayRules
 from antiphon.engines.relay.upstreams import Upstream
 from antiphon.engines.relay.wishes import TurnFinding
-from antiphon.engines.scripted import Hearing, Hold, Script, Speak, Wait, Write
+from antiphon.engines.scripted import (
+    Fail,
+    Hearing,
+    Hold,
+    Reply,
+    Script,
+    ScriptedEngine,
+    Speak,
+    Wait,
+    Write,
+)
 from antiphon.server.serve import running
 from antiphon.testing import run_in_virtual_time
 from antiphon.testing.memory_network import MemoryConnector
@@ -68,6 +78,53 @@ def test_an_answer_that_had_not_begun_is_asked_for_once_more() -> None:
             assert done["response"]["status"] == "completed"
             assert [words(items) for items in engine.saw] == [["user: Well?"]] * 2
             assert not caller.of_type("error")
+
+    run_in_virtual_time(main())
+
+
+FAILS = (Wait(ms=300), Fail(message="The server had an error."))
+
+
+def test_an_answer_that_a_servers_error_struck_first_is_asked_for_once_more_there() -> None:
+    async def main() -> None:
+        engine = Attentive(Script(replies=(FAILS, (Write(text="Now."),))))
+        other = ScriptedEngine(Script(replies=((Write(text="Instead."),),)), name="other")
+        async with upstream(engine=engine) as served, calling(relay_to(served), other) as caller:
+            caller.types_text("Well?")
+            done = await caller.until("response.done")
+            assert done["response"]["status"] == "completed"
+            assert done["response"]["output"][0]["content"][0]["text"] == "Now."
+            assert [words(items) for items in engine.saw] == [["user: Well?"]] * 2
+            assert caller.session.about.engine_name == "relay"
+            assert len(caller.of_type("response.created")) == 1
+            assert not caller.of_type("error")
+
+    run_in_virtual_time(main())
+
+
+@pytest.mark.parametrize(
+    ("replies", "times"),
+    [
+        ((FAILS,), 2),
+        (((Fail(message="Wait.", code="rate_limit_exceeded"),),), 1),
+        (((Write(text="It "), Fail(message="The server had an error.")),), 1),
+    ],
+    ids=["it fails again", "it is out of service", "it had begun"],
+)
+def test_who_else_fails_there_is_answered_by_the_next_engine(
+    replies: tuple[Reply, ...], times: int
+) -> None:
+    async def main() -> None:
+        engine = Attentive(Script(replies=replies))
+        other = ScriptedEngine(Script(replies=((Write(text="Instead."),),)), name="other")
+        async with upstream(engine=engine) as served, calling(relay_to(served), other) as caller:
+            caller.types_text("Well?")
+            done = await caller.until("response.done")
+            while done["response"]["status"] != "completed":
+                done = await caller.until("response.done")
+            assert done["response"]["output"][0]["content"][0]["text"] == "Instead."
+            assert caller.session.about.engine_name == "other"
+            assert len(engine.saw) == times
 
     run_in_virtual_time(main())
 

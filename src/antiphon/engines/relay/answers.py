@@ -37,7 +37,7 @@ from antiphon.protocol.session import Session
 NAME = "antiphon_response"
 """Our name of an answer, in its metadata."""
 MAX_ASKED = 2
-"""An answer that was lost before anything of it came is asked for once more."""
+"""An answer that was lost, or failed, before anything of it came is asked for once more."""
 STILL_ACTIVE = "conversation_already_has_active_response"
 OUT_OF_SERVICE = frozenset({"rate_limit_exceeded", "insufficient_quota"})
 """Whatever is asked of the upstream, it does not answer for a while."""
@@ -176,6 +176,26 @@ class Answers:
         if answer.is_stopped:
             self._write(ResponseCancel(event_id=f"stop:{answer.name}", response_id=response.id))
 
+    def adopt(self, response_id: str, *, is_owed: bool) -> bool:
+        """Something comes of an answer whose `response.created` did not.
+
+        It is the one that is owed, or else the only one that was asked for.  Returns whether it
+        is owed.
+        """
+        if response_id in self._running or not response_id:
+            return False
+        asked = [a for a in self._asked.values() if a.waits_for is None and not a.is_stopped]
+        if is_owed and not self._asked:
+            answer = Answer(response_id, None, asked=MAX_ASKED)
+            self._tell(EngineBegan(answer.name))
+        elif len(asked) == len(self._asked) == 1 and not self._running:
+            answer = self._asked.pop(asked[0].name)
+        else:
+            return False
+        answer.upstream_id, answer.heard_s = response_id, self._now_s()
+        self._running[response_id] = answer
+        return answer.generate is None
+
     def _asked_meanwhile(self) -> Answer | None:
         """The upstream began of itself what was asked for a moment later: it will refuse that."""
         for name, answer in self._asked.items():
@@ -265,9 +285,27 @@ class Answers:
             return
         for held in answer.held.values():
             held.settled = True
-        if not answer.is_stopped:
+        if not answer.is_stopped and not self._asks_once_more(answer, response):
             self._tell(_end_of(answer.name, response))
         self.ask_waiting("end")
+
+    def _asks_once_more(self, answer: Answer, response: server.Response) -> bool:
+        """A server's error that struck before anything was told is mostly gone a moment later: the
+        same upstream is asked again, before the whole call moves to another engine.
+        """
+        details = response.status_details
+        error = None if details is None or details.error is UNSET else details.error
+        if (
+            (error is None or error.type != "server_error" or error.code in OUT_OF_SERVICE)
+            or answer.is_told
+            or answer.generate is None
+            or answer.asked >= MAX_ASKED
+        ):
+            return False
+        answer.upstream_id = None
+        self._asked[answer.name] = answer
+        self._ask(answer)
+        return True
 
     def on_refused(self, name: str, detail: server.ErrorDetail) -> None:
         """The upstream does not give an answer that was asked for."""

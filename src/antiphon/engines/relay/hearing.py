@@ -20,6 +20,7 @@ from antiphon.core.causes import (
     TurnFound,
 )
 from antiphon.core.effects import Hear, TurnBegan, TurnCommitted
+from antiphon.engines.relay.loud_turns import LoudTurns
 from antiphon.engines.relay.mirror import Held, Mirror
 from antiphon.engines.relay.pace import Pace
 from antiphon.protocol.client import (
@@ -117,6 +118,7 @@ class _Ruler:
 class Hearing:
     """Args:
     write, tell: Events for the upstream, and news for the core.
+    turn_ended: Called where a turn is over that the upstream found, or would have.
     """
 
     def __init__(
@@ -124,8 +126,10 @@ class Hearing:
         write: Callable[[ClientEvent], None],
         tell: Callable[[EngineNews], None],
         pace: Pace,
+        turn_ended: Callable[[], None],
     ) -> None:
         self._now_s = pace.now_s
+        self._turn_ended = turn_ended
         self._write = write
         self._tell = tell
         self._plugged = False
@@ -145,6 +149,8 @@ class Hearing:
         self._recent: deque[Hear] = deque()
         self._recent_bytes = 0
         self._ruler = _Ruler()
+        self._stand_in: LoudTurns | None = None
+        """Finds turns while no upstream does, nor will soon."""
 
     # --- For those who look on -----------------------------------------------
 
@@ -157,6 +163,11 @@ class Hearing:
         overdue_s = self._now_s() - TRANSCRIPT_S
         awaited = any(not t.is_committed or t.committed_s > overdue_s for t in self._turns)
         return self._open is None and not awaited and not self._commits
+
+    @property
+    def is_open(self) -> bool:
+        """A turn was begun, and is not committed."""
+        return self._open is not None
 
     # --- Commands ------------------------------------------------------------
 
@@ -171,6 +182,8 @@ class Hearing:
             self._remember(heard)
             if self._plugged:
                 self._append(heard.pcm, heard.at_sample)
+            elif self._stand_in is not None:
+                self._stand_in.hear(heard.pcm, heard.at_sample)
         elif self._open is not None and self._streamed is not None:
             self._stream(heard.pcm)
 
@@ -254,6 +267,7 @@ class Hearing:
         if turn is not None and not turn.has_ended and not turn.is_committed:
             turn.has_ended = True
             self._tell(TurnEnded(self._ruler.ours(event.audio_end_ms)))
+            self._turn_ended()
 
     def on_committed(self, event: InputAudioBufferCommitted, out: list[ClientEvent]) -> None:
         turn = self._of(event.item_id)
@@ -307,11 +321,8 @@ class Hearing:
 
     # --- Another upstream ----------------------------------------------------
 
-    def unplug(self) -> bool:
-        """The upstream is gone; what is heard from now on is for the next one.
-
-        Returns whether it was hearing a turn that it had found.
-        """
+    def unplug(self) -> None:
+        """The upstream is gone; what is heard from now on is for the next one."""
         self._plugged = False
         self._streamed = None
         self._held_back.clear()
@@ -320,15 +331,33 @@ class Hearing:
         self._turns = [turn for turn in self._turns if turn.our_id is not None]
         for turn in self._turns:
             turn.upstream_id = None
+        # No other upstream knows that somebody speaks: what was said is a turn.
+        self._end_open()
+
+    def stand_in(self) -> None:
+        """No upstream will be there soon: turns are found here, coarsely."""
+        if self._stand_in is None and not self._plugged:
+            self._stand_in = LoudTurns(self._found_here, self._end_open)
+
+    def _found_here(self, at_sample: int) -> None:
+        self._turns = [turn for turn in self._turns if not turn.is_ignored]
+        self._turns.append(Turn())
+        self._tell(TurnFound(at_sample))
+
+    def _end_open(self, at_sample: int | None = None) -> None:
         if self._open is not None and self.upstream_detects and not self._open.has_ended:
-            # No other upstream knows that somebody speaks: what was said is a turn.
             self._open.has_ended = True
-            self._tell(TurnEnded())
-            return True
-        return False
+            self._tell(TurnEnded(at_sample))
+            self._turn_ended()
 
     def plug(self, mirror: Mirror) -> None:
         """Another upstream takes over, whose conversation is ``mirror``."""
+        if self._stand_in is not None:
+            self._stand_in = None
+            if self._open is not None:
+                self._end_open()
+                self._forget_recent()  # It is sent whole.
+        self._turns = [turn for turn in self._turns if turn.our_id is not None]
         self._plugged, self.mirror = True, mirror
         for turn in self._turns:
             turn.held = None if turn.our_id is None else mirror.by_our_id(turn.our_id)

@@ -30,6 +30,7 @@ from antiphon.core.effects import (
 from antiphon.engines.relay.answers import Answers
 from antiphon.engines.relay.hearing import Hearing
 from antiphon.engines.relay.mirror import Mirror
+from antiphon.engines.relay.owed import OWN, OwedAnswer
 from antiphon.engines.relay.pace import Pace
 from antiphon.engines.relay.wishes import (
     TurnFinding,
@@ -40,7 +41,7 @@ from antiphon.engines.relay.wishes import (
     wishes,
 )
 from antiphon.protocol import server
-from antiphon.protocol.client import ClientEvent, ResponseCreate, SessionUpdate
+from antiphon.protocol.client import ClientEvent, SessionUpdate
 from antiphon.protocol.session import AnySession, Session, SessionPatch
 
 log = logging.getLogger(__name__)
@@ -52,7 +53,7 @@ EXPECTED_ERRORS = frozenset({"stop", "clear"})
 """What crossed something of the upstream's: nothing to cancel any more, nothing to clear."""
 
 
-UNSEEN_ERRORS = frozenset({"delete", "cut", "own"})
+UNSEEN_ERRORS = frozenset({"delete", "cut"})
 """Of what the client knows nothing of: these bring the upstream into line with us."""
 EXPIRED = "session_expired"
 """Its session ends, and ours goes on in another one."""
@@ -72,12 +73,12 @@ class Interpreter:
         """What is to be sent; who sends it takes it out."""
         self.news: deque[EngineNews] = deque()
         """Bounded by its reader, who reads no more of the upstream while there is much."""
-        self._hearing = Hearing(self.to_upstream.append, self.news.append, Pace(now_s))
-        self._answers = Answers(self.to_upstream.append, self.news.append, self._hearing.mirror)
+        write, tell = self.to_upstream.append, self.news.append
+        self._owed = OwedAnswer(write, tell, now_s)
+        self._hearing = Hearing(write, tell, Pace(now_s), self._on_turn_ended)
+        self._answers = Answers(write, tell, self._hearing.mirror)
         self._session: AnySession | None = None
         self._plugged = False
-        self._own_answer_is_due = False
-        """A turn has ended that the upstream answers of itself, and it has not begun to."""
         self._on_event = self._handlers()
 
     # --- For those who carry it out ------------------------------------------
@@ -90,7 +91,8 @@ class Interpreter:
     @property
     def is_calm(self) -> bool:
         """Nobody speaks, and nothing is awaited."""
-        return self._hearing.is_calm and self._answers.is_calm and not self.news
+        is_owed = self._owed.is_due
+        return self._hearing.is_calm and self._answers.is_calm and not is_owed and not self.news
 
     @property
     def version(self) -> tuple[object, ...]:
@@ -118,6 +120,7 @@ class Interpreter:
                 self._hearing.begin(command)
             case TurnCommitted():
                 self._hearing.commit(command)
+                self._ask_owed()
             case InputDropped():
                 self._hearing.drop()
             case ItemAdded(item, _, str(name)):
@@ -183,12 +186,12 @@ class Interpreter:
             server.ResponseOutputTextDelta: answers.on_wrote,
             server.ResponseFunctionCallArgumentsDelta: answers.on_arguments,
             server.ResponseFunctionCallArgumentsDone: answers.on_arguments,
-            server.ResponseOutputItemAdded: answers.on_item_added,
+            server.ResponseOutputItemAdded: self._on_item_added,
             server.ResponseOutputItemDone: answers.on_item_done,
             server.ResponseCreated: self._on_created,
             server.ResponseDone: answers.on_done,
             server.SpeechStarted: hearing.on_started,
-            server.SpeechStopped: self._on_stopped,
+            server.SpeechStopped: hearing.on_stopped,
             server.InputAudioBufferCommitted: self._on_committed,
             server.TranscriptionDelta: hearing.on_transcript,
             server.TranscriptionCompleted: hearing.on_transcript,
@@ -198,12 +201,22 @@ class Interpreter:
         }
 
     def _on_created(self, event: server.ResponseCreated) -> None:
-        self._own_answer_is_due = False
+        self._owed.begun()
         self._answers.on_created(event)
 
-    def _on_stopped(self, event: server.SpeechStopped) -> None:
-        self._hearing.on_stopped(event)
-        self._own_answer_is_due = self._answers_of_itself
+    def _on_item_added(self, event: server.ResponseOutputItemAdded) -> None:
+        if self._answers.adopt(event.response_id, is_owed=self._owed.is_due):
+            self._owed.begun()
+        self._answers.on_item_added(event)
+
+    def _ask_owed(self) -> None:
+        """What an upstream does not know that it owes; once it knows the turn."""
+        if self._plugged and not self._hearing.is_open:
+            self._owed.ask()
+
+    def _on_turn_ended(self) -> None:
+        if self._answers_of_itself:
+            self._owed.turn_ended()
 
     def _on_committed(self, event: server.InputAudioBufferCommitted) -> None:
         self._hearing.on_committed(event, self.to_upstream)
@@ -224,6 +237,9 @@ class Interpreter:
                 return
             case "turn":
                 self._hearing.on_refused(name, detail)
+                return
+            case _ if what == OWN:
+                self._owed.on_refused(detail)
                 return
             case "set":
                 self._answers.settings = None  # So each answer says all that it wants.
@@ -263,16 +279,15 @@ class Interpreter:
         self._answers.settings = session if isinstance(session, Session) else None
         self._hearing.catch_up()
         self._answers.ask_again()
-        if self._own_answer_is_due:
-            self.to_upstream.append(ResponseCreate(event_id="own"))
+        self._owed.miss()
+        self._ask_owed()
 
     def unplug(self) -> None:
         """There is no upstream any more."""
         if not self._plugged:
             return
         self._plugged = False
-        if self._hearing.unplug():
-            self._own_answer_is_due = self._answers_of_itself
+        self._hearing.unplug()
         self._answers.unplug()
 
     def prepared(self) -> tuple[Mirror, list[ClientEvent]]:
@@ -302,12 +317,20 @@ class Interpreter:
         """
         self._hearing.give_up_overdue()
         # While there is news, it is the client who takes its time, and nothing is read.
-        return self._plugged and not self.news and self._answers.is_overdue(stall_s)
+        is_owed = self._owed.is_overdue(stall_s) or self._answers.is_overdue(stall_s)
+        return self._plugged and not self.news and is_owed
 
     def fail_awaited(self, message: str, code: str) -> None:
         """There is no upstream, and none will be there soon."""
         self._answers.fail_awaited(message, code)
         self._hearing.fail_awaited(message, code)
+        if not self._hearing.is_open:
+            self._owed.fail(message, code)
+
+    def refused(self, message: str, code: str) -> None:
+        """As `fail_awaited`; and whoever speaks is to be told."""
+        self.fail_awaited(message, code)
+        self._hearing.stand_in()
 
     def _take_over(self, mirror: Mirror) -> None:
         self._hearing.plug(mirror)

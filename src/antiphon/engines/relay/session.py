@@ -209,7 +209,7 @@ class RelaySession:
         code = BUSY_CODE if error.may_retry else REFUSED_CODE
         not_before_s = _now_s() + max(ASK_AGAIN_S, error.retry_after_s)
         while True:
-            self._interpreter.fail_awaited(explain(error), code)
+            self._interpreter.refused(explain(error), code)
             self._flush()
             self._asked.clear()
             await self._asked.wait()
