@@ -2,6 +2,10 @@
 PORT ?= 8080
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 
+# Where this is set, as in many containers, nothing keeps what Python compiles: each server and each
+# command that the tests start would compile all of its libraries again.
+export PYTHONDONTWRITEBYTECODE =
+
 SYNC = $(UV) sync --quiet --frozen --no-dev --no-group clients --extra webrtc --inexact
 
 # Everything that npm installs: the web packages, and browsers' and Node's clients in the tests.
@@ -24,7 +28,8 @@ example: setup $(CLIENT)  ## one of the applications: make example NAME=escape_r
 	$(UV) sync --quiet --frozen --no-dev --no-group clients --group examples --extra webrtc --inexact
 	.venv/bin/python -m examples.$(NAME) $(OPTIONS)
 
-test: setup-test check test-web  ## every check and every test
+test: setup-test  ## every check and every test
+	@$(MAKE) --no-print-directory -j2 check test-web
 	$(UV) run --frozen pytest --numprocesses 2 --dist loadfile
 
 test-web: setup-test  ## the packages for web pages, where npm is there
