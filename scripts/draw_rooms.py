@@ -26,6 +26,7 @@ PURPOSE = {
     "transports": "bytes and packets ⇄ events and sound",
     "runtime": "one live session; who is live",
     "journal": "what is written down",
+    "metering": "usage → lines → money",
     "engines": "what answers",
     "upstream": "a client of other Realtime servers",
     "core": "the conversation: cause in, effects out",

@@ -22,8 +22,17 @@ MAY_IMPORT: dict[str, set[str]] = {
     "talk": {"upstream", "protocol", "audio"},
     "core": {"protocol", "audio"},
     "engines": WORDS | {"upstream", "protocol", "audio", "downloads"},
-    "journal": WORDS | {"core.records", "core.items", "protocol"},
-    "runtime": {"core", "protocol", "audio", "journal", "engines.engine", "engines.health"},
+    "metering": WORDS | {"protocol"},
+    "journal": WORDS | {"core.records", "core.items", "protocol", "metering"},
+    "runtime": {
+        "core",
+        "protocol",
+        "audio",
+        "journal",
+        "metering",
+        "engines.engine",
+        "engines.health",
+    },
     "direct": {"core", "protocol", "upstream", "journal", "runtime", "engines"},
     "transports": WORDS | {"core.records", "runtime", "protocol", "audio"},
     # A test of what is built on Antiphon wants a whole server (`serving`), so testing is above it.
@@ -47,6 +56,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "transports",
         "direct",
         "downloads",
+        "metering",
     },
     "mock": {
         "core",

@@ -66,6 +66,7 @@ _HOMES = {
     "core.causes": (
         "EngineBegan",
         "EngineCalled",
+        "EngineCounted",
         "EngineErred",
         "EngineFailed",
         "EngineFinished",

@@ -12,7 +12,14 @@ from typing import Literal
 from msgspec import Struct
 
 from antiphon.protocol.client import ClientEvent
-from antiphon.protocol.server import ErrorDetail, Logprob, RateLimit, Usage
+from antiphon.protocol.server import (
+    ErrorDetail,
+    Logprob,
+    RateLimit,
+    TranscriptionTokens,
+    TranscriptionUsage,
+    Usage,
+)
 
 MEDIA_RATE_HZ = 24_000
 """The rate of all audio inside Antiphon: signed 16-bit mono."""
@@ -118,6 +125,8 @@ class TranscriptEnded(_Cause, frozen=True, tag="transcript_ended"):
     item_id: str
     text: str
     logprobs: tuple[Logprob, ...] = ()
+    usage: TranscriptionUsage | TranscriptionTokens | None = None
+    """The bill of one who writes it; None: the length of the sound."""
 
 
 class TranscriptFailed(_Cause, frozen=True, tag="transcript_failed"):
@@ -234,6 +243,13 @@ class EngineFailed(_Cause, frozen=True, tag="engine_failed"):
     """The engine cannot serve now, whatever it is asked: another one might."""
 
 
+class EngineCounted(_Cause, frozen=True, tag="engine_counted"):
+    """What an answer used that was stopped: its bill came later, and overrules the estimate."""
+
+    response_id: str
+    usage: Usage
+
+
 class RateLimitsChanged(_Cause, frozen=True, tag="rate_limits_changed"):
     """How much may still be asked of an engine that sets limits."""
 
@@ -281,6 +297,7 @@ EngineNews = (
     | EngineCalled
     | EngineFinished
     | EngineFailed
+    | EngineCounted
     | RateLimitsChanged
     | EngineErred
     | EngineLost

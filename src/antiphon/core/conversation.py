@@ -74,6 +74,8 @@ class Conversation:
                 self._stage.sounding.await_boundary(now_ms)
             case causes.EngineBegan():
                 self._floor.on_engine_began(cause, out)
+            case causes.EngineCounted():
+                pass  # For those who look on; `response.done` has been sent.
             case causes.RateLimitsChanged(rate_limits):
                 self._responses.on_rate_limits(rate_limits, out)
             case causes.EngineErred(detail):

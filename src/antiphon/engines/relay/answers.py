@@ -18,6 +18,7 @@ from msgspec.structs import replace
 from antiphon.core.causes import (
     EngineBegan,
     EngineCalled,
+    EngineCounted,
     EngineFailed,
     EngineFinished,
     EngineNews,
@@ -267,6 +268,8 @@ class Answers:
             held.settled = True
         if not answer.is_stopped:
             self._tell(_end_of(answer.name, response))
+        elif response.usage is not None and response.usage.total_tokens:
+            self._tell(EngineCounted(answer.name, response.usage))
         self.ask_waiting("end")
 
     def on_refused(self, name: str, detail: server.ErrorDetail) -> None:
