@@ -33,6 +33,8 @@ PURPOSE = {
     "protocol": "the Realtime API's messages as types",
     "audio": "arithmetic on samples",
     "downloads": "models: brought when asked for",
+    "identity": "who somebody is, and what they may",
+    "limits": "how much, how often: arithmetic on rates",
     "errors": "what is raised",
 }
 WIDTH, MARGIN, ROOM_HEIGHT, GAP, STOREY = 980, 24, 74, 18, 132

@@ -18,6 +18,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "protocol": set(),
     "audio": set(),
     "downloads": set(),
+    "identity": set(),
+    "limits": set(),
     "upstream": {"protocol", "audio"},
     "talk": {"upstream", "protocol", "audio"},
     "core": {"protocol", "audio"},
@@ -29,12 +31,13 @@ MAY_IMPORT: dict[str, set[str]] = {
         "protocol",
         "audio",
         "journal",
+        "identity",
         "metering",
         "engines.engine",
         "engines.health",
     },
-    "direct": {"core", "protocol", "upstream", "journal", "runtime", "engines"},
-    "transports": WORDS | {"core.records", "runtime", "protocol", "audio"},
+    "direct": {"core", "protocol", "upstream", "journal", "runtime", "engines", "identity"},
+    "transports": WORDS | {"core.records", "runtime", "protocol", "audio", "identity"},
     # A test of what is built on Antiphon wants a whole server (`serving`), so testing is above it.
     "testing": {
         "core",
@@ -56,6 +59,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         "transports",
         "direct",
         "downloads",
+        "identity",
+        "limits",
         "metering",
     },
     "mock": {

@@ -10,6 +10,7 @@ from typing import Literal
 from antiphon.core.records import Past
 from antiphon.engines.scripted import ScriptedEngine
 from antiphon.errors import EngineUnavailable, ProtocolError
+from antiphon.identity.principal import ANYONE, Principal
 from antiphon.protocol.client import ClientEvent, InputAudioBufferAppend
 from antiphon.protocol.server import (
     Error,
@@ -169,7 +170,7 @@ class EchoHub(Hub):
         model: str,
         patch: SessionPatch | None = None,
         playback: Playback | None = None,
-        end_user_id: str | None = None,
+        principal: Principal = ANYONE,
         past: Past | None = None,
         sideband_wait_ms: int = 0,
         retention: Retention | None = None,

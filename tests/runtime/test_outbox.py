@@ -23,6 +23,7 @@ from antiphon.engines.scripted import (
     Wait,
     Write,
 )
+from antiphon.identity.principal import Principal
 from antiphon.journal.entries import Changed, Closed, ConnectionJoined, ConnectionLeft, Opened
 from antiphon.journal.journal import Wanted
 from antiphon.journal.memory import MemoryJournal
@@ -93,7 +94,9 @@ def hub(journal: MemoryJournal | None, *replies: Reply, hold_ms: int = 2_000, **
 
 
 def opened(h: Hub, patch: SessionPatch = TEXT_ONLY) -> Client:
-    return Client(h.open(kind="realtime", model="m", patch=patch, end_user_id="u")).join()
+    return Client(
+        h.open(kind="realtime", model="m", patch=patch, principal=Principal(user="u"))
+    ).join()
 
 
 def run(main: Coroutine[Any, Any, None]) -> None:

@@ -5,6 +5,7 @@ import time
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
+from antiphon.identity.principal import Principal
 from antiphon.runtime.hub import Hub
 from antiphon.server.api_errors import errors_as_json
 from antiphon.server.auth import Gate
@@ -29,7 +30,7 @@ async def test_the_operator_sees_who_is_live_and_others_do_not() -> None:
                 assert (await response.json())["error"]["code"] == "invalid_api_key"
 
         before = int(time.time())
-        talk = hub.open(kind="realtime", model="gpt-realtime", end_user_id="hash-1")
+        talk = hub.open(kind="realtime", model="gpt-realtime", principal=Principal(user="hash-1"))
         talk.attach(Line("ws_1"))
         talk.attach(Line("ws_2"), owns=False)
         hub.open(kind="transcription", model="whisper-1")

@@ -18,6 +18,7 @@ from antiphon.direct.session import DirectSession
 from antiphon.direct.sideband import Sideband
 from antiphon.direct.signalling import Answered, CallRefused, NotReached, Signalling
 from antiphon.engines.relay.upstreams import Upstream, Upstreams
+from antiphon.identity.principal import ANYONE, Principal
 from antiphon.protocol.session import Session, SessionPatch
 from antiphon.runtime.door import About, Retention
 from antiphon.runtime.hub import Hub, new_session_id
@@ -32,7 +33,7 @@ class CallWish(Struct, frozen=True, kw_only=True):
 
     model: str
     patch: SessionPatch = SessionPatch()
-    end_user_id: str | None = None
+    principal: Principal = ANYONE
     retention: Retention | None = None
 
 
@@ -125,7 +126,7 @@ class DirectCalls:
             transport="webrtc",
             began_at=int(time.time()),
             conversation_id=_new_id("conv"),
-            end_user_id=wish.end_user_id,
+            principal=wish.principal,
         )
         attendance, session_log = self._hub.attended(
             about, model=wish.model, retention=wish.retention

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from antiphon.core.terms import Activity
 from antiphon.errors import ProtocolError
+from antiphon.identity.principal import ANYONE, Principal
 from antiphon.protocol.client import ClientEvent
 from antiphon.protocol.session import AnySession
 from antiphon.runtime.connection import Connection
@@ -29,8 +30,13 @@ class About(Struct, frozen=True, kw_only=True):
     """Unix time."""
     conversation_id: str
     """Of the conversation, which may outlive the session where they are kept."""
-    end_user_id: str | None = None
-    """What the application calls its user: an opaque id, for its operator."""
+    principal: Principal = ANYONE
+    """Whom it belongs to."""
+
+    @property
+    def end_user_id(self) -> str | None:
+        """What the application calls its user."""
+        return self.principal.user
 
 
 class SessionDoor(Protocol):

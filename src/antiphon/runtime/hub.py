@@ -23,6 +23,7 @@ from antiphon.core.terms import Terms
 from antiphon.engines.engine import Engine, VoiceDetector
 from antiphon.engines.health import Healths
 from antiphon.errors import AntiphonError
+from antiphon.identity.principal import ANYONE, Principal
 from antiphon.journal.entries import JournalError, LogEntry
 from antiphon.journal.fork import forked
 from antiphon.journal.journal import Fate, Journal
@@ -282,14 +283,14 @@ class Hub:
         model: str,
         patch: SessionPatch | None = None,
         playback: Playback | None = None,
-        end_user_id: str | None = None,
+        principal: Principal = ANYONE,
         past: Past | None = None,
         sideband_wait_ms: Ms = 0,
         retention: Retention | None = None,
     ) -> SessionDoor:
         """Begin a session; ``playback`` is given where the transport owns playout.
 
-        ``end_user_id`` is what the application calls its user: an opaque id, for its operator.
+        ``principal`` is whom it belongs to.
         ``past`` is the conversation that it goes on with (`recalled`).  With ``sideband_wait_ms``
         it listens to nobody for so long, or until a sideband has come.  ``retention`` says what is
         kept of it, where that is not the server's rule.
@@ -317,7 +318,7 @@ class Hub:
             playback=playback,
             observers=[observer(terms) for observer in self._observers],
             attendance=attendance,
-            end_user_id=end_user_id,
+            principal=principal,
             sideband_wait_ms=sideband_wait_ms,
             route=route,
             route_for=self._route_to,

@@ -56,6 +56,7 @@ from antiphon.core.settings import voice_name
 from antiphon.core.terms import Activity, Terms
 from antiphon.engines.engine import Engine, VoiceDetector
 from antiphon.errors import EngineUnavailable, ProtocolError
+from antiphon.identity.principal import ANYONE, Principal
 from antiphon.protocol.client import ClientEvent
 from antiphon.protocol.closes import CloseCode
 from antiphon.protocol.server import (
@@ -102,7 +103,7 @@ class LiveSession:
         playback: Playback | None = None,
         observers: Sequence[Observer] = (),
         attendance: Callable[[About], Attendance] = lambda _: Attendance(),
-        end_user_id: str | None = None,
+        principal: Principal = ANYONE,
         sideband_wait_ms: Ms = 0,
         route: Route | None = None,
         route_for: Callable[[str, str | None], Route] | None = None,
@@ -115,7 +116,7 @@ class LiveSession:
             transport="websocket" if playback is None else "webrtc",
             began_at=int(time.time()),
             conversation_id=self._conversation.id,
-            end_user_id=end_user_id,
+            principal=principal,
         )
         self._voices = terms.engine_voices
         route = route or Route.to(engine)

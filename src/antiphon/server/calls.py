@@ -252,7 +252,7 @@ class CallRoutes:
                 patch=grant.patch,
                 kind=grant.kind,
                 may_send=grant.client_events,
-                end_user_id=grant.end_user_id,
+                principal=grant.principal,
                 dialect=dialect,
                 past=past,
                 sideband_wait_ms=round(grant.wait_for_sideband_s * 1000),

@@ -18,6 +18,7 @@ from msgspec import UNSET, Meta, Struct
 
 from antiphon.core.faults import Fault
 from antiphon.errors import ProtocolError
+from antiphon.identity.principal import Principal
 from antiphon.protocol.codec import decode_object, from_json
 from antiphon.protocol.dialects import beta, ga
 from antiphon.protocol.dialects.registry import CLIENT_EVENTS
@@ -243,7 +244,7 @@ class ClientSecrets:
             allowed_origins=origins,
             client_events=events,
             hides=frozenset(limits.hides),
-            end_user_id=limits.end_user_id or end_user_id,
+            principal=Principal(user=limits.end_user_id or end_user_id),
             conversation_id=limits.conversation_id,
             retention=limits.retention,
             wait_for_sideband_s=limits.wait_for_sideband_s,

@@ -40,7 +40,7 @@ async def answer(
     wish = CallWish(
         model=grant.model,
         patch=grant.patch,
-        end_user_id=grant.end_user_id,
+        principal=grant.principal,
         retention=retention,
     )
     with _refusals_told():

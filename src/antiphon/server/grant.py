@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from antiphon.identity.principal import ANYONE, Principal
 from antiphon.protocol.dialects.dialect import Extras
 from antiphon.protocol.session import SessionPatch
 from antiphon.protocol.veil import Hidden
@@ -32,10 +33,16 @@ class Grant(Struct, frozen=True, kw_only=True):
     """Types of client events that its connections may send (GA names); None: all."""
     hides: frozenset[Hidden] = frozenset()
     """What its connections are not to see."""
-    end_user_id: str | None = None
+    principal: Principal = ANYONE
+    """Whom its sessions belong to."""
     conversation_id: str | None = None
     """An earlier conversation that its sessions go on with; None: they begin anew."""
     retention: Retention | None = None
     """What is kept of its sessions; None: what the server keeps of all."""
     wait_for_sideband_s: float = 0
     """How long its sessions listen to nobody, until a sideband has come."""
+
+    @property
+    def end_user_id(self) -> str | None:
+        """What the application calls its user."""
+        return self.principal.user

@@ -147,7 +147,7 @@ class Realtime:
                 kind=grant.kind,
                 model=grant.model,
                 patch=grant.patch,
-                end_user_id=grant.end_user_id,
+                principal=grant.principal,
                 past=past,
                 sideband_wait_ms=round(grant.wait_for_sideband_s * 1000),
                 retention=grant.retention,

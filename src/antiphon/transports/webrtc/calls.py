@@ -14,6 +14,7 @@ from msgspec import Struct
 from antiphon.core.causes import Ms
 from antiphon.core.records import Past
 from antiphon.errors import AntiphonError
+from antiphon.identity.principal import ANYONE, Principal
 from antiphon.protocol.dialect import GA, Dialect
 from antiphon.protocol.session import SessionPatch
 from antiphon.runtime.door import Retention, SessionDoor
@@ -70,7 +71,7 @@ class Calls:
         patch: SessionPatch | None = None,
         kind: SessionKind = "realtime",
         may_send: Collection[str] | None = None,
-        end_user_id: str | None = None,
+        principal: Principal = ANYONE,
         dialect: Dialect = GA,
         past: Past | None = None,
         sideband_wait_ms: Ms = 0,
@@ -91,7 +92,7 @@ class Calls:
                 model=model,
                 patch=patch,
                 playback=call.playback,
-                end_user_id=end_user_id,
+                principal=principal,
                 past=past,
                 sideband_wait_ms=sideband_wait_ms,
                 retention=retention,

@@ -1,0 +1,1 @@
+"""Who somebody is, and what they may: pure records and rules; no I/O, no clock."""
