@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from antiphon.protocol.client import ClientEvent
 from antiphon.protocol.server import (
+    BudgetStage,
     ErrorDetail,
     Logprob,
     RateLimit,
@@ -287,6 +288,28 @@ class EngineMoved(_Cause, frozen=True, kw_only=True, tag="engine_moved"):
     """What the session has from now on; None: what it had."""
 
 
+class Costed(_Cause, frozen=True, kw_only=True, tag="costed"):
+    """What something cost that has happened; who looks on has added it up."""
+
+    kind: Literal["response", "transcription", "time"]
+    source_id: str = ""
+    """Of the response, or the item."""
+    nano_usd: int
+    session_nano_usd: int
+    is_estimated: bool = False
+    is_unpriced: bool = False
+
+
+class BudgetReached(_Cause, frozen=True, kw_only=True, tag="budget_reached"):
+    """So much of a budget is spent that something follows from it."""
+
+    stage: BudgetStage
+    scope: Literal["session", "user", "tenant"]
+    period: Literal["session", "day", "month"]
+    limit_nano_usd: int
+    spent_nano_usd: int
+
+
 TurnNews = TranscriptGrew | TranscriptEnded | TranscriptFailed | TurnJudged | TurnFound | TurnEnded
 EngineNews = (
     TurnNews
@@ -313,4 +336,6 @@ Cause = (
     | Tick
     | EngineNews
     | EngineMoved
+    | Costed
+    | BudgetReached
 )

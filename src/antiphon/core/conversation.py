@@ -17,6 +17,7 @@ from antiphon.core.faults import Fault
 from antiphon.core.floor import Floor
 from antiphon.core.item_requests import ItemRequests
 from antiphon.core.listening import Listening
+from antiphon.core.money_told import tell_money
 from antiphon.core.records import SessionChanged
 from antiphon.core.responses import Responses
 from antiphon.core.settings import update_session
@@ -74,8 +75,6 @@ class Conversation:
                 self._stage.sounding.await_boundary(now_ms)
             case causes.EngineBegan():
                 self._floor.on_engine_began(cause, out)
-            case causes.EngineCounted():
-                pass  # For those who look on; `response.done` has been sent.
             case causes.RateLimitsChanged(rate_limits):
                 self._responses.on_rate_limits(rate_limits, out)
             case causes.EngineErred(detail):
@@ -84,6 +83,8 @@ class Conversation:
                 self._on_engine_lost(cause, now_ms, out)
             case causes.EngineMoved():
                 self._on_engine_moved(cause, now_ms, out)
+            case causes.EngineCounted() | causes.Costed() | causes.BudgetReached():
+                tell_money(cause, self._stage, out)
             case causes.PlayoutDrained():
                 if self._stage.sounding.drained(cause.played_samples, out):
                     self._floor.await_user(now_ms)

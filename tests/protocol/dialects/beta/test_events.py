@@ -110,6 +110,24 @@ EVENTS: list[ServerEvent] = [
     ),
     server.TranscriptionFailed(**E_, item_id="item_1", error=FAILURE),
     server.SpeechStarted(**E_, audio_start_ms=1, item_id="item_1"),
+    server.CostTold(
+        **E_,
+        kind="response",
+        response_id="resp_1",
+        item_id=None,
+        nano_usd=5,
+        session_nano_usd=9,
+        estimated=False,
+        unpriced=False,
+    ),
+    server.BudgetTold(
+        **E_,
+        stage="tell",
+        scope="user",
+        period="day",
+        limit_nano_usd=10,
+        spent_nano_usd=8,
+    ),
     server.OverlapChanged(**E_, item_id="item_1", state="open"),
     server.SpeechStopped(**E_, audio_end_ms=2, item_id="item_1"),
     server.InputAudioBufferCommitted(**E_, previous_item_id=None, item_id="item_1"),
@@ -163,7 +181,12 @@ def test_every_server_event_has_its_place_in_one_table() -> None:
     assert {type(event) for event in EVENTS} == set(get_args(ServerEvent)), "each one is tried"
 
 
-NOT_IN_THE_SDK = {"input_audio_buffer.timeout_triggered", "antiphon.overlap"}
+NOT_IN_THE_SDK = {
+    "input_audio_buffer.timeout_triggered",
+    "antiphon.cost",
+    "antiphon.budget",
+    "antiphon.overlap",
+}
 """Younger than beta, or ours; only ever sent to a client that asked for what they tell of."""
 
 
