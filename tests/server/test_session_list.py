@@ -52,6 +52,7 @@ async def test_the_operator_sees_who_is_live_and_others_do_not() -> None:
             "transport": "websocket",
             "state": "idle",
             "end_user_id": "hash-1",
+            "cost": None,
             "connections": [
                 {"id": "ws_1", "role": "owner"},
                 {"id": "ws_2", "role": "sideband"},

@@ -68,6 +68,11 @@ class MemoryJournal:
         found = [decode(data) for data in self._logs.get(conversation_id, ())]
         return [entry for entry in found if not isinstance(entry, Sounded)]
 
+    @property
+    def durable_lines(self) -> list[Line]:
+        """What `lines` would give then."""
+        return [line for _, line in self._lines]
+
     async def read(self, conversation_id: str) -> Sequence[LogEntry]:
         await self._written()
         return self.durable(conversation_id)

@@ -23,6 +23,7 @@ from antiphon.server.console import Console
 from antiphon.server.conversations import Conversations, forked_from
 from antiphon.server.directory import Directory, LocalDirectory
 from antiphon.server.logs import keep_peer_data_out
+from antiphon.server.metering import UsageRoutes
 from antiphon.server.realtime import Realtime
 from antiphon.server.returning import HEADER as RESUME_HEADER
 from antiphon.server.returning import Returning
@@ -70,6 +71,7 @@ class Api:
         directory: Directory | None = None,
         direct_calls: DirectCalls | None = None,
         retention_days: float = 30,
+        lines_retention_days: float = 400,
         strict: bool = False,
     ) -> None:
         secret_store = MemorySecretStore() if secret_store is None else secret_store
@@ -113,6 +115,12 @@ class Api:
             strict=strict,
         )
         self._session_list = SessionList(directory, gate=gate)
+        self._usage = UsageRoutes(
+            hub.metering,
+            gate=gate,
+            owns_journal=hub.keeping is None,
+            retention_days=lines_retention_days,
+        )
         self._conversations = Conversations(hub, gate=gate, retention_days=retention_days)
 
     def app(self) -> web.Application:
@@ -121,11 +129,13 @@ class Api:
         app.on_response_prepare.append(self._add_headers)
         app.on_shutdown.append(self._end_sessions)
         app.cleanup_ctx.append(self._conversations.running)
+        app.cleanup_ctx.append(self._usage.running)
         app.cleanup_ctx.append(self._calls.running)
         app.router.add_get("/healthz", self.health)
         app.add_routes(Console().routes())
         app.add_routes(self._session_list.routes())
         app.add_routes(self._conversations.routes())
+        app.add_routes(self._usage.routes())
         app.router.add_get("/v1/antiphon/calls/{id}", self._calls.show)
         for prefix in PREFIXES:
             app.router.add_get(f"{prefix}/realtime", self._realtime.handle)

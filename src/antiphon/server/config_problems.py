@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from antiphon.engines.cascade.stt.ears import DEFAULT_MODEL
+from antiphon.metering.prices import prices_in
 from antiphon.server.cascade_settings import LlmSettings
 from antiphon.server.settings import Config, RelaySettings, ServerSettings, WebRtcOptions
 
@@ -33,6 +34,7 @@ def problems(config: Config) -> Iterator[tuple[str, str]]:
     yield from _problems_of_llm(config.llm)
     yield from _problems_of_relay(config.relay)
     yield from _problems_of_webrtc(config.webrtc)
+    yield from _problems_of_money(config)
 
 
 def _problems_of_access(server: ServerSettings) -> Iterator[tuple[str, str]]:
@@ -50,6 +52,26 @@ def _problems_of_access(server: ServerSettings) -> Iterator[tuple[str, str]]:
                 "server.allowed_origins",
                 f"'{origin}' is no origin; write it as https://app.example.com, without a path.",
             )
+
+
+def _problems_of_money(config: Config) -> Iterator[tuple[str, str]]:
+    try:
+        prices_in(price.row for price in config.metering.prices)
+    except ValueError as error:
+        yield "metering.prices", f"{error}."
+    budgets = config.budgets
+    stages = (budgets.tell_percent, budgets.cheaper_percent, budgets.text_percent)
+    if list(stages) != sorted(stages):
+        yield (
+            "budgets.text_percent",
+            "tell_percent, cheaper_percent and text_percent follow one another; here they are "
+            f"{stages[0]}, {stages[1]} and {stages[2]}.",
+        )
+    if not config.metering.enabled and any(
+        getattr(budgets, name) is not None
+        for name in ("session", "user_day", "user_month", "tenant_day", "tenant_month")
+    ):
+        yield "metering.enabled", "there are [budgets], and what nobody counts nobody can limit."
 
 
 def _problems_of_tls(server: ServerSettings) -> Iterator[tuple[str, str]]:

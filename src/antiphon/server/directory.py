@@ -8,6 +8,7 @@ from typing import Literal, Protocol
 from msgspec import Struct
 
 from antiphon.core.terms import Activity
+from antiphon.metering.bill import Total
 from antiphon.protocol.session import Session
 from antiphon.runtime.door import SessionDoor
 from antiphon.runtime.hub import Hub, SessionKind
@@ -16,6 +17,12 @@ from antiphon.runtime.hub import Hub, SessionKind
 class ListedConnection(Struct, frozen=True):
     id: str
     role: Literal["owner", "sideband"]
+
+
+class ListedCost(Struct, frozen=True):
+    nano_usd: int
+    unpriced_lines: int
+    """What costs nobody knows how much, and is not in it."""
 
 
 class ListedSession(Struct, frozen=True, kw_only=True):
@@ -32,6 +39,8 @@ class ListedSession(Struct, frozen=True, kw_only=True):
     began_at: int
     expires_at: int
     end_user_id: str | None
+    cost: ListedCost | None
+    """None: nobody counts."""
     connections: tuple[ListedConnection, ...]
 
 
@@ -61,10 +70,10 @@ class LocalDirectory:
         return self._hub.get(name) or self._of_call(name)
 
     async def listed(self) -> Sequence[ListedSession]:
-        return [listed(session) for session in self._hub.sessions]
+        return [listed(s, self._hub.spent_by(s)) for s in self._hub.sessions]
 
 
-def listed(session: SessionDoor) -> ListedSession:
+def listed(session: SessionDoor, spent: Total | None = None) -> ListedSession:
     """What the list says of a session."""
     settings = session.settings
     return ListedSession(
@@ -78,6 +87,7 @@ def listed(session: SessionDoor) -> ListedSession:
         began_at=session.about.began_at,
         expires_at=settings.expires_at,
         end_user_id=session.about.end_user_id,
+        cost=None if spent is None else ListedCost(spent.nano, spent.unpriced_lines),
         connections=tuple(
             ListedConnection(name, role) for name, role in session.connection_roles.items()
         ),

@@ -8,6 +8,7 @@ from msgspec import Meta, Struct
 
 from antiphon.runtime.door import Retention
 from antiphon.server.cascade_settings import LlmSettings, OfflineSettings, SttSettings, TtsSettings
+from antiphon.server.metering_settings import BudgetSettings, MeteringSettings
 from antiphon.server.secret import Secret
 
 MIB = 1 << 20
@@ -338,6 +339,8 @@ class Config(Struct, frozen=True, kw_only=True):
     webrtc: WebRtcOptions = WebRtcOptions()
     limits: LimitSettings = LimitSettings()
     journal: JournalSettings = JournalSettings()
+    metering: MeteringSettings = MeteringSettings()
+    budgets: BudgetSettings = BudgetSettings()
     downloads: DownloadSettings = DownloadSettings()
 
 
@@ -352,5 +355,7 @@ SECTIONS: dict[str, type[Struct]] = {
     "webrtc": WebRtcOptions,
     "limits": LimitSettings,
     "journal": JournalSettings,
+    "metering": MeteringSettings,
+    "budgets": BudgetSettings,
     "downloads": DownloadSettings,
 }
