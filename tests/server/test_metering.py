@@ -260,7 +260,7 @@ def test_names_that_users_chose_are_no_formulas() -> None:
         ("[[metering.prices]]\nmodel = 'm'\nminut = 1\n", "unknown field `minut`"),
         ("[budgets]\ntell_percent = 99\n", "follow one another"),
         ("[budgets]\nsession = 1\n[metering]\nenabled = false\n", "nobody counts"),
-        ("[budgets]\nsession = 0\n", "session: Expected `float` > 0.0"),
+        ("[budgets]\nsession = 0\n", "session: Expected `float` > 0"),
     ],
 )
 def test_wrong_settings_are_refused_by_name(text: str, problem: str, tmp_path: Path) -> None:

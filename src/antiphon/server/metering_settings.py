@@ -56,13 +56,21 @@ class MeteringSettings(Struct, frozen=True, kw_only=True):
 class BudgetSettings(Struct, frozen=True, kw_only=True):
     """How much may be spent, in US dollars. Absent: any amount."""
 
-    session: Annotated[float | None, Meta(gt=0, description="By one session.")] = None
-    user_day: Annotated[float | None, Meta(gt=0, description="By one end user in a day (UTC).")] = (
+    session: Annotated[Annotated[float, Meta(gt=0)] | None, Meta(description="By one session.")] = (
         None
     )
-    user_month: Annotated[float | None, Meta(gt=0, description="By one in a month.")] = None
-    tenant_day: Annotated[float | None, Meta(gt=0, description="By one tenant in a day.")] = None
-    tenant_month: Annotated[float | None, Meta(gt=0, description="By one in a month.")] = None
+    user_day: Annotated[
+        Annotated[float, Meta(gt=0)] | None, Meta(description="By one end user in a day (UTC).")
+    ] = None
+    user_month: Annotated[
+        Annotated[float, Meta(gt=0)] | None, Meta(description="By one in a month.")
+    ] = None
+    tenant_day: Annotated[
+        Annotated[float, Meta(gt=0)] | None, Meta(description="By one tenant in a day.")
+    ] = None
+    tenant_month: Annotated[
+        Annotated[float, Meta(gt=0)] | None, Meta(description="By one in a month.")
+    ] = None
     tell_percent: Annotated[
         int, Meta(ge=1, le=100, description="From here on clients and sidebands are told.")
     ] = 80
