@@ -27,6 +27,7 @@ PURPOSE = {
     "runtime": "one live session; who is live",
     "journal": "what is written down",
     "profiles": "what users agreed to have remembered",
+    "metering": "usage → lines → money",
     "engines": "what answers",
     "upstream": "a client of other Realtime servers",
     "core": "the conversation: cause in, effects out",

@@ -67,6 +67,7 @@ _HOMES = {
     "core.causes": (
         "EngineBegan",
         "EngineCalled",
+        "EngineCounted",
         "EngineErred",
         "EngineFailed",
         "EngineFinished",

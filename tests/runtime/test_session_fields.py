@@ -37,6 +37,7 @@ QUIET = base64.b64encode(bytes(2 * 24 * 700)).decode()
 TOOL = {"type": "function", "name": "look", "description": "Look.", "parameters": {}}
 WHOLE: dict[str, Any] = {
     "type": "realtime",
+    "antiphon": {"cost": True},
     "model": "m",
     "output_modalities": ["audio"],
     "instructions": "Be kind.",

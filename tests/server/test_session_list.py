@@ -55,6 +55,7 @@ async def test_the_operator_sees_who_is_live_and_others_do_not() -> None:
             "user": "hash-1",
             "end_user_id": "hash-1",
             "key": None,
+            "cost": None,
             "connections": [
                 {"id": "ws_1", "role": "owner"},
                 {"id": "ws_2", "role": "sideband"},

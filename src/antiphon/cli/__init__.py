@@ -26,6 +26,7 @@ COMMANDS = (
     "replay",
     "conversations",
     "memory",
+    "usage",
     "certificate",
     "models",
 )

@@ -12,7 +12,15 @@ from typing import Literal
 from msgspec import Struct
 
 from antiphon.protocol.client import ClientEvent
-from antiphon.protocol.server import ErrorDetail, Logprob, RateLimit, Usage
+from antiphon.protocol.server import (
+    BudgetStage,
+    ErrorDetail,
+    Logprob,
+    RateLimit,
+    TranscriptionTokens,
+    TranscriptionUsage,
+    Usage,
+)
 
 MEDIA_RATE_HZ = 24_000
 """The rate of all audio inside Antiphon: signed 16-bit mono."""
@@ -118,6 +126,8 @@ class TranscriptEnded(_Cause, frozen=True, tag="transcript_ended"):
     item_id: str
     text: str
     logprobs: tuple[Logprob, ...] = ()
+    usage: TranscriptionUsage | TranscriptionTokens | None = None
+    """The bill of one who writes it; None: the length of the sound."""
 
 
 class TranscriptFailed(_Cause, frozen=True, tag="transcript_failed"):
@@ -234,6 +244,13 @@ class EngineFailed(_Cause, frozen=True, tag="engine_failed"):
     """The engine cannot serve now, whatever it is asked: another one might."""
 
 
+class EngineCounted(_Cause, frozen=True, tag="engine_counted"):
+    """What an answer used that was stopped: its bill came later, and overrules the estimate."""
+
+    response_id: str
+    usage: Usage
+
+
 class RateLimitsChanged(_Cause, frozen=True, tag="rate_limits_changed"):
     """How much may still be asked of an engine that sets limits."""
 
@@ -300,6 +317,28 @@ class MemoryChanged(_Cause, frozen=True, tag="memory_changed"):
     memory: str
 
 
+class Costed(_Cause, frozen=True, kw_only=True, tag="costed"):
+    """What something cost that has happened; who looks on has added it up."""
+
+    kind: Literal["response", "transcription", "time"]
+    source_id: str = ""
+    """Of the response, or the item."""
+    nano_usd: int
+    session_nano_usd: int
+    is_estimated: bool = False
+    is_unpriced: bool = False
+
+
+class BudgetReached(_Cause, frozen=True, kw_only=True, tag="budget_reached"):
+    """So much of a budget is spent that something follows from it."""
+
+    stage: BudgetStage
+    scope: Literal["session", "user", "tenant"]
+    period: Literal["session", "day", "month"]
+    limit_nano_usd: int
+    spent_nano_usd: int
+
+
 TurnNews = TranscriptGrew | TranscriptEnded | TranscriptFailed | TurnJudged | TurnFound | TurnEnded
 EngineNews = (
     TurnNews
@@ -310,6 +349,7 @@ EngineNews = (
     | EngineCalled
     | EngineFinished
     | EngineFailed
+    | EngineCounted
     | RateLimitsChanged
     | EngineErred
     | PartFailed
@@ -328,4 +368,6 @@ Cause = (
     | EngineMoved
     | ToolAnswered
     | MemoryChanged
+    | Costed
+    | BudgetReached
 )

@@ -17,6 +17,7 @@ from antiphon.core.faults import Fault
 from antiphon.core.floor import Floor
 from antiphon.core.item_requests import ItemRequests
 from antiphon.core.listening import Listening
+from antiphon.core.money_told import tell_money
 from antiphon.core.records import SessionChanged
 from antiphon.core.responses import Responses
 from antiphon.core.settings import update_session
@@ -95,6 +96,8 @@ class Conversation:
                 self._on_engine_lost(cause, now_ms, out)
             case causes.EngineMoved():
                 self._on_engine_moved(cause, now_ms, out)
+            case causes.EngineCounted() | causes.Costed() | causes.BudgetReached():
+                tell_money(cause, self._stage, out)
             case causes.PlayoutDrained():
                 if self._stage.sounding.drained(cause.played_samples, out):
                     self._floor.await_user(now_ms)

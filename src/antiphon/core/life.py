@@ -51,6 +51,7 @@ class SessionLife:
     def __init__(self, deadlines: Deadlines, *, linger_ms: Ms) -> None:
         self.owners: frozenset[str] = frozenset()
         """The connections whose session it is; others are sidebands."""
+        self.sidebands: tuple[str, ...] = ()
         self._deadlines = deadlines
         self._linger_ms = linger_ms
         self._phase = Life.NEW
@@ -62,6 +63,8 @@ class SessionLife:
         """Returns whether this is the first to join: the session begins."""
         if owns:
             self.owners |= {connection}
+        else:
+            self.sidebands += (connection,)
         if self._phase is Life.NEW:
             self._move(LifeMove.ATTACH)
             return True
@@ -74,6 +77,7 @@ class SessionLife:
         """Returns whether the session is over with that: its last owner left, for good."""
         owned = connection in self.owners
         self.owners -= {connection}
+        self.sidebands = tuple(name for name in self.sidebands if name != connection)
         if not owned or self.owners:
             return False
         if self._phase is Life.OPEN and self._linger_ms and not for_good:

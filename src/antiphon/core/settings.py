@@ -14,6 +14,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from antiphon.core.faults import Fault
 from antiphon.protocol.session import (
+    Answering,
     AnySession,
     AudioInput,
     AudioInputPatch,
@@ -70,6 +71,7 @@ def _update_realtime_session(
         ("instructions", "tool_choice", "max_output_tokens", "truncation"),
         nullable=("tracing", "prompt", "include"),
     )
+    changes |= _extensions(patch)
     # `model` is fixed at the start; clients resend it, so another one is no error.
     if patch.output_modalities:
         changes["output_modalities"] = one_modality(patch.output_modalities)
@@ -99,11 +101,18 @@ def _update_realtime_session(
 def _update_transcription_session(
     session: TranscriptionSession, patch: SessionPatch
 ) -> TranscriptionSession:
-    changes = _given(patch, (), nullable=("include",))
+    changes = _given(patch, (), nullable=("include",)) | _extensions(patch)
     if patch.audio and patch.audio.input:
         updated = _update_input(session.audio.input, patch.audio.input)
         changes["audio"] = replace(session.audio, input=updated)
     return replace(session, **changes)
+
+
+def _extensions(patch: SessionPatch) -> dict[str, Any]:
+    """What is off is absent: other servers do not know the key."""
+    if not patch.antiphon or patch.antiphon.cost is UNSET:
+        return {}
+    return {"antiphon": Answering(cost=True) if patch.antiphon.cost else UNSET}
 
 
 def one_modality(modalities: tuple[str, ...]) -> tuple[str, ...]:

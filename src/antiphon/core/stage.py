@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from msgspec import UNSET
+
 from antiphon.core.causes import EngineMoved
 from antiphon.core.context import Window
 from antiphon.core.deadlines import Deadlines
@@ -101,8 +103,19 @@ class Stage:
         if isinstance(self.session, Session):
             asked = voice_name(self.session.audio.output.voice)
             voice = answering_voice(asked, self.terms.engine_voices)
-        answering = Answering(self.terms.engine_name, voice, recording=self.terms.records_sound)
+        answering = Answering(
+            self.terms.engine_name,
+            voice,
+            cost=self.tells_cost,
+            recording=self.terms.records_sound,
+        )
         return replace(self.session, antiphon=answering)
+
+    @property
+    def tells_cost(self) -> bool:
+        """A client wants to know what each answer cost."""
+        wanted = self.session.antiphon
+        return wanted is not UNSET and wanted.cost
 
     def check_voice(self, voice: Voice, param: str) -> None:
         """Raises:

@@ -134,7 +134,7 @@ class Transcripts:
                 item_id=news.item_id,
                 content_index=spoken.content_index,
                 transcript=news.text,
-                usage=TranscriptionUsage(seconds=samples_to_ms(part.samples) / 1000),
+                usage=news.usage or TranscriptionUsage(seconds=samples_to_ms(part.samples) / 1000),
                 logprobs=news.logprobs if self._with_logprobs else None,
             )
         )

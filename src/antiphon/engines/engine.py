@@ -58,7 +58,8 @@ class EngineSession(Protocol):
     * ``send`` never waits and never raises for what a client asked.
     * Each `Generate` ends in exactly one `EngineFinished` or `EngineFailed`,
       unless it was stopped.  So does each `EngineBegan`.
-    * After `StopGenerating(r)`, news of ``r`` ends within 100 ms.
+    * After `StopGenerating(r)`, news of ``r`` ends within 100 ms; but for one
+      `EngineCounted`, where its bill comes later.
     * Iteration ends after ``aclose``, and only then.
     * ``aclose`` frees everything the session holds, at once.
     """

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
-from antiphon.journal.entries import LogEntry, encode
+from antiphon.journal.entries import AnyEntry, encode
 from antiphon.journal.journal import Fate, Ticket
 
 log = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ class Append(NamedTuple):
     """An entry that is to be written."""
 
     conversation_id: str
-    entry: LogEntry
+    entry: AnyEntry
     data: bytes
     """The entry, encoded."""
     ticket: Ticket
@@ -46,7 +46,7 @@ class Backlog:
         self._queued_bytes = 0
         self._lost = 0
 
-    def take(self, conversation_id: str, entry: LogEntry, *, may_wait: bool) -> Append:
+    def take(self, conversation_id: str, entry: AnyEntry, *, may_wait: bool) -> Append:
         """The ticket of one that may not wait, or that there is no room for, is settled: lost."""
         append = Append(conversation_id, entry, encode(entry), Ticket())
         if may_wait and self._queued_bytes + len(append.data) <= self._max_bytes:

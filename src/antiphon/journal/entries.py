@@ -17,6 +17,7 @@ from antiphon.core.items import HeardPart, MessageEntry, SpokenPart
 from antiphon.core.records import Change, ItemChanged
 from antiphon.errors import AntiphonError
 from antiphon.identity.principal import DEFAULT_TENANT
+from antiphon.metering.lines import Line
 
 FORMAT = 1
 _C = TypeVar("_C", bound=Change)
@@ -73,13 +74,23 @@ class Sounded(_LogEntry, frozen=True, kw_only=True, tag="sounded"):
     """Ogg, to be joined with that of the pieces around it."""
 
 
+class Metered(_LogEntry, frozen=True, kw_only=True, tag="metered"):
+    """What something cost.  It stands in a table of its own (`line_table.py`), is no part of the
+    conversation's log, and stays when that is erased.
+    """
+
+    line: Line
+
+
 LogEntry = Opened | Changed | ConnectionJoined | ConnectionLeft | Closed | Missed | Sounded
+
+AnyEntry = LogEntry | Metered
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[LogEntry] = msgspec.msgpack.Decoder(LogEntry)
 
 
-def encode(entry: LogEntry) -> bytes:
+def encode(entry: AnyEntry) -> bytes:
     return bytes((FORMAT,)) + _encoder.encode(entry)
 
 

@@ -9,7 +9,9 @@ from typing import Protocol
 from msgspec import Struct
 
 from antiphon.identity.principal import DEFAULT_TENANT
-from antiphon.journal.entries import LogEntry, Sounded
+from antiphon.journal.entries import AnyEntry, LogEntry, Sounded
+from antiphon.journal.line_table import LinesPage, LinesWanted, TotalsPage
+from antiphon.metering.bill import Dimension
 
 
 class Fate(Enum):
@@ -151,9 +153,10 @@ class Journal(Notes, Protocol):
         """
         ...
 
-    def append(self, conversation_id: str, entry: LogEntry) -> Ticket:
+    def append(self, conversation_id: str, entry: AnyEntry) -> Ticket:
         """Never waits.  Overflow policy: an entry that there is no room for is lost, and its
-        ticket says so.  What is appended to an erased conversation is erased with it.
+        ticket says so.  What is appended to an erased conversation is erased with it, but for
+        what it cost (`Metered`).
         """
         ...
 
@@ -191,6 +194,37 @@ class Journal(Notes, Protocol):
 
     async def sweep(self, before_s: float) -> int:
         """Erase conversations that have not changed since; how many there were.
+
+        Raises:
+            JournalError: as `erase`.
+        """
+        ...
+
+    async def lines(self, wanted: LinesWanted, *, after: int = 0, limit: int) -> LinesPage:
+        """What was used (`Metered`), oldest first; ``after``: the cursor of the page before.
+
+        Raises:
+            JournalError: as `read`.
+        """
+        ...
+
+    async def totals(
+        self,
+        wanted: LinesWanted,
+        by: Sequence[Dimension],
+        *,
+        after: Sequence[str] | None = None,
+        limit: int,
+    ) -> TotalsPage:
+        """The same, added up; ``after``: what the last total of the page before was of.
+
+        Raises:
+            JournalError: as `read`.
+        """
+        ...
+
+    async def sweep_lines(self, before_day: str) -> int:
+        """Forget lines of the days before that one; how many there were.
 
         Raises:
             JournalError: as `erase`.

@@ -9,15 +9,23 @@ from collections.abc import Callable, Sequence
 from msgspec.structs import replace
 
 from antiphon.journal.entries import (
+    AnyEntry,
     Closed,
     JournalError,
     LogEntry,
+    Metered,
     Opened,
     Sounded,
     decode,
     encode,
 )
 from antiphon.journal.journal import Fate, Kept, Note, Page, Ticket, Wanted
+from antiphon.journal.line_table import LinesPage, LinesWanted, TotalsPage
+from antiphon.metering.bill import NOTHING, Dimension, bill_by
+from antiphon.metering.lines import Line
+
+MAX_LINES = 100_000
+"""Overflow policy: of what was used, the oldest is forgotten."""
 
 
 class MemoryJournal:
@@ -34,7 +42,9 @@ class MemoryJournal:
         self._logs: dict[str, list[bytes]] = {}
         self._kept: dict[str, Kept] = {}
         self._notes: dict[str, Note] = {}
-        self._pending: deque[tuple[str, LogEntry, Ticket]] = deque()
+        self._pending: deque[tuple[str, AnyEntry, Ticket]] = deque()
+        self._lines: deque[tuple[int, Line]] = deque(maxlen=MAX_LINES)
+        self._next_line = 1
         self._last_due_s = 0.0
 
     @property
@@ -43,7 +53,7 @@ class MemoryJournal:
 
     async def start(self) -> None: ...
 
-    def append(self, conversation_id: str, entry: LogEntry) -> Ticket:
+    def append(self, conversation_id: str, entry: AnyEntry) -> Ticket:
         ticket = Ticket()
         self._pending.append((conversation_id, entry, ticket))
         delay_s = self.delay_s if isinstance(self.delay_s, float | int) else self.delay_s()
@@ -59,6 +69,11 @@ class MemoryJournal:
         """What `read` would give after a crash now."""
         found = [decode(data) for data in self._logs.get(conversation_id, ())]
         return [entry for entry in found if not isinstance(entry, Sounded)]
+
+    @property
+    def durable_lines(self) -> list[Line]:
+        """What `lines` would give then."""
+        return [line for _, line in self._lines]
 
     async def read(self, conversation_id: str) -> Sequence[LogEntry]:
         await self._written()
@@ -106,6 +121,34 @@ class MemoryJournal:
         self._check()
         return self._notes.pop(user, None) is not None
 
+    async def lines(self, wanted: LinesWanted, *, after: int = 0, limit: int) -> LinesPage:
+        await self._written()
+        found = [(at, line) for at, line in self._lines if at > after and line in wanted]
+        cursor = found[limit - 1][0] if len(found) > limit else None
+        return LinesPage(tuple(line for _, line in found[:limit]), cursor)
+
+    async def totals(
+        self,
+        wanted: LinesWanted,
+        by: Sequence[Dimension],
+        *,
+        after: Sequence[str] | None = None,
+        limit: int,
+    ) -> TotalsPage:
+        await self._written()
+        totals = bill_by((line for _, line in self._lines if line in wanted), *by)
+        if not by:
+            totals = totals or {(): NOTHING}
+        found = [(of, total) for of, total in totals.items() if after is None or of > tuple(after)]
+        return TotalsPage(tuple(found[:limit]), has_more=len(found) > limit)
+
+    async def sweep_lines(self, before_day: str) -> int:
+        await self._written()
+        before = len(self._lines)
+        kept = [(at, line) for at, line in self._lines if line.day >= before_day]
+        self._lines = deque(kept, maxlen=MAX_LINES)
+        return before - len(kept)
+
     async def aclose(self) -> None:
         await self._written()
 
@@ -126,7 +169,11 @@ class MemoryJournal:
             self._write(conversation_id, entry)
         ticket.settle(Fate.LOST if self.fails else Fate.DURABLE)
 
-    def _write(self, conversation_id: str, entry: LogEntry) -> None:
+    def _write(self, conversation_id: str, entry: AnyEntry) -> None:
+        if isinstance(entry, Metered):
+            self._lines.append((self._next_line, entry.line))
+            self._next_line += 1
+            return
         kept = self._kept.get(conversation_id)
         if isinstance(entry, Opened):
             self._kept[conversation_id] = Kept(

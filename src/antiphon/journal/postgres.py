@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import asyncpg
 
-from antiphon.journal import postgres_notes
+from antiphon.journal import line_table, postgres_notes
 from antiphon.journal.backlog import (
     ASKING_TIMEOUT_S,
     MAX_BATCH,
@@ -26,9 +26,20 @@ from antiphon.journal.backlog import (
     Append,
     Backlog,
 )
-from antiphon.journal.entries import Closed, JournalError, LogEntry, Opened, Sounded, decode
+from antiphon.journal.entries import (
+    AnyEntry,
+    Closed,
+    JournalError,
+    LogEntry,
+    Metered,
+    Opened,
+    Sounded,
+    decode,
+)
 from antiphon.journal.journal import Fate, Kept, Note, Page, Ticket, Wanted
+from antiphon.journal.line_table import LinesPage, LinesWanted, TotalsPage
 from antiphon.journal.seal import SOUND_PLACES, Places, Seal, new_key
+from antiphon.metering.bill import Dimension
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
@@ -72,6 +83,9 @@ CREATE TABLE IF NOT EXISTS antiphon_entries (
 );
 {postgres_notes.SCHEMA}
 """  # noqa: S608  All text is ours.
+LINES: Final = "antiphon_lines"
+LINES_SCHEMA = line_table.schema(LINES, "bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY", "bigint")
+"""As in the file: no other version."""
 
 LAST = "SELECT coalesce(max(place), 0) FROM antiphon_entries WHERE conversation = number"
 OPEN = """
@@ -138,7 +152,7 @@ class PostgresJournal:
             raise
         self._writing = asyncio.create_task(self._write(), name="journal")
 
-    def append(self, conversation_id: str, entry: LogEntry) -> Ticket:
+    def append(self, conversation_id: str, entry: AnyEntry) -> Ticket:
         may_wait = self._writing is not None and not self._closing.is_set()
         append = self._backlog.take(conversation_id, entry, may_wait=may_wait)
         if append.ticket.waits:
@@ -196,6 +210,31 @@ class PostgresJournal:
     async def erase_note(self, user: str) -> bool:
         async with self._asking() as connection:
             return await postgres_notes.erase(connection, user)
+
+    async def lines(self, wanted: LinesWanted, *, after: int = 0, limit: int) -> LinesPage:
+        query, values = line_table.lines_query(LINES, wanted, after=after, limit=limit)
+        async with self._asking() as connection:
+            rows = await connection.fetch(line_table.numbered(query), *values)
+        return line_table.lines_page(rows, limit)
+
+    async def totals(
+        self,
+        wanted: LinesWanted,
+        by: Sequence[Dimension],
+        *,
+        after: Sequence[str] | None = None,
+        limit: int,
+    ) -> TotalsPage:
+        query, values = line_table.totals_query(LINES, wanted, by, after=after, limit=limit)
+        async with self._asking() as connection:
+            rows = await connection.fetch(line_table.numbered(query), *values)
+        return line_table.totals_page([tuple(row) for row in rows], by, limit)
+
+    async def sweep_lines(self, before_day: str) -> int:
+        async with self._asking() as connection:
+            query = f"DELETE FROM {LINES} WHERE day < $1"  # noqa: S608
+            told = await connection.execute(query, before_day)
+        return int(told.rpartition(" ")[2])
 
     async def aclose(self) -> None:
         if self._writing is None:
@@ -270,7 +309,7 @@ class PostgresJournal:
         try:
             async with self._pool.acquire() as connection, connection.transaction():
                 await connection.execute(f"SELECT pg_advisory_xact_lock({_LOCK})")
-                await connection.execute(SCHEMA)
+                await connection.execute(SCHEMA + LINES_SCHEMA)
                 version = await connection.fetchval("SELECT version FROM antiphon_format")
         except UNREACHABLE as error:
             raise JournalError(
@@ -361,6 +400,12 @@ class _Transaction:
             rows = []
             for append in batch:
                 name, entry = append.conversation_id, append.entry
+                if isinstance(entry, Metered):
+                    await connection.execute(
+                        line_table.numbered(line_table.insertion(LINES)),
+                        *line_table.row_of(entry.line),
+                    )
+                    continue
                 if isinstance(entry, Opened):
                     logs[name] = await _opened(connection, name, entry, logs.get(name))
                 elif isinstance(entry, Closed):
@@ -375,7 +420,7 @@ class _Transaction:
             self._ends = {name: log.places for name, log in logs.items()}
 
     async def _logs(self, connection: Connection, batch: Sequence[Append]) -> dict[str, _Log]:
-        names = {append.conversation_id for append in batch}
+        names = {a.conversation_id for a in batch if not isinstance(a.entry, Metered)}
         rows = await connection.fetch(
             f"SELECT id, number, key, ({LAST} AND place < {SOUND_PLACES}) AS last, "  # noqa: S608
             f"({LAST}) AS last_of_all "

@@ -26,9 +26,11 @@ from antiphon.journal.backlog import (
     Append,
     Backlog,
 )
-from antiphon.journal.entries import JournalError, LogEntry, Sounded
+from antiphon.journal.entries import AnyEntry, JournalError, LogEntry, Sounded
 from antiphon.journal.journal import Fate, Note, Page, Ticket, Wanted
+from antiphon.journal.line_table import LinesPage, LinesWanted, TotalsPage
 from antiphon.journal.sqlite_file import JournalFile
+from antiphon.metering.bill import Dimension
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +72,7 @@ class SqliteJournal:
             self._writer.start, asyncio.get_running_loop(), self._backlog.settle
         )
 
-    def append(self, conversation_id: str, entry: LogEntry) -> Ticket:
+    def append(self, conversation_id: str, entry: AnyEntry) -> Ticket:
         append = self._backlog.take(conversation_id, entry, may_wait=self._writer.works)
         if append.ticket.waits:
             self._writer.put(append)
@@ -99,6 +101,22 @@ class SqliteJournal:
 
     async def erase_note(self, user: str) -> bool:
         return await self._ask(lambda file: file.notes.erase(user))
+
+    async def lines(self, wanted: LinesWanted, *, after: int = 0, limit: int) -> LinesPage:
+        return await self._ask(lambda file: file.lines(wanted, after=after, limit=limit))
+
+    async def totals(
+        self,
+        wanted: LinesWanted,
+        by: Sequence[Dimension],
+        *,
+        after: Sequence[str] | None = None,
+        limit: int,
+    ) -> TotalsPage:
+        return await self._ask(lambda file: file.totals(wanted, by, after=after, limit=limit))
+
+    async def sweep_lines(self, before_day: str) -> int:
+        return await self._ask(lambda file: file.sweep_lines(before_day))
 
     async def aclose(self) -> None:
         await asyncio.to_thread(self._writer.stop)

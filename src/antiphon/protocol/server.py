@@ -147,6 +147,41 @@ class TranscriptionFailed(
     error: TranscriptionError
 
 
+class CostTold(_Event, frozen=True, kw_only=True, tag="antiphon.cost"):
+    """Only where the session has `antiphon.cost` (beyond OpenAI's API): what something cost, after
+    the event that tells of it.
+    """
+
+    kind: Literal["response", "transcription", "time"]
+    """An answer, the words of a turn, or a while of the session."""
+    response_id: str | None
+    item_id: str | None
+    nano_usd: int
+    """In thousand-millionths of a US dollar; less than nothing where an estimate was too much."""
+    session_nano_usd: int
+    """By the session so far."""
+    estimated: bool
+    unpriced: bool
+    """Some of it has no price, and is in neither sum."""
+
+
+BudgetStage = Literal["tell", "cheaper", "text", "end"]
+
+
+class BudgetTold(_Event, frozen=True, kw_only=True, tag="antiphon.budget"):
+    """To sidebands, and where the session has `antiphon.cost` to all (beyond OpenAI's API): so much
+    of a budget is spent that something follows from it.
+    """
+
+    stage: BudgetStage
+    """What follows: nothing yet; a cheaper engine; no more voice; the end."""
+    scope: Literal["session", "user", "tenant"]
+    """Whose budget it is."""
+    period: Literal["session", "day", "month"]
+    limit_nano_usd: int
+    spent_nano_usd: int
+
+
 OverlapState = Literal["open", "interruption", "backchannel", "noise", "dropped"]
 """``dropped``: a client committed or cleared it, or wants no more turns found."""
 
@@ -411,6 +446,8 @@ ServerEvent = (
     | TranscriptionFailed
     | SpeechStarted
     | SpeechStopped
+    | CostTold
+    | BudgetTold
     | OverlapChanged
     | InputAudioBufferCommitted
     | InputAudioBufferCleared

@@ -281,8 +281,10 @@ class Resume(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Answering(Struct, frozen=True, omit_defaults=True):
     """Who really answers, whatever names were asked for (beyond OpenAI's API)."""
 
-    engine: str
+    engine: str = ""
     voice: str | None = None
+    cost: bool = False
+    """`antiphon.cost` tells what each answer cost."""
     recording: bool = False
     """The sound of both sides is recorded."""
     resume: Resume | None = None
@@ -333,6 +335,13 @@ class TranscriptionSession(
 AnySession = Session | TranscriptionSession
 
 
+class Extensions(Struct, frozen=True, kw_only=True):
+    """What a client may set beyond OpenAI's API, as `session.antiphon`."""
+
+    cost: bool | UnsetType | None = UNSET
+    """Tell what each answer cost (`antiphon.cost`)."""
+
+
 class SessionPatch(Struct, frozen=True, kw_only=True):
     """What `session.update` (or a client secret) may set; ``type`` chooses the kind."""
 
@@ -350,3 +359,4 @@ class SessionPatch(Struct, frozen=True, kw_only=True):
     audio: AudioPatch | UnsetType | None = UNSET
     parallel_tool_calls: bool | UnsetType | None = UNSET
     reasoning: Reasoning | UnsetType | None = UNSET
+    antiphon: Extensions | UnsetType | None = UNSET

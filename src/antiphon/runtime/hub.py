@@ -29,6 +29,7 @@ from antiphon.journal.fork import forked
 from antiphon.journal.journal import Fate, Journal
 from antiphon.journal.recall import Recalled
 from antiphon.journal.redaction import Redact
+from antiphon.metering.bill import Total
 from antiphon.protocol.closes import CloseCode
 from antiphon.protocol.session import (
     AnySession,
@@ -41,6 +42,7 @@ from antiphon.protocol.session import (
 from antiphon.runtime.attendance import Attendance
 from antiphon.runtime.door import About, Retention, SessionDoor
 from antiphon.runtime.media import Playback
+from antiphon.runtime.metering import Metering, SessionMeter
 from antiphon.runtime.observer import Observer
 from antiphon.runtime.outbox import HOLD_MS, Outbox
 from antiphon.runtime.recorder import Encoding, Recorder
@@ -140,6 +142,7 @@ class Hub:
         detector: lent to engines that do not find turns themselves.
         observers: each is asked, when a session opens, for one that looks on.
         keeping: None: conversations end with their sessions.
+        metering: None: nobody counts what is used.
         choice: draws a letter of the ids; ``unix_s`` tells the time.  A test that wants the same
             bytes each time brings its own.
     """
@@ -153,6 +156,7 @@ class Hub:
         rules: SessionRules | None = None,
         observers: Sequence[Callable[[Terms], Observer]] = (),
         keeping: Keeping | None = None,
+        metering: Metering | None = None,
         choice: Callable[[str], str] = secrets.choice,
         unix_s: Callable[[], float] = time.time,
     ) -> None:
@@ -165,6 +169,10 @@ class Hub:
         self.rules = rules or SessionRules()
         self._observers = observers
         self.keeping = keeping
+        self.metering = metering
+        self._meters: weakref.WeakKeyDictionary[SessionDoor, SessionMeter] = (
+            weakref.WeakKeyDictionary()
+        )
         self._claimed: set[str] = set()
         """Conversations that somebody is about to open, or to erase."""
         self.resume_tokens = ResumeTokens()
@@ -334,8 +342,17 @@ class Hub:
         if terms.records_sound:
             assert keeping is not None, "it is kept"
             session.observe(self._recorder(keeping, logs[0], terms.session))
+        if self.metering is not None:
+            meter = self.metering.meter(terms, session.about, session.tell)
+            self._meters[session] = meter
+            session.observe(meter)
         self.adopt(session)
         return session
+
+    def spent_by(self, session: SessionDoor) -> Total | None:
+        """What a session has used so far; None: it has no meter."""
+        meter = self._meters.get(session)
+        return None if meter is None else meter.total
 
     def adopt(self, session: Housed) -> None:
         """From now on it is found, listed, counted and drained, until it says that it has ended

@@ -314,6 +314,10 @@ class LiveSession:
         """From now on."""
         self._observers.append(observer)
 
+    def tell(self, cause: Cause) -> None:
+        """What one who looks on has found out; after what goes on now."""
+        self._give(cause)
+
     def shut_down(self) -> None:
         """Close once the running response is done."""
         self._give(ShuttingDown())

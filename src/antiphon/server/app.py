@@ -30,6 +30,7 @@ from antiphon.server.directory import Directory, LocalDirectory
 from antiphon.server.lateness import Lateness
 from antiphon.server.logs import keep_peer_data_out
 from antiphon.server.memory import Memory
+from antiphon.server.metering import UsageRoutes
 from antiphon.server.operator import OperatorRoutes
 from antiphon.server.quotas import Quotas
 from antiphon.server.realtime import Realtime
@@ -85,6 +86,7 @@ class Api:
         direct_calls: DirectCalls | None = None,
         profiles: Profiles | None = None,
         retention_days: float = 30,
+        lines_retention_days: float = 400,
         strict: bool = False,
     ) -> None:
         secret_store = MemorySecretStore() if secret_store is None else secret_store
@@ -149,6 +151,12 @@ class Api:
             hub, gate=gate, retention_days=retention_days, audit=audit
         )
         self._operator = OperatorRoutes(gate.bearers.known, gate=gate, audit=audit)
+        self._usage = UsageRoutes(
+            hub.metering,
+            gate=gate,
+            owns_journal=hub.keeping is None,
+            retention_days=lines_retention_days,
+        )
 
     def app(self) -> web.Application:
         keep_peer_data_out()
@@ -161,6 +169,7 @@ class Api:
             app.cleanup_ctx.append(self.quotas.running)
         if self._load.max_lateness_ms:
             app.cleanup_ctx.append(self._lateness.running)
+        app.cleanup_ctx.append(self._usage.running)
         app.cleanup_ctx.append(self._calls.running)
         app.router.add_get("/healthz", self.health)
         app.add_routes(Console().routes())
@@ -168,6 +177,7 @@ class Api:
         app.add_routes(self._conversations.routes())
         app.add_routes(self._operator.routes())
         app.add_routes(self._memory.routes())
+        app.add_routes(self._usage.routes())
         app.router.add_get("/v1/antiphon/calls/{id}", self._calls.show)
         for prefix in PREFIXES:
             app.router.add_get(f"{prefix}/realtime", self._realtime.handle)

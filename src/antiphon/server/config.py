@@ -259,7 +259,7 @@ def _is_list(kind: Any) -> bool:
 
 
 def _holds_tables(kind: Any) -> bool:
-    return "UpstreamSettings" in str(kind)
+    return "UpstreamSettings" in str(kind) or "PriceSettings" in str(kind)
 
 
 def _is_table(kind: Any) -> bool:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from antiphon.engines.cascade.stt.ears import DEFAULT_MODEL
 from antiphon.identity.keys import KeyInvalid, check_tenant
+from antiphon.metering.prices import prices_in
 from antiphon.server.cascade_settings import LlmSettings
 from antiphon.server.settings import (
     AuthSettings,
@@ -48,6 +49,7 @@ def problems(config: Config) -> Iterator[tuple[str, str]]:
             "what is remembered lies where conversations are kept, and nothing is: set "
             'retention = "items" in [journal].',
         )
+    yield from _problems_of_money(config)
 
 
 def _wants_auth(auth: AuthSettings) -> bool:
@@ -92,6 +94,26 @@ def _problems_of_auth(auth: AuthSettings) -> Iterator[tuple[str, str]]:
         check_tenant(auth.jwt_tenant)
     except KeyInvalid as error:
         yield "auth.jwt_tenant", str(error)
+
+
+def _problems_of_money(config: Config) -> Iterator[tuple[str, str]]:
+    try:
+        prices_in(price.row for price in config.metering.prices)
+    except ValueError as error:
+        yield "metering.prices", f"{error}."
+    budgets = config.budgets
+    stages = (budgets.tell_percent, budgets.cheaper_percent, budgets.text_percent)
+    if list(stages) != sorted(stages):
+        yield (
+            "budgets.text_percent",
+            "tell_percent, cheaper_percent and text_percent follow one another; here they are "
+            f"{stages[0]}, {stages[1]} and {stages[2]}.",
+        )
+    if not config.metering.enabled and any(
+        getattr(budgets, name) is not None
+        for name in ("session", "user_day", "user_month", "tenant_day", "tenant_month")
+    ):
+        yield "metering.enabled", "there are [budgets], and what nobody counts nobody can limit."
 
 
 def _problems_of_tls(server: ServerSettings) -> Iterator[tuple[str, str]]:

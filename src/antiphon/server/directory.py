@@ -8,6 +8,7 @@ from typing import Literal, Protocol
 from msgspec import Struct
 
 from antiphon.core.terms import Activity
+from antiphon.metering.bill import Total
 from antiphon.protocol.session import Session
 from antiphon.runtime.door import SessionDoor
 from antiphon.runtime.hub import Hub, SessionKind
@@ -16,6 +17,12 @@ from antiphon.runtime.hub import Hub, SessionKind
 class ListedConnection(Struct, frozen=True):
     id: str
     role: Literal["owner", "sideband"]
+
+
+class ListedCost(Struct, frozen=True):
+    nano_usd: int
+    unpriced_lines: int
+    """What costs nobody knows how much, and is not in it."""
 
 
 class ListedSession(Struct, frozen=True, kw_only=True):
@@ -37,6 +44,8 @@ class ListedSession(Struct, frozen=True, kw_only=True):
     """The older name of ``user``."""
     key: str | None
     """What the operator calls the API key that it was opened with, or that minted its secret."""
+    cost: ListedCost | None
+    """None: nobody counts."""
     connections: tuple[ListedConnection, ...]
 
 
@@ -66,10 +75,10 @@ class LocalDirectory:
         return self._hub.get(name) or self._of_call(name)
 
     async def listed(self) -> Sequence[ListedSession]:
-        return [listed(session) for session in self._hub.sessions]
+        return [listed(s, self._hub.spent_by(s)) for s in self._hub.sessions]
 
 
-def listed(session: SessionDoor) -> ListedSession:
+def listed(session: SessionDoor, spent: Total | None = None) -> ListedSession:
     """What the list says of a session."""
     settings = session.settings
     return ListedSession(
@@ -86,6 +95,7 @@ def listed(session: SessionDoor) -> ListedSession:
         user=session.about.principal.user,
         end_user_id=session.about.principal.user,
         key=session.about.principal.key_name,
+        cost=None if spent is None else ListedCost(spent.nano, spent.unpriced_lines),
         connections=tuple(
             ListedConnection(name, role) for name, role in session.connection_roles.items()
         ),

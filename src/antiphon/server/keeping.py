@@ -21,16 +21,17 @@ GO_ON_AFTER_MS = 100
 """A healthy disk takes less (docs/reference/benchmarks.md)."""
 
 
-def make_journal(config: Config, *, create: bool = True) -> Journal | None:
+def make_journal(config: Config, *, create: bool = True, for_lines: bool = False) -> Journal | None:
     """Where conversations are kept; None: nowhere, for want of a place or by the operator's wish.
 
-    A file that is not there is made if it may be (``create``).
+    A file that is not there is made if it may be (``create``).  ``for_lines``: what was used is
+    counted where nothing is kept of what was said.
 
     Raises:
         ConfigurationError: it needs an extra that is not installed.
     """
     settings = config.journal
-    if settings.retention == "none":
+    if settings.retention == "none" and not for_lines:
         return None
     # Who keeps nothing need not wait for either.
     if settings.url is not None:

@@ -10,6 +10,7 @@ from antiphon.identity.principal import Scope
 from antiphon.limits.policy import Limits
 from antiphon.runtime.door import Retention
 from antiphon.server.cascade_settings import LlmSettings, OfflineSettings, SttSettings, TtsSettings
+from antiphon.server.metering_settings import BudgetSettings, MeteringSettings
 from antiphon.server.secret import Secret
 
 MIB = 1 << 20
@@ -482,6 +483,8 @@ class Config(Struct, frozen=True, kw_only=True):
     limits: LimitSettings = LimitSettings()
     journal: JournalSettings = JournalSettings()
     memory: MemorySettings = MemorySettings()
+    metering: MeteringSettings = MeteringSettings()
+    budgets: BudgetSettings = BudgetSettings()
     downloads: DownloadSettings = DownloadSettings()
 
 
@@ -498,5 +501,7 @@ SECTIONS: dict[str, type[Struct]] = {
     "limits": LimitSettings,
     "journal": JournalSettings,
     "memory": MemorySettings,
+    "metering": MeteringSettings,
+    "budgets": BudgetSettings,
     "downloads": DownloadSettings,
 }

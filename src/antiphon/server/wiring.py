@@ -30,6 +30,7 @@ from antiphon.server.cascade_parts import CascadeParts, choose_parts, make_casca
 from antiphon.server.directory import Directory
 from antiphon.server.grant import DEFAULT_MODEL
 from antiphon.server.keeping import make_journal, make_keeping, make_profiles
+from antiphon.server.metering import make_metering
 from antiphon.server.relays import (
     RELAY,
     fallbacks_of,
@@ -134,7 +135,8 @@ def make_hub(config: Config, registry: EngineRegistry, parts: Parts) -> Hub:
     if parts.hub is not None:
         return parts.hub
     server = config.server
-    keeping = make_keeping(config, make_journal(config) if parts.journal is None else parts.journal)
+    journal = make_journal(config) if parts.journal is None else parts.journal
+    keeping = make_keeping(config, journal)
     rules = SessionRules(
         session_max_ms=round(server.session_max_minutes * 60_000),
         voice=config.offline.voice,
@@ -149,6 +151,7 @@ def make_hub(config: Config, registry: EngineRegistry, parts: Parts) -> Hub:
         rules=parts.rules or rules,
         observers=[tapes_in(Path(server.tape_dir))] if server.tape_dir else [],
         keeping=keeping,
+        metering=make_metering(config, journal),
     )
 
 
@@ -189,6 +192,7 @@ def wire(config: Config, parts: Parts | None = None) -> Wired:
         direct_calls=make_direct_calls(config, registry, hub),
         profiles=make_profiles(config, journal, None if model is None else summed_up_by(model)),
         retention_days=config.journal.retention_days,
+        lines_retention_days=config.metering.retention_days,
         strict=server.strict,
         limits=WebSocketLimits(
             max_message_bytes=limits.max_message_bytes,

@@ -14,6 +14,7 @@ from antiphon.core.causes import (
     MEDIA_RATE_HZ,
     EngineBegan,
     EngineCalled,
+    EngineCounted,
     EngineErred,
     EngineFailed,
     EngineFinished,
@@ -249,7 +250,7 @@ class Judge:
                 self._on_found(isinstance(news, TurnFound))
             case EngineBegan():
                 self._on_beginning(news)
-            case RateLimitsChanged() | EngineErred() | PartFailed():
+            case RateLimitsChanged() | EngineErred() | EngineCounted() | PartFailed():
                 pass  # At any time, and nothing ends with it.
             case EngineLost():
                 self._bench.fail(f"the engine was lost: {news.message}")

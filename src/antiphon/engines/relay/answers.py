@@ -18,6 +18,7 @@ from msgspec.structs import replace
 from antiphon.core.causes import (
     EngineBegan,
     EngineCalled,
+    EngineCounted,
     EngineFailed,
     EngineFinished,
     EngineNews,
@@ -287,6 +288,8 @@ class Answers:
             held.settled = True
         if not answer.is_stopped and not self._asks_once_more(answer, response):
             self._tell(_end_of(answer.name, response))
+        elif response.usage is not None and response.usage.total_tokens:
+            self._tell(EngineCounted(answer.name, response.usage))
         self.ask_waiting("end")
 
     def _asks_once_more(self, answer: Answer, response: server.Response) -> bool:

@@ -40,6 +40,8 @@ from antiphon.protocol.server import (
     TranscriptionCompleted,
     TranscriptionDelta,
     TranscriptionFailed,
+    TranscriptionTokens,
+    TranscriptionUsage,
 )
 
 
@@ -465,7 +467,8 @@ class Hearing:
             logprobs = result.logprobs or ()
             if turn.held is not None:
                 turn.held.text = result.transcript
-            self._know(turn, TranscriptEnded(turn.our_id, result.transcript, logprobs))
+            usage = _counted(result.usage)
+            self._know(turn, TranscriptEnded(turn.our_id, result.transcript, logprobs, usage))
         else:
             error = result.error
             self._know(turn, TranscriptFailed(turn.our_id, error.code, error.message))
@@ -506,3 +509,12 @@ class Hearing:
     def _trim(self, limit: int) -> None:
         while self._recent_bytes > limit and len(self._recent) > 1:
             self._recent_bytes -= len(self._recent.popleft().pcm)
+
+
+def _counted(
+    usage: TranscriptionUsage | TranscriptionTokens,
+) -> TranscriptionUsage | TranscriptionTokens | None:
+    """None: the upstream did not count."""
+    if isinstance(usage, TranscriptionUsage):
+        return usage if usage.seconds > 0 else None
+    return usage if usage.total_tokens > 0 else None

@@ -111,6 +111,24 @@ EVENTS: list[ServerEvent] = [
     server.TranscriptionFailed(**E_, item_id="item_1", error=FAILURE),
     server.SpeechStarted(**E_, audio_start_ms=1, item_id="item_1"),
     server.PartFailed(**E_, part="voice", code="voice_replaced", message="It is hoarse."),
+    server.CostTold(
+        **E_,
+        kind="response",
+        response_id="resp_1",
+        item_id=None,
+        nano_usd=5,
+        session_nano_usd=9,
+        estimated=False,
+        unpriced=False,
+    ),
+    server.BudgetTold(
+        **E_,
+        stage="tell",
+        scope="user",
+        period="day",
+        limit_nano_usd=10,
+        spent_nano_usd=8,
+    ),
     server.OverlapChanged(**E_, item_id="item_1", state="open"),
     server.SpeechStopped(**E_, audio_end_ms=2, item_id="item_1"),
     server.InputAudioBufferCommitted(**E_, previous_item_id=None, item_id="item_1"),
@@ -168,6 +186,8 @@ NOT_IN_THE_SDK = {
     "input_audio_buffer.timeout_triggered",
     "antiphon.overlap",
     "antiphon.part_failed",
+    "antiphon.cost",
+    "antiphon.budget",
 }
 """Younger than beta, or ours; only ever sent to a client that asked for what they tell of."""
 

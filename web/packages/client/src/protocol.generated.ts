@@ -160,8 +160,10 @@ export interface Resume {
 
 /** Who really answers, whatever names were asked for (beyond OpenAI's API). */
 export interface Answering {
-  engine: string;
+  engine?: string;
   voice?: string;
+  /** `antiphon.cost` tells what each answer cost. */
+  cost?: boolean;
   /** The sound of both sides is recorded. */
   recording?: boolean;
   /** In `session.created` alone, of servers that keep conversations. */
@@ -365,6 +367,36 @@ export interface ServerEvents {
     item_id: string;
   };
   /**
+   * Only where the session has `antiphon.cost` (beyond OpenAI's API): what something cost, after
+   * the event that tells of it.
+   */
+  'antiphon.cost': {
+    /** An answer, the words of a turn, or a while of the session. */
+    kind: 'response' | 'time' | 'transcription';
+    response_id?: string | null;
+    item_id?: string | null;
+    /** In thousand-millionths of a US dollar; less than nothing where an estimate was too much. */
+    nano_usd: number;
+    /** By the session so far. */
+    session_nano_usd: number;
+    estimated: boolean;
+    /** Some of it has no price, and is in neither sum. */
+    unpriced: boolean;
+  };
+  /**
+   * To sidebands, and where the session has `antiphon.cost` to all (beyond OpenAI's API): so much
+   * of a budget is spent that something follows from it.
+   */
+  'antiphon.budget': {
+    /** What follows: nothing yet; a cheaper engine; no more voice; the end. */
+    stage: 'cheaper' | 'end' | 'tell' | 'text';
+    /** Whose budget it is. */
+    scope: 'session' | 'tenant' | 'user';
+    period: 'day' | 'month' | 'session';
+    limit_nano_usd: number;
+    spent_nano_usd: number;
+  };
+  /**
    * Only where the session has `turn_detection.overlap` (beyond OpenAI's API): a sound began
    * while the assistant was heard, or what it is was found out.  While it is open, whoever plays
    * lowers the assistant's voice.
@@ -499,6 +531,8 @@ export const SERVER_EVENT_TYPES: ReadonlySet<string> = new Set<keyof ServerEvent
   'conversation.item.input_audio_transcription.failed',
   'input_audio_buffer.speech_started',
   'input_audio_buffer.speech_stopped',
+  'antiphon.cost',
+  'antiphon.budget',
   'antiphon.overlap',
   'input_audio_buffer.committed',
   'input_audio_buffer.cleared',

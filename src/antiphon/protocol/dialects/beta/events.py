@@ -50,6 +50,8 @@ SAME = frozenset(
         "conversation.item.input_audio_transcription.delta",
         "conversation.item.input_audio_transcription.completed",
         "conversation.item.input_audio_transcription.failed",
+        "antiphon.cost",
+        "antiphon.budget",
         "antiphon.overlap",
         "antiphon.part_failed",
         "input_audio_buffer.speech_started",

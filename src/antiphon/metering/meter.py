@@ -1,0 +1,210 @@
+"""One session's meter: what happens in it → lines.
+
+It sees what a tape sees, causes and what followed, and reads nothing else: a tape that is replayed
+gives the same lines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from msgspec.structs import replace
+
+from antiphon.core.causes import Cause, EngineBegan, EngineCounted, EngineFinished, EngineMoved, Ms
+from antiphon.core.effects import Configure, Effect
+from antiphon.core.terms import Terms
+from antiphon.metering.lines import (
+    Account,
+    Line,
+    LineKind,
+    Used,
+    day_of,
+    line_of,
+    quantities_of,
+    quantities_of_transcription,
+)
+from antiphon.metering.prices import TOKEN_KINDS, PriceTable
+from antiphon.protocol.server import (
+    Response,
+    ResponseCreated,
+    ResponseDone,
+    TranscriptionCompleted,
+    Usage,
+)
+from antiphon.protocol.session import AnySession, Session
+
+TIME_LINE_MS: Ms = 60_000
+"""Of an engine that is paid by the minute, a line at least so often: what a crash would lose."""
+
+MAX_ESTIMATES = 64
+"""Answers that were stopped, and whose bill may still come.  Overflow policy: the oldest keeps our
+estimate."""
+
+BilledAs = Callable[[LineKind, str, str | None], str]
+"""``(kind, engine, model)``: the name in the table of prices.  ``model`` is the one that was asked
+for: the session's, or that of the transcription."""
+
+
+def as_asked(kind: LineKind, engine: str, model: str | None) -> str:
+    """By the model that was asked for, or the engine where none was."""
+    del kind
+    return model or engine
+
+
+class Meter:
+    """Args:
+    terms: What the session begins with.
+    account: Who pays for it.
+    """
+
+    def __init__(
+        self,
+        terms: Terms,
+        account: Account,
+        prices: PriceTable,
+        *,
+        conversation_id: str,
+        billed_as: BilledAs = as_asked,
+    ) -> None:
+        self.account = account
+        self.session_id = terms.session.id
+        self._conversation_id = conversation_id
+        self._prices = prices
+        self._billed_as = billed_as
+        self._engine = terms.engine_name
+        self._session: AnySession = terms.session
+        self._began_ms = (terms.session.expires_at * 1000) - terms.session_max_ms
+        """Unix time; from what the session says of itself, so that a tape says it too."""
+        self._now_ms: Ms = 0
+        self._paid_until_ms: Ms = 0
+        self._time_lines = 0
+        self._estimates: dict[str, Used] = {}
+        """By what the engine calls the answers."""
+        self._own_names: dict[str, str] = {}
+        """Our ids of answers that run, and how the engine that began them calls them."""
+
+    # --- What happens --------------------------------------------------------
+
+    def saw(self, now_ms: Ms, cause: Cause, effects: Sequence[Effect]) -> list[Line]:
+        """What that costs."""
+        self._now_ms = now_ms
+        lines: list[Line] = []
+        counted = _counts(cause)
+        if isinstance(cause, EngineMoved):
+            lines += self._while_it_served()
+        elif isinstance(cause, EngineCounted):
+            lines += self._corrected(cause)
+        for effect in effects:
+            kind = type(effect)
+            if kind is ResponseDone:
+                lines.append(self._response(effect.response, counted=counted))  # type: ignore[union-attr]
+            elif kind is TranscriptionCompleted:
+                lines += self._transcription(effect)  # type: ignore[arg-type]
+            elif kind is Configure:
+                self._session = effect.session  # type: ignore[union-attr]
+            elif kind is ResponseCreated and isinstance(cause, EngineBegan):
+                self._own_names[effect.response.id] = cause.response_id  # type: ignore[union-attr]
+        if isinstance(cause, EngineMoved):
+            self._engine = cause.name
+            self._estimates.clear()  # Of that engine nothing more is heard.
+        if now_ms - self._paid_until_ms >= TIME_LINE_MS or lines:
+            lines += self._while_it_served()
+        return lines
+
+    def ended(self) -> list[Line]:
+        """The session is over: what there is to pay since the last line."""
+        return self._while_it_served()
+
+    @property
+    def at_ms(self) -> int:
+        """Unix time of what happened last."""
+        return self._began_ms + self._now_ms
+
+    @property
+    def billed_as(self) -> str:
+        """What answers now, by its name in the table of prices."""
+        return self._billed_as("response", self._engine, self._model)
+
+    # --- Lines ---------------------------------------------------------------
+
+    def _response(self, response: Response, *, counted: bool) -> Line:
+        used = replace(
+            self._used("response", self.billed_as, response.id),
+            status=response.status,
+            in_conversation=response.conversation_id is not None,
+            is_estimated=not counted,
+            quantities=quantities_of(response.usage or Usage()),
+        )
+        name = self._own_names.pop(response.id, response.id)
+        if not counted:
+            self._estimates[name] = used
+            if len(self._estimates) > MAX_ESTIMATES:
+                del self._estimates[next(iter(self._estimates))]
+        return line_of(used, self._prices)
+
+    def _corrected(self, news: EngineCounted) -> list[Line]:
+        """What is missing between our estimate and the bill, or was too much."""
+        estimate = self._estimates.pop(news.response_id, None)
+        if estimate is None:
+            return []
+        true, guessed = dict(quantities_of(news.usage)), dict(estimate.quantities)
+        wrong = {kind: true.get(kind, 0) - guessed.get(kind, 0) for kind in TOKEN_KINDS}
+        quantities = tuple((kind, wrong[kind]) for kind in TOKEN_KINDS if wrong[kind])
+        used = replace(
+            estimate,
+            id=f"{estimate.id}/counted",
+            is_estimated=False,
+            is_correction=True,
+            quantities=quantities,
+        )
+        return [line_of(used, self._prices)]
+
+    def _transcription(self, event: TranscriptionCompleted) -> list[Line]:
+        quantities = quantities_of_transcription(event.usage)
+        if not quantities:
+            return []
+        wanted = self._session.audio.input.transcription
+        asked = None if wanted is None else wanted.model
+        name = self._billed_as("transcription", self._engine, asked)
+        used = self._used("transcription", name, f"{event.item_id}.{event.content_index}")
+        return [line_of(replace(used, quantities=quantities), self._prices)]
+
+    def _while_it_served(self) -> list[Line]:
+        """Nothing, where the engine is not paid by the minute."""
+        since_ms, self._paid_until_ms = self._paid_until_ms, self._now_ms
+        name = self._billed_as("time", self._engine, self._model)
+        used = self._used("time", name, f"time-{self._time_lines}")
+        price = self._prices.find(name, day_of(used.at_ms))
+        if price is None or not price.minute or not price.is_by_the_minute:
+            return []
+        if self._now_ms == since_ms:
+            return []
+        self._time_lines += 1
+        quantities = (("ms", self._now_ms - since_ms),)
+        return [line_of(replace(used, quantities=quantities), self._prices)]
+
+    def _used(self, kind: LineKind, billed_as: str, source_id: str) -> Used:
+        return Used(
+            id=f"{self.session_id}/{source_id}",
+            at_ms=self.at_ms,
+            kind=kind,
+            account=self.account,
+            session_id=self.session_id,
+            conversation_id=self._conversation_id,
+            source_id=source_id,
+            engine=self._engine,
+            model=self._model,
+            billed_as=billed_as,
+            quantities=(),
+        )
+
+    @property
+    def _model(self) -> str | None:
+        return self._session.model if isinstance(self._session, Session) else None
+
+
+def _counts(cause: Cause) -> bool:
+    """Whoever answered said what it used."""
+    return isinstance(cause, EngineFinished) and (
+        cause.usage is not None or cause.input_tokens is not None
+    )

@@ -1,0 +1,140 @@
+"""A session's meter, and what is done with its lines: kept, counted, told.
+
+A line is appended to the journal before the events that tell of what it is for are sent, so that a
+`response.done` that waits for its record has waited for its line as well.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+
+from antiphon.core.causes import Cause, Costed, Ms
+from antiphon.core.effects import Effect
+from antiphon.core.terms import Terms
+from antiphon.journal.entries import Metered
+from antiphon.journal.journal import Fate, Journal, Ticket
+from antiphon.metering.bill import NOTHING, Total, total_of
+from antiphon.metering.lines import Account, Line
+from antiphon.metering.meter import BilledAs, Meter, as_asked
+from antiphon.metering.prices import PriceTable
+from antiphon.runtime.door import About
+
+log = logging.getLogger(__name__)
+MAX_ALARMS = 1_000
+"""Models without a price that are told, each once.  Overflow policy: further ones are not."""
+
+
+class Metering:
+    """Of all sessions of the process.
+
+    Args:
+        prices: What models cost.
+        journal: Where lines are kept; None: they are only counted.
+        billed_as: What is answered for, by its name among the prices.
+    """
+
+    def __init__(
+        self,
+        prices: PriceTable,
+        *,
+        journal: Journal | None = None,
+        billed_as: BilledAs = as_asked,
+    ) -> None:
+        self.prices = prices
+        self.journal = journal
+        self.billed_as = billed_as
+        self.lost_lines = 0
+        """That could not be written; each is in the log."""
+        self.total = NOTHING
+        """Of all lines since the process began."""
+        self._alarmed: set[str] = set()
+        self._on_line: list[Callable[[Line], None]] = []
+
+    def on_line(self, told: Callable[[Line], None]) -> None:
+        """Tell of each line, at once."""
+        self._on_line.append(told)
+
+    def meter(self, terms: Terms, about: About, tell: Callable[[Cause], None]) -> SessionMeter:
+        """For one session; ``tell`` gives it a cause."""
+        principal = about.principal
+        account = Account(principal.tenant, principal.user, principal.key_name)
+        meter = Meter(
+            terms,
+            account,
+            self.prices,
+            conversation_id=about.conversation_id,
+            billed_as=self.billed_as,
+        )
+        return SessionMeter(self, meter, tell)
+
+    def charge(self, line: Line) -> None:
+        """Keep it, count it, and tell those who want to know."""
+        self.total += total_of(line)
+        if line.is_unpriced:
+            self._alarm(line)
+        if self.journal is not None:
+            entry = Metered(at_s=line.at_ms / 1000, session_id=line.session_id, line=line)
+            ticket = self.journal.append(line.conversation_id, entry)
+            ticket.then(lambda settled: self._settled(settled, line))
+        for told in self._on_line:
+            told(line)
+
+    def _alarm(self, line: Line) -> None:
+        if line.billed_as in self._alarmed or len(self._alarmed) >= MAX_ALARMS:
+            return
+        self._alarmed.add(line.billed_as)
+        kinds = ", ".join(charge.kind for charge in line.charges if charge.nano is None)
+        log.warning(
+            "model '%s' has no price for %s: that is in no sum; add it to [[prices]]",
+            line.billed_as[:100],
+            kinds,
+        )
+
+    def _settled(self, ticket: Ticket, line: Line) -> None:
+        if ticket.fate is Fate.LOST:
+            self.lost_lines += 1
+            log.error(
+                "the journal lost a line of the bill: %s, %d nano-dollars, tenant %s",
+                line.id,
+                line.nano,
+                line.account.tenant,
+            )
+
+
+class SessionMeter:
+    """An `Observer`."""
+
+    def __init__(self, metering: Metering, meter: Meter, tell: Callable[[Cause], None]) -> None:
+        self.total: Total = NOTHING
+        """Of this session so far."""
+        self._metering = metering
+        self._meter = meter
+        self._tell = tell
+
+    def saw(self, now_ms: Ms, cause: Cause, effects: Sequence[Effect]) -> None:
+        for line in self._meter.saw(now_ms, cause, effects):
+            self._charge(line)
+            self._tell_of(line)
+
+    def close(self) -> None:
+        for line in self._meter.ended():
+            self._charge(line)  # Nobody is told any more.
+
+    def _charge(self, line: Line) -> None:
+        self.total += total_of(line)
+        self._metering.charge(line)
+
+    def _tell_of(self, line: Line) -> None:
+        is_response = line.kind == "response"
+        source_id = line.source_id if is_response else line.source_id.rpartition(".")[0]
+        self._tell(
+            Costed(
+                kind=line.kind,
+                source_id=source_id,
+                nano_usd=line.nano,
+                session_nano_usd=self.total.nano,
+                is_estimated=line.is_estimated,
+                is_unpriced=line.is_unpriced,
+            )
+        )
