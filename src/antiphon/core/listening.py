@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from antiphon.audio.noise import NoiseReducer
 from antiphon.core.causes import Ms, TurnJudged
 from antiphon.core.deadlines import Deadline
 from antiphon.core.effects import (
@@ -13,14 +12,13 @@ from antiphon.core.effects import (
     Effect,
     Hear,
     InputDropped,
-    ScoreVoice,
     TurnBegan,
     TurnCommitted,
 )
 from antiphon.core.faults import Fault
-from antiphon.core.formats import decoded_samples, decoder
-from antiphon.core.input_buffer import MAX_SAMPLES, InputBuffer
+from antiphon.core.input_buffer import MAX_SAMPLES
 from antiphon.core.items import HeardPart, MessageEntry, ms_to_samples, samples_to_ms
+from antiphon.core.microphone import Microphone
 from antiphon.core.overlap import OverlapWatch, Verdict, has_asked
 from antiphon.core.stage import Stage
 from antiphon.core.turns import ONSET_WINDOWS, TurnDetector, TurnStarted, TurnStopped
@@ -33,16 +31,13 @@ from antiphon.protocol.server import (
     SpeechStarted,
     SpeechStopped,
 )
-from antiphon.protocol.session import NoiseReduction, Overlap
+from antiphon.protocol.session import Overlap
 
-MAX_APPEND_BYTES = 15 * 1024 * 1024
 MIN_COMMIT_MS = 100
 AUDIO_AWAY_MS = 4_000
 """So long may the microphone of an open turn bring nothing.  Longer than networks stall (TCP
 sends again what was lost after 1 s, then 2 s), so that a word is not cut in two by one; short
 enough for someone who was muted in mid-word."""
-UNSCORED_SAMPLES = ms_to_samples(10_000)
-"""What the voice detector may have before it; a recording that is sent at once waits here."""
 ENGINE_REACH_SAMPLES = ms_to_samples(60_000)
 """How far back an engine that finds turns itself may find that one began."""
 
@@ -73,17 +68,12 @@ class OpenTurn:
 class Listening:
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
-        self._buffer = InputBuffer()
-        self._format = stage.session.audio.input.format
-        self._decoder = decoder(self._format)
-        self._reduction: NoiseReduction | None = None
-        self._reducer: NoiseReducer | None = None
+        self._microphone = Microphone(stage.session.audio.input.format)
+        self._buffer = self._microphone.buffer
         self._detector: TurnDetector | None = None
         self._engine_detects = False
         """Turns come from the engine."""
         self._turn: OpenTurn | None = None
-        self._given_to = self._scored_to = 0
-        """How far the voice detector was given what was heard, and how far it has scored it."""
         self._audio_at_ms: Ms = 0
         """When something was last heard, or scored."""
         self._after_own_commit = False
@@ -111,12 +101,7 @@ class Listening:
     def configure(self, out: list[Effect]) -> None:
         """Follow the session's settings; a turn that is open goes on under the new ones."""
         settings = self._stage.session.audio.input
-        if settings.format != self._format:
-            self._format = settings.format
-            self._decoder = decoder(self._format)
-        if settings.noise_reduction != self._reduction:
-            self._reduction = settings.noise_reduction
-            self._reducer = _reducer(self._reduction)
+        self._microphone.configure(settings)
         if self._stage.terms.engine_finds_turns:
             if self._detector is not None:  # The engine before this one did not.
                 self._detector = None
@@ -149,24 +134,9 @@ class Listening:
         Raises:
             Fault: too much at once, or more than can be scored in time.
         """
-        if len(data) > MAX_APPEND_BYTES:
-            raise Fault(
-                "invalid_value",
-                f"Invalid value: {len(data)} bytes of audio in one append. "
-                f"Append at most {MAX_APPEND_BYTES} bytes at a time.",
-                param="audio",
-            )
-        waiting = 0 if self._detector is None else self._buffer.end - self._scored_to
-        if waiting + decoded_samples(self._format, data) > MAX_SAMPLES:
-            raise Fault(
-                "input_audio_buffer_full",
-                f"The input audio buffer takes {samples_to_ms(MAX_SAMPLES) // 1000} s of audio "
-                f"that was not listened to yet, and has {samples_to_ms(waiting) // 1000} s: "
-                "append this later, or less at a time.",
-                param="audio",
-            )
+        self._microphone.check_append(data, is_scored=self._detector is not None)
         had_overflowed = self._buffer.has_overflowed
-        self.hear(self._decoder.decode(data), now_ms, out, by_hand=True)
+        self.hear(self._microphone.decode(data), now_ms, out, by_hand=True)
         if self._buffer.has_overflowed and not had_overflowed:
             lost = Fault(
                 "input_audio_buffer_full",
@@ -183,13 +153,12 @@ class Listening:
         self._take_in(pcm, out, by_hand=by_hand)
 
     def _take_in(self, pcm: bytes, out: list[Effect], *, by_hand: bool) -> None:
-        if self._reducer is not None:
-            pcm = self._reducer.process(pcm)
+        pcm = self._microphone.clean(pcm)
         if not pcm:
             return
         if self._detector is not None:
             self._buffer.append(pcm)
-            self._give_to_detector(out)
+            self._microphone.give(out)
             return
         if self._turn is None and by_hand and not self._engine_detects:
             self._begin_turn(self._buffer.start, self._buffer.end, out)
@@ -200,12 +169,6 @@ class Listening:
         out.append(Hear(pcm, at_sample))
         if self._engine_detects:
             self._buffer.keep_from(self._buffer.end - ENGINE_REACH_SAMPLES)
-
-    def _give_to_detector(self, out: list[Effect]) -> None:
-        end = min(self._buffer.end, self._scored_to + UNSCORED_SAMPLES)
-        if end > self._given_to:
-            out.append(ScoreVoice(self._buffer.peek(self._given_to, end), self._given_to))
-            self._given_to = end
 
     def _tell_engine(self, end: int, out: list[Effect]) -> None:
         """Let the engine hear the open turn up to there, where it knows of it."""
@@ -224,14 +187,14 @@ class Listening:
         if detector is None:
             return None
         self._audio_at_ms = now_ms
-        self._scored_to = max(self._scored_to, min(at_sample, self._buffer.end))
-        self._give_to_detector(out)
+        self._microphone.scored(at_sample)
+        self._microphone.give(out)
         event = detector.score(at_sample, probability)
         if isinstance(event, TurnStarted):
             self._await_audio(now_ms)
             watch = self._overlap_begins(now_ms)
             if watch is None:
-                return self._start_turn(event.at_sample, self._scored_to, out)
+                return self._start_turn(event.at_sample, self._microphone.scored_to, out)
             for _ in range(ONSET_WINDOWS):
                 watch.score(probability, is_voice=True)
             return self._begin_overlap(watch, event.at_sample, out)
@@ -239,7 +202,7 @@ class Listening:
             # Not before what was heard of it, if the silence that ends it has become shorter.
             return self._stop_turn(max(event.at_sample, self._open_turn.told_to or 0), out)
         if self._turn is not None:
-            self._tell_engine(self._scored_to, out)
+            self._tell_engine(self._microphone.scored_to, out)
             if self._turn.watch is not None:
                 self._turn.watch.score(probability, is_voice=detector.hears_voice)
                 return self._follow(self._turn.watch.verdict, out)
@@ -344,8 +307,8 @@ class Listening:
         """The engine hears it, as its words are wanted.  Clients that play are not told yet: they
         would be silent at once.
         """
-        first = min(max(from_sample, self._buffer.start), self._scored_to)
-        self._begin_turn(first, self._scored_to, out, watch=watch)
+        first = min(max(from_sample, self._buffer.start), self._microphone.scored_to)
+        self._begin_turn(first, self._microphone.scored_to, out, watch=watch)
         self._detector_now.is_held = True
         self._tell_overlap("open", out)
         if self._stage.sounding.by_server:
@@ -360,9 +323,9 @@ class Listening:
             self._announce(out)
             return TurnEvent.STARTED
         if verdict is Verdict.BACKCHANNEL:
-            self._stop_turn(self._scored_to, out)
+            self._stop_turn(self._microphone.scored_to, out)
         else:
-            self._tell_stopped(self._scored_to, out)
+            self._tell_stopped(self._microphone.scored_to, out)
             self._drop_turn(out)
         self._detector_now.reset()
         return TurnEvent.PASSED
@@ -386,7 +349,7 @@ class Listening:
         Raises:
             Fault: there is too little audio to be a turn.
         """
-        samples = self._buffer.end - self._first_to_commit + self._decoder.pending_samples
+        samples = self._buffer.end - self._first_to_commit + self._microphone.pending_samples
         held_ms = samples * 1000 / ms_to_samples(1000)
         if held_ms < MIN_COMMIT_MS:
             raise Fault(
@@ -394,7 +357,7 @@ class Listening:
                 "Error committing input audio buffer: buffer too small. Expected at least "
                 f"{MIN_COMMIT_MS}ms of audio, but buffer only has {held_ms:.2f}ms of audio.",
             )
-        self._take_in(self._decoder.flush(), out, by_hand=False)
+        self._take_in(self._microphone.flush(), out, by_hand=False)
         if self._turn is None:
             self._turn = self._new_turn(self._buffer.start)
         self._end_watch("dropped", out)
@@ -408,13 +371,12 @@ class Listening:
         committed, once it was scored.
         """
         if self._after_own_commit and self._detector is not None and self._detector.is_quiet:
-            return max(self._buffer.start, self._scored_to)
+            return max(self._buffer.start, self._microphone.scored_to)
         return self._buffer.start
 
     def clear(self, out: list[Effect]) -> None:
-        self._buffer.clear()
+        self._microphone.clear()
         self._after_own_commit = False
-        self._decoder = decoder(self._format)
         self._drop_turn(out)
         self._restart_detection(out)
         out.append(InputAudioBufferCleared(event_id=self._stage.ids.event()))
@@ -489,8 +451,7 @@ class Listening:
     def _restart_detection(self, out: list[Effect]) -> None:
         if self._detector is not None:
             self._detector.reset()
-            self._given_to = self._scored_to = self._buffer.end
-            out.append(DetectVoice(on=True))
+            self._microphone.score_afresh(out)
 
     @property
     def _detector_now(self) -> TurnDetector:
@@ -501,9 +462,3 @@ class Listening:
     def _open_turn(self) -> OpenTurn:
         assert self._turn is not None, "a turn is open"
         return self._turn
-
-
-def _reducer(settings: NoiseReduction | None) -> NoiseReducer | None:
-    if settings is None:
-        return None
-    return NoiseReducer(settings.type, 1.0 if settings.strength is None else settings.strength)
