@@ -246,6 +246,16 @@ class EngineErred(_Cause, frozen=True, tag="engine_erred"):
     detail: ErrorDetail
 
 
+class Speculated(_Cause, frozen=True, tag="speculated"):
+    """What became of a `Speculate`: it was used for the answer, or thrown away unheard."""
+
+    used: bool
+    input_tokens: int | None = None
+    """Of one thrown away, as a language model counted them; None: the core estimates."""
+    output_tokens: int = 0
+    """The same, or an estimate of what had come."""
+
+
 class EngineLost(_Cause, frozen=True, tag="engine_lost"):
     """The engine is gone: nothing more can be generated in this session."""
 
@@ -262,7 +272,8 @@ class EngineMoved(_Cause, frozen=True, kw_only=True, tag="engine_moved"):
     begins: bool = False
     takes_images: bool = True
     follows_items: bool = False
-    """The seven as in `Terms`."""
+    speculates: bool = False
+    """The eight as in `Terms`."""
     message: str
     """Why; for the client's eyes."""
     code: str = "engine_moved"
@@ -272,17 +283,16 @@ class EngineMoved(_Cause, frozen=True, kw_only=True, tag="engine_moved"):
 
 
 TurnNews = TranscriptGrew | TranscriptEnded | TranscriptFailed | TurnJudged | TurnFound | TurnEnded
+OtherNews = EngineBegan | RateLimitsChanged | EngineErred | Speculated
 EngineNews = (
     TurnNews
-    | EngineBegan
+    | OtherNews
     | EngineSaid
     | EngineSpoke
     | EngineWrote
     | EngineCalled
     | EngineFinished
     | EngineFailed
-    | RateLimitsChanged
-    | EngineErred
     | EngineLost
 )
 

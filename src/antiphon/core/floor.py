@@ -136,6 +136,20 @@ class Floor:
             # The session's own settings are at fault: no one client event is.
             out.append(self._stage.error(fault))
 
+    @property
+    def would_answer(self) -> bool:
+        """A turn that ended now would be answered at once, by an engine that is told to."""
+        stage = self._stage
+        detection = stage.session.audio.input.turn_detection
+        return (
+            detection is not None
+            and detection.create_response
+            and isinstance(stage.session, Session)
+            and self._responses.active is None
+            and not stage.life.is_draining
+            and not stage.terms.engine_begins
+        )
+
     def _check_open(self) -> None:
         if self._stage.life.is_draining:
             raise Fault("server_shutting_down", "The server is restarting; connect again.")

@@ -20,6 +20,7 @@ from antiphon.core.input_buffer import MAX_SAMPLES
 from antiphon.core.items import HeardPart, MessageEntry, ms_to_samples, samples_to_ms
 from antiphon.core.microphone import Microphone
 from antiphon.core.overlap import OverlapWatch, Verdict, has_asked
+from antiphon.core.speculation import Pause
 from antiphon.core.stage import Stage
 from antiphon.core.turns import ONSET_WINDOWS, TurnDetector, TurnStarted, TurnStopped
 from antiphon.protocol.server import (
@@ -63,6 +64,16 @@ class OpenTurn:
     """Clients know that somebody speaks."""
     watch: OverlapWatch | None = None
     """While it may prove to be no interruption."""
+    words: str = ""
+    """What was understood of it in the pause that it makes."""
+    voice_windows: int = 0
+    """In a row, of what was scored last."""
+
+    def note_voice(self, is_voice: bool) -> None:
+        """One window alone is a click; then somebody goes on, and more words will come."""
+        self.voice_windows = self.voice_windows + 1 if is_voice else 0
+        if self.voice_windows >= ONSET_WINDOWS:
+            self.words = ""
 
 
 class Listening:
@@ -89,6 +100,17 @@ class Listening:
     def is_undecided(self) -> bool:
         """Somebody may be interrupting."""
         return self._turn is not None and self._turn.watch is not None
+
+    @property
+    def pause(self) -> Pause | None:
+        """The open turn, where it is probably over and was understood."""
+        turn, detector = self._turn, self._detector
+        if turn is None or detector is None or turn.watch is not None:
+            return None
+        if not (turn.words and detector.sounds_complete):
+            return None
+        samples = self._microphone.scored_to - turn.from_sample
+        return Pause(turn.item_id, turn.words, samples)
 
     @property
     def heard_samples(self) -> int:
@@ -203,6 +225,7 @@ class Listening:
             return self._stop_turn(max(event.at_sample, self._open_turn.told_to or 0), out)
         if self._turn is not None:
             self._tell_engine(self._microphone.scored_to, out)
+            self._turn.note_voice(detector.hears_voice)
             if self._turn.watch is not None:
                 self._turn.watch.score(probability, is_voice=detector.hears_voice)
                 return self._follow(self._turn.watch.verdict, out)
@@ -284,8 +307,12 @@ class Listening:
         turn = self._turn
         if self._detector is not None and turn is not None and turn.item_id == news.item_id:
             self._detector.completeness = min(1.0, max(0.0, news.completeness))
-            if turn.watch is not None and news.words is not None:
+            if news.words is None:
+                return
+            if turn.watch is not None:
                 turn.watch.understand(news.words)  # What follows, the next score brings.
+            elif self._detector.is_pausing:
+                turn.words = news.words
 
     # --- Sounds while the assistant is heard ---------------------------------
 

@@ -103,6 +103,15 @@ class TurnDetector:
         return self._phase is Phase.SPEAKING
 
     @property
+    def is_pausing(self) -> bool:
+        return self._phase is Phase.PAUSING
+
+    @property
+    def sounds_complete(self) -> bool:
+        """A pause is probably the end, as far as anybody asks more than how long it is."""
+        return not isinstance(self.detection, SemanticVad) or self.completeness > UNJUDGED
+
+    @property
     def padding_samples(self) -> int:
         if isinstance(self.detection, SemanticVad):
             return ms_to_samples(SEMANTIC_PADDING_MS)

@@ -46,7 +46,9 @@ from antiphon.core.effects import (
     PlayAudio,
     ScoreVoice,
     SendTo,
+    Speculate,
     StopGenerating,
+    StopSpeculating,
     TurnBegan,
     TurnCommitted,
 )
@@ -282,6 +284,7 @@ class LiveSession:
                 begins=abilities.full_duplex,
                 takes_images=abilities.takes_images,
                 follows_items=abilities.follows_items,
+                speculates=abilities.speculates,
                 message=message,
                 code=code,
                 model=model,
@@ -320,6 +323,7 @@ class LiveSession:
         """Free everything.  Connections are the transports' to close."""
         if self._ended:
             return
+        self._log_speculations()
         self._engine.hang_up()
         self._clock.stop()
         if self._sideband_wait is not None:
@@ -329,6 +333,21 @@ class LiveSession:
             observer.close()
         self._closing = asyncio.get_running_loop().create_task(self._engine.aclose())
         self._on_end(self)
+
+    def _log_speculations(self) -> None:
+        """No bill has what was thrown away; so it stands here."""
+        made = self._conversation.speculations
+        if made.begun:
+            log.info(
+                "session %s: %d answers begun early, %d used, %d thrown away "
+                "(%d tokens in, %d out, in no response's usage)",
+                self.id,
+                made.begun,
+                made.used,
+                made.thrown_away,
+                made.wasted_input_tokens,
+                made.wasted_output_tokens,
+            )
 
     async def ended(self) -> None:
         if self._closing is not None:
@@ -408,6 +427,8 @@ class LiveSession:
                 | ItemAdded()
                 | ItemCut()
                 | ItemRemoved()
+                | Speculate()
+                | StopSpeculating()
             ):
                 self._engine.send(effect)
             case DetectVoice():

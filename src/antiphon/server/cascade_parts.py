@@ -212,6 +212,13 @@ def choose_parts(config: Config) -> CascadeParts:
     )
 
 
+def speculates(config: Config) -> bool:
+    """What is thrown away costs nothing but our own time, or the operator wants it all the same."""
+    wish = config.engine.speculate
+    is_free = config.llm.base_url is None and config.tts.base_url is None
+    return is_free if wish == "auto" else wish == "always"
+
+
 def make_cascade(config: Config, chosen: CascadeParts) -> Engine:
     """The parts around the language model, or around the offline brain.
 
@@ -221,7 +228,13 @@ def make_cascade(config: Config, chosen: CascadeParts) -> Engine:
     ears, voice, model = chosen
     workers = config.offline.stt_workers
     if model is None:
-        return offline_engine(_offline_brain(config), ears=ears, voice=voice, stt_workers=workers)
+        return offline_engine(
+            _offline_brain(config),
+            ears=ears,
+            voice=voice,
+            stt_workers=workers,
+            speculates=speculates(config),
+        )
     return offline_engine(
         model,
         description=WITH_LANGUAGE_MODEL.format(
@@ -232,4 +245,5 @@ def make_cascade(config: Config, chosen: CascadeParts) -> Engine:
         stt_workers=workers,
         scripted=False,
         follows_language=True,
+        speculates=speculates(config),
     )

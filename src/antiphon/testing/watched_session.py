@@ -23,6 +23,7 @@ from antiphon.core.causes import (
     EngineSpoke,
     EngineWrote,
     RateLimitsChanged,
+    Speculated,
     TranscriptEnded,
     TranscriptFailed,
     TranscriptGrew,
@@ -36,6 +37,7 @@ from antiphon.core.effects import (
     Generate,
     Hear,
     InputDropped,
+    Speculate,
     TurnBegan,
     TurnCommitted,
 )
@@ -223,6 +225,8 @@ class Judge:
         self._turns: dict[str, Literal["begun", "committed", "known"]] = {}
         self._in_turn: bool | None = False
         """The engine has found that the user speaks; None: a commit of ours may have crossed."""
+        self._speculations = 0
+        """Begun, and not told what became of them."""
 
     def on_command(self, command: EngineCommand) -> None:
         match command:
@@ -235,6 +239,8 @@ class Judge:
                 self._in_turn = None
             case InputDropped():
                 self._in_turn = None
+            case Speculate():
+                self._speculations += 1
             case _:
                 pass
 
@@ -246,6 +252,9 @@ class Judge:
                 self._on_found(isinstance(news, TurnFound))
             case EngineBegan():
                 self._on_beginning(news)
+            case Speculated():
+                self._speculations -= 1
+                self._bench.require(self._speculations >= 0, "Speculated, and nothing was begun")
             case RateLimitsChanged() | EngineErred():
                 pass  # At any time, and nothing ends with it.
             case EngineLost():

@@ -17,13 +17,14 @@ from antiphon.core.causes import (
 )
 from antiphon.core.effects import Generate
 from antiphon.engines.cascade.apologies import Failure, apology
-from antiphon.engines.cascade.news import NewsQueue
+from antiphon.engines.cascade.news import AnswerSink
 from antiphon.engines.cascade.parts import (
     CallTool,
     Mind,
     SayText,
     SpokenWord,
     Synthesizer,
+    Thinking,
     Thought,
 )
 from antiphon.engines.cascade.plan import SentencePlan
@@ -34,6 +35,9 @@ from antiphon.errors import EngineUnavailable
 
 MAX_PLANNED = 16
 """Sentences thought and not yet spoken.  Overflow policy: the brain waits."""
+
+FAILED_TEXT = "The server had an error while processing your request. Sorry about that!"
+"""For the client, where the fault is ours."""
 
 _Planned = SayText | CallTool | Thought | EngineUnavailable
 """The last one is a Thought, or why there is none."""
@@ -47,7 +51,7 @@ class Answer:
         request: Generate,
         mind: Mind,
         synthesizer: Synthesizer,
-        news: NewsQueue,
+        news: AnswerSink,
         *,
         language: str | None = None,
     ) -> None:
@@ -64,6 +68,10 @@ class Answer:
         self._marked_chars = 0
         """So much of the item has its marks."""
         self._speech_text = SpeechText()
+        self.thought = ""
+        """All text and arguments so far, said or not: what a language model is paid for."""
+        self.counted: Thought | None = None
+        """The end of the thought."""
 
     async def give(self) -> None:
         """Ends with exactly one `EngineFinished` or `EngineFailed`, unless cancelled."""
@@ -96,6 +104,7 @@ class Answer:
         spoken = self._request.modality == "audio"
         async with aclosing(self._mind.think(self._request)) as thoughts:
             async for thought in thoughts:
+                self._count(thought)
                 if isinstance(thought, SayText) and spoken:
                     for sentence in plan.add(thought.text):
                         await self._planned.put(SayText(sentence))
@@ -103,6 +112,15 @@ class Answer:
                 for sentence in plan.flush():
                     await self._planned.put(SayText(sentence))
                 await self._planned.put(thought)
+
+    def _count(self, thought: Thinking) -> None:
+        match thought:
+            case SayText(text):
+                self.thought += text
+            case CallTool():
+                self.thought += thought.name + thought.arguments
+            case Thought():
+                self.counted = thought
 
     async def _utter(self) -> None:
         while True:

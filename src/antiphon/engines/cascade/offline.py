@@ -72,6 +72,7 @@ def offline_engine(
     stt_workers: int | None = None,
     scripted: bool = True,
     follows_language: bool = False,
+    speculates: bool = False,
 ) -> CascadeEngine:
     """``brain`` between the speech parts that were chosen.
 
@@ -83,6 +84,7 @@ def offline_engine(
         stt_workers: Turns that pocketsphinx recognises at the same time; None: as many as pay.
         scripted: ``brain`` knows what may be said next, sometimes.
         follows_language: ``brain`` answers in the language that it is spoken to in.
+        speculates: Answers are begun before turns are certain to be over.
     """
     espeak = EspeakSynthesizer()
     synthesizer: Synthesizer = espeak
@@ -102,4 +104,5 @@ def offline_engine(
         brain=brain,
         synthesizer=synthesizer,
         follows_language=follows_language,
+        speculates=speculates,
     )
