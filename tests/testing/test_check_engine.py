@@ -127,7 +127,7 @@ class TellsEarly(Session):
 @pytest.mark.parametrize(
     ("session", "complaint"),
     [
-        (TellsEarly, "of an answer that nobody has asked for came ['EngineSaid'"),
+        (TellsEarly, "EngineSaid of a response nobody asked for"),
         (Session, "Speculated, as it was used, did not come"),
     ],
 )

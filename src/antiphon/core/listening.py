@@ -19,10 +19,10 @@ from antiphon.core.faults import Fault
 from antiphon.core.input_buffer import MAX_SAMPLES
 from antiphon.core.items import HeardPart, MessageEntry, ms_to_samples, samples_to_ms
 from antiphon.core.microphone import Microphone
-from antiphon.core.overlap import OverlapWatch, Verdict, has_asked
+from antiphon.core.overlap import HARDLY_HEARD_MS, OverlapWatch, Verdict, has_asked
 from antiphon.core.speculation import Pause
 from antiphon.core.stage import Stage
-from antiphon.core.turns import ONSET_WINDOWS, TurnDetector, TurnStarted, TurnStopped
+from antiphon.core.turns import GOES_ON_MS, ONSET_WINDOWS, TurnDetector, TurnStarted, TurnStopped
 from antiphon.protocol.server import (
     InputAudioBufferCleared,
     InputAudioBufferCommitted,
@@ -49,6 +49,8 @@ class TurnEvent(Enum):
     """A sound began while the assistant is heard; it becomes STARTED or PASSED."""
     PASSED = auto()
     """It was no interruption, and wants no answer."""
+    WENT_ON = auto()
+    """As STARTED, with the rest of a turn that the assistant had just begun to answer."""
     COMMITTED = auto()
 
 
@@ -88,7 +90,9 @@ class Listening:
         self._audio_at_ms: Ms = 0
         """When something was last heard, or scored."""
         self._after_own_commit = False
-        """The last turn was found, and its end too."""
+        """The last turn was found, and its end too..."""
+        self._voice_ended = 0
+        """... where its voice was last heard."""
 
     @property
     def user_speaks(self) -> bool:
@@ -214,7 +218,10 @@ class Listening:
         event = detector.score(at_sample, probability)
         if isinstance(event, TurnStarted):
             self._await_audio(now_ms)
-            watch = self._overlap_begins(now_ms)
+            pause_samples = self._pause_before(detector.onset, now_ms)
+            if pause_samples is not None:
+                detector.has_gone_on(pause_samples)
+            watch = self._overlap_begins(now_ms, goes_on=pause_samples is not None)
             if watch is None:
                 return self._start_turn(event.at_sample, self._microphone.scored_to, out)
             for _ in range(ONSET_WINDOWS):
@@ -291,6 +298,7 @@ class Listening:
         self._tell_stopped(end, out)
         self._commit_turn(end, out)
         self._after_own_commit = True
+        self._voice_ended = end if self._detector is None else min(end, self._detector.voice_ends)
         return TurnEvent.COMMITTED
 
     def _tell_stopped(self, end: int, out: list[Effect]) -> None:
@@ -316,7 +324,22 @@ class Listening:
 
     # --- Sounds while the assistant is heard ---------------------------------
 
-    def _overlap_begins(self, now_ms: Ms) -> OverlapWatch | None:
+    def _pause_before(self, onset: int, now_ms: Ms) -> int | None:
+        """Between the last turn and what begins now, where they may be one; else None."""
+        pause = onset - self._voice_ended
+        if not self._after_own_commit or pause > ms_to_samples(GOES_ON_MS):
+            return None
+        history, sounding = self._stage.history, self._stage.sounding
+        is_heard, spoken = sounding.is_heard(now_ms), history.last_spoken
+        if spoken is None or spoken[0] != history.last_id:
+            return None if is_heard else pause  # There is no answer to the last turn yet.
+        item_id, part = spoken
+        if not is_heard:  # It was heard whole, or will never be.
+            return None if part.transcript and part.samples else pause
+        heard = sounding.heard_samples(item_id, part.samples, now_ms)
+        return pause if heard <= ms_to_samples(HARDLY_HEARD_MS) else None
+
+    def _overlap_begins(self, now_ms: Ms, *, goes_on: bool) -> OverlapWatch | None:
         """None: what begins is a turn at once, as in the API."""
         detection = self._stage.session.audio.input.turn_detection
         if detection is None or not isinstance(detection.overlap, Overlap):
@@ -325,10 +348,11 @@ class Listening:
             return None
         spoken = self._stage.history.last_spoken
         if spoken is None:
-            return OverlapWatch(detection.overlap, asked=False)
+            return OverlapWatch(detection.overlap, asked=False, goes_on=goes_on)
         item_id, part = spoken
         heard_samples = self._stage.sounding.heard_samples(item_id, part.samples, now_ms)
-        return OverlapWatch(detection.overlap, asked=has_asked(part, heard_samples))
+        asked = has_asked(part, heard_samples)
+        return OverlapWatch(detection.overlap, asked=asked, goes_on=goes_on)
 
     def _begin_overlap(self, watch: OverlapWatch, from_sample: int, out: list[Effect]) -> TurnEvent:
         """The engine hears it, as its words are wanted.  Clients that play are not told yet: they
@@ -345,10 +369,12 @@ class Listening:
     def _follow(self, verdict: Verdict, out: list[Effect]) -> TurnEvent | None:
         if verdict is Verdict.OPEN:
             return None
+        watch = self._open_turn.watch
         self._end_watch(verdict.value, out)
         if verdict is Verdict.INTERRUPTION:
             self._announce(out)
-            return TurnEvent.STARTED
+            goes_on = watch is not None and watch.goes_on
+            return TurnEvent.WENT_ON if goes_on else TurnEvent.STARTED
         if verdict is Verdict.BACKCHANNEL:
             self._stop_turn(self._microphone.scored_to, out)
         else:

@@ -26,6 +26,7 @@ from antiphon.engines.cascade.draft import Draft
 from antiphon.engines.cascade.hearing import Hearing
 from antiphon.engines.cascade.news import NewsQueue
 from antiphon.engines.cascade.parts import Brain, Grammar, Recognizer, Synthesizer
+from antiphon.engines.cascade.utterance import joined
 from antiphon.engines.engine import Abilities
 from antiphon.protocol.items import InputAudio, Item, Message
 from antiphon.protocol.session import STREAMS_WHILE_SPOKEN, AnySession, Session, Transcription
@@ -212,7 +213,7 @@ class CascadeSession:
 
     async def _answer(self, request: Generate) -> None:
         try:
-            items = tuple([await self._understood(item) for item in request.items])
+            items = joined([await self._understood(item) for item in request.items])
             request = msgspec.structs.replace(request, items=items)
             if not request.out_of_band:
                 self._context = items
@@ -239,6 +240,7 @@ class CascadeSession:
 
     def _speculate(self, request: Generate) -> None:
         self._throw_away()
+        request = msgspec.structs.replace(request, items=joined(request.items))
         self._draft = Draft(
             request, self._mind, self._synthesizer, self._news, language=self._answer_language
         )
