@@ -39,6 +39,9 @@ from antiphon.core.effects import (
     InputDropped,
     PlayAudio,
     ScoreVoice,
+    Speculate,
+    StopGenerating,
+    StopSpeculating,
     TurnBegan,
     TurnCommitted,
 )
@@ -53,7 +56,8 @@ from antiphon.engines.cascade.stt.whisper_turn import Turn, Work
 from antiphon.engines.cascade.stt.wire import Heard as Recognized
 from antiphon.engines.vad.silero import SileroDetector
 from antiphon.protocol.client import ResponseCreate
-from antiphon.protocol.server import SpeechStarted, SpeechStopped
+from antiphon.protocol.items import InputAudio, Message
+from antiphon.protocol.server import ConversationItemTruncated, SpeechStarted
 from antiphon.protocol.session import Audio, AudioInput, Session, TurnDetection
 from antiphon.runtime.ear import Ear
 
@@ -77,6 +81,10 @@ class Outcome(Struct):
     committed_ms: list[int] = []
     answered_ms: list[int] = []
     """The first sound of each answer."""
+    heard_ms: list[int] = []
+    """How much was heard of each of them, as far as the call went."""
+    withdrawn: int = 0
+    """Answers that ended as if they had never begun."""
     words: list[str] = []
 
 
@@ -160,19 +168,37 @@ class Recognition:
 class Call:
     """Runs one scene."""
 
+    """Args:
+    answer_ms: From the words of a turn to the first sound of the answer.
+    speculates: Answers are begun in pauses.
+    """
+
     def __init__(
         self,
         scene: Scene,
         detection: TurnDetection,
         model: WhisperModel,
+        *,
         judge: Judge | None = None,
+        answer_ms: int = ANSWER_MS,
+        speculates: bool = False,
     ) -> None:
         audio = Audio(input=AudioInput(turn_detection=detection))
         session = Session(id="sess_bench", model="bench", expires_at=3600, audio=audio)
         self._scene = scene
         self._conversation = Conversation(
-            Terms(session=session, seed="turnsbench000", playout="server")
+            Terms(
+                session=session,
+                seed="turnsbench000",
+                playout="server",
+                engine_speculates=speculates,
+            )
         )
+        self._answer_ms = answer_ms
+        self._draft: tuple[str, int] | None = None
+        """What was begun early: for which words, and when it is ready."""
+        self._began_at = 0
+        """What had been played when the last answer began."""
         self._model = model
         self._judge = judge
         self._detector = SileroDetector(loop=NoLoop())
@@ -203,7 +229,13 @@ class Call:
             self._detector.score_now()
             self._recognize()
             self._answer()
+        self._hear_answer()
         return self.outcome
+
+    def _hear_answer(self) -> None:
+        """The last answer is over, or another begins."""
+        if len(self.outcome.heard_ms) < len(self.outcome.answered_ms):
+            self.outcome.heard_ms.append((self._speaker.played_samples - self._began_at) // 24)
 
     def _microphone(self, at: int) -> NDArray[np.int16]:
         heard = self._scene.sound[at : at + CHUNK]
@@ -233,14 +265,22 @@ class Call:
             case PlayAudio(pcm):
                 self._speaker.play(pcm)
             case ClearPlayout():
+                self._hear_answer()
                 self._speaker.clear()
                 self.outcome.stopped_ms = self.outcome.stopped_ms or self._now_ms
             case DuckPlayout(on=True):
                 self.outcome.ducked_ms = self.outcome.ducked_ms or self._now_ms
             case SpeechStarted():
                 self.outcome.started_ms = self.outcome.started_ms or self._now_ms
-            case SpeechStopped():
-                pass
+            case ConversationItemTruncated(audio_end_ms=0):
+                self.outcome.withdrawn += 1
+            case Speculate(request=request):
+                self._draft = _said_last(request), self._now_ms + self._answer_ms
+            case StopSpeculating():
+                self._draft = None
+            case StopGenerating(response_id=response_id):
+                self._asked = [asked for asked in self._asked if asked[0] != response_id]
+                self._due = [due for due in self._due if due[1] != response_id]
             case Generate(response_id=response_id):
                 self._asked.append((response_id, self._last_item))
             case TurnBegan(item_id, _, pcm, overlaps):
@@ -284,8 +324,11 @@ class Call:
             response_id, item_id = asked
             if not item_id or item_id in self._known:
                 self._asked.remove(asked)
-                wait_ms = ANSWER_MS if item_id else 0
-                self._due.append((self._now_ms + wait_ms, response_id))
+                ready_ms = self._now_ms + (self._answer_ms if item_id else 0)
+                if self._draft is not None and self._draft[0] == self._known.get(item_id):
+                    ready_ms = max(self._now_ms, self._draft[1])
+                self._draft = None
+                self._due.append((ready_ms, response_id))
         for due in list(self._due):
             if self._now_ms >= due[0]:
                 self._due.remove(due)
@@ -294,8 +337,18 @@ class Call:
     def _speak(self, response_id: str) -> None:
         text = self._scene.assistant or "Very well."
         if self._last_item:
+            self._hear_answer()
+            self._began_at = self._speaker.played_samples
             self.outcome.answered_ms.append(self._now_ms)
             text = "Very well."
         self._give(EngineSaid(response_id, text))
         self._give(EngineSpoke(response_id, say(text, "slt").tobytes()))
         self._give(EngineFinished(response_id))
+
+
+def _said_last(request: Generate) -> str:
+    last = request.items[-1]
+    assert isinstance(last, Message)
+    [part] = last.content
+    assert isinstance(part, InputAudio)
+    return part.transcript or ""

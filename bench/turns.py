@@ -4,10 +4,11 @@
 
 Users are made of recordings with free licences (tests/data/speech, and each directory of
 ``--clips``) and of flite's voices, where that is installed (bench/turn_users.py).  Each is
-heard by the API's defaults and by what the console and `antiphon talk` ask for; in virtual
-time, with the real voice detection and Whisper (bench/turn_call.py).  ``--by pipecat`` is
-Pipecat's default strategy (bench/turn_rivals.py), where it is installed; ``--by melody``
-is ours with Smart Turn (``--smart-turn FILE``).
+heard by the API's defaults and by what the console and `antiphon talk` ask for (``ours``; ``waits``
+is the same without answers that are begun early); in virtual time, with the real voice detection
+and Whisper (bench/turn_call.py).  ``--by pipecat`` is
+Pipecat's default strategy (bench/turn_rivals.py), where it is installed; ``--by melody`` is
+ours with Smart Turn (``--smart-turn FILE``).
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(ROOT))
 
 from report import percentile  # noqa: E402
-from turn_call import Call, Outcome  # noqa: E402
+from turn_call import ANSWER_MS, Call, Outcome  # noqa: E402
 from turn_users import Recordings, Scene, scenes  # noqa: E402
 
 from antiphon.engines.cascade.end_of_turn.smart_turn_worker import Network  # noqa: E402
@@ -37,23 +38,29 @@ HARMLESS = ("backchannel", "noise", "echo")
 WANT_THE_FLOOR = ("interruption", "one word", "answer")
 
 
+BY = ("api", "ours", "waits", "melody", "pipecat")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--clips", type=Path, action="append", default=[])
     parser.add_argument("--only", action="append")
-    parser.add_argument("--by", action="append", choices=("api", "ours", "melody", "pipecat"))
     parser.add_argument("--smart-turn", type=Path, help="the network of --by melody")
+    parser.add_argument("--by", action="append", choices=BY)
+    parser.add_argument(
+        "--answer-ms", type=int, default=ANSWER_MS, help="from a turn's words to the answer"
+    )
     parser.add_argument("--misses", action="store_true", help="name what went wrong")
     options = parser.parse_args()
     recordings = Recordings([ROOT / "tests/data/speech", *options.clips])
     chosen = [s for s in scenes(recordings) if not options.only or s.kind in options.only]
     for name in options.by or ("api", "ours"):
-        listener = listener_of(name, options.smart_turn)
+        listener = listener_of(name, options.answer_ms, options.smart_turn)
         print(f"\n== {name}", flush=True)
         report([(scene, listener(scene)) for scene in chosen], misses=options.misses)
 
 
-def listener_of(name: str, smart_turn: Path | None) -> Listener:
+def listener_of(name: str, answer_ms: int, smart_turn: Path | None) -> Listener:
     if name == "pipecat":
         from turn_rivals import pipecat_listener
 
@@ -63,7 +70,10 @@ def listener_of(name: str, smart_turn: Path | None) -> Listener:
     model = WhisperModel(folder)
     detection = ServerVad() if name == "api" else SemanticVad(overlap=Overlap())
     judge = Network(smart_turn).judge if name == "melody" and smart_turn is not None else None
-    return lambda scene: Call(scene, detection, model, judge).run()
+    speculates = name in ("ours", "melody")
+    return lambda scene: Call(
+        scene, detection, model, judge=judge, answer_ms=answer_ms, speculates=speculates
+    ).run()
 
 
 def report(heard: list[tuple[Scene, Outcome]], *, misses: bool) -> None:
@@ -83,12 +93,24 @@ def report(heard: list[tuple[Scene, Outcome]], *, misses: bool) -> None:
         else:
             wrong = [one for one in found if len(one[1].committed_ms) != 1]
             turns = sum(len(outcome.committed_ms) for _, outcome in found)
-            print(f"{kind}: {turns} turns of {len(found)}, {len(wrong)} cut or lost; from the end")
+            stood = sum(len(outcome.answered_ms) - outcome.withdrawn for _, outcome in found)
+            print(f"{kind}: {turns} items of {len(found)}, {len(wrong)} cut or lost")
+            print(f"  {stood} answers that stood; {spoken_into(found)} ms of others were heard")
             after_end("  to the end of the turn", found, lambda o: o.committed_ms[-1:])
             after_end("  to the first sound (felt silence)", found, lambda o: o.answered_ms[-1:])
         if misses:
             for scene, outcome in wrong:
                 print(f"    {scene.name}: {outcome}")
+
+
+def spoken_into(found: list[tuple[Scene, Outcome]]) -> int:
+    """What was heard of answers to those who had not said all."""
+    return sum(
+        heard
+        for scene, outcome in found
+        for begun, heard in zip(outcome.answered_ms, outcome.heard_ms, strict=True)
+        if begun < scene.ends_ms
+    )
 
 
 def first_change(outcome: Outcome) -> int | None:

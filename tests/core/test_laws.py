@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from antiphon.core import causes
 from antiphon.core.causes import Word
 from antiphon.core.conversation import Conversation
-from antiphon.core.effects import SendTo
+from antiphon.core.effects import SendTo, Speculate, StopSpeculating
 from antiphon.core.records import Recollection, Record
 from antiphon.journal.tape import Step, step
 from antiphon.protocol import client, items, server
@@ -99,6 +99,16 @@ class World:
 
     def turn(self, ms: int) -> None:
         self.call.user_speaks(ms).user_is_quiet(600)
+
+    def pauses(self, words: str) -> None:
+        """The user says something and pauses; an engine that judges tells what it was."""
+        self.call.user_speaks(200).user_is_quiet(200)
+        self.call.give(causes.TurnJudged(self.item_id(self.newest), 0.7, words))
+
+    @property
+    def newest(self) -> int:
+        """The pick of the turn that is open, or of what was added last."""
+        return len(self.call.conversation.items) + 1
 
     def answer(self, ms: int) -> None:
         """The engine speaks, where a response runs; all at once, as engines do."""
@@ -386,6 +396,12 @@ NEWS = st.one_of(
         completeness=st.sampled_from([-1.0, 0.9, 2.0]),
         words=st.sampled_from([None, "", "Mm-hmm.", "Stop."]),
     ),
+    _in_world(
+        causes.Speculated,
+        used=st.booleans(),
+        input_tokens=st.none() | st.just(7),
+        output_tokens=st.sampled_from([0, 3]),
+    ),
 )
 RARE = st.one_of(
     _in_world(causes.EngineLost, message=st.just("gone")),
@@ -397,6 +413,7 @@ RARE = st.one_of(
         begins=st.booleans(),
         takes_images=st.booleans(),
         follows_items=st.booleans(),
+        speculates=st.booleans(),
         voice=st.sampled_from([None, "ash"]),
         message=st.just("gone"),
     ),
@@ -421,6 +438,7 @@ OPS = st.one_of(
     _ops("engine", NEWS),
     _ops("voice", VOICE),
     _ops("turn", st.sampled_from([100, 300])),
+    _ops("pauses", st.sampled_from(["Yes.", "No, wait."])),
     _ops("answer", st.sampled_from([100, 700])),
     st.one_of(
         _ops("audio", st.binary(max_size=7) | PCM),
@@ -438,6 +456,7 @@ TERMS = st.fixed_dictionaries(
         "engine_begins": st.sampled_from([False, False, True]),
         "engine_takes_images": st.sampled_from([True, False]),
         "engine_follows_items": st.booleans(),
+        "engine_speculates": st.booleans(),
         "linger_ms": st.sampled_from([0, 500, 500]),
         "recorded": st.booleans(),
         "context_tokens": st.sampled_from([28_224, 120]),
@@ -492,6 +511,26 @@ def test_the_laws_hold_whatever_happens(
         assert msgspec.msgpack.decode(data, type=Step) == recorded
     assert followed == call.everything
     assert again.items == call.conversation.items
+
+
+@LAWFUL
+@given(SETTINGS, TERMS, SCRIPT)
+def test_speculation_changes_nothing_that_anybody_sees(
+    settings_: wire.AnySession, terms: dict[str, Any], script: list[Op]
+) -> None:
+    """The same causes have the same effects with it and without; records and items too."""
+    call = LawfulCall(settings_, **{**terms, "engine_speculates": True})
+    World(call).run(script)
+    plain = Conversation(replace(call.terms, engine_speculates=False))
+    followed = []
+    for now_ms, cause in call.tape:
+        if isinstance(cause, causes.EngineMoved):
+            cause = replace(cause, speculates=False)
+        followed += plain.handle(cause, now_ms)
+    speculative = (Speculate, StopSpeculating)
+    assert followed == [e for e in call.everything if not isinstance(e, speculative)]
+    assert plain.items == call.conversation.items
+    assert plain.used == call.conversation.used
 
 
 # --- What was recorded goes on -----------------------------------------------

@@ -14,7 +14,8 @@ from antiphon.core.effects import (
     TurnBegan,
     TurnCommitted,
 )
-from antiphon.core.listening import AUDIO_AWAY_MS, MAX_APPEND_BYTES, UNSCORED_SAMPLES
+from antiphon.core.listening import AUDIO_AWAY_MS
+from antiphon.core.microphone import MAX_APPEND_BYTES, UNSCORED_SAMPLES
 from antiphon.core.turns import WINDOW_SAMPLES
 from antiphon.protocol import client, server
 from antiphon.protocol import session as wire

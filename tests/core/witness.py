@@ -28,7 +28,9 @@ from antiphon.core.effects import (
     PlayAudio,
     ScoreVoice,
     SendTo,
+    Speculate,
     StopGenerating,
+    StopSpeculating,
     TurnBegan,
     TurnCommitted,
 )
@@ -115,6 +117,7 @@ class Witness:
         self.given_to: int | None = None
         """How far the voice detector was given what was heard; None: it begins afresh."""
         self.speaking: str | None = None
+        self.speculates = False
         self.overlap: str | None = None
         """The turn that may prove to be no interruption."""
         self.is_ducked = False
@@ -144,6 +147,8 @@ class Witness:
                 seen.unheard = cause.pcm
         if isinstance(cause, causes.ClientSent):
             self._see_answer(cause, effects, before, conversation)
+        if isinstance(cause, causes.EngineLost):
+            self.speculates = False
         if isinstance(cause, causes.EngineBegan):
             self._see_beginning(cause, effects)
         if isinstance(cause, causes.EngineMoved):
@@ -151,7 +156,9 @@ class Witness:
                 self.terms,
                 engine_finds_turns=cause.finds_turns,
                 engine_follows_items=cause.follows_items,
+                engine_speculates=cause.speculates,
             )
+            self.speculates = False
         for place, effect in enumerate(effects):
             self._see_effect(effect, cause)
             if isinstance(effect, Close):
@@ -291,6 +298,10 @@ class Witness:
                     assert response_id not in self.generated
                 assert not self.responses[response_id].done
                 self.generated.add(response_id)
+                if self.responses[response_id].in_conversation:
+                    self.speculates = False
+            case Speculate() | StopSpeculating():
+                self._see_speculation(command)
             case ItemAdded() | ItemCut() | ItemRemoved():
                 self._see_change(command)
             case StopGenerating(name) if self._id(name) not in self.responses:
@@ -319,6 +330,25 @@ class Witness:
                 assert self.terms.playout == "server"
                 assert on != self.is_ducked
                 self.is_ducked = on
+
+    def _see_speculation(self, command: Speculate | StopSpeculating) -> None:
+        assert self.terms.engine_speculates
+        if isinstance(command, StopSpeculating):
+            assert self.speculates, "there is something to stop"
+            self.speculates = False
+            return
+        self.speculates = True
+        request = command.request
+        assert request.response_id == ""
+        assert not request.out_of_band
+        assert all(response.done or not response.in_conversation for response in self.alive)
+        *before, said = (str(item.id) for item in request.items)
+        assert said == self.turn, "it is about what is being said"
+        assert [item_id for item_id in self.order if item_id in before] == before
+
+    @property
+    def alive(self) -> list[SeenResponse]:
+        return [response for response in self.responses.values() if not response.done]
 
     def _see_change(self, change: ItemAdded | ItemCut | ItemRemoved) -> None:
         assert self.terms.engine_follows_items

@@ -22,6 +22,7 @@ from antiphon.server.cascade_parts import (
     SYNTHESIZERS,
     chat_settings,
     choose_parts,
+    make_cascade,
 )
 from antiphon.server.cascade_settings import (
     ApiName,
@@ -33,7 +34,7 @@ from antiphon.server.cascade_settings import (
 )
 from antiphon.server.local_parts import needs
 from antiphon.server.secret import Secret
-from antiphon.server.settings import Config
+from antiphon.server.settings import Config, EngineSettings
 
 MODEL: dict[str, Any] = {"base_url": "http://127.0.0.1:9/v1", "model": "m"}
 
@@ -51,6 +52,24 @@ def test_each_name_of_a_part_has_its_adapter() -> None:
     assert set(RECOGNIZERS) == set(get_args(RecognizerName))
     assert set(SYNTHESIZERS) == set(get_args(SynthesizerName))
     assert set(APIS) == set(get_args(ApiName))
+
+
+@pytest.mark.parametrize(
+    ("settings", "begins_early"),
+    [
+        ({}, True),
+        ({"llm": LlmSettings(**MODEL)}, False),
+        ({"tts": TtsSettings(synthesizer="http", **MODEL)}, False),
+        ({"llm": LlmSettings(**MODEL), "engine": EngineSettings(speculate="always")}, True),
+        ({"engine": EngineSettings(speculate="never")}, False),
+    ],
+)
+def test_answers_are_begun_early_where_that_costs_nothing_or_is_wanted(
+    settings: dict[str, Any], begins_early: bool
+) -> None:
+    config = Config(stt=SttSettings(recognizer="pocketsphinx"), **settings)
+    engine = make_cascade(config, choose_parts(config))
+    assert engine.abilities.speculates == begins_early
 
 
 def test_a_part_is_chosen_by_one_setting() -> None:

@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 
 import pytest
+from msgspec import structs
 
 from antiphon.core.causes import (
     EngineBegan,
@@ -22,7 +23,14 @@ from antiphon.core.causes import (
     TurnJudged,
     Word,
 )
-from antiphon.core.effects import EngineCommand, Generate, Hear, StopGenerating, TurnCommitted
+from antiphon.core.effects import (
+    EngineCommand,
+    Generate,
+    Hear,
+    Speculate,
+    StopGenerating,
+    TurnCommitted,
+)
 from antiphon.engines.engine import Abilities, Engine, EngineSession
 from antiphon.engines.scripted import (
     Beat,
@@ -105,6 +113,36 @@ class Broken(ScriptedEngine):
 
     def open(self, session_id: str) -> EngineSession:  # type: ignore[override]
         return self._open(self._broken_script)
+
+
+class TellsEarly(Session):
+    """Answers a `Speculate` at once."""
+
+    def send(self, command: EngineCommand) -> None:
+        if isinstance(command, Speculate):
+            command = structs.replace(command.request, response_id="resp_0")
+        super().send(command)
+
+
+@pytest.mark.parametrize(
+    ("session", "complaint"),
+    [
+        (TellsEarly, "EngineSaid of a response nobody asked for"),
+        (Session, "Speculated, as it was used, did not come"),
+    ],
+)
+def test_an_engine_that_only_says_that_it_speculates_is_found(
+    session: Callable[[Script], EngineSession], complaint: str
+) -> None:
+    promise = "what is begun early is told when it is asked for"
+
+    async def check() -> None:
+        engine = Broken(session, Script(replies=(LONG,)), speculates=True)
+        with pytest.raises(PromiseBroken) as raised:
+            await check_promise(promise, lambda: engine)
+        assert complaint in str(raised.value)
+
+    run_in_virtual_time(check())
 
 
 def saying(*news: EngineNews, then: bool = True) -> type[Session]:

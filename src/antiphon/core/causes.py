@@ -276,6 +276,16 @@ class PartFailed(_Cause, frozen=True, tag="part_failed"):
     """The answer that it happened in."""
 
 
+class Speculated(_Cause, frozen=True, tag="speculated"):
+    """What became of a `Speculate`: it was used for the answer, or thrown away unheard."""
+
+    used: bool
+    input_tokens: int | None = None
+    """Of one thrown away, as a language model counted them; None: the core estimates."""
+    output_tokens: int = 0
+    """The same, or an estimate of what had come."""
+
+
 class EngineLost(_Cause, frozen=True, tag="engine_lost"):
     """The engine is gone: nothing more can be generated in this session."""
 
@@ -292,7 +302,8 @@ class EngineMoved(_Cause, frozen=True, kw_only=True, tag="engine_moved"):
     begins: bool = False
     takes_images: bool = True
     follows_items: bool = False
-    """The seven as in `Terms`."""
+    speculates: bool = False
+    """The eight as in `Terms`."""
     message: str
     """Why; for the client's eyes."""
     code: str = "engine_moved"
@@ -340,9 +351,10 @@ class BudgetReached(_Cause, frozen=True, kw_only=True, tag="budget_reached"):
 
 
 TurnNews = TranscriptGrew | TranscriptEnded | TranscriptFailed | TurnJudged | TurnFound | TurnEnded
+OtherNews = EngineBegan | RateLimitsChanged | EngineErred | PartFailed | Speculated
 EngineNews = (
     TurnNews
-    | EngineBegan
+    | OtherNews
     | EngineSaid
     | EngineSpoke
     | EngineWrote
@@ -350,9 +362,6 @@ EngineNews = (
     | EngineFinished
     | EngineFailed
     | EngineCounted
-    | RateLimitsChanged
-    | EngineErred
-    | PartFailed
     | EngineLost
 )
 

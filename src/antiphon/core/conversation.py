@@ -21,6 +21,7 @@ from antiphon.core.money_told import tell_money
 from antiphon.core.records import SessionChanged
 from antiphon.core.responses import Responses
 from antiphon.core.settings import update_session
+from antiphon.core.speculation import Speculation, Speculations
 from antiphon.core.stage import Stage
 from antiphon.core.terms import Activity, Terms
 from antiphon.protocol import client, server
@@ -46,6 +47,7 @@ class Conversation:
         self._listening = Listening(stage)
         self._responses = Responses(stage)
         self._floor = Floor(stage, self._listening, self._responses)
+        self._speculation = Speculation(self._responses)
         self._items = ItemRequests(stage)
 
     def handle(self, cause: Cause, now_ms: Ms) -> list[Effect]:
@@ -73,25 +75,16 @@ class Conversation:
                 if ended is not None:
                     self._floor.after([ended], now_ms, out)
                 self._stage.sounding.await_boundary(now_ms)
-            case causes.EngineBegan():
-                self._floor.on_engine_began(cause, out)
-            case causes.RateLimitsChanged(rate_limits):
-                self._responses.on_rate_limits(rate_limits, out)
             case causes.ToolAnswered() | causes.MemoryChanged():
                 self._on_server_tools(cause, out)
-            case causes.EngineErred(detail):
-                out.append(self._error(detail))
-            case causes.PartFailed():
-                out.append(
-                    server.PartFailed(
-                        event_id=self._event_id(),
-                        part=cause.part,
-                        code=cause.code,
-                        message=cause.message,
-                        item_id=cause.item_id,
-                        response_id=cause.response_id,
-                    )
-                )
+            case (
+                causes.EngineBegan()
+                | causes.RateLimitsChanged()
+                | causes.Speculated()
+                | causes.EngineErred()
+                | causes.PartFailed()
+            ):
+                self._on_engine_news(cause, out)
             case causes.EngineLost():
                 self._on_engine_lost(cause, now_ms, out)
             case causes.EngineMoved():
@@ -114,6 +107,10 @@ class Conversation:
             case _:
                 self._on_turn_news(cause, now_ms, out)
         self._stage.sounding.duck(self._listening.is_undecided, out)
+        if self._stage.terms.engine_speculates and not life.is_closed:
+            self._speculation.follow(
+                self._listening.pause if self._floor.would_answer else None, out
+            )
         if life.is_draining and not self._responses.any_runs:
             self._close(CloseCode.RESTART, "The server is restarting; connect again.", out)
         return out
@@ -148,6 +145,11 @@ class Conversation:
     def used(self) -> server.Usage:
         """By all its responses so far."""
         return self._stage.used
+
+    @property
+    def speculations(self) -> Speculations:
+        """Answers that were begun before they were asked for."""
+        return self._speculation.counted
 
     @property
     def held_audio_bytes(self) -> int:
@@ -278,12 +280,37 @@ class Conversation:
         self._stage.memory = cause.memory
         out.append(Configure(self._stage.session, cause.memory))
 
+    def _on_engine_news(self, cause: causes.OtherNews, out: list[Effect]) -> None:
+        match cause:
+            case causes.EngineBegan():
+                self._floor.on_engine_began(cause, out)
+            case causes.RateLimitsChanged(rate_limits):
+                self._responses.on_rate_limits(rate_limits, out)
+            case causes.Speculated():
+                self._speculation.on_speculated(cause)
+            case causes.EngineErred(detail):
+                out.append(self._error(detail))
+            case causes.PartFailed():
+                out.append(
+                    server.PartFailed(
+                        event_id=self._event_id(),
+                        part=cause.part,
+                        code=cause.code,
+                        message=cause.message,
+                        item_id=cause.item_id,
+                        response_id=cause.response_id,
+                    )
+                )
+            case _:
+                assert_never(cause)
+
     def _on_engine_lost(self, cause: causes.EngineLost, now_ms: Ms, out: list[Effect]) -> None:
         message = f"The engine failed and was started afresh: {cause.message}"
         self._stage.transcripts.fail_all("engine_lost", message, out)
         ended = self._responses.fail_all(server.ResponseError(message=message), out)
         out.append(self._error(server.ErrorDetail(type="server_error", message=message)))
         out.append(Configure(self._stage.session, self._stage.memory))
+        self._speculation.forget()
         self._floor.after(ended, now_ms, out)
 
     def _on_engine_moved(self, cause: causes.EngineMoved, now_ms: Ms, out: list[Effect]) -> None:
@@ -294,6 +321,7 @@ class Conversation:
         error = server.ResponseError(code=cause.code, message=cause.message)
         ended, interrupted = self._responses.fail_begun(error, out)
         stage.move(cause)
+        self._speculation.forget()
         stage.recorder.tell(SessionChanged(stage.session, stage.conversation_id), out)
         out.append(server.SessionUpdated(event_id=self._event_id(), session=stage.shown_session))
         out.append(Configure(stage.session, stage.memory))

@@ -141,6 +141,20 @@ class StopGenerating(_Command, frozen=True, tag="stop_generating"):
     response_id: str
 
 
+class Speculate(_Command, frozen=True, tag="speculate"):
+    """For an engine that can (`Abilities.speculates`): begin this answer, which will probably be
+    asked for, and tell nothing of it.  A `Generate` in the conversation gives it, if it asks for
+    the same, or ends it.  It takes the place of one before.
+    """
+
+    request: Generate
+    """Without a name.  The last item is the turn that is open, with what was understood of it."""
+
+
+class StopSpeculating(_Command, frozen=True, tag="stop_speculating"):
+    """The user goes on: throw it away."""
+
+
 EngineCommand = (
     Configure
     | Hear
@@ -152,6 +166,8 @@ EngineCommand = (
     | ItemRemoved
     | Generate
     | StopGenerating
+    | Speculate
+    | StopSpeculating
 )
 
 

@@ -35,6 +35,8 @@ class Floor:
         if event is TurnEvent.STARTED:
             self._stage.deadlines.clear(Deadline.USER_IS_IDLE)
             self._yield_to_user(now_ms, out)
+        elif event is TurnEvent.WENT_ON:
+            self._yield_to_user(now_ms, out, withdraws=True)
         elif event is TurnEvent.OVERLAPPED:
             self._stage.deadlines.clear(Deadline.USER_IS_IDLE)
         elif event is TurnEvent.PASSED:
@@ -42,15 +44,18 @@ class Floor:
         elif event is TurnEvent.COMMITTED and not self._stage.terms.engine_begins:
             self._answer_turn(out)
 
-    def _yield_to_user(self, now_ms: Ms, out: list[Effect]) -> None:
-        """Barge-in: silence first, then the end of what was being said, then what was heard."""
+    def _yield_to_user(self, now_ms: Ms, out: list[Effect], *, withdraws: bool = False) -> None:
+        """Barge-in: silence first, then the end of what was being said, then what was heard.
+
+        ``withdraws``: as if nothing was; the next answer is to all that the user has said.
+        """
         detection = self._stage.session.audio.input.turn_detection
         if detection is None or not detection.interrupt_response:
             return
         self._answer_waits = False
         cleared = self._stage.sounding.silence(out)
         ended = self._responses.interrupt(out)
-        self._stage.sounding.tell_cleared(cleared, out)
+        self._stage.sounding.tell_cleared(cleared.unheard if withdraws else cleared, out)
         self.after([] if ended is None else [ended], now_ms, out)
 
     def on_user_is_idle(self, out: list[Effect]) -> None:
@@ -135,6 +140,20 @@ class Floor:
         except Fault as fault:
             # The session's own settings are at fault: no one client event is.
             out.append(self._stage.error(fault))
+
+    @property
+    def would_answer(self) -> bool:
+        """A turn that ended now would be answered at once, by an engine that is told to."""
+        stage = self._stage
+        detection = stage.session.audio.input.turn_detection
+        return (
+            detection is not None
+            and detection.create_response
+            and isinstance(stage.session, Session)
+            and self._responses.active is None
+            and not stage.life.is_draining
+            and not stage.terms.engine_begins
+        )
 
     def _check_open(self) -> None:
         if self._stage.life.is_draining:

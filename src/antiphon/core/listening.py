@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from antiphon.audio.noise import NoiseReducer
 from antiphon.core.causes import Ms, TurnJudged
 from antiphon.core.deadlines import Deadline
 from antiphon.core.effects import (
@@ -13,17 +12,17 @@ from antiphon.core.effects import (
     Effect,
     Hear,
     InputDropped,
-    ScoreVoice,
     TurnBegan,
     TurnCommitted,
 )
 from antiphon.core.faults import Fault
-from antiphon.core.formats import decoded_samples, decoder
-from antiphon.core.input_buffer import MAX_SAMPLES, InputBuffer
+from antiphon.core.input_buffer import MAX_SAMPLES
 from antiphon.core.items import HeardPart, MessageEntry, ms_to_samples, samples_to_ms
-from antiphon.core.overlap import OverlapWatch, Verdict, has_asked
+from antiphon.core.microphone import Microphone
+from antiphon.core.overlap import HARDLY_HEARD_MS, OverlapWatch, Verdict, has_asked
+from antiphon.core.speculation import Pause
 from antiphon.core.stage import Stage
-from antiphon.core.turns import ONSET_WINDOWS, TurnDetector, TurnStarted, TurnStopped
+from antiphon.core.turns import GOES_ON_MS, ONSET_WINDOWS, TurnDetector, TurnStarted, TurnStopped
 from antiphon.protocol.server import (
     InputAudioBufferCleared,
     InputAudioBufferCommitted,
@@ -33,16 +32,13 @@ from antiphon.protocol.server import (
     SpeechStarted,
     SpeechStopped,
 )
-from antiphon.protocol.session import NoiseReduction, Overlap
+from antiphon.protocol.session import Overlap
 
-MAX_APPEND_BYTES = 15 * 1024 * 1024
 MIN_COMMIT_MS = 100
 AUDIO_AWAY_MS = 4_000
 """So long may the microphone of an open turn bring nothing.  Longer than networks stall (TCP
 sends again what was lost after 1 s, then 2 s), so that a word is not cut in two by one; short
 enough for someone who was muted in mid-word."""
-UNSCORED_SAMPLES = ms_to_samples(10_000)
-"""What the voice detector may have before it; a recording that is sent at once waits here."""
 ENGINE_REACH_SAMPLES = ms_to_samples(60_000)
 """How far back an engine that finds turns itself may find that one began."""
 
@@ -53,6 +49,8 @@ class TurnEvent(Enum):
     """A sound began while the assistant is heard; it becomes STARTED or PASSED."""
     PASSED = auto()
     """It was no interruption, and wants no answer."""
+    WENT_ON = auto()
+    """As STARTED, with the rest of a turn that the assistant had just begun to answer."""
     COMMITTED = auto()
 
 
@@ -68,26 +66,33 @@ class OpenTurn:
     """Clients know that somebody speaks."""
     watch: OverlapWatch | None = None
     """While it may prove to be no interruption."""
+    words: str = ""
+    """What was understood of it in the pause that it makes."""
+    voice_windows: int = 0
+    """In a row, of what was scored last."""
+
+    def note_voice(self, is_voice: bool) -> None:
+        """One window alone is a click; then somebody goes on, and more words will come."""
+        self.voice_windows = self.voice_windows + 1 if is_voice else 0
+        if self.voice_windows >= ONSET_WINDOWS:
+            self.words = ""
 
 
 class Listening:
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
-        self._buffer = InputBuffer()
-        self._format = stage.session.audio.input.format
-        self._decoder = decoder(self._format)
-        self._reduction: NoiseReduction | None = None
-        self._reducer: NoiseReducer | None = None
+        self._microphone = Microphone(stage.session.audio.input.format)
+        self._buffer = self._microphone.buffer
         self._detector: TurnDetector | None = None
         self._engine_detects = False
         """Turns come from the engine."""
         self._turn: OpenTurn | None = None
-        self._given_to = self._scored_to = 0
-        """How far the voice detector was given what was heard, and how far it has scored it."""
         self._audio_at_ms: Ms = 0
         """When something was last heard, or scored."""
         self._after_own_commit = False
-        """The last turn was found, and its end too."""
+        """The last turn was found, and its end too..."""
+        self._voice_ended = 0
+        """... where its voice was last heard."""
 
     @property
     def user_speaks(self) -> bool:
@@ -101,6 +106,17 @@ class Listening:
         return self._turn is not None and self._turn.watch is not None
 
     @property
+    def pause(self) -> Pause | None:
+        """The open turn, where it is probably over and was understood."""
+        turn, detector = self._turn, self._detector
+        if turn is None or detector is None or turn.watch is not None:
+            return None
+        if not (turn.words and detector.sounds_complete):
+            return None
+        samples = self._microphone.scored_to - turn.from_sample
+        return Pause(turn.item_id, turn.words, samples)
+
+    @property
     def heard_samples(self) -> int:
         return self._buffer.end
 
@@ -111,12 +127,7 @@ class Listening:
     def configure(self, out: list[Effect]) -> None:
         """Follow the session's settings; a turn that is open goes on under the new ones."""
         settings = self._stage.session.audio.input
-        if settings.format != self._format:
-            self._format = settings.format
-            self._decoder = decoder(self._format)
-        if settings.noise_reduction != self._reduction:
-            self._reduction = settings.noise_reduction
-            self._reducer = _reducer(self._reduction)
+        self._microphone.configure(settings)
         if self._stage.terms.engine_finds_turns:
             if self._detector is not None:  # The engine before this one did not.
                 self._detector = None
@@ -149,24 +160,9 @@ class Listening:
         Raises:
             Fault: too much at once, or more than can be scored in time.
         """
-        if len(data) > MAX_APPEND_BYTES:
-            raise Fault(
-                "invalid_value",
-                f"Invalid value: {len(data)} bytes of audio in one append. "
-                f"Append at most {MAX_APPEND_BYTES} bytes at a time.",
-                param="audio",
-            )
-        waiting = 0 if self._detector is None else self._buffer.end - self._scored_to
-        if waiting + decoded_samples(self._format, data) > MAX_SAMPLES:
-            raise Fault(
-                "input_audio_buffer_full",
-                f"The input audio buffer takes {samples_to_ms(MAX_SAMPLES) // 1000} s of audio "
-                f"that was not listened to yet, and has {samples_to_ms(waiting) // 1000} s: "
-                "append this later, or less at a time.",
-                param="audio",
-            )
+        self._microphone.check_append(data, is_scored=self._detector is not None)
         had_overflowed = self._buffer.has_overflowed
-        self.hear(self._decoder.decode(data), now_ms, out, by_hand=True)
+        self.hear(self._microphone.decode(data), now_ms, out, by_hand=True)
         if self._buffer.has_overflowed and not had_overflowed:
             lost = Fault(
                 "input_audio_buffer_full",
@@ -183,13 +179,12 @@ class Listening:
         self._take_in(pcm, out, by_hand=by_hand)
 
     def _take_in(self, pcm: bytes, out: list[Effect], *, by_hand: bool) -> None:
-        if self._reducer is not None:
-            pcm = self._reducer.process(pcm)
+        pcm = self._microphone.clean(pcm)
         if not pcm:
             return
         if self._detector is not None:
             self._buffer.append(pcm)
-            self._give_to_detector(out)
+            self._microphone.give(out)
             return
         if self._turn is None and by_hand and not self._engine_detects:
             self._begin_turn(self._buffer.start, self._buffer.end, out)
@@ -200,12 +195,6 @@ class Listening:
         out.append(Hear(pcm, at_sample))
         if self._engine_detects:
             self._buffer.keep_from(self._buffer.end - ENGINE_REACH_SAMPLES)
-
-    def _give_to_detector(self, out: list[Effect]) -> None:
-        end = min(self._buffer.end, self._scored_to + UNSCORED_SAMPLES)
-        if end > self._given_to:
-            out.append(ScoreVoice(self._buffer.peek(self._given_to, end), self._given_to))
-            self._given_to = end
 
     def _tell_engine(self, end: int, out: list[Effect]) -> None:
         """Let the engine hear the open turn up to there, where it knows of it."""
@@ -224,14 +213,17 @@ class Listening:
         if detector is None:
             return None
         self._audio_at_ms = now_ms
-        self._scored_to = max(self._scored_to, min(at_sample, self._buffer.end))
-        self._give_to_detector(out)
+        self._microphone.scored(at_sample)
+        self._microphone.give(out)
         event = detector.score(at_sample, probability)
         if isinstance(event, TurnStarted):
             self._await_audio(now_ms)
-            watch = self._overlap_begins(now_ms)
+            pause_samples = self._pause_before(detector.onset, now_ms)
+            if pause_samples is not None:
+                detector.has_gone_on(pause_samples)
+            watch = self._overlap_begins(now_ms, goes_on=pause_samples is not None)
             if watch is None:
-                return self._start_turn(event.at_sample, self._scored_to, out)
+                return self._start_turn(event.at_sample, self._microphone.scored_to, out)
             for _ in range(ONSET_WINDOWS):
                 watch.score(probability, is_voice=True)
             return self._begin_overlap(watch, event.at_sample, out)
@@ -239,7 +231,8 @@ class Listening:
             # Not before what was heard of it, if the silence that ends it has become shorter.
             return self._stop_turn(max(event.at_sample, self._open_turn.told_to or 0), out)
         if self._turn is not None:
-            self._tell_engine(self._scored_to, out)
+            self._tell_engine(self._microphone.scored_to, out)
+            self._turn.note_voice(detector.hears_voice)
             if self._turn.watch is not None:
                 self._turn.watch.score(probability, is_voice=detector.hears_voice)
                 return self._follow(self._turn.watch.verdict, out)
@@ -305,6 +298,7 @@ class Listening:
         self._tell_stopped(end, out)
         self._commit_turn(end, out)
         self._after_own_commit = True
+        self._voice_ended = end if self._detector is None else min(end, self._detector.voice_ends)
         return TurnEvent.COMMITTED
 
     def _tell_stopped(self, end: int, out: list[Effect]) -> None:
@@ -321,12 +315,31 @@ class Listening:
         turn = self._turn
         if self._detector is not None and turn is not None and turn.item_id == news.item_id:
             self._detector.completeness = min(1.0, max(0.0, news.completeness))
-            if turn.watch is not None and news.words is not None:
+            if news.words is None:
+                return
+            if turn.watch is not None:
                 turn.watch.understand(news.words)  # What follows, the next score brings.
+            elif self._detector.is_pausing:
+                turn.words = news.words
 
     # --- Sounds while the assistant is heard ---------------------------------
 
-    def _overlap_begins(self, now_ms: Ms) -> OverlapWatch | None:
+    def _pause_before(self, onset: int, now_ms: Ms) -> int | None:
+        """Between the last turn and what begins now, where they may be one; else None."""
+        pause = onset - self._voice_ended
+        if not self._after_own_commit or pause > ms_to_samples(GOES_ON_MS):
+            return None
+        history, sounding = self._stage.history, self._stage.sounding
+        is_heard, spoken = sounding.is_heard(now_ms), history.last_spoken
+        if spoken is None or spoken[0] != history.last_id:
+            return None if is_heard else pause  # There is no answer to the last turn yet.
+        item_id, part = spoken
+        if not is_heard:  # It was heard whole, or will never be.
+            return None if part.transcript and part.samples else pause
+        heard = sounding.heard_samples(item_id, part.samples, now_ms)
+        return pause if heard <= ms_to_samples(HARDLY_HEARD_MS) else None
+
+    def _overlap_begins(self, now_ms: Ms, *, goes_on: bool) -> OverlapWatch | None:
         """None: what begins is a turn at once, as in the API."""
         detection = self._stage.session.audio.input.turn_detection
         if detection is None or not isinstance(detection.overlap, Overlap):
@@ -335,17 +348,18 @@ class Listening:
             return None
         spoken = self._stage.history.last_spoken
         if spoken is None:
-            return OverlapWatch(detection.overlap, asked=False)
+            return OverlapWatch(detection.overlap, asked=False, goes_on=goes_on)
         item_id, part = spoken
         heard_samples = self._stage.sounding.heard_samples(item_id, part.samples, now_ms)
-        return OverlapWatch(detection.overlap, asked=has_asked(part, heard_samples))
+        asked = has_asked(part, heard_samples)
+        return OverlapWatch(detection.overlap, asked=asked, goes_on=goes_on)
 
     def _begin_overlap(self, watch: OverlapWatch, from_sample: int, out: list[Effect]) -> TurnEvent:
         """The engine hears it, as its words are wanted.  Clients that play are not told yet: they
         would be silent at once.
         """
-        first = min(max(from_sample, self._buffer.start), self._scored_to)
-        self._begin_turn(first, self._scored_to, out, watch=watch)
+        first = min(max(from_sample, self._buffer.start), self._microphone.scored_to)
+        self._begin_turn(first, self._microphone.scored_to, out, watch=watch)
         self._detector_now.is_held = True
         self._tell_overlap("open", out)
         if self._stage.sounding.by_server:
@@ -355,14 +369,16 @@ class Listening:
     def _follow(self, verdict: Verdict, out: list[Effect]) -> TurnEvent | None:
         if verdict is Verdict.OPEN:
             return None
+        watch = self._open_turn.watch
         self._end_watch(verdict.value, out)
         if verdict is Verdict.INTERRUPTION:
             self._announce(out)
-            return TurnEvent.STARTED
+            goes_on = watch is not None and watch.goes_on
+            return TurnEvent.WENT_ON if goes_on else TurnEvent.STARTED
         if verdict is Verdict.BACKCHANNEL:
-            self._stop_turn(self._scored_to, out)
+            self._stop_turn(self._microphone.scored_to, out)
         else:
-            self._tell_stopped(self._scored_to, out)
+            self._tell_stopped(self._microphone.scored_to, out)
             self._drop_turn(out)
         self._detector_now.reset()
         return TurnEvent.PASSED
@@ -386,7 +402,7 @@ class Listening:
         Raises:
             Fault: there is too little audio to be a turn.
         """
-        samples = self._buffer.end - self._first_to_commit + self._decoder.pending_samples
+        samples = self._buffer.end - self._first_to_commit + self._microphone.pending_samples
         held_ms = samples * 1000 / ms_to_samples(1000)
         if held_ms < MIN_COMMIT_MS:
             raise Fault(
@@ -394,7 +410,7 @@ class Listening:
                 "Error committing input audio buffer: buffer too small. Expected at least "
                 f"{MIN_COMMIT_MS}ms of audio, but buffer only has {held_ms:.2f}ms of audio.",
             )
-        self._take_in(self._decoder.flush(), out, by_hand=False)
+        self._take_in(self._microphone.flush(), out, by_hand=False)
         if self._turn is None:
             self._turn = self._new_turn(self._buffer.start)
         self._end_watch("dropped", out)
@@ -408,13 +424,12 @@ class Listening:
         committed, once it was scored.
         """
         if self._after_own_commit and self._detector is not None and self._detector.is_quiet:
-            return max(self._buffer.start, self._scored_to)
+            return max(self._buffer.start, self._microphone.scored_to)
         return self._buffer.start
 
     def clear(self, out: list[Effect]) -> None:
-        self._buffer.clear()
+        self._microphone.clear()
         self._after_own_commit = False
-        self._decoder = decoder(self._format)
         self._drop_turn(out)
         self._restart_detection(out)
         out.append(InputAudioBufferCleared(event_id=self._stage.ids.event()))
@@ -489,8 +504,7 @@ class Listening:
     def _restart_detection(self, out: list[Effect]) -> None:
         if self._detector is not None:
             self._detector.reset()
-            self._given_to = self._scored_to = self._buffer.end
-            out.append(DetectVoice(on=True))
+            self._microphone.score_afresh(out)
 
     @property
     def _detector_now(self) -> TurnDetector:
@@ -501,9 +515,3 @@ class Listening:
     def _open_turn(self) -> OpenTurn:
         assert self._turn is not None, "a turn is open"
         return self._turn
-
-
-def _reducer(settings: NoiseReduction | None) -> NoiseReducer | None:
-    if settings is None:
-        return None
-    return NoiseReducer(settings.type, 1.0 if settings.strength is None else settings.strength)

@@ -28,6 +28,9 @@ LOOKED_MS = 600
 """After so much quiet more words would have come, if there were any."""
 CLICK_MS = 130
 """What is shorter, and was not understood, is no word."""
+HARDLY_HEARD_MS = 600
+"""Of an answer of which no more was heard nobody tells what they think of it: whoever speaks goes
+on with what they were saying."""
 
 
 class Verdict(Enum):
@@ -51,6 +54,8 @@ class Evidence:
     """They came after the voice was last heard."""
     asked: bool = False
     """The assistant had just asked something."""
+    goes_on: bool = False
+    """It follows closely on a turn whose answer has hardly begun."""
 
 
 def judge(evidence: Evidence, policy: Overlap) -> Verdict:
@@ -61,6 +66,8 @@ def judge(evidence: Evidence, policy: Overlap) -> Verdict:
     if _is_voice(evidence, policy):
         return Verdict.INTERRUPTION
     is_clear = evidence.clarity >= CLEAR and evidence.voice_ms >= CLICK_MS
+    if is_clear and evidence.goes_on:
+        return Verdict.INTERRUPTION
     settled_ms = SETTLED_MS if evidence.words_are_all else LOOKED_MS
     # Of a clear voice whose end nobody has looked at, nothing understood says nothing: on a busy
     # machine its words are still to come.
@@ -116,10 +123,12 @@ class OverlapWatch:
 
     Args:
         asked: The assistant had just asked something when it began.
+        goes_on: Of what the assistant answers hardly anything had been heard.
     """
 
-    def __init__(self, policy: Overlap, *, asked: bool) -> None:
+    def __init__(self, policy: Overlap, *, asked: bool, goes_on: bool = False) -> None:
         self.policy = policy
+        self.goes_on = goes_on
         self._asked = asked
         self._voice_windows = self._quiet_windows = 0
         self._scores = 0.0
@@ -149,5 +158,6 @@ class OverlapWatch:
             words=self._words,
             words_are_all=self._words_are_all,
             asked=self._asked,
+            goes_on=self.goes_on,
         )
         return judge(evidence, self.policy)

@@ -69,6 +69,11 @@ class Cleared:
     cut_items: tuple[tuple[str, int], ...] = ()
     """Items cut short, with the samples of each that were heard."""
 
+    @property
+    def unheard(self) -> Cleared:
+        """As if nothing of what was cut short had been heard."""
+        return Cleared(self.response_ids, tuple((item_id, 0) for item_id, _ in self.cut_items))
+
 
 class Playout:
     """The playout that the server owns."""

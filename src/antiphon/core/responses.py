@@ -26,7 +26,7 @@ from antiphon.core.context import ContextTooLong, Window, fit_context
 from antiphon.core.created import Created, create_entry
 from antiphon.core.effects import Effect, Generate, RunTool, StopGenerating, TurnCommitted
 from antiphon.core.faults import Fault
-from antiphon.core.items import Entry, MessageEntry
+from antiphon.core.items import Entry, HeardPart, MessageEntry
 from antiphon.core.records import ContextCut
 from antiphon.core.response import Plan, Response
 from antiphon.core.server_calls import ServerCalls
@@ -117,31 +117,46 @@ class Responses:
         self._asked[plan.id] = asked
         self._ask(plan, asked, out)
 
+    def foresee(self, item_id: str, words: str, samples: int) -> tuple[Generate, Tokens] | None:
+        """What an engine would be asked for if the open turn were over, and what it would see.
+
+        None: for nothing.  No id is used, and nothing changes.
+        """
+        part = HeardPart(words, samples=samples)
+        entries = [*self._stage.history, MessageEntry(item_id, "user", parts=[part])]
+        options, window = ResponseOptions(), Window(self._stage.window.last_cut)
+        try:
+            session = self._check(in_conversation=True)
+            plan = self._plan(session, options, in_conversation=True, response_id="")
+            context, seen = self._fit(plan, entries, session, window)
+        except (Fault, ContextTooLong):
+            return None
+        return self._request(plan, _Asked(options, context, [])), seen
+
     def _ask(self, plan: Plan, asked: _Asked, out: list[Effect]) -> None:
+        out += [TurnCommitted(created.entry.id, created.untold_pcm) for created in asked.untold]
+        out.append(self._request(plan, asked))
+
+    def _request(self, plan: Plan, asked: _Asked) -> Generate:
         session, given = self._stage.session, asked.options.input
         assert isinstance(session, Session), "only a realtime session has responses"
-        out += [TurnCommitted(created.entry.id, created.untold_pcm) for created in asked.untold]
-        out.append(
-            Generate(
-                response_id=plan.engine_name,
-                items=tuple(
-                    self._server_calls.among(asked.context, self._stage.history.for_engine)
-                ),
-                items_are_conversation=given is UNSET or given is None,
-                instructions=plan.instructions,
-                memory=self._stage.memory,
-                tools=plan.tools,
-                server_tools=plan.server_tools,
-                tool_choice=plan.tool_choice,
-                modality=plan.modality,
-                voice=plan.voice,
-                speed=plan.speed,
-                max_output_tokens=plan.max_output_tokens,
-                parallel_tool_calls=plan.parallel_tool_calls,
-                reasoning_effort=plan.reasoning_effort,
-                may_truncate=session.truncation != "disabled",
-                out_of_band=not plan.in_conversation,
-            )
+        return Generate(
+            response_id=plan.engine_name,
+            items=tuple(self._server_calls.among(asked.context, self._stage.history.for_engine)),
+            items_are_conversation=given is UNSET or given is None,
+            instructions=plan.instructions,
+            memory=self._stage.memory,
+            tools=plan.tools,
+            server_tools=plan.server_tools,
+            tool_choice=plan.tool_choice,
+            modality=plan.modality,
+            voice=plan.voice,
+            speed=plan.speed,
+            max_output_tokens=plan.max_output_tokens,
+            parallel_tool_calls=plan.parallel_tool_calls,
+            reasoning_effort=plan.reasoning_effort,
+            may_truncate=session.truncation != "disabled",
+            out_of_band=not plan.in_conversation,
         )
 
     def adopt(self, engine_name: str, out: list[Effect]) -> None:
@@ -226,7 +241,9 @@ class Responses:
         *,
         in_conversation: bool,
         engine_name: str | None = None,
+        response_id: str | None = None,
     ) -> Plan:
+        """``engine_name``, ``response_id``: None is a new one."""
         output = options.audio.output if options.audio else None
         voice = (output and output.voice) or session.audio.output.voice
         if in_conversation:
@@ -238,7 +255,8 @@ class Responses:
         modalities = options.output_modalities or session.output_modalities
         modality = one_modality(modalities)[0] if self._stage.terms.engine_speaks else "text"
         instructions = options.instructions
-        response_id = self._stage.ids.new("resp")
+        if response_id is None:
+            response_id = self._stage.ids.new("resp")
         parallel = (options.parallel_tool_calls, session.parallel_tool_calls)
         reasoning = options.reasoning or session.reasoning or Reasoning()
         return Plan(

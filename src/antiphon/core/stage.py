@@ -83,6 +83,7 @@ class Stage:
             engine_begins=cause.begins,
             engine_takes_images=cause.takes_images,
             engine_follows_items=cause.follows_items,
+            engine_speculates=cause.speculates,
         )
         self.history.engine_follows = cause.follows_items
         if not isinstance(self.session, Session):

@@ -33,6 +33,8 @@ class Terms(Struct, frozen=True, kw_only=True):
     engine_takes_images: bool = True
     engine_follows_items: bool = False
     """It is told of each item that is added, cut and removed."""
+    engine_speculates: bool = False
+    """It begins answers before turns are certain to be over (`Speculate`)."""
     image_urls: bool = False
     """Addresses of pictures may be passed on to the engine, not just pictures."""
     session_max_ms: Ms = 60 * 60 * 1000

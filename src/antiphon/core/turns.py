@@ -28,6 +28,10 @@ SEMANTIC_PADDING_MS = 300
 SEMANTIC_MIN_SILENCE_MS = 320
 SEMANTIC_MAX_SILENCE_MS = {"low": 8_000, "auto": 4_000, "medium": 4_000, "high": 2_000}
 """docs/reference/protocol.md, "semantic_vad": the longest wait by eagerness."""
+GOES_ON_MS = 2_000
+"""What begins so soon after a turn that nobody was heard to answer may belong to it."""
+PATIENCE_MS = 300
+"""Whoever went on after a pause may pause as long again, and a bit longer."""
 UNJUDGED = 0.5
 """The completeness of words that nobody has judged."""
 
@@ -88,6 +92,7 @@ class TurnDetector:
         self._silence_from = 0
         self.is_held = False
         """What the sound is, is not known yet: its end is waited with."""
+        self._patience_ms = 0
 
     @property
     def is_quiet(self) -> bool:
@@ -101,6 +106,29 @@ class TurnDetector:
     def hears_voice(self) -> bool:
         """In a turn, and not in a pause of it."""
         return self._phase is Phase.SPEAKING
+
+    @property
+    def is_pausing(self) -> bool:
+        return self._phase is Phase.PAUSING
+
+    @property
+    def sounds_complete(self) -> bool:
+        """A pause is probably the end, as far as anybody asks more than how long it is."""
+        return not isinstance(self.detection, SemanticVad) or self.completeness > UNJUDGED
+
+    @property
+    def voice_ends(self) -> int:
+        """Where the pause begins, or the silence after the last turn."""
+        return self._silence_from
+
+    def has_gone_on(self, pause_samples: int) -> None:
+        """This turn goes on with the one before, after such a pause."""
+        self._patience_ms = samples_to_ms(pause_samples) + PATIENCE_MS
+
+    @property
+    def onset(self) -> int:
+        """Where the voice of the turn begins."""
+        return self._onset_sample
 
     @property
     def padding_samples(self) -> int:
@@ -153,7 +181,7 @@ class TurnDetector:
         if self._onset_windows < ONSET_WINDOWS:
             return None
         self._phase = TURN.next(self._phase, Move.CONFIRMED)
-        self._onset_windows = 0
+        self._onset_windows = self._patience_ms = 0
         self.completeness = UNJUDGED
         return TurnStarted(max(0, self._onset_sample - self.padding_samples))
 
@@ -176,5 +204,5 @@ class TurnDetector:
             longest = SEMANTIC_MAX_SILENCE_MS[self.detection.eagerness]
             # Squared: half-complete words wait a quarter of the time, not half.
             wait = longest * (1 - self.completeness) ** 2
-            return ms_to_samples(max(SEMANTIC_MIN_SILENCE_MS, int(wait)))
+            return ms_to_samples(max(SEMANTIC_MIN_SILENCE_MS, int(wait), self._patience_ms))
         return ms_to_samples(self.detection.silence_duration_ms)

@@ -35,6 +35,8 @@ class Abilities(Struct, frozen=True, kw_only=True):
     """Makes something of pictures; if not, an item with one is refused."""
     follows_items: bool = False
     """Wants to know of items as they come and go (`ItemAdded`, `ItemCut`, `ItemRemoved`)."""
+    speculates: bool = False
+    """Can begin an answer before it is asked for, and keep it to itself (`Speculate`)."""
     voices: tuple[str, ...] = ()
 
 
@@ -60,6 +62,8 @@ class EngineSession(Protocol):
       unless it was stopped.  So does each `EngineBegan`.
     * After `StopGenerating(r)`, news of ``r`` ends within 100 ms; but for one
       `EngineCounted`, where its bill comes later.
+    * Of what a `Speculate` asks for nothing is told before a `Generate` asks for the same; each
+      ends in one `Speculated`.
     * Iteration ends after ``aclose``, and only then.
     * ``aclose`` frees everything the session holds, at once.
     """

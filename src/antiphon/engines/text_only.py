@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 from msgspec.structs import replace
 
-from antiphon.core.effects import EngineCommand, Generate
+from antiphon.core.effects import EngineCommand, Generate, Speculate
 from antiphon.engines.engine import Abilities, Engine, EngineSession, SessionNews
 
 
@@ -44,6 +44,8 @@ class TextOnlySession:
     def send(self, command: EngineCommand) -> None:
         if isinstance(command, Generate):
             command = replace(command, modality="text")
+        elif isinstance(command, Speculate):
+            command = Speculate(replace(command.request, modality="text"))
         self._inner.send(command)
 
     def __aiter__(self) -> AsyncIterator[SessionNews]:

@@ -448,6 +448,7 @@ class Hub:
             engine_begins=engine.abilities.full_duplex,
             engine_takes_images=engine.abilities.takes_images,
             engine_follows_items=engine.abilities.follows_items,
+            engine_speculates=engine.abilities.speculates,
             image_urls=self.rules.image_urls,
             session_max_ms=self.rules.session_max_ms,
             linger_ms=self.rules.linger_ms,

@@ -48,7 +48,9 @@ from antiphon.core.effects import (
     RunTool,
     ScoreVoice,
     SendTo,
+    Speculate,
     StopGenerating,
+    StopSpeculating,
     TurnBegan,
     TurnCommitted,
 )
@@ -291,6 +293,7 @@ class LiveSession:
                 begins=abilities.full_duplex,
                 takes_images=abilities.takes_images,
                 follows_items=abilities.follows_items,
+                speculates=abilities.speculates,
                 message=message,
                 code=code,
                 model=model,
@@ -337,6 +340,7 @@ class LiveSession:
         """Free everything.  Connections are the transports' to close."""
         if self._ended:
             return
+        self._log_speculations()
         self._engine.hang_up()
         self._clock.stop()
         if self._sideband_wait is not None:
@@ -351,6 +355,21 @@ class LiveSession:
     async def _free(self) -> None:
         """Refers to the session until it is done: whoever stops the server waits for it."""
         await self._engine.aclose()
+
+    def _log_speculations(self) -> None:
+        """No bill has what was thrown away; so it stands here."""
+        made = self._conversation.speculations
+        if made.begun:
+            log.info(
+                "session %s: %d answers begun early, %d used, %d thrown away "
+                "(%d tokens in, %d out, in no response's usage)",
+                self.id,
+                made.begun,
+                made.used,
+                made.thrown_away,
+                made.wasted_input_tokens,
+                made.wasted_output_tokens,
+            )
 
     async def ended(self) -> None:
         if self._closing is not None:
@@ -430,6 +449,8 @@ class LiveSession:
                 | ItemAdded()
                 | ItemCut()
                 | ItemRemoved()
+                | Speculate()
+                | StopSpeculating()
             ):
                 self._engine.send(effect)
             case DetectVoice():

@@ -194,6 +194,13 @@ def choose_parts(config: Config) -> CascadeParts:
     )
 
 
+def speculates(config: Config) -> bool:
+    """What is thrown away costs nothing but our own time, or the operator wants it all the same."""
+    wish = config.engine.speculate
+    is_free = config.llm.base_url is None and config.tts.base_url is None
+    return is_free if wish == "auto" else wish == "always"
+
+
 def make_cascade(config: Config, chosen: CascadeParts) -> Engine:
     """The parts around the language model, or around the offline brain.
 
@@ -204,7 +211,12 @@ def make_cascade(config: Config, chosen: CascadeParts) -> Engine:
     workers = config.offline.stt_workers
     if model is None:
         return offline_engine(
-            _offline_brain(config), ears=ears, voice=voice, hint=hint, stt_workers=workers
+            _offline_brain(config),
+            ears=ears,
+            voice=voice,
+            hint=hint,
+            stt_workers=workers,
+            speculates=speculates(config),
         )
     return offline_engine(
         model,
@@ -218,4 +230,5 @@ def make_cascade(config: Config, chosen: CascadeParts) -> Engine:
         scripted=False,
         follows_language=True,
         holding_after_s=config.llm.holding_phrase_after_s,
+        speculates=speculates(config),
     )

@@ -96,6 +96,14 @@ class EngineSettings(Struct, frozen=True, kw_only=True):
     default: Annotated[
         str, Meta(description="Engine for model names that `[models]` does not match.")
     ] = "offline"
+    speculate: Annotated[
+        Literal["auto", "always", "never"],
+        Meta(
+            description="Begin answers of the cascade in pauses that probably end a turn, and "
+            "throw them away unheard where the user goes on. `auto`: only where no language model "
+            "and no voice is asked over the network, which may cost money."
+        ),
+    ] = "auto"
 
 
 class UpstreamSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -10,12 +10,15 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection
 from typing import Any, Literal
 
+from msgspec.structs import replace
+
 from antiphon.core.causes import (
     EngineBegan,
     EngineCalled,
     EngineFailed,
     EngineSpoke,
     EngineWrote,
+    Speculated,
     TranscriptEnded,
     TranscriptFailed,
     TurnEnded,
@@ -28,7 +31,9 @@ from antiphon.core.effects import (
     ItemAdded,
     ItemCut,
     ItemRemoved,
+    Speculate,
     StopGenerating,
+    StopSpeculating,
     TurnBegan,
     TurnCommitted,
 )
@@ -183,6 +188,8 @@ async def _takes_anything(bench: Bench) -> None:
     }
     async with bench.open() as session:
         session.send(StopGenerating("resp_never"))
+        session.send(StopSpeculating())
+        session.send(Speculate(Generate(response_id="", items=())))
         session.send(InputDropped())
         session.send(TurnBegan("item_1", 0))
         session.send(InputDropped())
@@ -244,6 +251,37 @@ async def _finds_turns(bench: Bench) -> None:
             await session.answer(begun[0])
 
 
+async def _speculates(bench: Bench) -> None:
+    """Engines that begin answers early: one that is asked for in the end, and one that is not."""
+    abilities = bench.engine.abilities
+    if not abilities.speculates:
+        return
+    wanted = ask("", speaks=abilities.speaks)
+    async with bench.open() as session:
+
+        def outcomes() -> list[bool]:
+            return [news.used for _, news in session.news if isinstance(news, Speculated)]
+
+        session.send(Speculate(wanted))
+        await session.settle()
+        told = [type(news).__name__ for _, news in session.news]
+        bench.require(not told, f"of an answer that nobody has asked for came {told}")
+        session.send(replace(wanted, response_id="resp_1"))
+        await session.answer()
+        await session.until(lambda: outcomes() == [True], "Speculated, as it was used,")
+        session.send(Speculate(wanted))
+        session.send(StopSpeculating())
+        await session.until(lambda: outcomes() == [True, False], "Speculated, as it was not used,")
+        session.send(Speculate(wanted))
+        other = ask("resp_2", text="Say your name.", speaks=abilities.speaks)
+        session.send(other)
+        await session.answer("resp_2")
+        await session.until(
+            lambda: outcomes() == [True, False, False],
+            "Speculated, as something else was asked for,",
+        )
+
+
 async def _honours_tool_choice(bench: Bench) -> None:
     choices: dict[str, ToolChoice] = {
         "resp_required": "required",
@@ -298,6 +336,7 @@ CHECKS: dict[str, Callable[[Bench], Awaitable[None]]] = {
     "send takes whatever a client may ask for": _takes_anything,
     "each committed turn has one transcript": _transcribes,
     "turns are found, and answered, as its abilities say": _finds_turns,
+    "what is begun early is told when it is asked for": _speculates,
     "a forced tool is called": _honours_tool_choice,
     "responses and sessions run side by side": _answers_side_by_side,
     "nothing is left behind": _leaves_nothing,

@@ -25,6 +25,7 @@ from antiphon.core.causes import (
     EngineWrote,
     PartFailed,
     RateLimitsChanged,
+    Speculated,
     TranscriptEnded,
     TranscriptFailed,
     TranscriptGrew,
@@ -38,6 +39,7 @@ from antiphon.core.effects import (
     Generate,
     Hear,
     InputDropped,
+    Speculate,
     TurnBegan,
     TurnCommitted,
 )
@@ -227,6 +229,8 @@ class Judge:
         self._turns: dict[str, Literal["begun", "committed", "known"]] = {}
         self._in_turn: bool | None = False
         """The engine has found that the user speaks; None: a commit of ours may have crossed."""
+        self._speculations = 0
+        """Begun, and not told what became of them."""
 
     def on_command(self, command: EngineCommand) -> None:
         match command:
@@ -239,6 +243,8 @@ class Judge:
                 self._in_turn = None
             case InputDropped():
                 self._in_turn = None
+            case Speculate():
+                self._speculations += 1
             case _:
                 pass
 
@@ -250,6 +256,9 @@ class Judge:
                 self._on_found(isinstance(news, TurnFound))
             case EngineBegan():
                 self._on_beginning(news)
+            case Speculated():
+                self._speculations -= 1
+                self._bench.require(self._speculations >= 0, "Speculated, and nothing was begun")
             case RateLimitsChanged() | EngineErred() | EngineCounted() | PartFailed():
                 pass  # At any time, and nothing ends with it.
             case EngineLost():

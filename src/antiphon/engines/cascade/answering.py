@@ -18,13 +18,14 @@ from antiphon.core.causes import (
 )
 from antiphon.core.effects import Generate
 from antiphon.engines.cascade.apologies import Failure, phrase, waits
-from antiphon.engines.cascade.news import NewsQueue
+from antiphon.engines.cascade.news import AnswerSink
 from antiphon.engines.cascade.parts import (
     CallTool,
     Mind,
     SayText,
     SpokenWord,
     Synthesizer,
+    Thinking,
     Thought,
 )
 from antiphon.engines.cascade.plan import SentencePlan
@@ -36,6 +37,9 @@ from antiphon.errors import EngineUnavailable
 
 MAX_PLANNED = 16
 """Sentences thought and not yet spoken.  Overflow policy: the brain waits."""
+
+FAILED_TEXT = "The server had an error while processing your request. Sorry about that!"
+"""For the client, where the fault is ours."""
 
 _Planned = SayText | CallTool | Thought | EngineUnavailable
 """The last one is a Thought, or why there is none."""
@@ -49,13 +53,15 @@ class Answer:
         request: Generate,
         mind: Mind,
         synthesizer: Synthesizer,
-        news: NewsQueue,
+        news: AnswerSink,
         *,
         language: str | None = None,
         holding_after_s: float = 0.0,
+        awaited: asyncio.Event | None = None,
     ) -> None:
         """``language``: what the session is in, a tag such as "de".  ``holding_after_s``: a
         spoken answer that is awaited so long begins with a request for patience; 0: none does.
+        ``awaited``: set once somebody waits; None: somebody does.
         """
         self._request = request
         self._mind = mind
@@ -63,6 +69,7 @@ class Answer:
         self._news = news
         self._language = language
         self._holding_after_s = holding_after_s
+        self._awaited = awaited
         self._id = request.response_id
         self._planned: asyncio.Queue[_Planned] = asyncio.Queue(MAX_PLANNED)
         self._item_chars = 0
@@ -73,6 +80,10 @@ class Answer:
         self._told_of_voice = False
         self._has_apologised = False
         """Nobody else answers any more."""
+        self.thought = ""
+        """All text and arguments so far, said or not: what a language model is paid for."""
+        self.counted: Thought | None = None
+        """The end of the thought."""
 
     async def give(self) -> None:
         """Ends with exactly one `EngineFinished` or `EngineFailed`, unless cancelled."""
@@ -106,6 +117,7 @@ class Answer:
         spoken = self._request.modality == "audio"
         async with aclosing(self._mind.think(self._request)) as thoughts:
             async for thought in thoughts:
+                self._count(thought)
                 if isinstance(thought, SayText) and spoken:
                     language = thought.language
                     for sentence in plan.add(thought.text):
@@ -114,6 +126,15 @@ class Answer:
                 for sentence in plan.flush():
                     await self._planned.put(SayText(sentence, language))
                 await self._planned.put(thought)
+
+    def _count(self, thought: Thinking) -> None:
+        match thought:
+            case SayText(text):
+                self.thought += text
+            case CallTool():
+                self.thought += thought.name + thought.arguments
+            case Thought():
+                self.counted = thought
 
     async def _utter(self) -> None:
         planned = await self._first()
@@ -143,15 +164,21 @@ class Answer:
 
     async def _first(self) -> _Planned:
         """What is planned first; who waits for it is asked for patience."""
-        began_s = asyncio.get_running_loop().time()
-        for after_s, wait in waits(self._holding_after_s) if self._is_listened_to else ():
-            try:
-                async with asyncio.timeout_at(began_s + after_s):
-                    return await self._planned.get()
-            except TimeoutError:
+        loop = asyncio.get_running_loop()
+        first = loop.create_task(self._planned.get())
+        try:
+            if self._awaited is not None:
+                await _first_of(first, self._awaited)
+            began_s = loop.time()
+            for after_s, wait in waits(self._holding_after_s) if self._is_listened_to else ():
+                await asyncio.wait({first}, timeout=began_s + after_s - loop.time())
+                if first.done():
+                    break
                 text, language = phrase(wait, self._language)
                 await self._speak(f"{text} ", language=language)
-        return await self._planned.get()
+            return await first
+        finally:
+            first.cancel()
 
     @property
     def _is_listened_to(self) -> bool:
@@ -197,3 +224,12 @@ class Answer:
             if text_end > self._marked_chars:
                 self._marked_chars = text_end
                 yield Word(text_end, start + word.end_sample)
+
+
+async def _first_of(task: asyncio.Task[_Planned], event: asyncio.Event) -> None:
+    """Wait until either is there."""
+    waiting = asyncio.get_running_loop().create_task(event.wait())
+    try:
+        await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        waiting.cancel()

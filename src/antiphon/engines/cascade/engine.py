@@ -8,21 +8,25 @@ from collections.abc import AsyncIterator
 
 import msgspec
 
-from antiphon.core.causes import EngineFailed
+from antiphon.core.causes import EngineFailed, Speculated
 from antiphon.core.effects import (
     Configure,
     EngineCommand,
     Generate,
     Hear,
     InputDropped,
+    Speculate,
     StopGenerating,
+    StopSpeculating,
     TurnBegan,
     TurnCommitted,
 )
-from antiphon.engines.cascade.answering import Answer
+from antiphon.engines.cascade.answering import FAILED_TEXT, Answer
+from antiphon.engines.cascade.draft import Draft
 from antiphon.engines.cascade.hearing import Hearing
 from antiphon.engines.cascade.news import NewsQueue
 from antiphon.engines.cascade.parts import Brain, Grammar, Recognizer, Synthesizer
+from antiphon.engines.cascade.utterance import joined
 from antiphon.engines.engine import Abilities, SessionNews
 from antiphon.protocol.items import InputAudio, Item, Message
 from antiphon.protocol.session import STREAMS_WHILE_SPOKEN, AnySession, Session, Transcription
@@ -47,9 +51,13 @@ class CascadeEngine:
         synthesizer: Synthesizer,
         follows_language: bool = False,
         holding_after_s: float = 0.0,
+        speculates: bool = False,
     ) -> None:
         """``follows_language``: the brain answers in the language that it is spoken to in, and so
         does the voice, where a session names none.  ``holding_after_s``: as of `Answer`.
+
+        ``speculates``: answers are begun in pauses that probably end a turn.  What is thrown away
+        of them has cost what the parts cost.
         """
         self.name = name
         self.description = description
@@ -58,10 +66,16 @@ class CascadeEngine:
         self._synthesizer = synthesizer
         self._follows_language = follows_language
         self._holding_after_s = holding_after_s
+        self._speculates = speculates
 
     @property
     def abilities(self) -> Abilities:
-        return Abilities(judges_turns=True, takes_images=True, voices=self._synthesizer.voices)
+        return Abilities(
+            judges_turns=True,
+            takes_images=True,
+            speculates=self._speculates,
+            voices=self._synthesizer.voices,
+        )
 
     async def start(self) -> None:
         await asyncio.gather(
@@ -105,6 +119,9 @@ class CascadeSession:
         self._news = NewsQueue()
         self._hearing = Hearing(recognizer, self._news)
         self._answers: dict[str, asyncio.Task[None]] = {}
+        self._draft: Draft | None = None
+        """Of what will probably be asked for."""
+        self._thrown: set[asyncio.Task[None]] = set()
         self._session: AnySession | None = None
         self._context: tuple[Item, ...] = ()
         """What the newest answer saw: what the user says next follows from it."""
@@ -120,6 +137,10 @@ class CascadeSession:
                 self._generate(command)
             case StopGenerating():
                 self._stop(command.response_id)
+            case Speculate():
+                self._speculate(command.request)
+            case StopSpeculating():
+                self._throw_away()
             case TurnBegan():
                 self._begin_turn(command)
             case TurnCommitted():
@@ -135,10 +156,12 @@ class CascadeSession:
     async def aclose(self) -> None:
         self._hearing.close()
         self._news.close()
+        self._throw_away()
         answers = list(self._answers.values())
         for answer in answers:
             answer.cancel()
         await asyncio.gather(*answers, return_exceptions=True)
+        await asyncio.gather(*self._thrown)
 
     # --- The user ------------------------------------------------------------
 
@@ -191,16 +214,21 @@ class CascadeSession:
         if task is not None:
             task.cancel()
         self._news.forget(response_id)
+        self._throw_away()
 
     async def _answer(self, request: Generate) -> None:
         try:
-            items = tuple([await self._understood(item) for item in request.items])
+            items = joined([await self._understood(item) for item in request.items])
             request = msgspec.structs.replace(request, items=items)
             if not request.out_of_band:
                 self._context = items
-            language = self._language
-            if language is None and self._follows_language:
-                language = self._hearing.language
+            problem = "" if request.out_of_band else self._problem_of_last(items)
+            language = self._answer_language
+            if self._draft is not None and not request.out_of_band:
+                if not problem and self._draft.is_of(request, language):
+                    await self._give_draft(request.response_id)
+                    return
+                self._throw_away()
             answer = Answer(
                 request,
                 self._mind,
@@ -209,12 +237,46 @@ class CascadeSession:
                 language=language,
                 holding_after_s=self._holding_after_s,
             )
-            problem = "" if request.out_of_band else self._problem_of_last(items)
             await (answer.give_up(problem) if problem else answer.give())
         except Exception:
             log.exception("session %s: the answer failed", self._session_id)
-            problem = "The server had an error while processing your request. Sorry about that!"
-            self._news.tell(EngineFailed(request.response_id, problem, is_unavailable=True))
+            self._news.tell(EngineFailed(request.response_id, FAILED_TEXT, is_unavailable=True))
+
+    @property
+    def _answer_language(self) -> str | None:
+        if self._language is None and self._follows_language:
+            return self._hearing.language
+        return self._language
+
+    # --- Before it is asked for ----------------------------------------------
+
+    def _speculate(self, request: Generate) -> None:
+        self._throw_away()
+        request = msgspec.structs.replace(request, items=joined(request.items))
+        self._draft = Draft(
+            request,
+            self._mind,
+            self._synthesizer,
+            self._news,
+            language=self._answer_language,
+            holding_after_s=self._holding_after_s,
+        )
+
+    async def _give_draft(self, response_id: str) -> None:
+        draft, self._draft = self._draft, None
+        assert draft is not None, "there is one"
+        self._news.tell(Speculated(used=True))
+        await draft.give(response_id)
+
+    def _throw_away(self) -> None:
+        draft, self._draft = self._draft, None
+        if draft is not None:
+            task = asyncio.get_running_loop().create_task(self._part_with(draft))
+            self._thrown.add(task)
+            task.add_done_callback(self._thrown.discard)
+
+    async def _part_with(self, draft: Draft) -> None:
+        self._news.tell(await draft.throw_away())
 
     def _problem_of_last(self, items: tuple[Item, ...]) -> str:
         """Why it is not known what the user said last; "" where it is."""

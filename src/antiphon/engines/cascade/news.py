@@ -5,11 +5,41 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
+from typing import Protocol
 
-from antiphon.engines.engine import SessionNews
+from antiphon.core.causes import (
+    EngineCalled,
+    EngineFailed,
+    EngineFinished,
+    EngineSaid,
+    EngineSpoke,
+    EngineWrote,
+    PartFailed,
+)
+from antiphon.engines.engine import GivesWay, SessionNews
 
 MAX_WAITING = 64
 """Pieces of an answer.  Overflow policy: whoever makes the answer waits."""
+
+
+AnswerNews = (
+    EngineSaid
+    | EngineSpoke
+    | EngineWrote
+    | EngineCalled
+    | PartFailed
+    | GivesWay
+    | EngineFinished
+    | EngineFailed
+)
+
+
+class AnswerSink(Protocol):
+    """Where an answer goes as it is made."""
+
+    async def answer(self, news: AnswerNews) -> None:
+        """Waits where there is no room."""
+        ...
 
 
 class NewsQueue:
@@ -27,7 +57,7 @@ class NewsQueue:
             self._news.append(news)
             self._changed.set()
 
-    async def answer(self, news: SessionNews) -> None:
+    async def answer(self, news: AnswerNews) -> None:
         while len(self._news) >= MAX_WAITING and not self._closed:
             self._room.clear()
             await self._room.wait()

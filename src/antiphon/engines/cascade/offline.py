@@ -75,6 +75,7 @@ def offline_engine(
     scripted: bool = True,
     follows_language: bool = False,
     holding_after_s: float = 0.0,
+    speculates: bool = False,
 ) -> CascadeEngine:
     """``brain`` between the speech parts that were chosen.
 
@@ -88,6 +89,7 @@ def offline_engine(
         scripted: ``brain`` knows what may be said next, sometimes.
         follows_language: ``brain`` answers in the language that it is spoken to in.
         holding_after_s: Who waits so long for ``brain`` is asked for patience; 0: never.
+        speculates: Answers are begun before turns are certain to be over.
     """
     espeak = EspeakSynthesizer()
     synthesizer: Synthesizer = espeak
@@ -110,4 +112,5 @@ def offline_engine(
         synthesizer=synthesizer,
         follows_language=follows_language,
         holding_after_s=holding_after_s,
+        speculates=speculates,
     )
