@@ -242,7 +242,9 @@ class Conversations:
 
     async def recordings(self, request: web.Request) -> web.Response:
         """Of which sessions there is sound, in order."""
-        journal, conversation_id = self._journal(request), request.match_info["id"]
+        journal, principal = await self._journal(request, "read")
+        conversation_id = request.match_info["id"]
+        await check_sees(self._hub, principal, conversation_id)
         with _problems_told():
             pieces = await journal.read_sound(conversation_id)
         sizes: dict[str, int] = {}

@@ -32,6 +32,7 @@ from antiphon.core.effects import (
 from antiphon.engines.cascade.draft import MAX_HELD_SAMPLES
 from antiphon.engines.cascade.engine import CascadeEngine, CascadeSession
 from antiphon.engines.cascade.parts import CallTool, SayText, Thinking, Thought
+from antiphon.engines.engine import SessionNews
 from antiphon.errors import EngineUnavailable
 from antiphon.protocol.items import InputAudio, Message
 from antiphon.testing import check_promise, run_in_virtual_time
@@ -70,7 +71,7 @@ class Session:
         )
         assert engine.abilities.speculates
         self.session: CascadeSession = engine.open("sess_1")
-        self.told: list[EngineNews] = []
+        self.told: list[SessionNews] = []
         self._reading = asyncio.get_running_loop().create_task(self._read())
 
     async def _read(self) -> None:
