@@ -26,6 +26,15 @@ from tests.server_process import KEY, ServerProcess
 CODE = "1803"
 SAID_S = {"0180": (6.2, 7.47), CODE: (6.69, 8.2)}
 """Where digits_10001 has them: "zero one eight zero three"."""
+WON = "body[data-phase=won]"
+ATTEMPTS = 5
+ANSWERED = """([understood, turns]) => {
+    const { activity, items } = voice.getSnapshot();
+    const isAnswer = activity === 'listening' && items.at(-1)?.role === 'assistant';
+    const said = items.filter(({ role }) => role === 'user').length;
+    return document.querySelector(understood) !== null || (isAnswer && said > turns);
+}"""
+"""What was said was understood, or the puzzle master has answered that it was not."""
 FIXED_DRAW = f"""
     const draw = crypto.getRandomValues.bind(crypto);
     crypto.getRandomValues = (array) => array instanceof Uint32Array && array.length === {DIALS}
@@ -106,6 +115,23 @@ class Room:
         await self.page.locator(f"#riddles li:nth-child({dial}):not(.unasked)").wait_for()
         return await line.locator("span").inner_text()
 
+    async def say(self, code: str, *, understood: str) -> None:
+        """Until it is understood, as one does: a busy machine's microphone has gaps.
+
+        Args:
+            understood: what the page has then, as a selector.
+        """
+        for _ in range(ATTEMPTS):
+            turns = await self.visitor.run(
+                "() => voice.getSnapshot().items.filter(({ role }) => role === 'user').length"
+            )
+            await self.visitor.speak("digits_10001", SAID_S[code])
+            await self.visitor.until(ANSWERED, [understood, turns])
+            if await self.page.locator(understood).count():
+                return
+        heard = await self.page.locator("#captions").inner_text()
+        raise AssertionError(f"{code} was not understood: {heard}")
+
     async def is_told(self, right: int) -> None:
         """What the last guess came to, in the notebook and to who cannot see it."""
         newest = self.page.locator("#guesses li").first
@@ -150,14 +176,13 @@ async def test_one_talks_the_way_out(keyed_server: ServerProcess, build: Tool) -
         digit_of = {riddle: digit for digit in RIDDLES for riddle in RIDDLES[digit]}
         assert "".join(digit_of[riddle] for riddle in riddles) == CODE
 
-        await shown.visitor.speak("digits_10001", SAID_S["0180"])
+        await shown.say("0180", understood="#guesses li")
         await shown.is_told(0)
         await shown.picture("wrong-guess")
         await shown.picture_of_phone("wrong-guess")
         assert CODE not in await shown.told_by_server()
 
-        await shown.visitor.speak("digits_10001", SAID_S[CODE])
-        await shown.page.locator("body[data-phase=won]").wait_for()
+        await shown.say(CODE, understood=WON)
         assert await shown.page.locator("#won-code").inner_text() == CODE
         assert await shown.page.locator("#won-guesses").inner_text() == "2"
         await shown.visitor.until(
@@ -179,7 +204,7 @@ async def test_one_can_type_where_there_is_no_microphone(keyed_server: ServerPro
         await shown.hear_riddle(1)
         await shown.page.get_by_label("Say it in writing").fill(" ".join(CODE))
         await shown.page.keyboard.press("Enter")
-        await shown.page.locator("body[data-phase=won]").wait_for()
+        await shown.page.locator(WON).wait_for()
 
 
 @needs_client
@@ -236,5 +261,4 @@ async def test_a_server_that_comes_back_finds_the_game_where_it_was(tmp_path: Pa
                 await shown.page.get_by_label("Say it in writing").fill("next dial")
                 await shown.page.keyboard.press("Enter")
                 await shown.page.locator("#riddles li:nth-child(4):not(.unasked)").wait_for()
-                await shown.visitor.speak("digits_10001", SAID_S[CODE])
-                await shown.page.locator("body[data-phase=won]").wait_for()
+                await shown.say(CODE, understood=WON)

@@ -19,19 +19,15 @@ from antiphon.transports.webrtc.peer import Peer
 KINDS = (Call, Peer, RTCPeerConnection)
 
 
-@contextlib.contextmanager
-def only_new_ones() -> Iterator[Counter[str]]:
-    """Leaves out the objects that are there; gives the `leftovers` to compare later ones with.
+def leave_out_what_is_there() -> Counter[str]:
+    """`leftovers` finds new objects alone from now on; gives those to compare later ones with.
 
     Each look collects the garbage of the whole process: among the thousand modules of all tests
     that takes a good part of a second, among a few calls none.
     """
     gc.collect()
-    gc.freeze()
-    try:
-        yield leftovers()
-    finally:
-        gc.unfreeze()
+    gc.freeze()  # To the end of the process: what is there then was going to stay.
+    return leftovers()
 
 
 def leftovers() -> Counter[str]:

@@ -16,7 +16,7 @@ from antiphon.transports.webrtc.sdp import Section, read_sdp
 from antiphon.transports.webrtc.settings import WebRtcSettings
 from tests.transports.webrtc.client import LOCALHOST, SayingEngine, until
 from tests.transports.webrtc.judge import judge
-from tests.transports.webrtc.leftovers import leftovers, only_new_ones
+from tests.transports.webrtc.leftovers import leave_out_what_is_there, leftovers
 
 FINGERPRINT = "sha-256 " + ":".join(["AB"] * 32)
 MAPS = {
@@ -202,15 +202,15 @@ def test_calls_answer_any_offer_and_leak_nothing(made: list[str]) -> None:
 async def _call_with(made: list[str]) -> None:
     hub = Hub(lambda _: SayingEngine())
     calls = Calls(hub, WebRtcSettings(host_addresses=LOCALHOST))
-    with only_new_ones() as before:
-        for sdp in made:
-            try:
-                answer: Any = await calls.answer(sdp, model="test")
-            except OfferError as error:
-                assert "offer" in str(error)
-            else:
-                judge(sdp, answer.sdp)
-        await calls.aclose()
-        await until(lambda: not hub.sessions)
-        await until(lambda: not leftovers() - before)
+    before = leave_out_what_is_there()
+    for sdp in made:
+        try:
+            answer: Any = await calls.answer(sdp, model="test")
+        except OfferError as error:
+            assert "offer" in str(error)
+        else:
+            judge(sdp, answer.sdp)
+    await calls.aclose()
+    await until(lambda: not hub.sessions)
+    await until(lambda: not leftovers() - before)
     await hub.aclose()

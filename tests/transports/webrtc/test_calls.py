@@ -25,7 +25,7 @@ from antiphon.transports.webrtc.settings import WebRtcSettings
 from tests.recordings import at_24khz
 from tests.transports.webrtc import hasty_callers
 from tests.transports.webrtc.client import LOCALHOST, Client, SayingEngine, likeness, until
-from tests.transports.webrtc.leftovers import leftovers, only_new_ones
+from tests.transports.webrtc.leftovers import leave_out_what_is_there, leftovers
 
 BY_HAND = SessionPatch(
     type="realtime", audio=AudioPatch(input=AudioInputPatch(turn_detection=None))
@@ -258,26 +258,26 @@ async def test_many_calls_at_once(client: MakeClient, calls: Calls, hub: Hub) ->
 
 async def test_hanging_up_at_any_moment_leaves_nothing_behind(hub: Hub) -> None:
     loop = asyncio.get_running_loop()
-    with only_new_ones() as before:
-        # A client that leaves before DTLS is done cannot say so.
-        calls = Calls(hub, WebRtcSettings(host_addresses=LOCALHOST, setup_timeout_s=1))
-        callers = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", hasty_callers.__name__), stdin=PIPE, stdout=PIPE
-        )
-        assert callers.stdin is not None
-        assert callers.stdout is not None
-        for i in range(hasty_callers.CALLERS):
-            offer = msgspec.json.decode(await callers.stdout.readline(), type=str)
-            answer = await calls.answer(offer, model="test")
-            callers.stdin.write(msgspec.json.encode(answer) + b"\n")
-            if i % 2:  # From both sides, then.
-                loop.call_later(i * hasty_callers.APART_S, calls.hang_up, answer.call_id)
-        assert await callers.wait() == 0
-        await until(lambda: not calls.calls)
-        assert not hub.sessions
-        with contextlib.suppress(TimeoutError):
-            await until(lambda: leftovers() <= before)
-        assert not leftovers() - before
+    before = leave_out_what_is_there()
+    # A client that leaves before DTLS is done cannot say so.
+    calls = Calls(hub, WebRtcSettings(host_addresses=LOCALHOST, setup_timeout_s=1))
+    callers = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", hasty_callers.__name__), stdin=PIPE, stdout=PIPE
+    )
+    assert callers.stdin is not None
+    assert callers.stdout is not None
+    for i in range(hasty_callers.CALLERS):
+        offer = msgspec.json.decode(await callers.stdout.readline(), type=str)
+        answer = await calls.answer(offer, model="test")
+        callers.stdin.write(msgspec.json.encode(answer) + b"\n")
+        if i % 2:  # From both sides, then.
+            loop.call_later(i * hasty_callers.APART_S, calls.hang_up, answer.call_id)
+    assert await callers.wait() == 0
+    await until(lambda: not calls.calls)
+    assert not hub.sessions
+    with contextlib.suppress(TimeoutError):
+        await until(lambda: leftovers() <= before)
+    assert not leftovers() - before
 
 
 async def test_a_client_that_never_comes_is_given_up(hub: Hub, client: MakeClient) -> None:

@@ -20,7 +20,7 @@ from antiphon.transports.webrtc.calls import Calls
 from antiphon.transports.webrtc.candidates import NoPortFree
 from antiphon.transports.webrtc.settings import WebRtcSettings
 from tests.transports.webrtc.client import LOCALHOST, Client, SayingEngine, until
-from tests.transports.webrtc.leftovers import leftovers, only_new_ones
+from tests.transports.webrtc.leftovers import leave_out_what_is_there, leftovers
 
 
 class RsaCertificate(RTCCertificate):
@@ -137,21 +137,21 @@ async def test_an_offer_that_cannot_be_answered_leaves_no_socket(trouble: str) -
     calls = Calls(hub, settings)
     caller = Client(calls)
     offer = await caller.offer()
-    with only_new_ones() as before:
-        for steps in range(1 if trouble in ("no port", "engine") else 12):
-            asked = asyncio.ensure_future(calls.answer(offer, model="test"))
-            if trouble == "cancelled":
-                for _ in range(steps):
-                    await asyncio.sleep(0)
-                asked.cancel()
-            elif trouble == "gathering":
-                await asyncio.sleep(steps * 0.002)
-                asked.cancel()
-            expected = (NoPortFree, RuntimeError, asyncio.CancelledError)
-            with suppress(*expected):
-                calls.hang_up((await asked).call_id)
-            del asked
-        await until(lambda: not calls.calls)
-        await until(lambda: not leftovers() - before)
+    before = leave_out_what_is_there()
+    for steps in range(1 if trouble in ("no port", "engine") else 12):
+        asked = asyncio.ensure_future(calls.answer(offer, model="test"))
+        if trouble == "cancelled":
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            asked.cancel()
+        elif trouble == "gathering":
+            await asyncio.sleep(steps * 0.002)
+            asked.cancel()
+        expected = (NoPortFree, RuntimeError, asyncio.CancelledError)
+        with suppress(*expected):
+            calls.hang_up((await asked).call_id)
+        del asked
+    await until(lambda: not calls.calls)
+    await until(lambda: not leftovers() - before)
     assert not hub.sessions
     await caller.hang_up()
