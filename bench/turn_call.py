@@ -309,7 +309,7 @@ class Call:
                 turn.words = Transcript(news.text, final=False, melody=turn.words.melody)
             # The network's 50 ms are left out: it hears a pause 40 ms before Whisper does.
             if news is not None or (self._judge is not None and turn.judged(self._judge)):
-                words = turn.words.text if turn.words.looked_for_words else None
+                words = None if news is None else news.text
                 self._give(TurnJudged(turn.item_id, completeness(turn.words), words))
         for item_id, recognition in list(self._listening.items()):
             news = recognition.step(self._model, self._now_ms)

@@ -55,10 +55,13 @@ async def test_parts_with_models_of_their_own(tmp_path: Path) -> None:
         ANTIPHON_TTS_MODEL=str(NETWORKS / "kokoro"),
         ANTIPHON_STT_RECOGNIZER="sherpa",
         ANTIPHON_STT_MODEL=str(NETWORKS / "sherpa_ears"),
+        ANTIPHON_STT_END_OF_TURN="smart-turn",
+        ANTIPHON_STT_END_OF_TURN_MODEL=str(NETWORKS / "smart_turn"),
     )
     assert done.code == 0, done.err
     assert "Voice: kokoro, the voice of Kokoro\n  answers: first sound after " in done.out
     assert "(sherpa-onnx)\n  answer: after " in done.out
+    assert "by words and melody (smart-turn)\n  is ready after " in done.out
 
 
 async def test_a_model_that_is_not_here_is_named_with_its_remedy(tmp_path: Path) -> None:

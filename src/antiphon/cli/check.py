@@ -127,7 +127,7 @@ async def _answering(wired: Wired) -> bool:
     said = await _voice(wired, wired.chosen)
     heard = await _ears(wired, wired.chosen, said.pcm)
     thought = await _language_model(wired, wired.chosen.language_model)
-    return said.problem is None and heard and thought
+    return said.problem is None and heard and thought and await _hint(wired.chosen)
 
 
 async def _voice(wired: Wired, chosen: CascadeParts) -> Answered:
@@ -160,6 +160,18 @@ async def _ears(wired: Wired, chosen: CascadeParts, pcm: bytes) -> bool:
     if pcm:
         print(f"  '{SENTENCE}' in that voice was heard as '{found.text}'")
     return True
+
+
+async def _hint(chosen: CascadeParts) -> bool:
+    from antiphon.engines.cascade.probe import probe_hint
+
+    if chosen.hint is None:
+        return True
+    print("\nEnd of a turn: by words and melody (smart-turn)")
+    found = await probe_hint(chosen.hint)
+    ready = f"is ready after {found.after_s:.2f} s"
+    print(f"  {ready if found.problem is None else f'is not there: {found.problem}'}")
+    return found.problem is None
 
 
 async def _language_model(wired: Wired, brain: Brain | None) -> bool:

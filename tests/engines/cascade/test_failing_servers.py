@@ -13,6 +13,7 @@ from aiohttp import ClientWebSocketResponse
 
 from antiphon.engines.cascade.apologies import HOLDING_AFTER_S
 from antiphon.engines.cascade.engine import CascadeEngine
+from antiphon.engines.cascade.llm.apis import APIS, ApiName
 from antiphon.engines.cascade.llm.chat_client import ChatSettings
 from antiphon.engines.cascade.llm.openai_chat import OpenAIChatBrain
 from antiphon.engines.cascade.parts import Brain, Recognizer, SayText, Synthesizer, Thought
@@ -211,9 +212,18 @@ def with_model(answer: Answer, **settings: Any) -> Events:
     return converse(server, brain=OpenAIChatBrain(given, make_connector=server.connector))
 
 
-@pytest.mark.parametrize("trouble", MODEL)
-def test_where_the_language_model_fails_one_hears_an_apology(trouble: str) -> None:
-    events = with_model(MODEL[trouble])
+HALF_A_RESPONSE = Answer(
+    body=sse(response_texts("One two three four. ", "Five "), done=False), drops=True
+)
+FAILING_MODELS = [(trouble, api, answer) for trouble, answer in MODEL.items() for api in APIS]
+
+
+@pytest.mark.parametrize(("trouble", "api", "answer"), FAILING_MODELS)
+def test_where_the_language_model_fails_one_hears_an_apology(
+    trouble: str, api: ApiName, answer: Answer
+) -> None:
+    in_api = HALF_A_RESPONSE if (trouble, api) == ("half", "responses") else answer
+    events = with_model(in_api, api=api)
     spoken_s, _ = first(events, "response.output_audio.delta")
     assert spoken_s < WITHIN_S
     assert "I'm sorry, I can't answer just now." in transcript(events)

@@ -61,7 +61,7 @@ class Transcript(Struct, frozen=True):
     """How likely the turn is over by how it was said (`EndOfTurnHint`); None: nobody listened for
     that.  Never in a final one."""
     looked_for_words: bool = True
-    """False: nobody has yet, so that ``text`` says nothing."""
+    """False: nobody has, since the last time; there may be more than ``text``."""
     lost_s: float = 0.0
     """So much of what was said was dropped unheard, as there was too much to do.  Only in a
     final one."""

@@ -11,7 +11,7 @@ from contextlib import aclosing
 from msgspec import Struct
 
 from antiphon.core.causes import MEDIA_RATE_HZ
-from antiphon.engines.cascade.parts import Recognizer, Synthesizer, Transcript
+from antiphon.engines.cascade.parts import EndOfTurnHint, Recognizer, Synthesizer, Transcript
 from antiphon.errors import EngineUnavailable
 
 SENTENCE = "One, two, three."
@@ -53,6 +53,21 @@ async def probe_voice(synthesizer: Synthesizer) -> Answered:
     finally:
         await synthesizer.aclose()
     return Answered(after_s=after_s, pcm=b"".join(pieces))
+
+
+async def probe_hint(hint: EndOfTurnHint) -> Answered:
+    """Have it get ready; ``after_s`` is how long that took.  It is started and closed."""
+    began = time.monotonic()
+    try:
+        async with asyncio.timeout(LONGEST_S):
+            await hint.start()
+    except EngineUnavailable as error:
+        return Answered(problem=str(error))
+    except TimeoutError:
+        return Answered(problem=f"it is not ready within {LONGEST_S:g} s")
+    finally:
+        await hint.aclose()
+    return Answered(after_s=time.monotonic() - began)
 
 
 async def probe_ears(recognizer: Recognizer, pcm: bytes = b"") -> Answered:

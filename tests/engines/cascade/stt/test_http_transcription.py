@@ -135,7 +135,8 @@ def test_sound_too_short_for_a_word_is_not_sent() -> None:
 def test_of_an_endless_turn_the_newest_sound_is_kept() -> None:
     async def main() -> None:
         async with hearing(transcribed("Yes.")) as (ears, server):
-            await heard(ears, bytes(2 * 24_000 * (LONGEST_S + 5)))
+            reports = await heard(ears, bytes(2 * 24_000 * (LONGEST_S + 5)))
+            assert reports[-1].lost_s == pytest.approx(5, abs=0.01)
             with wave.open(io.BytesIO(server.requests[0]["file"])) as sent:
                 assert sent.getnframes() == pytest.approx(16_000 * LONGEST_S, abs=2)
 

@@ -138,6 +138,7 @@ def test_of_an_endless_turn_the_newest_sound_is_kept() -> None:
             turn.finish()
             await asyncio.sleep(1)
             assert reports[-1].final
+            assert reports[-1].lost_s == 5
             sent = [event for event in server.received if "audio" in event]
             seconds = sum(len(base64.b64decode(event["audio"])) for event in sent) / 48_000
             assert LONGEST_S <= seconds < LONGEST_S + 5

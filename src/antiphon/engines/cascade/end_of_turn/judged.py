@@ -94,7 +94,8 @@ class _JudgedTurn:
     def on_hint(self, probability: float) -> None:
         if not self._finished:
             self._words = replace(self._words, melody=probability)
-            self._report(self._words)
+            # The words are those of before: nobody has looked for more of them in this pause.
+            self._report(replace(self._words, looked_for_words=False))
 
     def _end(self) -> None:
         self._finished = True

@@ -207,6 +207,7 @@ class _Turn:
         self._report = report
         self._resampler = Resampler(MEDIA_RATE_HZ, RATE_HZ)
         self._pcm = bytearray()
+        self._lost_s = 0.0
         self._told = ""
         self._task: asyncio.Task[None] | None = None
         self._over = False
@@ -229,6 +230,7 @@ class _Turn:
         self._pcm += pcm
         if (excess := len(self._pcm) - 2 * RATE_HZ * LONGEST_S) > 0:
             del self._pcm[:excess]
+            self._lost_s += excess / (2 * RATE_HZ)
 
     def finish(self) -> None:
         if self._over:
@@ -255,7 +257,7 @@ class _Turn:
 
     def end(self, text: str) -> None:
         text = sayable(text, self.duration_s)
-        self._report(Transcript(text, final=True, stable_chars=len(text)))
+        self._report(Transcript(text, final=True, stable_chars=len(text), lost_s=self._lost_s))
 
     def fail(self, told: str) -> None:
         log.warning("nothing is understood in a turn: %s", told)

@@ -130,6 +130,7 @@ class _Turn:
         """All of the turn, so that it can be told anew."""
         self._sent_bytes = 0
         """Of it, on this connection."""
+        self._lost_s = 0.0
         self._changed = asyncio.Event()
         self._finished = asyncio.Event()
         self._told = ""
@@ -142,6 +143,8 @@ class _Turn:
         self._pcm += pcm
         if (excess := len(self._pcm) - 2 * MEDIA_RATE_HZ * LONGEST_S) > 0:
             del self._pcm[:excess]
+            # What was sent already is heard.
+            self._lost_s += max(0, excess - self._sent_bytes) / (2 * MEDIA_RATE_HZ)
             self._sent_bytes = max(0, self._sent_bytes - excess)
         self._changed.set()
 
@@ -168,7 +171,15 @@ class _Turn:
             problem = "the transcription server could not be asked"
         await self._finished.wait()  # A final report comes after the end of the turn.
         said = sayable(text, len(self._pcm) / 2 / MEDIA_RATE_HZ)
-        self._report(Transcript(said, final=True, stable_chars=len(said), problem=problem))
+        self._report(
+            Transcript(
+                said,
+                final=True,
+                stable_chars=len(said),
+                problem=problem,
+                lost_s=self._lost_s,
+            )
+        )
 
     async def _text(self) -> str:
         late = asyncio.get_running_loop().create_task(self._deadline())
