@@ -107,6 +107,17 @@ def test_what_a_client_did_not_play_is_not_there() -> None:
     assert spans(agent, 8_000) == [(3_000, 3_300)]
 
 
+def test_what_waits_for_somebody_to_come_back_is_where_it_was_played_then() -> None:
+    both = TwoSides()
+    both.agent.given(tone(2_000), 1_000 * MS)
+    both.agent.hold(1_500 * MS)
+    both.agent.given(tone(500, 8_000), 2_000 * MS)
+    both.agent.go_on(4_000 * MS)
+    _, agent = sides(both.take(8_000 * MS))
+    assert spans(agent) == [(1_000, 1_500), (4_000, 5_500)]
+    assert spans(agent, 8_000) == [(5_500, 6_000)]
+
+
 @given(
     st.lists(
         st.tuples(

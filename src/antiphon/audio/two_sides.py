@@ -41,10 +41,16 @@ class Channel:
             self._pending += bytes((at - self.end) * BYTES_PER_SAMPLE)
         self._pending += pcm
 
-    def cut(self, at: int) -> None:
-        """Nothing was there from ``at`` on; what was taken stays."""
-        keep = max(at - self._start, 0)
-        del self._pending[keep * BYTES_PER_SAMPLE :]
+    def cut(self, at: int) -> bytes:
+        """Nothing was there from ``at`` on; what was taken stays.
+
+        Returns:
+            What was there.
+        """
+        keep = max(at - self._start, 0) * BYTES_PER_SAMPLE
+        rest = bytes(self._pending[keep:])
+        del self._pending[keep:]
+        return rest
 
     def take(self, until: int) -> bytes:
         """What lies before ``until``, silence included."""
@@ -102,9 +108,15 @@ class AgentSide:
     def __init__(self) -> None:
         self.channel = Channel()
         self._began: dict[str, int] = {}
+        self._held: bytearray | None = None
+        """What waits for somebody to play it to; None: somebody is there."""
 
     def given(self, pcm: bytes, now: int, item_id: str = "") -> None:
         """To be played behind what was given before, or now."""
+        if self._held is not None:
+            room = MAX_AHEAD_SAMPLES * BYTES_PER_SAMPLE - len(self._held)
+            self._held += pcm[: max(room, 0)]
+            return
         begin = max(self.channel.end, now)
         if begin - now > MAX_AHEAD_SAMPLES:
             return
@@ -116,7 +128,20 @@ class AgentSide:
 
     def cut(self, now: int) -> None:
         """It falls silent now."""
+        if self._held is not None:
+            self._held.clear()
         self.channel.cut(now)
+
+    def hold(self, now: int) -> None:
+        """Nobody is there: what was not played waits."""
+        if self._held is None:
+            self._held = bytearray(self.channel.cut(now))
+
+    def go_on(self, now: int) -> None:
+        """Somebody is there again."""
+        held, self._held = self._held, None
+        if held:
+            self.channel.put(bytes(held), max(self.channel.end, now))
 
     def cut_item(self, item_id: str, heard_samples: int) -> None:
         """So much of the item was played, and nothing after it."""

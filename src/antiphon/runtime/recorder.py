@@ -11,7 +11,7 @@ from typing import Final, Protocol
 
 from antiphon.audio.formats import Decoder
 from antiphon.audio.two_sides import RATE_HZ, TwoSides
-from antiphon.core.causes import Cause, ClientSent, Heard, Ms
+from antiphon.core.causes import Attached, Cause, ClientSent, Detached, Heard, Ms
 from antiphon.core.effects import ClearPlayout, Effect, PlayAudio
 from antiphon.core.formats import decoder
 from antiphon.protocol.client import InputAudioBufferAppend
@@ -62,6 +62,9 @@ class Recorder:
         self._executor = executor or _encoders()
         self._input = _WireSide()
         self._output = _WireSide()
+        self._owners: set[str] = set()
+        self._is_ours = False
+        """The server plays: it waits while nobody is there."""
         self._written_ms = 0
         self._now_ms = 0
         self._waiting = 0
@@ -81,6 +84,13 @@ class Recorder:
         match cause:
             case Heard(pcm):
                 self._sides.user.arrived(pcm, now)
+            case Attached(connection, owns=True):
+                self._owners.add(connection)
+                self._sides.agent.go_on(now)
+            case Detached(connection) if connection in self._owners:
+                self._owners.discard(connection)
+                if self._is_ours and not self._owners:
+                    self._sides.agent.hold(now)
             case ClientSent(event=InputAudioBufferAppend(audio=audio)):
                 self._sides.user.arrived(self._input.decode(audio), now)
         for effect in effects:
@@ -96,6 +106,7 @@ class Recorder:
         agent = self._sides.agent
         match effect:
             case PlayAudio(pcm):
+                self._is_ours = True
                 agent.given(pcm, now)
             case ClearPlayout():
                 agent.cut(now)

@@ -28,6 +28,8 @@ RECORDED_HZ = 48_000
 SIGNALS = 10
 SIGNAL_MS = 300
 """Long enough to be found where a packet of it was lost."""
+SETTLED = 4
+"""By then the jitter buffer has found its depth; as that grows, the user is heard later."""
 LOSS = 0.02
 SKEW_MAX_MS = 10
 BY_HAND = SessionPatch(
@@ -129,7 +131,7 @@ async def test_both_sides_lie_in_one_file_where_they_were_heard_and_are_erased_w
         frames = [frame.to_ndarray() for frame in file.decode(audio=0)]
     user, agent = np.concatenate(frames, axis=1)
     users, agents = found_ms(user, 400, 1_200), found_ms(agent, 1_500, 3_000)
-    apart = [theirs - ours for theirs, ours in zip(users, agents, strict=True)]
+    apart = [theirs - ours for theirs, ours in zip(users, agents, strict=True)][SETTLED:]
     assert max(apart) - min(apart) < SKEW_MAX_MS, apart
 
     entries = repr(await journal.read(name))

@@ -43,7 +43,7 @@ export function Recordings({ url, serverKey, conversationId }: RecordingsProps) 
 
   if (!sessions.length) return null;
   return (
-    <section className="recordings" aria-label="Recordings">
+    <section className="sound" aria-label="Recordings">
       {sessions.map((sessionId, at) =>
         sound?.sessionId === sessionId ? (
           // biome-ignore lint/a11y/useMediaCaption: its captions are the transcript below.
