@@ -14,7 +14,7 @@ from antiphon.protocol.client import (
     ResponseCreate,
     ResponseOptions,
 )
-from antiphon.protocol.codec import encode_server_event
+from antiphon.protocol.codec import decode_client_event, encode_server_event
 from antiphon.protocol.items import InputText, Message, OutputAudio
 from antiphon.upstream import wire
 
@@ -160,3 +160,13 @@ def test_logs_hold_no_sound() -> None:
     item = '{"item":{"content":[{"type":"output_audio","audio":"AAAA"}]}}'
     assert "AAAA" not in wire.without_audio(item)
     assert wire.without_audio("{") == "(no JSON, 1 long)"
+
+
+@given(st.binary(max_size=40))
+def test_audio_there_and_back(pcm: bytes) -> None:
+    spoken = server.ResponseOutputAudioDelta(
+        event_id="e", response_id="r", item_id="i", output_index=1, content_index=2, delta=pcm
+    )
+    assert wire.read(encode_server_event(spoken)) == spoken
+    append = InputAudioBufferAppend(audio=pcm)
+    assert decode_client_event(wire.write(append)) == append
