@@ -1,11 +1,14 @@
 """What a relay adds: delay of each piece of speech, and CPU, beside two ways without one.
 
     python bench/relay.py --sessions 100 --seconds 15
+    python bench/relay.py --litellm …/bin/litellm    # of an environment of its own
 
 One upstream speaks to each client without a pause, in pieces of 100 ms that hold the time at which
 they were written; each client sends its microphone, 100 ms at a time.  They are connected directly,
 then by a plain pump of `websockets` (two connections and a loop each way, nothing read), then by
-Antiphon's relay.  What is measured is on a core of its own; upstream and clients share the other.
+Antiphon's relay, then by LiteLLM's proxy.  What is measured is on a core of its own; upstream and
+clients share the other.  Microphones send in their turn, as those of strangers do; `--together`,
+all in the same moment.
 """
 
 from __future__ import annotations
@@ -15,11 +18,15 @@ import asyncio
 import base64
 import contextlib
 import json
+import os
 import re
 import signal
+import socket
 import sys
+import tempfile
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 from aiohttp import ClientSession, ClientWebSocketResponse, web
@@ -152,6 +159,38 @@ async def serve_relay(port: int) -> None:
         await stopped()
 
 
+LITELLM = """
+model_list:
+  - model_name: m
+    litellm_params: {{model: openai/m, api_base: "http://127.0.0.1:{port}", api_key: any}}
+    model_info: {{mode: realtime}}
+"""
+
+
+def exec_litellm(program: str, port: int) -> None:
+    """Become the proxy, once its port has been told."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        own = free.getsockname()[1]
+    config = Path(tempfile.mkdtemp()) / "litellm.yaml"
+    config.write_text(LITELLM.format(port=port))
+    print(own, flush=True)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    os.dup2(sys.stdout.fileno(), sys.stderr.fileno())
+    os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # It asks nobody for prices.
+    options = ["--config", str(config), "--host", "127.0.0.1", "--port", str(own)]
+    os.execv(program, [program, *options])
+
+
+async def until_it_serves(port: int) -> None:
+    async with asyncio.timeout(120), ClientSession() as http:
+        while True:
+            with contextlib.suppress(OSError):
+                async with http.get(f"http://127.0.0.1:{port}/health/liveliness") as answer:
+                    if answer.status == 200:
+                        return
+            await asyncio.sleep(0.5)
+
+
 # --- The clients -----------------------------------------------------------------
 
 
@@ -163,7 +202,8 @@ async def listen(ws: ClientWebSocketResponse, delays_ms: list[float]) -> None:
             delays_ms.append((time.monotonic_ns() - written_ns) / 1e6)
 
 
-async def talk(ws: ClientWebSocketResponse, seconds: float) -> None:
+async def talk(ws: ClientWebSocketResponse, seconds: float, *, after_s: float = 0) -> None:
+    await asyncio.sleep(after_s)
     due = time.monotonic()
     end = due + seconds
     while due < end:
@@ -190,7 +230,13 @@ async def connected(port: int, sessions: int) -> AsyncIterator[list[ClientWebSoc
 
 
 async def measure(
-    name: str, port: int, sessions: int, seconds: float, process: ServerProcess | None
+    name: str,
+    port: int,
+    sessions: int,
+    seconds: float,
+    process: ServerProcess | None,
+    *,
+    together: bool,
 ) -> dict[str, object]:
     async with connected(port, sessions) as sockets:
         delays_ms: list[float] = []
@@ -198,7 +244,10 @@ async def measure(
         await asyncio.sleep(1)
         delays_ms.clear()
         before = None if process is None else process.usage()
-        await asyncio.gather(*(talk(ws, seconds) for ws in sockets))
+        apart_s = 0 if together else PIECE_MS / 1000 / sessions
+        await asyncio.gather(
+            *(talk(ws, seconds, after_s=number * apart_s) for number, ws in enumerate(sockets))
+        )
         after = None if process is None else process.usage()
         measured = list(delays_ms)
         for task in listening:
@@ -220,19 +269,35 @@ async def measure(
     return result
 
 
-async def run(sessions: int, seconds: float) -> None:
+async def run(sessions: int, seconds: float, litellm: str | None, *, together: bool) -> None:
     results = []
+    ways: dict[str, list[str]] = {"pump": [], "relay": []} | ({"litellm": [litellm]} if litellm else {})
     with ServerProcess([__file__, "upstream"], core=CLIENT_CORE) as there:
-        results.append(await measure("direct", there.port, sessions, seconds, None))
-        for way in ("pump", "relay"):
-            with ServerProcess([__file__, way, str(there.port)], core=SERVER_CORE) as between:
-                results.append(await measure(way, between.port, sessions, seconds, between))
+        results.append(
+            await measure("direct", there.port, sessions, seconds, None, together=together)
+        )
+        for way, more in ways.items():
+            command = [__file__, way, str(there.port), *more]
+            with ServerProcess(command, core=SERVER_CORE) as between:
+                if more:
+                    await until_it_serves(between.port)
+                results.append(
+                    await measure(way, between.port, sessions, seconds, between, together=together)
+                )
     direct = results[0]
     for result in results[1:]:
         for name in ("p50_ms", "p99_ms"):
             result[f"added_{name}"] = result[name] - direct[name]  # type: ignore[operator]
         print(json.dumps(result))
-    write("relay", {"conditions": conditions(), "sessions": sessions, "results": results})
+    write(
+        "relay",
+        {
+            "conditions": conditions(),
+            "sessions": sessions,
+            "microphones": "together" if together else "in their turn",
+            "results": results,
+        },
+    )
 
 
 def main() -> None:
@@ -244,12 +309,16 @@ def main() -> None:
         import uvloop
 
         uvloop.run(serve_relay(int(sys.argv[2])))
+    elif sys.argv[1:2] == ["litellm"]:
+        exec_litellm(sys.argv[3], int(sys.argv[2]))
     else:
         parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
         parser.add_argument("--sessions", type=int, default=100)
         parser.add_argument("--seconds", type=float, default=15)
-        arguments = parser.parse_args()
-        asyncio.run(run(arguments.sessions, arguments.seconds))
+        parser.add_argument("--litellm", metavar="PROGRAM", help="measure its proxy too")
+        parser.add_argument("--together", action="store_true", help="all microphones at once")
+        given = parser.parse_args()
+        asyncio.run(run(given.sessions, given.seconds, given.litellm, together=given.together))
 
 
 if __name__ == "__main__":
