@@ -110,6 +110,7 @@ class Interpreter:
             case Configure(session):
                 self._configure(session)
             case TurnBegan():
+                self._owed.begun()  # Both turns will be answered in one.
                 self._hearing.begin(command)
             case TurnCommitted():
                 self._hearing.commit(command)
