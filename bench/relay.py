@@ -271,9 +271,9 @@ async def measure(
 
 async def run(sessions: int, seconds: float, litellm: str | None, *, together: bool) -> None:
     results = []
-    ways: dict[str, list[str]] = {"pump": [], "relay": []} | (
-        {"litellm": [litellm]} if litellm else {}
-    )
+    ways: dict[str, list[str]] = {"pump": [], "relay": []}
+    if litellm is not None:
+        ways["litellm"] = [litellm]
     with ServerProcess([__file__, "upstream"], core=CLIENT_CORE) as there:
         results.append(
             await measure("direct", there.port, sessions, seconds, None, together=together)

@@ -17,7 +17,6 @@ from antiphon.mock import MockCall, MockReply, MockScript, mocking
 from antiphon.server.self_signed import Files
 from antiphon.server.settings import Config
 from antiphon.testing import serving
-from tests.server_process import ServerProcess
 
 DIRECT = "direct"
 TO_ANTIPHON = {f"relay to Antiphon, {finding}": finding for finding in get_args(TurnFinding)}
@@ -56,10 +55,10 @@ class Serves(Protocol):
 class Arrangement:
     """Args:
     name: One of `WITH_ALL_TURNS`.
-    upstream: The Antiphon that is relayed to.
+    upstream: The Antiphon that is relayed to, where it is one.
     """
 
-    def __init__(self, name: str, upstream: ServerProcess) -> None:
+    def __init__(self, name: str, upstream: Serves | None) -> None:
         assert name in WITH_ALL_TURNS
         self._name = name
         self._upstream = upstream
@@ -84,9 +83,22 @@ class Arrangement:
         if self._name == DIRECT:
             yield direct
             return
+        async with self.relaying(hears=hears, keys=keys, certificate=certificate) as relay:
+            yield relay
+
+    @asynccontextmanager
+    async def relaying(
+        self,
+        *,
+        hears: Iterable[str] = (),
+        keys: Iterable[str] = (),
+        certificate: Files | None = None,
+    ) -> AsyncIterator[Serves]:
+        """The relay, in this process; arguments as above."""
         async with AsyncExitStack() as stack:
-            upstream: Serves = self._upstream
-            if self._name == TO_MOCK:
+            upstream = self._upstream
+            if upstream is None:
+                assert self._name == TO_MOCK
                 script = MockScript(replies=REPLIES, hears=tuple(hears) or ("hello",))
                 upstream = await stack.enter_async_context(mocking(script, in_memory=False))
             relay = RelayEngine(
@@ -109,5 +121,7 @@ def _config(certificate: Files | None) -> Config:
 
 
 @pytest.fixture(params=EACH)
-def arrangement(request: pytest.FixtureRequest, offline_server: ServerProcess) -> Arrangement:
-    return Arrangement(request.param, offline_server)
+def arrangement(request: pytest.FixtureRequest) -> Arrangement:
+    name = request.param
+    upstream = request.getfixturevalue("offline_server") if name in TO_ANTIPHON else None
+    return Arrangement(name, upstream)

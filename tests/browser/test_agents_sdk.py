@@ -7,7 +7,7 @@ import pytest
 from tests.arrangements import RELAYED, Arrangement
 from tests.browser.site import AGENTS_SDK, Site
 from tests.browser.visitor import Visitor, needs_chromium, visiting
-from tests.server_process import KEY, ServerProcess
+from tests.server_process import KEY
 
 pytestmark = [
     needs_chromium,
@@ -40,12 +40,9 @@ async def test_a_page_talks_calls_a_tool_is_interrupted_muted_and_hangs_up(
 
 
 @pytest.mark.parametrize("arrangement", RELAYED, indirect=True)
-async def test_a_page_whose_server_relays(
-    keyed_server: ServerProcess, arrangement: Arrangement
-) -> None:
-    hears = ["two people", "today"]
+async def test_a_page_whose_server_relays(arrangement: Arrangement) -> None:
     async with (
-        arrangement.of(keyed_server, hears=hears, keys=[KEY]) as server,
+        arrangement.relaying(hears=["two people", "today"], keys=[KEY]) as server,
         Site(server).open() as site,
         visiting(f"{site.url}/agents.html") as visitor,
     ):

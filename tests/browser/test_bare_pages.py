@@ -71,10 +71,10 @@ async def test_chromiums_own_microphone_is_heard_and_the_answer_sounds(
 
 @pytest.mark.parametrize("arrangement", RELAYED, indirect=True)
 async def test_a_page_whose_server_relays_is_answered_and_hangs_up(
-    keyed_server: ServerProcess, arrangement: Arrangement
+    arrangement: Arrangement,
 ) -> None:
     async with (
-        arrangement.of(keyed_server, hears=["today"], keys=[KEY]) as server,
+        arrangement.relaying(hears=["today"], keys=[KEY]) as server,
         Site(server).open() as site,
         visiting(f"{site.url}/bare.html") as visitor,
     ):

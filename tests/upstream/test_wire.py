@@ -170,3 +170,12 @@ def test_audio_there_and_back(pcm: bytes) -> None:
     assert wire.read(encode_server_event(spoken)) == spoken
     append = InputAudioBufferAppend(audio=pcm)
     assert decode_client_event(wire.write(append)) == append
+
+
+@pytest.mark.parametrize("delta", ["ü", "=", "QUJ", "QU JD", "not base64!"])
+def test_audio_that_is_no_base64_is_told_from_an_event(delta: str) -> None:
+    spoken = server.ResponseOutputAudioDelta(
+        event_id="e", response_id="r", item_id="i", output_index=1, content_index=2, delta=b""
+    )
+    fields = json.loads(encode_server_event(spoken)) | {"delta": delta}
+    assert isinstance(wire.read(json.dumps(fields)), wire.Foreign)

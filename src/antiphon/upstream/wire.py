@@ -6,7 +6,6 @@ The types are `antiphon.protocol`'s.  Servers may be looser than they are, or ne
 
 from __future__ import annotations
 
-import binascii
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Union, get_args
@@ -58,7 +57,7 @@ def read(message: str | bytes) -> ServerEvent | Foreign:
     try:
         event: ServerEvent | _AudioDelta = _decoder.decode(message)
         return _audio_delta(event) if isinstance(event, _AudioDelta) else event
-    except (msgspec.DecodeError, UnicodeError, RecursionError, binascii.Error):
+    except (msgspec.DecodeError, ValueError, RecursionError):
         return _read_loosely(message)
 
 

@@ -11,6 +11,7 @@ import pytest
 from antiphon.engines.relay.engine import RelayEngine
 from antiphon.engines.relay.session import RelayRules
 from antiphon.engines.relay.wishes import TurnFinding
+from antiphon.engines.scripted import Script, ScriptedEngine, Write
 from antiphon.mock import FAULTS, Fault, Mock, MockCall, MockReply, MockScript, mocking
 from antiphon.testing import run_in_virtual_time
 from antiphon.testing.served import Served
@@ -225,5 +226,55 @@ def test_whoever_reads_slowly_does_not_lose_the_upstream() -> None:
             await asyncio.sleep(2)
             assert len(caller.of_type("response.output_audio.delta")) > before
             assert not caller.of_type("response.done")
+
+    run_in_virtual_time(main())
+
+
+@pytest.mark.parametrize("finding", FINDINGS)
+def test_who_speaks_to_one_that_refuses_is_answered_by_the_next_engine(
+    finding: TurnFinding,
+) -> None:
+    async def main() -> None:
+        refused = Fault(name="key_refused", times=99)
+        other = ScriptedEngine(Script(replies=((Write(text="Instead."),),)), name="other")
+        async with (
+            mocking(SCRIPT, faults=[refused]) as mock,
+            calling(relay_to_mock(mock, finding), other) as caller,
+        ):
+            await asyncio.sleep(3)
+            await caller.speaks(400)
+            await caller.is_quiet(700)
+            done = await caller.until("response.done")
+            while done["response"]["status"] != "completed":
+                done = await caller.until("response.done")
+            assert done["response"]["output"][0]["content"][0]["text"] == "Instead."
+            assert len(caller.of_type("input_audio_buffer.committed")) == 1
+
+    run_in_virtual_time(main())
+
+
+@pytest.mark.parametrize("finding", ["theirs", "duplex"])
+def test_who_speaks_again_once_it_takes_us_is_answered_there(finding: TurnFinding) -> None:
+    """The turn that made us dial is told to the upstream, which did not hear it."""
+
+    async def main() -> None:
+        async with (
+            mocking(SCRIPT, faults=["key_refused"]) as mock,
+            calling(relay_to_mock(mock, finding)) as caller,
+        ):
+            caller.send("session.update", session=SETTINGS)
+            await asyncio.sleep(6)  # It may be asked again by now.
+            await caller.speaks(400)
+            await caller.is_quiet(1500)
+            done = await caller.until("response.done")
+            assert done["response"]["status"] == "completed"
+            for _ in range(2):
+                await caller.speaks(400)
+                await caller.is_quiet(1500)
+                done = await caller.until("response.done")
+                assert done["response"]["status"] == "completed"
+            assert len(caller.of_type("response.created")) == 3
+            assert len(caller.of_type("input_audio_buffer.committed")) == 3
+            assert not caller.of_type("error")
 
     run_in_virtual_time(main())

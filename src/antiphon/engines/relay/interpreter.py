@@ -117,6 +117,7 @@ class Interpreter:
             case Configure(session, memory):
                 self._configure(remembering(session, memory))
             case TurnBegan():
+                self._owed.begun()  # Both turns will be answered in one.
                 self._hearing.begin(command)
             case TurnCommitted():
                 self._hearing.commit(command)
