@@ -17,7 +17,6 @@ from antiphon.core.faults import Fault
 from antiphon.core.floor import Floor
 from antiphon.core.item_requests import ItemRequests
 from antiphon.core.listening import Listening
-from antiphon.core.records import SessionChanged
 from antiphon.core.responses import Responses
 from antiphon.core.settings import update_session
 from antiphon.core.stage import Stage
@@ -182,7 +181,7 @@ class Conversation:
     def _begin(self, out: list[Effect]) -> None:
         stage = self._stage
         stage.deadlines.set(Deadline.SESSION_EXPIRES, stage.terms.session_max_ms)
-        stage.recorder.tell(SessionChanged(stage.session, stage.conversation_id), out)
+        stage.tell_settings(out)
         out.append(Configure(stage.session, stage.memory))
         stage.transcripts.configure(stage.session)
         self._listening.configure(out)
@@ -280,7 +279,7 @@ class Conversation:
         error = server.ResponseError(code=cause.code, message=cause.message)
         ended, interrupted = self._responses.fail_begun(error, out)
         stage.move(cause)
-        stage.recorder.tell(SessionChanged(stage.session, stage.conversation_id), out)
+        stage.tell_settings(out)
         out.append(server.SessionUpdated(event_id=self._event_id(), session=stage.shown_session))
         out.append(Configure(stage.session, stage.memory))
         self._listening.configure(out)
@@ -357,7 +356,7 @@ class Conversation:
         if isinstance(updated, Session):
             stage.check_voice(updated.audio.output.voice, "session.audio.output.voice")
         stage.session = updated
-        stage.recorder.tell(SessionChanged(stage.session, stage.conversation_id), out)
+        stage.tell_settings(out)
         out.append(server.SessionUpdated(event_id=self._event_id(), session=stage.shown_session))
         out.append(Configure(stage.session, stage.memory))
         stage.transcripts.configure(stage.session)

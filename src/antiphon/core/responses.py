@@ -141,6 +141,7 @@ class Responses:
                 reasoning_effort=plan.reasoning_effort,
                 may_truncate=session.truncation != "disabled",
                 out_of_band=not plan.in_conversation,
+                drawn_for=self._stage.drawn_for,
             )
         )
 
