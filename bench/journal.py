@@ -19,11 +19,14 @@ from report import SERVER_CORE, percentile
 from server_process import ServerProcess
 from sessions import ROUND_S, Measuring
 
+from antiphon.core.causes import MEDIA_RATE_HZ, Word
 from antiphon.core.items import MessageEntry, TextPart
-from antiphon.core.records import ItemChanged
-from antiphon.journal.entries import Changed, Opened
+from antiphon.core.records import ItemChanged, Record
+from antiphon.journal.entries import Changed, Opened, without_audio
 from antiphon.journal.journal import Journal, Ticket
 from antiphon.journal.sqlite import SqliteJournal
+from antiphon.testing import VirtualCall
+from antiphon.testing.virtual_call import session
 
 WORDS = "Some words that were said, as long as a sentence is. " * 8
 
@@ -115,6 +118,43 @@ async def rate(folder: Path, count: int) -> None:
     )
 
 
+# --- An hour of conversation ------------------------------------------------------
+
+SPOKEN_MS, THINKING_MS, WORD_MS = 6_000, 1_000, 400
+"""Each side speaks so long, 150 words a minute."""
+
+
+async def hour(folder: Path) -> None:
+    """What an hour takes on disk where both sides speak all the time, in virtual time."""
+    words = [f"word{at:03}" for at in range(SPOKEN_MS // WORD_MS)]
+    text = " ".join(words)
+    per_word = WORD_MS * MEDIA_RATE_HZ // 1000
+    marks = [Word((at + 1) * 8 - 1, (at + 1) * per_word) for at in range(len(words))]
+    call = VirtualCall(session(), recorded=True, playout="server")
+    changes = [effect for effect in call.opening if isinstance(effect, Record)]
+    while call.now_ms < 3_600_000:
+        call.user_speaks(SPOKEN_MS).user_is_quiet(THINKING_MS)
+        call.engine_heard(text)
+        call.engine_speaks(SPOKEN_MS, text, words=marks).engine_finishes()
+        call.wait(SPOKEN_MS)
+        changes += [effect for effect in call.take() if isinstance(effect, Record)]
+    path = folder / "hour.sqlite3"
+    journal = SqliteJournal(path)
+    await journal.start()
+    journal.append("conv", opened())
+    for record in changes:
+        change = without_audio(record.change)
+        journal.append(
+            "conv",
+            Changed(at_s=0.0, session_id="sess_1", change=change, ids_used=record.ids_used),
+        )
+    await journal.aclose()
+    print(
+        f"an hour, {len(call.conversation.items)} turns of {len(words)} words: "
+        f"{len(changes)} entries, {path.stat().st_size / 1024:,.0f} KiB on disk"
+    )
+
+
 def opened() -> Opened:
     return Opened(
         at_s=time.time(),
@@ -132,12 +172,16 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--alone", action="store_true", help="only the journal alone")
+    parser.add_argument("--hour", action="store_true", help="only what an hour takes on disk")
     parser.add_argument("--url", help="of an empty PostgreSQL database, to measure beside it")
     parser.add_argument("--folder", type=Path, help="on the disk to measure; default: here")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=args.folder or Path.cwd()) as name:
         folder = Path(name)
         print(f"Python {sys.version.split()[0]}")
+        asyncio.run(hour(folder))
+        if args.hour:
+            return
         for per_second in (10, 100, 300, 1_000):
             asyncio.run(delays(SqliteJournal(folder / f"{per_second}.sqlite3"), per_second, 5))
             if args.url:

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from antiphon.core import causes
 from antiphon.core.causes import Word
 from antiphon.core.conversation import Conversation
-from antiphon.core.effects import SendTo, Speculate, StopSpeculating
+from antiphon.core.effects import RunTool, SendTo, Speculate, StopSpeculating
 from antiphon.core.records import Recollection, Record
 from antiphon.journal.tape import Step, step
 from antiphon.protocol import client, items, server
@@ -131,6 +131,16 @@ class World:
     def engine(self, news: Callable[[World], causes.Cause]) -> None:
         self.call.give(news(self))
 
+    def own_function(self, is_called: bool) -> None:
+        """The engine calls one of the server's, or one that it called is answered."""
+        if not is_called:
+            for effect in [e for e in self.call.everything if isinstance(e, RunTool)][-1:]:
+                self.call.give(causes.ToolAnswered(effect.call_id, "done"))
+        elif self.alive:
+            name, call_id = self.engine_name_of(self.alive[0]), f"own_{len(self.call.tape)}"
+            self.call.give(causes.EngineCalled(name, call_id, OWN.name, "{}"))
+            self.call.give(causes.EngineFinished(name))
+
     def sideband(self, joins: bool) -> None:
         if joins and SIDEBAND not in self._connections:
             self._connections.append(SIDEBAND)
@@ -157,6 +167,8 @@ class World:
             input_ = wire.AudioInputPatch(noise_reduction=None, turn_detection=patient)
         patch = wire.SessionPatch(audio=wire.AudioPatch(input=input_))
         self.call.client(client.SessionUpdate(session=patch), client.InputAudioBufferClear())
+        for effect in [e for e in self.call.everything if isinstance(e, RunTool)]:
+            self.call.give(causes.ToolAnswered(effect.call_id, "done"))
         while self.alive:
             self.call.give(causes.EngineFinished(self.engine_name_of(self.alive[-1])))
         for item in self.call.conversation.items:
@@ -176,6 +188,7 @@ EVENT_ID = st.sampled_from([None, "mine_1", "mine_2"])
 FORMAT = st.sampled_from([wire.PcmFormat(), wire.PcmuFormat(), wire.PcmaFormat()])
 ABSENT = st.just(msgspec.UNSET)
 TOOL = wire.FunctionTool("look", parameters={})
+OWN = wire.FunctionTool("remember", parameters={})
 
 
 def _maybe(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
@@ -440,6 +453,7 @@ OPS = st.one_of(
     _ops("turn", st.sampled_from([100, 300])),
     _ops("pauses", st.sampled_from(["Yes.", "No, wait."])),
     _ops("answer", st.sampled_from([100, 700])),
+    _ops("own_function", st.booleans()),
     st.one_of(
         _ops("audio", st.binary(max_size=7) | PCM),
         _ops("wait", st.sampled_from([0, 1, 300, 6_000])),
@@ -459,6 +473,8 @@ TERMS = st.fixed_dictionaries(
         "engine_speculates": st.booleans(),
         "linger_ms": st.sampled_from([0, 500, 500]),
         "recorded": st.booleans(),
+        "server_tools": st.sampled_from([(), (OWN,)]),
+        "memory": st.sampled_from(["", "Likes tea."]),
         "context_tokens": st.sampled_from([28_224, 120]),
         "session_max_ms": st.sampled_from([3_600_000, 60_000]),
     }
@@ -545,7 +561,9 @@ CHAPTER = st.lists(
 def test_a_conversation_goes_on_from_what_was_recorded(
     settings_: wire.AnySession, terms: dict[str, Any], first: list[Op], second: list[Op]
 ) -> None:
-    whole = LawfulCall(settings_, **{**terms, "recorded": True, "session_max_ms": 3_600_000})
+    # Calls of the server's own functions are no part of what is recorded.
+    own: dict[str, Any] = {"recorded": True, "session_max_ms": 3_600_000, "server_tools": ()}
+    whole = LawfulCall(settings_, **{**terms, **own})
     world = World(whole)
     world.run(first)
     world.rest()

@@ -43,6 +43,19 @@ def test_nothing_is_told_where_no_log_is_kept() -> None:
     assert records(call) == []
 
 
+def test_what_is_drawn_follows_from_the_conversation_and_for_a_fork_from_the_one_before() -> None:
+    call = by_hand(recorded=True)
+    drawn_for = call.client(text("Hello."), respond()).one(Generate).drawn_for
+    assert drawn_for == call.conversation.id
+    past = Past(conversation_id=Recollection(records(call)).past.conversation_id)
+    for another in (past, replace(past, conversation_id="conv_fork", drawn_for=drawn_for)):
+        goes_on = by_hand(recorded=True, past=another)
+        assert goes_on.client(respond()).one(Generate).drawn_for == drawn_for
+        assert Recollection(records(goes_on)).past.drawn_for == another.drawn_for
+    alone = by_hand()
+    assert alone.client(text("Hello."), respond()).one(Generate).drawn_for == "", "it ends here"
+
+
 def test_each_change_is_told_before_the_event_that_announces_it() -> None:
     call = by_hand(recorded=True)
     call.client(text("Hello."), respond())

@@ -27,6 +27,7 @@ from antiphon.protocol.items import FunctionCall, FunctionCallOutput, InputText,
 from antiphon.protocol.session import FunctionTool
 from antiphon.testing import VirtualCall
 from antiphon.testing.virtual_call import session
+from tests.core.witness import LawfulCall
 
 REMEMBER = FunctionTool("remember", "Keeps a fact.", {"type": "object"})
 WEATHER = FunctionTool("weather")
@@ -34,7 +35,8 @@ HELLO = Message(role="user", content=(InputText("Hello."),))
 
 
 def calling(**settings: Any) -> VirtualCall:
-    call = VirtualCall(session(**settings), server_tools=(REMEMBER,), memory="Likes tea.")
+    tools, memory = (REMEMBER,), "Likes tea."
+    call = LawfulCall(session(**settings), recorded=True, server_tools=tools, memory=memory)
     call.client(ConversationItemCreate(item=HELLO))
     return call
 

@@ -292,6 +292,11 @@ class Witness:
                     self._see_whole_turn(pcm)
                 self.committed.add(item_id)
             case Generate(response_id=response_id):
+                if response_id not in self.responses and response_id not in self.names:
+                    assert isinstance(cause, causes.ToolAnswered | causes.EngineFinished)
+                    self._see_going_on(response_id)
+                    return
+                response_id = self._id(response_id)
                 if isinstance(cause, causes.EngineMoved):
                     assert not self.responses[response_id].items, "it was told of it already"
                 else:
@@ -315,6 +320,13 @@ class Witness:
                 seen.stopped = True
             case _:
                 self._see_playing(command, cause)
+
+    def _see_going_on(self, name: str) -> None:
+        """The engine is asked for more of a response, under a name that it does not know yet."""
+        [running] = [i for i, r in self.responses.items() if not r.done and r.in_conversation]
+        assert name not in self.generated | self.names.keys() | self.responses.keys()
+        assert running in self.generated
+        self.names[name] = running
 
     def _see_playing(self, command: Effect, cause: Cause) -> None:
         match command:

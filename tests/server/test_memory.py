@@ -295,6 +295,20 @@ def test_who_is_shown_nothing(user: str | None, query: str) -> None:
     story()
 
 
+@in_virtual_time
+async def test_who_has_a_secret_is_the_user_that_it_names_whatever_they_say() -> None:
+    seen: list[Generate] = []
+    async with houses(telling(seen, lambda _: None)) as house:
+        await house.ask("PUT", consent=True, facts=["Likes tea."])
+        for limits in ({"end_user_id": "ada"}, {"end_user_id": "bob"}, {}):
+            key = await house.mint(**limits)
+            headers = {"Authorization": f"Bearer {key}", "OpenAI-Safety-Identifier": "ada"}
+            path = "/v1/realtime?model=test"
+            async with calling(house.server, path, headers=headers) as caller:
+                await says(caller, "Hello.")
+    assert ["tea" in request.memory for request in seen] == [True, False, False]
+
+
 async def test_nothing_is_in_any_file_after_erasure(tmp_path: Path) -> None:
     def traces(*needles: bytes) -> list[str]:
         files = [path for path in tmp_path.rglob("*") if path.is_file()]

@@ -18,7 +18,6 @@ from antiphon.core.floor import Floor
 from antiphon.core.item_requests import ItemRequests
 from antiphon.core.listening import Listening
 from antiphon.core.money_told import tell_money
-from antiphon.core.records import SessionChanged
 from antiphon.core.responses import Responses
 from antiphon.core.settings import update_session
 from antiphon.core.speculation import Speculation, Speculations
@@ -198,7 +197,7 @@ class Conversation:
     def _begin(self, out: list[Effect]) -> None:
         stage = self._stage
         stage.deadlines.set(Deadline.SESSION_EXPIRES, stage.terms.session_max_ms)
-        stage.recorder.tell(SessionChanged(stage.session, stage.conversation_id), out)
+        stage.tell_settings(out)
         out.append(Configure(stage.session, stage.memory))
         stage.transcripts.configure(stage.session)
         self._listening.configure(out)
@@ -322,7 +321,7 @@ class Conversation:
         ended, interrupted = self._responses.fail_begun(error, out)
         stage.move(cause)
         self._speculation.forget()
-        stage.recorder.tell(SessionChanged(stage.session, stage.conversation_id), out)
+        stage.tell_settings(out)
         out.append(server.SessionUpdated(event_id=self._event_id(), session=stage.shown_session))
         out.append(Configure(stage.session, stage.memory))
         self._listening.configure(out)
@@ -399,7 +398,7 @@ class Conversation:
         if isinstance(updated, Session):
             stage.check_voice(updated.audio.output.voice, "session.audio.output.voice")
         stage.session = updated
-        stage.recorder.tell(SessionChanged(stage.session, stage.conversation_id), out)
+        stage.tell_settings(out)
         out.append(server.SessionUpdated(event_id=self._event_id(), session=stage.shown_session))
         out.append(Configure(stage.session, stage.memory))
         stage.transcripts.configure(stage.session)

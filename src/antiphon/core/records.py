@@ -32,6 +32,8 @@ class SessionChanged(_Change, frozen=True, tag="session"):
 
     session: AnySession
     conversation_id: str
+    drawn_for: str = ""
+    """As in `Generate`, where it is not the conversation's id."""
 
 
 class ItemChanged(_Change, frozen=True, tag="item"):
@@ -96,6 +98,8 @@ class Past(Struct, frozen=True, kw_only=True):
     voice_heard: bool = False
     cut: Cut | None = None
     """Where the context was cut last."""
+    drawn_for: str = ""
+    """As in `Generate`, where it is not the conversation's id."""
 
 
 class Recollection:
@@ -111,6 +115,7 @@ class Recollection:
         self._used = Usage()
         self._voice_heard = False
         self._cut: Cut | None = None
+        self._drawn_for = ""
         for record in records:
             self.add(record)
 
@@ -123,6 +128,7 @@ class Recollection:
             used=self._used,
             voice_heard=self._voice_heard,
             cut=self._cut,
+            drawn_for=self._drawn_for,
         )
 
     def add(self, record: Record) -> None:
@@ -131,8 +137,9 @@ class Recollection:
         """
         self._ids_used = record.ids_used
         match record.change:
-            case SessionChanged(session, conversation_id):
+            case SessionChanged(session, conversation_id, drawn_for):
                 self.session, self._conversation_id = session, conversation_id
+                self._drawn_for = drawn_for
             case ItemChanged(item, after):
                 if item.id not in self._entries:
                     self._order.insert(

@@ -157,6 +157,7 @@ class Responses:
             reasoning_effort=plan.reasoning_effort,
             may_truncate=session.truncation != "disabled",
             out_of_band=not plan.in_conversation,
+            drawn_for=self._stage.drawn_for,
         )
 
     def adopt(self, engine_name: str, out: list[Effect]) -> None:

@@ -9,13 +9,14 @@ from msgspec import UNSET
 from antiphon.core.causes import EngineMoved
 from antiphon.core.context import Window
 from antiphon.core.deadlines import Deadlines
+from antiphon.core.effects import Effect
 from antiphon.core.faults import Fault
 from antiphon.core.history import History
 from antiphon.core.ids import Ids
 from antiphon.core.items import Entry, ImagePart, MessageEntry
 from antiphon.core.life import SessionLife
 from antiphon.core.pictures import check_image_url
-from antiphon.core.records import Recorder
+from antiphon.core.records import Recorder, SessionChanged
 from antiphon.core.settings import check_known_voice, replace, voice_name
 from antiphon.core.sounding import ClientSounding, ServerSounding, Sounding
 from antiphon.core.terms import Terms
@@ -44,6 +45,8 @@ class Stage:
     """The assistant has spoken: its voice can no longer change."""
     memory: str = ""
     """What engines are shown of the user."""
+    drawn_for: str = ""
+    """As in `Generate`."""
 
     @staticmethod
     def set_for(terms: Terms) -> Stage:
@@ -55,9 +58,11 @@ class Stage:
         history = History(ids, recorder, () if past is None else past.items)
         history.engine_follows = terms.engine_follows_items
         on_server = terms.playout == "server"
+        conversation_id = ids.new("conv") if past is None else past.conversation_id
+        drawn_for = (None if past is None else past.drawn_for) or conversation_id
         return Stage(
             terms=terms,
-            conversation_id=ids.new("conv") if past is None else past.conversation_id,
+            conversation_id=conversation_id,
             session=terms.session,
             ids=ids,
             deadlines=deadlines,
@@ -70,7 +75,15 @@ class Stage:
             used=Usage() if past is None else past.used,
             voice_heard=past is not None and past.voice_heard,
             memory=terms.memory,
+            drawn_for=drawn_for if terms.recorded else "",
         )
+
+    def tell_settings(self, out: list[Effect]) -> None:
+        """To the log, if one is kept."""
+        # Only a fork's draws follow from another conversation.
+        forked_from = "" if self.drawn_for == self.conversation_id else self.drawn_for
+        change = SessionChanged(self.session, self.conversation_id, forked_from)
+        self.recorder.tell(change, out)
 
     def move(self, cause: EngineMoved) -> None:
         """Another engine is there, which may be able to do other things."""

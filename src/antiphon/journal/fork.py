@@ -41,7 +41,8 @@ def forked(
     opened = replace(recalled.sessions[-1], at_s=now_s)
     changes: list[Change] = []
     if recalled.session is not None:
-        changes.append(SessionChanged(recalled.session, conversation_id))
+        drawn_for = past.drawn_for or past.conversation_id
+        changes.append(SessionChanged(recalled.session, conversation_id, drawn_for))
     previous: str | None = None
     for item in items:
         changes.append(ItemChanged(item, previous))

@@ -26,6 +26,7 @@ from antiphon.protocol.client import (
     ConversationItemDelete,
     ConversationItemTruncate,
     ResponseCreate,
+    SessionUpdate,
 )
 from antiphon.protocol.items import (
     FunctionCall,
@@ -404,3 +405,19 @@ def test_what_changes_while_there_is_no_upstream_is_told_to_the_next() -> None:
     upstream.relay.plug()
     items = [e for e in upstream.written() if isinstance(e, ConversationItemCreate)]
     assert [created(e) for e in items] == [("i2", None)]
+
+
+def test_what_is_known_of_the_user_is_the_end_of_the_instructions_there() -> None:
+    upstream = Upstream()
+    session = Session(id="sess", model="m", expires_at=0, instructions="Be brief.")
+    upstream.relay.command(Configure(session, "Notes."))
+    [update] = upstream.written()
+    assert isinstance(update, SessionUpdate)
+    assert update.session.instructions == "Be brief.\n\nNotes."
+    upstream.relay.command(
+        Generate(response_id="resp_1", items=(), instructions="Be brief.", memory="Notes.")
+    )
+    *_, ask = upstream.written()
+    assert isinstance(ask, ResponseCreate)
+    assert ask.response is not None
+    assert ask.response.instructions is UNSET, "as the session has it"

@@ -97,6 +97,14 @@ def test_spoken_answers_are_asked_for_as_such() -> None:
     assert spoken == {"role": "system", "content": f"Be brief.\n\n{VOICE_HINT}"}
 
 
+def test_what_is_known_of_the_user_and_the_servers_functions_stand_after_the_clients() -> None:
+    own = FunctionTool("remember", "Keeps a fact.", {"type": "object"})
+    options: dict[str, Any] = {"tools": (FunctionTool("weather"),), "server_tools": (own,)}
+    asked = body(user("hi"), instructions="Be brief.", memory="Notes.", modality="text", **options)
+    assert asked["messages"][0] == {"role": "system", "content": "Be brief.\n\nNotes."}
+    assert [tool["function"]["name"] for tool in asked["tools"]] == ["weather", "remember"]
+
+
 def test_an_empty_conversation_has_a_user_all_the_same() -> None:
     assert told(instructions="Greet.") == [("system", "Greet."), ("user", BEGIN)]
 

@@ -14,7 +14,7 @@ from antiphon.core.effects import Generate
 from antiphon.engines.cascade.llm.offline.brain import OfflineBrain
 from antiphon.engines.cascade.llm.offline.resuming import MAX_HEARD_AGAIN
 from antiphon.engines.cascade.llm.offline.script import Script
-from antiphon.engines.cascade.llm.offline.script_file import load_script
+from antiphon.engines.cascade.llm.offline.script_file import load_script, parse_script
 from antiphon.engines.cascade.parts import CallTool, SayText, Thinking, Thought
 from antiphon.errors import EngineUnavailable
 from antiphon.protocol.items import (
@@ -42,8 +42,10 @@ NOW = dt.datetime(2026, 5, 6, 14, 30, tzinfo=dt.UTC)
 class Client:
     """A client's side of a conversation: keeps the items, asks for answers."""
 
-    def __init__(self, script: Script | None = None, *, tools: tuple[Tool, ...] = ()) -> None:
-        brain = OfflineBrain(script, clock=lambda: NOW, new_random=lambda: random.Random(7))
+    def __init__(
+        self, script: Script | None = None, *, tools: tuple[Tool, ...] = (), chance: int = 7
+    ) -> None:
+        brain = OfflineBrain(script, clock=lambda: NOW, new_random=lambda: random.Random(chance))
         self.mind = brain.open("sess_1")
         self.items: list[Item] = []
         self.options: dict[str, Any] = {"tools": tools, "instructions": DEFAULT_INSTRUCTIONS}
@@ -664,3 +666,66 @@ async def test_who_speaks_another_language_is_answered_in_it_with_its_sounds() -
     assert {news.language for news in client.news if isinstance(news, SayText)} == {"de"}
     await client.say("tell me a joke")
     assert {news.language for news in client.news if isinstance(news, SayText)} == {None}
+
+
+LOTTERY = """
+[agent]
+name = "a lottery"
+greeting = "Your number is {code}."
+start = "only"
+[random]
+code = { digits = 8 }
+[states.only]
+on_enter = "It is {code}."
+final = true
+"""
+
+
+async def test_what_is_drawn_for_a_kept_conversation_is_drawn_alike_when_it_goes_on() -> None:
+    script = parse_script(LOTTERY, source="test")
+
+    async def told(drawn_for: str, chance: int) -> str:
+        client = Client(script, chance=chance)
+        client.options["drawn_for"] = drawn_for
+        client.grammar(drawn_for="")  # Somebody spoke before the first answer.
+        return await client.respond()
+
+    assert await told("conv_1", 1) == await told("conv_1", 2)
+    assert await told("conv_1", 1) != await told("conv_2", 1)
+    assert await told("", 1) != await told("", 2)
+
+
+SAID = [
+    "tell me a joke",
+    "my name is Ada",
+    "tell me another joke",
+    "pick a number",
+    "what colour is the wind",
+    "flip a coin",
+    "tell me a joke",
+    "what is my name",
+    "do fish dream",
+    "pick a number",
+]
+
+
+@pytest.mark.parametrize("broken_at", range(1, len(SAID)))
+async def test_the_host_goes_on_as_if_the_conversation_had_not_been_broken(broken_at: int) -> None:
+    unbroken = Client(chance=1)
+    before, after = Client(chance=2), Client(chance=3)
+    for client in (unbroken, before, after):
+        client.options["drawn_for"] = "conv_1"
+    expected = [await unbroken.say(text) for text in SAID]
+    heard = [await before.say(text) for text in SAID[:broken_at]]
+    after.items = before.items
+    heard += [await after.say(text) for text in SAID[broken_at:]]
+    assert heard == expected
+
+
+async def test_a_timer_does_not_run_anew_when_its_conversation_goes_on() -> None:
+    before, after = Client(), Client()
+    await before.say("set a timer for five minutes")
+    await before.say("my name is Ada")
+    after.items = before.items
+    assert (await after.say("how long is left")).startswith("No timer is running.")
+    assert await after.say("what is my name") == "You told me: Ada."

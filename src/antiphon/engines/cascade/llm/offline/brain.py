@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, Callable
 from functools import lru_cache
 from pathlib import Path
 
-from msgspec import Struct, structs
+from msgspec import Struct
 
 from antiphon.core.effects import Generate
 from antiphon.engines.cascade.llm.context import keyed_inputs, last_reply, text_of
@@ -31,6 +31,7 @@ from antiphon.engines.cascade.llm.offline.resuming import (
     answered_before,
     resumed,
     take,
+    without_clock,
 )
 from antiphon.engines.cascade.llm.offline.script import Script
 from antiphon.engines.cascade.llm.offline.script_file import load_script, parse_script
@@ -143,6 +144,7 @@ class OfflineMind:
         self._configured = script
         self._clock = clock
         self._random = drawing
+        self._drawn_for = ""
         self._similarity = similarity
         self._grammars = grammars
         self._carried: tuple[str, Script] | None = None
@@ -151,7 +153,8 @@ class OfflineMind:
 
     async def think(self, request: Generate) -> AsyncGenerator[Thinking, None]:
         script = self._script_of(request)
-        if script is not self._playing and not request.out_of_band:
+        if not request.out_of_band and (script is not self._playing or self._is_new_to(request)):
+            self._drawn_for = request.drawn_for
             self._play(script)
         place, key = self._place(request)
         plan = self._plan(request, place)
@@ -217,9 +220,14 @@ class OfflineMind:
             self._carried = (text, script)
         return self._carried[1]
 
+    def _is_new_to(self, request: Generate) -> bool:
+        """Only now it is known what is drawn here."""
+        return not self._has_answered and request.drawn_for != self._drawn_for
+
     def _play(self, script: Script) -> None:
         self._playing = script
-        self._checkpoints = Checkpoints(begin(script, self._random.randrange))
+        drawing = random.Random(self._drawn_for) if self._drawn_for else self._random
+        self._checkpoints = Checkpoints(begin(script, drawing.randrange))
 
     def _place(self, request: Generate) -> tuple[Place, str | None]:
         """Where the conversation stands, and the key under which the answer is kept."""
@@ -234,18 +242,14 @@ class OfflineMind:
         return place, keys[-1] if keys else None
 
     def _resumed(self, request: Generate, place: Place) -> Place:
-        """Before our first answer a history is of another session; each input is heard once.
-
-        An open agent does not hear it: its timers would run anew.
-        """
-        if self._playing.open:
-            answered = answered_before(request.items)
-            met = structs.replace(place.state, greeted=answered > 0)
-            return Place(met, place.new[answered:])
+        """Before our first answer a history is of another session; each input is heard once."""
         rest = after_inputs(
             request.items, sum(1 for _ in keyed_inputs(request.items)) - len(place.new)
         )
         situation, answered = resumed(self._dialogue(request), place.state, rest)
+        if self._playing.open:
+            answered = max(answered, answered_before(rest))
+            situation = without_clock(self._playing, situation)
         if answered and not request.out_of_band:
             self._checkpoints.keep(place.new[answered - 1], place.state, situation)
         return Place(situation, place.new[answered:])

@@ -9,7 +9,9 @@ from msgspec import UNSET, structs
 
 from antiphon.engines.cascade.llm.context import is_input, text_of
 from antiphon.engines.cascade.llm.offline.dialogue import Dialogue
+from antiphon.engines.cascade.llm.offline.expressions import Expression
 from antiphon.engines.cascade.llm.offline.results import read_result
+from antiphon.engines.cascade.llm.offline.script import Script
 from antiphon.engines.cascade.llm.offline.situation import Situation, Turn
 from antiphon.protocol.items import FunctionCall, FunctionCallOutput, Item, Message
 
@@ -18,6 +20,8 @@ MAX_HEARD_AGAIN: Final = 50
 """Of a longer history only so many inputs, the newest: hearing one takes about a millisecond, in
 which nobody else is served.
 """
+MAX_HEARD_AGAIN_OPEN: Final = 20
+"""The same of an open agent, which has more to compare: three milliseconds each."""
 
 
 def take(
@@ -59,11 +63,9 @@ def answered_before(items: Sequence[Item]) -> int:
 
 
 def resumed(dialogue: Dialogue, start: Situation, items: Sequence[Item]) -> tuple[Situation, int]:
-    """Where a conversation stands, and how many of the client's items it has answered.
-
-    What the agent drew by chance is not in the items: it is drawn anew.
-    """
-    unheard = max(0, sum(map(is_input, items)) - MAX_HEARD_AGAIN)
+    """Where a conversation stands, and how many of the client's items it has answered."""
+    at_most = MAX_HEARD_AGAIN_OPEN if dialogue.script.open else MAX_HEARD_AGAIN
+    unheard = max(0, sum(map(is_input, items)) - at_most)
     items = after_inputs(items, unheard)
     now, heard, answered = start, unheard, unheard
     results: list[FunctionCallOutput] = []
@@ -85,3 +87,23 @@ def resumed(dialogue: Dialogue, start: Situation, items: Sequence[Item]) -> tupl
                 if isinstance(item, FunctionCall) and isinstance(item.call_id, str) and now.calling:
                     now = structs.replace(now, calling=(item.call_id, now.calling[1]))
     return now, answered
+
+
+def without_clock(script: Script, now: Situation) -> Situation:
+    """What was reckoned from the time of day is as it was at first: it was heard again too late."""
+    first = {name: script.variables[name] for name in _clocked(script) & script.variables.keys()}
+    return structs.replace(now, variables={**now.variables, **first}, past=())
+
+
+def _clocked(script: Script) -> frozenset[str]:
+    """Variables that follow from the time of day, or from others that do."""
+    intents = [*script.intents, *(i for state in script.states.values() for i in state.intents)]
+    actions = [*(i.action for i in intents), *(s.on_enter for s in script.states.values())]
+    found, before = {"now", "time", "date", "year"}, 0
+    while len(found) > before:
+        before = len(found)
+        for action in actions:
+            for name, value in (*action.sets, *(action.call.sets if action.call else ())):
+                if isinstance(value, Expression) and value.names & found:
+                    found.add(name)
+    return frozenset(found)
