@@ -156,12 +156,13 @@ async def test_nobody_makes_a_key_that_may_more_than_their_own(place: Place) -> 
     ]
     made = await make_key(place, key=acme, name="second")
     assert (made["tenant"], made["scopes"], made["limits"]) == ("acme", ["call", "operate"], "gold")
-    for wish, param in [
+    more: list[tuple[dict[str, Any], str]] = [
         ({"scopes": ["read"]}, "scopes"),
         ({"tenant": "default"}, "tenant"),
         ({"limits": "platinum"}, "limits"),
         ({"budget": "endless"}, "budget"),
-    ]:
+    ]
+    for wish, param in more:
         told = await place.ask("POST", KEYS, key=acme, json={"name": "k"} | wish)
         assert (told.status, told.body["error"]["param"]) == (400, param)
     user = (await make_key(place, tenant="acme", user="anna"))["value"]

@@ -118,9 +118,12 @@ class Admission:
         Raises:
             Unauthorized, ApiError: as `admit`.
         """
-        self._check_pace(visitor)
-        with _refusals_told():
-            grant = await self._secrets.check(visitor.key.reveal(), origin=visitor.origin)
+        try:
+            with _refusals_told():
+                grant = await self._secrets.check(visitor.key.reveal(), origin=visitor.origin)
+        except Unauthorized:
+            self._check_pace(visitor)
+            raise
         key_id = grant.principal.key_id
         if key_id is not None and self._is_revoked(key_id):
             raise Unauthorized("The API key that made this client secret was revoked.")

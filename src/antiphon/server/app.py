@@ -21,6 +21,7 @@ from antiphon.server.admission import Admission, LoadLimits
 from antiphon.server.api_errors import ApiError, Unauthorized, errors_as_json
 from antiphon.server.audit import NO_AUDIT, Audit
 from antiphon.server.auth import Gate
+from antiphon.server.bearers import Bearers
 from antiphon.server.calls import CallRoutes
 from antiphon.server.client_secrets import ClientSecrets
 from antiphon.server.console import Console
@@ -143,6 +144,11 @@ class Api:
             hub, gate=gate, retention_days=retention_days, audit=audit
         )
         self._operator = OperatorRoutes(gate.bearers.known, gate=gate, audit=audit)
+
+    @property
+    def bearers(self) -> Bearers:
+        """Who may come in."""
+        return self._gate.bearers
 
     def app(self) -> web.Application:
         keep_peer_data_out()
