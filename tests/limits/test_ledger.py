@@ -16,6 +16,13 @@ def who(kind: str = "user", name: str = "t/u", **limits: float) -> Who:
     return {Subject(kind, name): Limits(**limits)}  # type: ignore[arg-type]
 
 
+def test_limits_are_shown_by_what_they_limit() -> None:
+    assert str(Limits()) == "–"
+    assert str(Limits(sessions_at_once=2, minutes_per_day=7.5)) == (
+        "sessions_at_once 2, minutes_per_day 7.5"
+    )
+
+
 def test_whose_limits_hold() -> None:
     each, gold, acme = Limits(sessions_at_once=1), Limits(sessions_at_once=9), Limits()
     policy = Policy(

@@ -113,6 +113,8 @@ class _Guesses:
         self._buckets.take(address, GUESSES, self._now_s())
 
     def succeeded(self, address: str, key: str) -> None:
+        if not key:
+            return
         # Python's hash is seeded at random, and what it lets through is only checked the sooner.
         self._known[address, hash(key)] = None
         if len(self._known) > MAX_KNOWN:
