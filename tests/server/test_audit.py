@@ -8,9 +8,12 @@ import stat
 from pathlib import Path
 
 import pytest
+from aiohttp.test_utils import make_mocked_request
 
 from antiphon.identity.principal import ANYONE, Principal
 from antiphon.server.audit import MAX_UNWRITTEN, Audit
+from antiphon.server.auth import Gate
+from antiphon.server.secret import Secret
 
 NOW_S = 1_795_000_000.0
 ACME = Principal(tenant="acme", user=None, key_id="key_1", key_name="shop")
@@ -79,3 +82,13 @@ async def test_while_it_cannot_be_written_deeds_wait_and_the_loss_is_told(
     kept = lines(path)
     assert len(kept) == MAX_UNWRITTEN + 1
     assert (kept[-1]["what"], kept[-1]["about"]) == ("audit.lost", {"count": 3})
+
+
+async def test_whoever_guesses_does_not_push_all_else_out() -> None:
+    audit = Audit(now_s=lambda: NOW_S)
+    gate = Gate([Secret("sesame")], audit=audit, now_s=lambda: 0.0)
+    request = make_mocked_request("GET", "/", headers={"Authorization": "Bearer wrong"})
+    for _ in range(150):
+        gate.note_refused(request)
+    assert gate.refused_keys == 150
+    assert len(audit.last(ANYONE, limit=1000)) == 100

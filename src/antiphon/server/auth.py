@@ -26,6 +26,7 @@ from multidict import CIMultiDictProxy
 from antiphon.errors import ConfigurationError
 from antiphon.identity.keys import MAX_USER_CHARS
 from antiphon.identity.principal import Principal, Scope
+from antiphon.limits.addresses import one_client
 from antiphon.limits.gcra import Buckets, Rate
 from antiphon.server.api_errors import (
     ApiError,
@@ -92,6 +93,8 @@ class Visitor(Struct, frozen=True, kw_only=True):
 
 GUESSES: Final = Rate(per_s=20 / 60, burst=20)
 """Wrong keys that an address may show."""
+NOTED_REFUSALS: Final = Rate(per_s=1, burst=100)
+"""More are counted alone, or whoever guesses would push all else out of the audit log."""
 MAX_KNOWN: Final = 10_000
 
 
@@ -110,7 +113,7 @@ class _Guesses:
         """Overflow policy: the one that was seen first is forgotten."""
 
     def failed(self, address: str) -> None:
-        self._buckets.take(address, GUESSES, self._now_s())
+        self._buckets.take(one_client(address), GUESSES, self._now_s())
 
     def succeeded(self, address: str, key: str) -> None:
         if not key:
@@ -123,7 +126,7 @@ class _Guesses:
     def wait_s(self, address: str, key: str) -> float:
         if not key or (address, hash(key)) in self._known:
             return 0
-        return self._buckets.wait_s(address, GUESSES, self._now_s())
+        return self._buckets.wait_s(one_client(address), GUESSES, self._now_s())
 
 
 class Gate:
@@ -157,6 +160,8 @@ class Gate:
         self.bearers = Bearers(keys) if bearers is None else bearers
         self._guesses = _Guesses(now_s)
         self._audit = audit
+        self._refusals = Buckets()
+        self._now_s = now_s
         self._proxies = [_network(name) for name in trusted_proxies]
         self._allowed_origins = frozenset(allowed_origins)
         self._allowed_hosts = {urlsplit(origin).hostname for origin in self._allowed_origins}
@@ -202,7 +207,8 @@ class Gate:
             self.note_guess(self.address_of(request))
         address = self.address_of(request).encode("ascii", "backslashreplace").decode()
         log.warning("refused: %s, from %s (%d so far)", reason, address, self.refused_keys)
-        self._audit.note("key.refused", None, address, reason=reason, request=shown(request))
+        if not self._refusals.take("all", NOTED_REFUSALS, self._now_s()):
+            self._audit.note("key.refused", None, address, reason=reason, request=shown(request))
 
     def note_guess(self, address: str) -> None:
         """A wrong key was shown from there."""
