@@ -108,6 +108,34 @@ async def test_the_list_is_filtered_and_paged_newest_first(journal: Journal) -> 
     assert (await journal.listed(Wanted(), after="nobody", limit=3)).conversations == ()
 
 
+async def test_a_conversation_is_of_the_tenant_that_began_it(journal: Journal) -> None:
+    await keep(journal, "a", opened(tenant="acme"), closed())
+    await keep(journal, "b", opened(), closed())
+    await keep(journal, "a", opened(NOW_S + 9), closed(NOW_S + 10))
+    assert await names(journal, Wanted(tenant="acme")) == ["a"]
+    assert await names(journal, Wanted(tenant="default")) == ["b"]
+    assert await names(journal, Wanted(tenant="acme", model="other")) == []
+    page = await journal.listed(Wanted(), after=None, limit=9)
+    assert [kept.tenant for kept in page.conversations] == ["default", "acme"]
+
+
+async def test_a_file_from_before_there_were_tenants_is_the_default_ones(tmp_path: Path) -> None:
+    path = tmp_path / "conversations.sqlite3"
+    journal = SqliteJournal(path)
+    await journal.start()
+    await keep(journal, "a", opened(), closed())
+    await journal.aclose()
+    in_file(path, "ALTER TABLE conversations DROP COLUMN tenant")
+    again = SqliteJournal(path)
+    await again.start()
+    try:
+        assert await names(again, Wanted(tenant="default")) == ["a"]
+        await keep(again, "b", opened(tenant="acme"))
+        assert await names(again, Wanted(tenant="acme")) == ["b"]
+    finally:
+        await again.aclose()
+
+
 async def test_one_that_goes_on_is_one_in_the_list(journal: Journal) -> None:
     await keep(journal, "a", opened(NOW_S), closed(NOW_S + 5))
     again = opened(NOW_S + 9, session_id="sess_2", model="other", end_user_id=None)

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from antiphon.limits.addresses import one_client
 from antiphon.limits.ledger import DAY_S, MessageLedger, SessionLedger
 from antiphon.limits.policy import Limits, Policy, Subject, Who
 
@@ -14,6 +15,30 @@ NOON_S = 20_000 * DAY_S + DAY_S / 2
 
 def who(kind: str = "user", name: str = "t/u", **limits: float) -> Who:
     return {Subject(kind, name): Limits(**limits)}  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("address", "client"),
+    [
+        ("203.0.113.7", "203.0.113.7"),
+        ("::ffff:203.0.113.7", "203.0.113.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2::", "2001:db8:1:2::/64"),
+        ("2001:db8:1:3::1", "2001:db8:1:3::/64"),
+        ("::1%lo", "::/64"),
+        ("unix", "unix"),
+        ("", ""),
+    ],
+)
+def test_addresses_that_one_client_may_choose_from_are_one(address: str, client: str) -> None:
+    assert one_client(address) == client
+
+
+def test_limits_are_shown_by_what_they_limit() -> None:
+    assert str(Limits()) == "–"
+    assert str(Limits(sessions_at_once=2, minutes_per_day=7.5)) == (
+        "sessions_at_once 2, minutes_per_day 7.5"
+    )
 
 
 def test_whose_limits_hold() -> None:

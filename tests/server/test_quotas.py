@@ -13,8 +13,11 @@ from aiohttp import ClientWebSocketResponse
 
 from antiphon.limits.policy import Limits
 from antiphon.protocol.closes import CloseCode
+from antiphon.server.api_errors import ApiError
+from antiphon.server.auth import Gate, Visitor
 from antiphon.server.lateness import MIN_TICKS, WINDOW_TICKS, Lateness
 from antiphon.server.quotas import MAX_REFUSED
+from antiphon.server.secret import Secret
 from antiphon.server.settings import AuthSettings, LimitSettings
 from tests.server.place import CONFIG, KEY, Place, places, until
 
@@ -152,15 +155,43 @@ async def test_many_wrong_keys_make_an_address_wait_and_hurt_no_neighbour(place:
     told = [await place.ask("GET", "/v1/models", key=f"ak_guess{at}") for at in range(25)]
     assert [each.status for each in told] == [401] * 20 + [429] * 5
     assert 0 < int(told[-1].headers["Retry-After"]) <= 4
-    for guess in ("ek_guess", "eyJh.e30.x"):
+    for guess in ("ek_guess", "eyJh.e30.x", "sesame"):
         assert (await place.ask("GET", "/v1/models", key=guess)).status == 429
     headers = {"Upgrade": "websocket"}
-    told = await place.ask("GET", "/v1/realtime", key="ek_guess", headers=headers)
-    assert told.status == 429
+    tried = await place.ask("GET", "/v1/realtime", key="ek_guess", headers=headers)
+    assert tried.status == 429
     for known in (neighbour, KEY):
         assert (await place.ask("GET", "/v1/models", key=known)).status == 200
+    new = await key_of(place)
+    assert (await place.ask("GET", "/v1/models", key=new)).status == 200, "nobody guesses those"
+    await (await opened(place, (await place.mint())["value"])).close()
     health = (await place.ask("GET", "/healthz")).body
-    assert (health["keys_refused"], health["slowed_down"]) == (20, 8)
+    assert (health["keys_refused"], health["slowed_down"]) == (20, 9)
+
+
+async def test_a_key_of_the_settings_is_not_even_looked_at_while_an_address_guesses() -> None:
+    """It may be short; and the answer must not tell."""
+    now = [0.0]
+    gate = Gate([Secret("sesame")], now_s=lambda: now[0])
+    guesser, friend = Visitor(address="203.0.113.7"), Visitor(address="203.0.113.8")
+
+    async def shows(visitor: Visitor, key: str) -> int:
+        try:
+            await gate.principal(msgspec.structs.replace(visitor, key=Secret(key)))
+        except ApiError as refused:
+            return refused.status
+        return 200
+
+    for at in range(20):
+        assert await shows(guesser, f"guess{at}") == 401
+        gate.note_guess(guesser.address)
+    assert await shows(guesser, "sesame") == 429
+    assert await shows(friend, "sesame") == 200
+    now[0] += 3
+    assert await shows(guesser, "sesame") == 200
+    gate.note_guess(guesser.address)
+    assert await shows(guesser, "sesame") == 200, "it was good here before"
+    assert await shows(guesser, "simsim") == 429
 
 
 async def test_a_server_that_wants_keys_lets_nobody_in_before_there_is_one() -> None:

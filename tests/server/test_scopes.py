@@ -156,12 +156,13 @@ async def test_nobody_makes_a_key_that_may_more_than_their_own(place: Place) -> 
     ]
     made = await make_key(place, key=acme, name="second")
     assert (made["tenant"], made["scopes"], made["limits"]) == ("acme", ["call", "operate"], "gold")
-    for wish, param in [
+    more: list[tuple[dict[str, Any], str]] = [
         ({"scopes": ["read"]}, "scopes"),
         ({"tenant": "default"}, "tenant"),
         ({"limits": "platinum"}, "limits"),
         ({"budget": "endless"}, "budget"),
-    ]:
+    ]
+    for wish, param in more:
         told = await place.ask("POST", KEYS, key=acme, json={"name": "k"} | wish)
         assert (told.status, told.body["error"]["param"]) == (400, param)
     user = (await make_key(place, tenant="acme", user="anna"))["value"]
@@ -268,6 +269,14 @@ async def test_what_belongs_to_another_tenant_or_user_is_not_there(place: Place)
         upgrade = {"Upgrade": "websocket"}
         query = f"/v1/realtime?model=test&conversation_id={said}"
         assert (await place.ask("GET", query, key=key, headers=upgrade)).status == 404
+    for user in ("anna", "carol"):  # Whom a key names is no limit to what it sees.
+        ws = await place.join(
+            f"conversation_id={said}", key=acme, headers={"OpenAI-Safety-Identifier": user}
+        )
+        session = place.hub.get((await until(ws, "session.created"))["session"]["id"])
+        assert session is not None
+        await ws.close()
+        await session.ended()
     live = await place.join(key=acme)
     session_id = (await until(live, "session.created"))["session"]["id"]
     for key, seen in [(acme, True), (KEY, True), (rival, False), (bob, False)]:

@@ -5,20 +5,36 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from collections.abc import Callable
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from functools import cache
 from typing import Any
 
 import jwt
+import msgspec
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from antiphon.identity.claims import ClaimNames
 from antiphon.identity.principal import Principal
 from antiphon.server.api_errors import ApiError, Unauthorized
-from antiphon.server.jwks import DISCOVERY, FLOOR_S, FRESH_S, STALE_S, IssuerKeys, KeysUnavailable
+from antiphon.server.jwks import (
+    DISCOVERY,
+    FLOOR_S,
+    FRESH_S,
+    MAX_BYTES,
+    STALE_S,
+    IssuerKeys,
+    KeysUnavailable,
+    get,
+)
+from antiphon.server.settings import AuthSettings
 from antiphon.server.tokens import MAX_TOKEN_CHARS, JwtTokens
+from tests.server.place import CONFIG, places, turned_away, until
 
 ISSUER = "https://id.example.com/realms/shop"
 JWKS = f"{ISSUER}/protocol/openid-connect/certs"
@@ -335,3 +351,64 @@ async def test_another_issuers_discovery_is_not_believed() -> None:
     keys = IssuerKeys(ISSUER, fetch=other)
     with pytest.raises(KeysUnavailable):
         await keys.find("RS256-a")
+
+
+# --- A whole server ----------------------------------------------------------
+
+
+@asynccontextmanager
+async def provider() -> AsyncIterator[tuple[str, web.Application]]:
+    """An issuer on a port of this machine."""
+    app = web.Application()
+
+    async def configuration(request: web.Request) -> web.Response:
+        at = f"{request.scheme}://{request.host}"
+        return web.json_response({"issuer": at, "jwks_uri": f"{at}/certs"})
+
+    async def certs(_: web.Request) -> web.Response:
+        return web.json_response({"keys": [jwk("ES256")]})
+
+    async def moved(_: web.Request) -> web.Response:
+        raise web.HTTPFound("/certs")
+
+    async def endless(_: web.Request) -> web.Response:
+        return web.Response(body=b" " * (MAX_BYTES + 1))
+
+    app.router.add_get(DISCOVERY, configuration)
+    app.router.add_get("/certs", certs)
+    app.router.add_get("/moved", moved)
+    app.router.add_get("/endless", endless)
+    async with TestServer(app) as server:
+        yield f"http://127.0.0.1:{server.port}", app
+
+
+async def test_a_token_opens_sessions_and_what_its_scopes_say() -> None:
+    async with provider() as (issuer, _):
+        auth = AuthSettings(
+            jwt_issuer=issuer, jwt_audience=(AUDIENCE,), tenant_claim="organization"
+        )
+        async with places(config=msgspec.structs.replace(CONFIG, auth=auth)) as place:
+            now: dict[str, Any] = {"exp": time.time() + 60, "iat": time.time(), "iss": issuer}
+            good = token("ES256", **now)
+            ws = await place.join(key=good)
+            await until(ws, "session.created")
+            (session,) = place.hub.sessions
+            principal = session.about.principal
+            assert (principal.tenant, principal.user) == ("acme", "9f86d081-884c")
+            told = await place.ask("POST", "/v1/realtime/client_secrets", key=good)
+            assert (told.status, told.code) == (403, "insufficient_scope")
+            late = token("ES256", **now | {"exp": time.time() - 60})
+            assert "because it has expired" in await turned_away(await place.join(key=late))
+            told = await place.ask("GET", "/v1/models", key=late)
+            assert (told.status, told.code) == (401, "invalid_api_key")
+            await ws.close()
+
+
+async def test_what_is_fetched_is_bounded_and_nobody_is_sent_elsewhere() -> None:
+    async with provider() as (url, _):
+        assert b"ES256" in await get(f"{url}/certs")
+        for path, why in [("moved", "302"), ("endless", "longer"), ("nowhere", "404")]:
+            with pytest.raises(KeysUnavailable, match=why):
+                await get(f"{url}/{path}")
+    with pytest.raises(KeysUnavailable):
+        await get(f"{url}/certs")

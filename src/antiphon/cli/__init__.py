@@ -27,6 +27,7 @@ COMMANDS = (
     "conversations",
     "memory",
     "usage",
+    "keys",
     "certificate",
     "models",
 )

@@ -79,14 +79,17 @@ def run(args: argparse.Namespace) -> int:
 def _welcome(url: str, wired: Wired) -> None:
     from antiphon.server.console import Console
 
-    keys = len(wired.config.server.api_keys)
+    bearers = wired.api.bearers
+    keys = "none: only this machine may connect" if bearers.is_open else str(bearers.key_count)
     engine = wired.registry.default
     lines = [
         f"Antiphon listens on {url}",
         f"  engine   {engine.name}: {engine.description}",
         f"  clients  OPENAI_BASE_URL={url}/v1, or {url.replace('http', 'ws', 1)}/v1/realtime",
-        f"  keys     {keys}" if keys else "  keys     none: only this machine may connect",
+        f"  keys     {keys}",
     ]
+    if wired.config.auth.jwt_issuer is not None:
+        lines.append(f"  tokens   of {wired.config.auth.jwt_issuer}")
     lines.append(f"  journal  {wired.keeps}")
     relay = wired.config.relay
     if relay.is_on:

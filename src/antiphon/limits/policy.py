@@ -20,6 +20,10 @@ class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     messages_per_second: Amount = 0
     bytes_per_second: Amount = 0
 
+    def __str__(self) -> str:
+        amounts = {name: getattr(self, name) for name in self.__struct_fields__}
+        return ", ".join(f"{name} {most:g}" for name, most in amounts.items() if most) or "–"
+
 
 NO_LIMITS = Limits()
 

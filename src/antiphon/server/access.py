@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -35,6 +37,22 @@ def make_gate(config: Config, audit: Audit, store: KeyStore | None = None) -> Ga
         bearers=bearers,
         audit=audit,
     )
+
+
+class KeyPlace(NamedTuple):
+    """For who works on the store itself."""
+
+    keys: KnownKeys
+    audit: Audit
+    plans: Collection[str]
+
+
+def key_place(config: Config) -> KeyPlace:
+    """Raises:
+    ConfigurationError: as `make_key_store`.
+    """
+    keys = KnownKeys(make_key_store(config))
+    return KeyPlace(keys, make_audit(config), config.limits.plans.keys())
 
 
 def make_key_store(config: Config) -> KeyStore:

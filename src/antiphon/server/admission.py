@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager, contextmanager
 from msgspec import Struct
 from msgspec.structs import replace
 
-from antiphon.identity.principal import Principal, fewer_events
+from antiphon.identity.principal import ANYONE, Principal, fewer_events
 from antiphon.server.api_errors import ApiError, Unauthorized
 from antiphon.server.auth import Visitor
 from antiphon.server.grant import Grant
@@ -33,6 +33,8 @@ class LoadLimits(Struct, frozen=True, kw_only=True):
 
 class Admitted(Struct, frozen=True, kw_only=True):
     grant: Grant
+    bearer: Principal = ANYONE
+    """Of the key or token itself, whomever the session is for; it says what may be seen."""
     secret_digest: bytes | None = None
     """Of the client secret that the session is opened with; None: with a server key."""
 
@@ -91,7 +93,7 @@ class Admission:
             ApiError: a page that may not use the secret; or no room, and when to try again.
         """
         # First, so that a secret that opens nothing says so, however full it is here.
-        principal = await self.check_key(visitor)
+        bearer = principal = await self.check_key(visitor)
         key, asked = visitor.key.reveal(), asked_for
         is_secret = key.startswith(PREFIX)
         if not is_secret:
@@ -102,7 +104,7 @@ class Admission:
                 async with self._redeemed(key, visitor.origin) as admitted:
                     yield admitted
             else:
-                yield Admitted(grant=asked)
+                yield Admitted(grant=asked, bearer=bearer)
 
     async def check_key(self, visitor: Visitor) -> Principal:
         """Raises:
@@ -118,9 +120,12 @@ class Admission:
         Raises:
             Unauthorized, ApiError: as `admit`.
         """
-        self._check_pace(visitor)
-        with _refusals_told():
-            grant = await self._secrets.check(visitor.key.reveal(), origin=visitor.origin)
+        try:
+            with _refusals_told():
+                grant = await self._secrets.check(visitor.key.reveal(), origin=visitor.origin)
+        except Unauthorized:
+            self._check_pace(visitor)
+            raise
         key_id = grant.principal.key_id
         if key_id is not None and self._is_revoked(key_id):
             raise Unauthorized("The API key that made this client secret was revoked.")

@@ -22,6 +22,7 @@ from antiphon.server.admission import Admission, LoadLimits
 from antiphon.server.api_errors import ApiError, Unauthorized, errors_as_json
 from antiphon.server.audit import NO_AUDIT, Audit
 from antiphon.server.auth import Gate
+from antiphon.server.bearers import Bearers
 from antiphon.server.calls import CallRoutes
 from antiphon.server.client_secrets import ClientSecrets
 from antiphon.server.console import Console
@@ -157,6 +158,11 @@ class Api:
             owns_journal=hub.keeping is None,
             retention_days=lines_retention_days,
         )
+
+    @property
+    def bearers(self) -> Bearers:
+        """Who may come in."""
+        return self._gate.bearers
 
     def app(self) -> web.Application:
         keep_peer_data_out()

@@ -115,7 +115,8 @@ class Audit:
             yield
             return
         remembered = await asyncio.to_thread(_tail, self._path)
-        self._last.extendleft(reversed(remembered[-(MAX_REMEMBERED - len(self._last)) :]))
+        room = MAX_REMEMBERED - len(self._last)
+        self._last.extendleft(reversed(remembered[len(remembered) - min(room, len(remembered)) :]))
         writing = asyncio.create_task(self._write_on(), name="audit")
         try:
             yield

@@ -26,16 +26,16 @@ from multidict import CIMultiDictProxy
 from antiphon.errors import ConfigurationError
 from antiphon.identity.keys import MAX_USER_CHARS
 from antiphon.identity.principal import Principal, Scope
+from antiphon.limits.addresses import one_client
 from antiphon.limits.gcra import Buckets, Rate
 from antiphon.server.api_errors import (
-    SERVER_KEYS_ONLY,
     ApiError,
     Unauthorized,
     scope_missing,
     slow_down,
 )
 from antiphon.server.audit import NO_AUDIT, Audit
-from antiphon.server.bearers import Bearers
+from antiphon.server.bearers import Bearers, cannot_be_guessed
 from antiphon.server.config_problems import is_loopback
 from antiphon.server.logs import shown
 from antiphon.server.secret import Secret
@@ -93,14 +93,17 @@ class Visitor(Struct, frozen=True, kw_only=True):
 
 GUESSES: Final = Rate(per_s=20 / 60, burst=20)
 """Wrong keys that an address may show."""
+NOTED_REFUSALS: Final = Rate(per_s=1, burst=100)
+"""More are counted alone, or whoever guesses would push all else out of the audit log."""
 MAX_KNOWN: Final = 10_000
 
 
 class _Guesses:
     """Wrong keys, by address.
 
-    Many people may share an address, and one of them have an old key in a loop.  So who showed a
-    good key there before is let through with it; whoever else must wait, or guesses could go on.
+    Many people may share an address, and one of them have an old key in a loop.  So whoever shows
+    a good one that nobody could guess is let through, and so is who showed theirs there before.
+    Keys of the settings may be short: while there are guesses, a new bearer of one must wait.
     """
 
     def __init__(self, now_s: Callable[[], float]) -> None:
@@ -110,9 +113,11 @@ class _Guesses:
         """Overflow policy: the one that was seen first is forgotten."""
 
     def failed(self, address: str) -> None:
-        self._buckets.take(address, GUESSES, self._now_s())
+        self._buckets.take(one_client(address), GUESSES, self._now_s())
 
     def succeeded(self, address: str, key: str) -> None:
+        if not key:
+            return
         # Python's hash is seeded at random, and what it lets through is only checked the sooner.
         self._known[address, hash(key)] = None
         if len(self._known) > MAX_KNOWN:
@@ -121,7 +126,7 @@ class _Guesses:
     def wait_s(self, address: str, key: str) -> float:
         if not key or (address, hash(key)) in self._known:
             return 0
-        return self._buckets.wait_s(address, GUESSES, self._now_s())
+        return self._buckets.wait_s(one_client(address), GUESSES, self._now_s())
 
 
 class Gate:
@@ -155,6 +160,8 @@ class Gate:
         self.bearers = Bearers(keys) if bearers is None else bearers
         self._guesses = _Guesses(now_s)
         self._audit = audit
+        self._refusals = Buckets()
+        self._now_s = now_s
         self._proxies = [_network(name) for name in trusted_proxies]
         self._allowed_origins = frozenset(allowed_origins)
         self._allowed_hosts = {urlsplit(origin).hostname for origin in self._allowed_origins}
@@ -197,10 +204,15 @@ class Gate:
         if key is not None:
             is_secret = key.startswith(SECRET_PREFIX)
             reason = "a client secret that does not do here" if is_secret else "an unknown key"
-            self._guesses.failed(self.address_of(request))
+            self.note_guess(self.address_of(request))
         address = self.address_of(request).encode("ascii", "backslashreplace").decode()
         log.warning("refused: %s, from %s (%d so far)", reason, address, self.refused_keys)
-        self._audit.note("key.refused", None, address, reason=reason, request=shown(request))
+        if not self._refusals.take("all", NOTED_REFUSALS, self._now_s()):
+            self._audit.note("key.refused", None, address, reason=reason, request=shown(request))
+
+    def note_guess(self, address: str) -> None:
+        """A wrong key was shown from there."""
+        self._guesses.failed(address)
 
     def check_pace(self, visitor: Visitor) -> None:
         """Raises `ApiError` (429) for one who showed many wrong keys, for a while."""
@@ -216,11 +228,14 @@ class Gate:
             Unauthorized: it is none: client secrets will not do.
             ApiError: 403, it has none of them; 429, too many were wrong.
         """
-        self.check_pace(visitor)
         key = visitor.key.reveal()
-        if key.startswith(SECRET_PREFIX) and not self.is_open:
-            raise Unauthorized(SERVER_KEYS_ONLY)
-        principal = await self.bearers.principal(key)
+        if not cannot_be_guessed(key):
+            self.check_pace(visitor)
+        try:
+            principal = await self.bearers.principal(key)
+        except Unauthorized:
+            self.check_pace(visitor)
+            raise
         self._guesses.succeeded(visitor.address, key)
         if not principal.may(*scopes):
             raise scope_missing(*scopes)

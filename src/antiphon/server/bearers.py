@@ -9,9 +9,10 @@ from typing import Protocol
 
 from antiphon.identity.keys import KEY_PREFIX
 from antiphon.identity.principal import ANYONE, Principal
-from antiphon.server.api_errors import INCORRECT_KEY, Unauthorized
+from antiphon.server.api_errors import INCORRECT_KEY, SERVER_KEYS_ONLY, Unauthorized
 from antiphon.server.key_store import KnownKeys, MemoryKeyStore
 from antiphon.server.secret import Secret
+from antiphon.server.secret_store import PREFIX as SECRET_PREFIX
 
 
 class KeyRing:
@@ -44,6 +45,11 @@ def looks_like_token(key: str) -> bool:
     return key.startswith("eyJ") and key.count(".") == 2
 
 
+def cannot_be_guessed(key: str) -> bool:
+    """Whoever made the key, it is long and random: so it does no harm to look at it at once."""
+    return key.startswith((KEY_PREFIX, SECRET_PREFIX)) or looks_like_token(key)
+
+
 class Bearers:
     """Args:
     keys: Of the settings: they may everything.
@@ -74,6 +80,11 @@ class Bearers:
         nobody = not len(self._ring) and not len(self.known) and self._tokens is None
         return nobody and not self._required
 
+    @property
+    def key_count(self) -> int:
+        """Those of the settings, and those of the store that are valid."""
+        return len(self._ring) + self.known.count_valid()
+
     async def principal(self, key: str | None) -> Principal:
         """Raises:
         Unauthorized: it is nobody's.
@@ -82,6 +93,8 @@ class Bearers:
             return ANYONE
         if not key:
             raise Unauthorized
+        if key.startswith(SECRET_PREFIX):
+            raise Unauthorized(SERVER_KEYS_ONLY)
         if key.startswith(KEY_PREFIX) and (record := self.known.find(key)) is not None:
             return record.principal
         if self._ring.holds(key):

@@ -85,7 +85,7 @@ async def going_on(
 
     conversation_id = grant.conversation_id if comeback is None else comeback.conversation_id
     if conversation_id is not None and admitted.secret_digest is None:
-        await check_sees(hub, grant.principal, conversation_id)
+        await check_sees(hub, admitted.bearer, conversation_id)
     async with contextlib.AsyncExitStack() as stack:
         with _problems_told():
             try:

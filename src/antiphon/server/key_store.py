@@ -118,6 +118,10 @@ class KnownKeys:
         """Oldest first."""
         return list(self._by_id.values())
 
+    def count_valid(self) -> int:
+        now_s = self._now_s()
+        return sum(record.is_valid(now_s) for record in self._by_id.values())
+
     def find(self, value: str) -> KeyRecord | None:
         """The valid key of this value."""
         shown = digest(value)

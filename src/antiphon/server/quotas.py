@@ -13,6 +13,7 @@ from aiohttp import web
 
 from antiphon.errors import ProtocolError
 from antiphon.identity.principal import Principal
+from antiphon.limits.addresses import one_client
 from antiphon.limits.ledger import DAY_S, Exceeded, MessageLedger, SessionLedger
 from antiphon.limits.policy import Policy, Who
 from antiphon.protocol.closes import CloseCode
@@ -113,7 +114,7 @@ class Quotas:
             user=principal.user,
             key_id=principal.key_id,
             plan=principal.limits,
-            address=address,
+            address=one_client(address),
         )
 
     def throttle(self, principal: Principal, address: str) -> LedgerThrottle | None:

@@ -208,6 +208,39 @@ async def test_a_bad_message_is_one_error_and_a_long_event_is_shortened(
     assert calls.get(caller.call_id) is not None
 
 
+class _Turnstile:
+    """A `Throttle` that lets so many messages through."""
+
+    def __init__(self, passes: int, refuses: int) -> None:
+        self._left, self._refuses = passes, refuses
+
+    @property
+    def is_over(self) -> bool:
+        return self._left <= -self._refuses
+
+    def wait_s(self, size_bytes: int, *, can_wait: bool = True) -> float | None:
+        assert size_bytes > 20
+        assert not can_wait, "SCTP cannot be held back"
+        self._left -= 1
+        return 0.0 if self._left >= 0 else None
+
+
+async def test_messages_that_come_too_fast_are_refused_by_name_and_at_last_end_the_call(
+    client: MakeClient, calls: Calls
+) -> None:
+    caller = client()
+    await caller.call(patch=BY_HAND, throttle=_Turnstile(passes=1, refuses=3))
+    await caller.event("session.created")
+    caller.send("input_audio_buffer.clear", event_id="first")
+    await caller.event("input_audio_buffer.cleared")
+    for name in ("second", "third"):
+        caller.send("input_audio_buffer.clear", event_id=name)
+        error = (await caller.event("error"))["error"]
+        assert (error["code"], error["event_id"]) == ("rate_limit_exceeded", name)
+    caller.send("input_audio_buffer.clear")
+    await until(lambda: calls.get(caller.call_id) is None)
+
+
 async def test_a_call_without_a_data_channel_is_a_call(
     client: MakeClient, calls: Calls, engine: SayingEngine
 ) -> None:
