@@ -99,9 +99,7 @@ def test_each_has_its_own_and_a_tenant_is_shared() -> None:
         (Limits(user_month=10), 30 * DAY_MS - DAY_MS // 2, True),
     ],
 )
-def test_days_and_months_begin_at_midnight_utc(
-    limits: Limits, later_ms: int, is_new: bool
-) -> None:
+def test_days_and_months_begin_at_midnight_utc(limits: Limits, later_ms: int, is_new: bool) -> None:
     ledger = LocalLedger(limits)
     spend(ledger, 10)
     assert ledger.reserve(USER, "s", NOON_MS, 1) is None
@@ -134,7 +132,7 @@ def test_a_ledger_holds_no_days_that_are_over() -> None:
         at_ms = NOON_MS + day * DAY_MS
         spend(ledger, 1, at_ms=at_ms, session=f"s{day}")
         ledger.forget(f"s{day}")
-    assert len(ledger._pots) == 1  # noqa: SLF001
+    assert len(ledger._pots) == 1
 
 
 def test_the_worst_is_all_seen_anew_and_all_said_aloud() -> None:

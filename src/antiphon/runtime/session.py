@@ -36,6 +36,7 @@ from antiphon.core.effects import (
     DetectVoice,
     DuckPlayout,
     Effect,
+    EngineCommand,
     Generate,
     Hear,
     InputDropped,
@@ -129,6 +130,7 @@ class LiveSession:
         self._ear = Ear(detector, self._at_client or self._playback)
         self._observers = list(observers)
         self._on_end = on_end
+        self._admits: Callable[[Generate], bool] = lambda _: True
         self._waiting: deque[Cause] = deque()
         self._busy = False
         self._closing: asyncio.Task[None] | None = None
@@ -250,6 +252,16 @@ class LiveSession:
         message = "The session was moved to another engine, which begins this answer anew."
         self._engine_moved(engine, message, "engine_moved", model=model, voice=voice)
 
+    def go_on_with(self, engine: Engine, message: str, code: str) -> None:
+        """Let that engine serve from now on, and none beside it."""
+        self._engine.move(engine, Route.to(engine))
+        self._engine_moved(engine, message, code)
+
+    @property
+    def engine(self) -> Engine:
+        """The one that serves."""
+        return self._engine.engine
+
     def _move(self, wish: Move) -> None:
         try:
             self.move(model=wish.model, voice=wish.voice)
@@ -305,6 +317,10 @@ class LiveSession:
     def observe(self, observer: Observer) -> None:
         """From now on."""
         self._observers.append(observer)
+
+    def guard(self, admits: Callable[[Generate], bool]) -> None:
+        """Ask before each answer; where the answer is no, who is asked sees to what follows."""
+        self._admits = admits
 
     def tell(self, cause: Cause) -> None:
         """What one who looks on has found out; after what goes on now."""
@@ -414,7 +430,7 @@ class LiveSession:
                 | ItemCut()
                 | ItemRemoved()
             ):
-                self._engine.send(effect)
+                self._ask(effect)
             case DetectVoice():
                 if effect.on:
                     self._ear.listen(self._on_score, user_speaks=self._user_speaks)
@@ -436,6 +452,10 @@ class LiveSession:
                 if self._at_client is not None and isinstance(effect, SpeechStarted):
                     self._at_client.clear()  # So do clients, as the API has it.
                 self._attendance.send(effect)
+
+    def _ask(self, command: EngineCommand) -> None:
+        if not isinstance(command, Generate) or self._admits(command):
+            self._engine.send(command)
 
     def _note_voice(self, session: AnySession) -> None:
         if isinstance(session, Session):

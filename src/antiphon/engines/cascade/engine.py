@@ -57,6 +57,16 @@ class CascadeEngine:
         self._synthesizer = synthesizer
         self._follows_language = follows_language
 
+    def with_brain(self, brain: Brain, *, name: str) -> CascadeEngine:
+        """The same ears and voice, which stay this one's to start and close."""
+        return CascadeEngine(
+            name,
+            self.description,
+            recognizer=self._recognizer,
+            brain=brain,
+            synthesizer=self._synthesizer,
+        )
+
     @property
     def abilities(self) -> Abilities:
         return Abilities(judges_turns=True, takes_images=True, voices=self._synthesizer.voices)
