@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from typing import Any
 
 from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType
@@ -16,7 +17,7 @@ from antiphon.testing import serving
 from antiphon.testing.virtual_loop import in_virtual_time
 
 ANSWER = Script(replies=((Speak(ms=1_000, text="Yes."),),))
-GOODBYE = Script(replies=((Speak(ms=2_000, text="Goodbye."),),))
+GOODBYE = Script(replies=((Speak(ms=1_000, text="Goodbye."),),))
 CENT = 10_000_000
 AUDIO_TOKENS = 20
 """Of an answer of a second; each costs a cent with "dear", a tenth of it with "cheap"."""
@@ -171,6 +172,47 @@ def test_what_was_spent_is_known_after_a_restart() -> None:
     assert life(4) == ["tell"]
     assert life(1) == ["tell"], "a dollar's last answer"
     assert life(1) == ["end"]
+
+
+@in_virtual_time
+async def test_a_beside_answer_is_refused_and_cuts_nobody_off() -> None:
+    budgets = config(session=0.2, text_percent=100, cheaper_percent=100)
+    async with (
+        serving(*engines(), config=budgets, parts=parts()) as server,
+        server.client() as http,
+    ):
+        call = await calling(http)
+        await call.ask()
+        beside = {"conversation": "none", "metadata": {"mine": "1"}}
+        await call.ws.send_json({"type": "response.create", "response": beside})
+        done = await call.until("response.done")
+        assert done["response"]["metadata"] == {"mine": "1"}
+        error = done["response"]["status_details"]["error"]
+        assert (done["response"]["status"], error["code"]) == ("failed", "budget_exceeded")
+        assert "end" not in call.stages
+        await call.ws.close()
+
+
+@in_virtual_time
+async def test_one_that_is_paid_by_the_minute_is_ended_unasked() -> None:
+    metering = MeteringSettings(prices=(PriceSettings(model="dear", minute=1.0),))
+    budgets = Config(
+        models={"dear": "dear"}, metering=metering, budgets=BudgetSettings(session=1.0)
+    )
+    silence = base64.b64encode(bytes(48_000)).decode()
+    async with (
+        serving(*engines(), config=budgets, parts=parts()) as server,
+        server.client() as http,
+    ):
+        call = await calling(http)
+        for _ in range(62):
+            await call.ws.send_json({"type": "input_audio_buffer.append", "audio": silence})
+            await asyncio.sleep(1)
+        await call.until("nothing")
+        assert call.closed == 1000
+        assert call.said == "Goodbye."
+        [spent] = [e["nano_usd"] for e in call.events if e.get("kind") == "time"]
+        assert 10**9 <= spent < 1.02 * 10**9
 
 
 @in_virtual_time

@@ -84,7 +84,7 @@ class FarewellSession:
                 self._session = command.session
                 self._inner.send(command)
             case Generate():
-                self._is_asked = True
+                self._is_asked = self._is_asked or not command.out_of_band
                 self._inner.send(replace(command, instructions=self._said, items=(), tools=()))
             case StopGenerating():
                 self._inner.send(command)

@@ -15,7 +15,15 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from antiphon.core.causes import BudgetReached, Cause, EngineBegan, EngineErred, EngineSpoke, Ms
+from antiphon.core.causes import (
+    BudgetReached,
+    Cause,
+    EngineBegan,
+    EngineErred,
+    EngineFailed,
+    EngineSpoke,
+    Ms,
+)
 from antiphon.core.effects import Effect, Generate
 from antiphon.core.faults import Fault
 from antiphon.core.usage import CHARACTERS_PER_TOKEN, IMAGE_TOKENS
@@ -111,12 +119,14 @@ class BudgetGuard:
         if command.response_id in self._reserved:
             return True  # Asked again, of another engine.
         standing = self._standing()
-        if standing.stage != "end" and self._goes_further(standing):
+        # One beside the conversation's moves nothing: another may be heard just now.
+        moves = not command.out_of_band and standing.stage != "end"
+        if moves and self._goes_further(standing):
             return False
         worst = self._worst_of(command)
         reservation = self._ledger.reserve(*self._who, worst)
         if reservation is None:
-            self._end(self._standing())
+            self._refuse(command)
             return False
         self._worst = worst
         self._reserved[command.response_id] = reservation
@@ -190,6 +200,12 @@ class BudgetGuard:
             return True
         return False
 
+    def _refuse(self, command: Generate) -> None:
+        if command.out_of_band:
+            self._session.tell(EngineFailed(command.response_id, SPENT, "budget_exceeded"))
+        else:
+            self._end(self._standing())
+
     def _end(self, standing: Standing) -> None:
         self._done = "end"
         self._tell(replace(standing, stage="end"))
@@ -210,7 +226,9 @@ class BudgetGuard:
         if self._session.engine is not self._means.farewell:
             return
         for effect in effects:
-            if isinstance(effect, ResponseDone) and effect.response.status != "failed":
+            if not isinstance(effect, ResponseDone) or effect.response.conversation_id is None:
+                continue
+            if effect.response.status != "failed":
                 if self._timer is not None:
                     self._timer.cancel()
                 at_s = max(self._sound_ends_s, now_s) + AFTER_SOUND_S
