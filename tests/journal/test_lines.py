@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -120,7 +121,7 @@ async def test_totals_are_the_sums_of_the_lines_by_whatever_they_are_told_apart(
 async def test_totals_come_by_the_page_too(journal: Journal) -> None:
     await charge(journal, *LINES)
     whole = await journal.totals(LinesWanted(), ("tenant", "user"), limit=100)
-    found = []
+    found: list[Any] = []
     after = None
     while True:
         page = await journal.totals(LinesWanted(), ("tenant", "user"), after=after, limit=2)

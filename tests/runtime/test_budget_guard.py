@@ -205,7 +205,7 @@ async def test_one_that_is_paid_by_the_minute_is_ended_unasked() -> None:
         server.client() as http,
     ):
         call = await calling(http)
-        for _ in range(62):
+        for _ in range(61):
             await call.ws.send_json({"type": "input_audio_buffer.append", "audio": silence})
             await asyncio.sleep(1)
         await call.until("nothing")
