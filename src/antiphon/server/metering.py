@@ -64,7 +64,8 @@ def make_metering(
     if not config.metering.enabled:
         return None
     if journal is None:
-        journal = make_journal(config, for_lines=True) or MemoryJournal()
+        kept = make_journal(config, for_lines=True) if config.metering.keep_always else None
+        journal = kept or MemoryJournal()
     own = prices_in(price.row for price in config.metering.prices)
     prices = PriceTable(own, known_prices())
     limits = limits_of(config.budgets)
