@@ -292,19 +292,7 @@ class Witness:
                     self._see_whole_turn(pcm)
                 self.committed.add(item_id)
             case Generate(response_id=response_id):
-                if response_id not in self.responses and response_id not in self.names:
-                    assert isinstance(cause, causes.ToolAnswered | causes.EngineFinished)
-                    self._see_going_on(response_id)
-                    return
-                response_id = self._id(response_id)
-                if isinstance(cause, causes.EngineMoved):
-                    assert not self.responses[response_id].items, "it was told of it already"
-                else:
-                    assert response_id not in self.generated
-                assert not self.responses[response_id].done
-                self.generated.add(response_id)
-                if self.responses[response_id].in_conversation:
-                    self.speculates = False
+                self._see_request(response_id, cause)
             case Speculate() | StopSpeculating():
                 self._see_speculation(command)
             case ItemAdded() | ItemCut() | ItemRemoved():
@@ -320,6 +308,21 @@ class Witness:
                 seen.stopped = True
             case _:
                 self._see_playing(command, cause)
+
+    def _see_request(self, response_id: str, cause: Cause) -> None:
+        if response_id not in self.responses and response_id not in self.names:
+            assert isinstance(cause, causes.ToolAnswered | causes.EngineFinished)
+            self._see_going_on(response_id)
+            return
+        response_id = self._id(response_id)
+        if isinstance(cause, causes.EngineMoved):
+            assert not self.responses[response_id].items, "it was told of it already"
+        else:
+            assert response_id not in self.generated
+        assert not self.responses[response_id].done
+        self.generated.add(response_id)
+        if self.responses[response_id].in_conversation:
+            self.speculates = False
 
     def _see_going_on(self, name: str) -> None:
         """The engine is asked for more of a response, under a name that it does not know yet."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -16,8 +17,10 @@ from antiphon.journal.memory import MemoryJournal
 from antiphon.journal.postgres import PostgresJournal
 from antiphon.journal.sqlite import SqliteJournal
 from antiphon.metering.bill import DIMENSIONS, NOTHING, bill, bill_by
+from antiphon.metering.budgets import Limits, LocalLedger
 from antiphon.metering.lines import Account, Line, Used, line_of
 from antiphon.metering.prices import PriceTable, known_prices
+from antiphon.runtime.metering import Metering
 from tests.journal.logs import opened, said
 from tests.journal.postgres import new_database
 from tests.journal.test_journals import fate
@@ -118,7 +121,7 @@ async def test_totals_are_the_sums_of_the_lines_by_whatever_they_are_told_apart(
 async def test_totals_come_by_the_page_too(journal: Journal) -> None:
     await charge(journal, *LINES)
     whole = await journal.totals(LinesWanted(), ("tenant", "user"), limit=100)
-    found = []
+    found: list[Any] = []
     after = None
     while True:
         page = await journal.totals(LinesWanted(), ("tenant", "user"), after=after, limit=2)
@@ -182,3 +185,21 @@ async def test_a_file_of_a_version_that_knew_no_lines_gets_the_table(tmp_path: P
     assert await again.read("conv_1") == [opened()]
     assert (await again.lines(LinesWanted(), limit=9)).lines == (LINES[0],)
     await again.aclose()
+
+
+async def test_a_ledger_knows_what_was_spent_this_month_before_it_began(journal: Journal) -> None:
+    last_month = line(20, at_ms=MIDNIGHT_MS - 2 * DAY_MS)
+    await charge(journal, *LINES, last_month)
+    limits = Limits(user_day=10**9, tenant_day=10**9, tenant_month=10**9)
+    ledger = LocalLedger(limits)
+    await Metering(PRICES, journal=journal, ledger=ledger).restore(MIDNIGHT_MS + DAY_MS // 2)
+    now_ms = MIDNIGHT_MS + 5
+    for tenant in ("clinic", "hotel"):
+        of_tenant = [one for one in LINES if one.account.tenant == tenant]
+        room = ledger.room(Account(tenant), "s", now_ms)
+        assert room == 10**9 - bill(of_tenant).nano, "the month's"
+        user = [one for one in of_tenant if one.account.user == "user-7"]
+        alone = LocalLedger(Limits(user_day=10**9))
+        await Metering(PRICES, journal=journal, ledger=alone).restore(MIDNIGHT_MS)
+        today = [one for one in user if one.day == "2026-12-02"]
+        assert alone.room(Account(tenant, "user-7"), "s", now_ms) == 10**9 - bill(today).nano

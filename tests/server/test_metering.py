@@ -295,3 +295,25 @@ def test_the_command_reads_the_store(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert capsys.readouterr().out.splitlines()[1].startswith("default,")
     assert main(["usage", "--path", str(path), "--by", "weather"]) == 1
     assert "--by: 'weather'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_where_nothing_is_kept_lines_are_by_wish_alone(keep: bool, tmp_path: Path) -> None:
+    path = tmp_path / "c.sqlite3"
+    config = Config(
+        metering=MeteringSettings(keep_always=keep, prices=PRICED.metering.prices),
+        journal=JournalSettings(retention="none", path=str(path)),
+    )
+
+    @in_virtual_time
+    async def talk() -> None:
+        async with (
+            serving(ScriptedEngine(HELLO), keys=[KEY], config=config) as server,
+            server.client(headers=KEYED) as http,
+        ):
+            ws = await opened(http, cost=False)
+            await answered(ws)
+            await ws.close()
+
+    talk()
+    assert path.exists() == keep

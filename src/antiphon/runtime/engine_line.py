@@ -63,6 +63,11 @@ class EngineLine:
             self._follow(listener)
         )
 
+    @property
+    def engine(self) -> Engine:
+        """The one that serves."""
+        return self._engine
+
     def send(self, command: EngineCommand) -> None:
         self._session.send(command)
 

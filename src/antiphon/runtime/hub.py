@@ -343,9 +343,7 @@ class Hub:
             assert keeping is not None, "it is kept"
             session.observe(self._recorder(keeping, logs[0], terms.session))
         if self.metering is not None:
-            meter = self.metering.meter(terms, session.about, session.tell)
-            self._meters[session] = meter
-            session.observe(meter)
+            self._meters[session] = self.metering.watch(session, terms)
         self.adopt(session)
         return session
 

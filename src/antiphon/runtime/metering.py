@@ -8,19 +8,27 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from antiphon.core.causes import Cause, Costed, Ms
 from antiphon.core.effects import Effect
 from antiphon.core.terms import Terms
 from antiphon.journal.entries import Metered
 from antiphon.journal.journal import Fate, Journal, Ticket
-from antiphon.metering.bill import NOTHING, Total, total_of
-from antiphon.metering.lines import Account, Line
+from antiphon.journal.line_table import LinesWanted
+from antiphon.metering.bill import NOTHING, Dimension, Total, total_of
+from antiphon.metering.budgets import LocalLedger
+from antiphon.metering.lines import Account, Line, day_of
 from antiphon.metering.meter import BilledAs, Meter, as_asked
 from antiphon.metering.prices import PriceTable
+from antiphon.runtime.budget_guard import BudgetGuard, Means
 from antiphon.runtime.door import About
 
+if TYPE_CHECKING:
+    from antiphon.runtime.session import LiveSession
+
 log = logging.getLogger(__name__)
+RESTORED_AT_ONCE = 1_000
 MAX_ALARMS = 1_000
 """Models without a price that are told, each once.  Overflow policy: further ones are not."""
 
@@ -32,6 +40,8 @@ class Metering:
         prices: What models cost.
         journal: Where lines are kept; None: they are only counted.
         billed_as: What is answered for, by its name among the prices.
+        ledger: How much may be spent; None: any amount.
+        means: What can be done where that comes to its end.
     """
 
     def __init__(
@@ -40,7 +50,11 @@ class Metering:
         *,
         journal: Journal | None = None,
         billed_as: BilledAs = as_asked,
+        ledger: LocalLedger | None = None,
+        means: Means | None = None,
     ) -> None:
+        self.ledger = ledger
+        self.means = means or Means()
         self.prices = prices
         self.journal = journal
         self.billed_as = billed_as
@@ -54,6 +68,36 @@ class Metering:
     def on_line(self, told: Callable[[Line], None]) -> None:
         """Tell of each line, at once."""
         self._on_line.append(told)
+
+    async def restore(self, at_ms: int) -> None:
+        """Read what was spent this month before the process began.
+
+        Raises:
+            JournalError: it cannot be read.
+        """
+        if self.ledger is None or self.journal is None:
+            return
+        by: tuple[Dimension, ...] = ("tenant", "user", "day")
+        wanted = LinesWanted(from_day=f"{day_of(at_ms)[:7]}-01")
+        after: Sequence[str] | None = None
+        while True:
+            page = await self.journal.totals(wanted, by, after=after, limit=RESTORED_AT_ONCE)
+            for (tenant, user, day), total in page.totals:
+                self.ledger.restore(tenant, user, day, total.nano)
+            if not page.has_more:
+                return
+            after = page.totals[-1][0]
+
+    def watch(self, session: LiveSession, terms: Terms) -> SessionMeter:
+        """From its beginning on."""
+        meter = self.meter(terms, session.about, session.tell)
+        session.observe(meter)
+        if self.ledger is not None:
+            guard = BudgetGuard(session, meter.meter, self.prices, self.ledger, self.means)
+            meter.on_line = guard.charged
+            session.observe(guard)
+            session.guard(guard.admits)
+        return meter
 
     def meter(self, terms: Terms, about: About, tell: Callable[[Cause], None]) -> SessionMeter:
         """For one session; ``tell`` gives it a cause."""
@@ -109,21 +153,23 @@ class SessionMeter:
         self.total: Total = NOTHING
         """Of this session so far."""
         self._metering = metering
-        self._meter = meter
+        self.meter = meter
+        self.on_line: Callable[[Line], None] = lambda _: None
         self._tell = tell
 
     def saw(self, now_ms: Ms, cause: Cause, effects: Sequence[Effect]) -> None:
-        for line in self._meter.saw(now_ms, cause, effects):
+        for line in self.meter.saw(now_ms, cause, effects):
             self._charge(line)
             self._tell_of(line)
 
     def close(self) -> None:
-        for line in self._meter.ended():
+        for line in self.meter.ended():
             self._charge(line)  # Nobody is told any more.
 
     def _charge(self, line: Line) -> None:
         self.total += total_of(line)
         self._metering.charge(line)
+        self.on_line(line)
 
     def _tell_of(self, line: Line) -> None:
         is_response = line.kind == "response"

@@ -37,6 +37,7 @@ from antiphon.core.effects import (
     DetectVoice,
     DuckPlayout,
     Effect,
+    EngineCommand,
     Generate,
     Hear,
     InputDropped,
@@ -135,6 +136,7 @@ class LiveSession:
         self._ear = Ear(detector, self._at_client or self._playback)
         self._observers = list(observers)
         self._on_end = on_end
+        self._admits: Callable[[Generate], bool] = lambda _: True
         self._waiting: deque[Cause] = deque()
         self._busy = False
         self._closing: asyncio.Task[None] | None = None
@@ -260,6 +262,16 @@ class LiveSession:
         message = "The session was moved to another engine, which begins this answer anew."
         self._engine_moved(engine, message, "engine_moved", model=model, voice=voice)
 
+    def go_on_with(self, engine: Engine, message: str, code: str) -> None:
+        """Let that engine serve from now on, and none beside it."""
+        self._engine.move(engine, Route.to(engine))
+        self._engine_moved(engine, message, code)
+
+    @property
+    def engine(self) -> Engine:
+        """The one that serves."""
+        return self._engine.engine
+
     def _move(self, wish: Move) -> None:
         try:
             self.move(model=wish.model, voice=wish.voice)
@@ -316,6 +328,10 @@ class LiveSession:
     def observe(self, observer: Observer) -> None:
         """From now on."""
         self._observers.append(observer)
+
+    def guard(self, admits: Callable[[Generate], bool]) -> None:
+        """Ask before each answer; where the answer is no, who is asked sees to what follows."""
+        self._admits = admits
 
     def tell(self, cause: Cause) -> None:
         """What one who looks on has found out; after what goes on now."""
@@ -452,7 +468,7 @@ class LiveSession:
                 | Speculate()
                 | StopSpeculating()
             ):
-                self._engine.send(effect)
+                self._ask(effect)
             case DetectVoice():
                 if effect.on:
                     self._ear.listen(self._on_score, user_speaks=self._user_speaks)
@@ -481,6 +497,10 @@ class LiveSession:
                 self._playback.clear()
             case DuckPlayout():
                 self._playback.duck(effect.on)
+
+    def _ask(self, command: EngineCommand) -> None:
+        if not isinstance(command, Generate) or self._admits(command):
+            self._engine.send(command)
 
     def _note_voice(self, session: AnySession) -> None:
         if isinstance(session, Session):

@@ -22,19 +22,23 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
+from antiphon.engines.farewell import FAREWELL
 from antiphon.journal.entries import JournalError
 from antiphon.journal.journal import Journal
 from antiphon.journal.line_table import LinesWanted
 from antiphon.journal.memory import MemoryJournal
 from antiphon.metering.bill import DIMENSIONS, Dimension, Total
+from antiphon.metering.budgets import Limits, LocalLedger, Stages
 from antiphon.metering.lines import Line, LineKind, day_of
 from antiphon.metering.meter import BilledAs
 from antiphon.metering.money import NANO_PER_DOLLAR, Nano
 from antiphon.metering.prices import TOKEN_KINDS, PriceTable, known_prices, prices_in
+from antiphon.runtime.budget_guard import Means
 from antiphon.runtime.metering import Metering
 from antiphon.server.api_errors import ApiError
 from antiphon.server.auth import Gate
 from antiphon.server.keeping import make_journal
+from antiphon.server.metering_settings import BudgetSettings
 from antiphon.server.relays import RELAY
 from antiphon.server.settings import Config
 
@@ -49,7 +53,9 @@ THIS_MACHINE = "offline"
 """What the cascade is billed as, where its parts are here."""
 
 
-def make_metering(config: Config, journal: Journal | None) -> Metering | None:
+def make_metering(
+    config: Config, journal: Journal | None, means: Means | None = None
+) -> Metering | None:
     """``journal``: where conversations are kept; None: lines have a place of their own.
 
     Raises:
@@ -58,10 +64,31 @@ def make_metering(config: Config, journal: Journal | None) -> Metering | None:
     if not config.metering.enabled:
         return None
     if journal is None:
-        journal = make_journal(config, for_lines=True) or MemoryJournal()
+        kept = make_journal(config, for_lines=True) if config.metering.keep_always else None
+        journal = kept or MemoryJournal()
     own = prices_in(price.row for price in config.metering.prices)
     prices = PriceTable(own, known_prices())
-    return Metering(prices, journal=journal, billed_as=billed_as(config))
+    limits = limits_of(config.budgets)
+    return Metering(
+        prices,
+        journal=journal,
+        billed_as=billed_as(config),
+        ledger=LocalLedger(limits, stages_of(config.budgets)) if limits.any else None,
+        means=means,
+    )
+
+
+def limits_of(budgets: BudgetSettings) -> Limits:
+    def nano(dollars: float | None) -> Nano | None:
+        return None if dollars is None else round(Decimal(str(dollars)) * NANO_PER_DOLLAR)
+
+    return Limits(**{name: nano(getattr(budgets, name)) for name in Limits.__struct_fields__})
+
+
+def stages_of(budgets: BudgetSettings) -> Stages:
+    return Stages(
+        tell=budgets.tell_percent, cheaper=budgets.cheaper_percent, text=budgets.text_percent
+    )
 
 
 def billed_as(config: Config) -> BilledAs:
@@ -75,6 +102,8 @@ def billed_as(config: Config) -> BilledAs:
         if engine == RELAY:
             there = config.relay.model if kind != "transcription" else None
             return there or model or engine
+        if engine == FAREWELL:
+            return THIS_MACHINE
         if engine in (THIS_MACHINE, "text"):
             return (ears if kind == "transcription" else minds) or THIS_MACHINE
         return engine
@@ -118,6 +147,8 @@ class UsageRoutes:
             return
         if self._owns_journal:
             await journal.start()
+        assert self._metering is not None, "it has a journal"
+        await self._metering.restore(round(time.time() * 1000))
         sweeping = asyncio.create_task(self._sweep(journal))
         try:
             yield

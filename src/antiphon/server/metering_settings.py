@@ -38,6 +38,13 @@ class MeteringSettings(Struct, frozen=True, kw_only=True):
     """What is used and what it costs."""
 
     enabled: Annotated[bool, Meta(description="Count it, and keep it beside the journal.")] = True
+    keep_always: Annotated[
+        bool,
+        Meta(
+            description="Keep it in the journal's place also where [journal] keeps no conversation "
+            '(`retention = "none"`). Otherwise it is then counted until the server stops.'
+        ),
+    ] = False
     prices: Annotated[
         tuple[PriceSettings, ...],
         Meta(

@@ -13,15 +13,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from antiphon.core.faults import Fault
+from antiphon.engines.cascade.engine import CascadeEngine
+from antiphon.engines.cascade.recital import RecitalBrain
 from antiphon.engines.engine import Engine, VoiceDetector
+from antiphon.engines.farewell import FAREWELL, FarewellEngine
 from antiphon.engines.registry import EngineRegistry
 from antiphon.engines.text_only import TextOnlyEngine
 from antiphon.engines.vad.silero import SileroDetector
 from antiphon.journal.journal import Journal
 from antiphon.journal.tape import tapes_in
 from antiphon.protocol.unknown_names import UnknownNames
+from antiphon.runtime.budget_guard import Means
 from antiphon.runtime.hub import Hub, SessionRules
 from antiphon.server.access import make_audit, make_gate, make_policy
 from antiphon.server.admission import LoadLimits
@@ -115,6 +120,8 @@ class Parts(Struct, frozen=True, kw_only=True):
     secret_store: SecretStore | None = None
     directory: Directory | None = None
     journal: Journal | None = None
+    reciting: Engine | None = None
+    """It says its instructions where a budget is spent."""
 
 
 def _engine_for(registry: EngineRegistry, model: str, *, strict: bool) -> Engine:
@@ -129,6 +136,26 @@ def _engine_for(registry: EngineRegistry, model: str, *, strict: bool) -> Engine
             )
         _unknown_models.tell(model, registry.default.name)
     return registry.find(model)
+
+
+def means_of(config: Config, registry: EngineRegistry, parts: Parts) -> Means:
+    """What can be done where a budget comes to its end."""
+    budgets = config.budgets
+    inner = parts.reciting
+    for engine in registry.engines:
+        if inner is None and isinstance(engine, CascadeEngine):
+            inner = engine.with_brain(RecitalBrain(), name=FAREWELL)
+    waiting = None
+    if config.relay.is_on and config.relay.turn_detection == "duplex":
+        asked = replace(config.relay, turn_detection="theirs")
+        waiting = make_relay(asked, may_give_way=may_give_way(config))
+    return Means(
+        cheaper_model=budgets.cheaper_model,
+        # By the same name, so that the same bill is expected.
+        text_only=lambda engine: TextOnlyEngine(engine, name=engine.name),
+        farewell=None if inner is None else FarewellEngine(inner, budgets.farewell),
+        asked=lambda engine: waiting if engine.name == RELAY else None,
+    )
 
 
 def make_hub(config: Config, registry: EngineRegistry, parts: Parts) -> Hub:
@@ -151,7 +178,7 @@ def make_hub(config: Config, registry: EngineRegistry, parts: Parts) -> Hub:
         rules=parts.rules or rules,
         observers=[tapes_in(Path(server.tape_dir))] if server.tape_dir else [],
         keeping=keeping,
-        metering=make_metering(config, journal),
+        metering=make_metering(config, journal, means_of(config, registry, parts)),
     )
 
 

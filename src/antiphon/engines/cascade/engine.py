@@ -68,6 +68,16 @@ class CascadeEngine:
         self._holding_after_s = holding_after_s
         self._speculates = speculates
 
+    def with_brain(self, brain: Brain, *, name: str) -> CascadeEngine:
+        """The same ears and voice, which stay this one's to start and close."""
+        return CascadeEngine(
+            name,
+            self.description,
+            recognizer=self._recognizer,
+            brain=brain,
+            synthesizer=self._synthesizer,
+        )
+
     @property
     def abilities(self) -> Abilities:
         return Abilities(

@@ -1,0 +1,333 @@
+"""Budgets that act while a session goes on: before each answer it is asked whether it may begin.
+
+What has to follow (a cheaper engine, no more voice, the end) is done where nothing of an answer has
+been heard yet, so that nobody is cut off.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from antiphon.core.causes import (
+    BudgetReached,
+    Cause,
+    EngineBegan,
+    EngineErred,
+    EngineFailed,
+    EngineSpoke,
+    Ms,
+)
+from antiphon.core.effects import Effect, Generate
+from antiphon.core.faults import Fault
+from antiphon.core.usage import CHARACTERS_PER_TOKEN, IMAGE_TOKENS
+from antiphon.engines.engine import Engine
+from antiphon.errors import EngineUnavailable
+from antiphon.metering.budgets import ORDER, Ledger, Reservation, Stage, Standing, worst_of
+from antiphon.metering.lines import MINUTE_MS, Account, Line, day_of
+from antiphon.metering.meter import Meter
+from antiphon.metering.money import proportion
+from antiphon.metering.prices import TOKEN_KINDS, PriceTable
+from antiphon.protocol.closes import CloseCode
+from antiphon.protocol.items import InputAudio, InputImage, Message, OutputAudio
+from antiphon.protocol.server import ErrorDetail, ResponseCreated, ResponseDone
+
+log = logging.getLogger(__name__)
+
+MOST_OUTPUT_TOKENS = 4_096
+"""Of an answer without a limit of its own; the API's greatest limit."""
+LONGEST_ANSWER_MS: Ms = 4 * MINUTE_MS
+"""What an engine that is paid by the minute is reserved for."""
+AFTER_SOUND_S = 0.5
+LAST_WORDS_S = 15.0
+"""How long a farewell may take to begin."""
+SPENT = "The budget is spent; the session ends here."
+MOVED = "The budget is nearly spent: "
+
+
+class Guarded(Protocol):
+    """What a guard asks of its session."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def engine(self) -> Engine:
+        """The one that serves."""
+        ...
+
+    def tell(self, cause: Cause) -> None: ...
+
+    def move(self, *, model: str | None = None, voice: str | None = None) -> None: ...
+
+    def go_on_with(self, engine: Engine, message: str, code: str) -> None: ...
+
+    def close(self, code: int, reason: str) -> None: ...
+
+
+class Means(Struct, frozen=True, kw_only=True):
+    """What can be done where a budget comes to its end."""
+
+    cheaper_model: str | None = None
+    text_only: Callable[[Engine], Engine] | None = None
+    farewell: Engine | None = None
+    """None: the session ends without words."""
+    asked: Callable[[Engine], Engine | None] = lambda _: None
+    """For one that answers of itself, the same where it waits to be asked."""
+
+
+class BudgetGuard:
+    """One session's; an `Observer` too, and told of each line."""
+
+    def __init__(
+        self,
+        session: Guarded,
+        meter: Meter,
+        prices: PriceTable,
+        ledger: Ledger,
+        means: Means,
+    ) -> None:
+        self._session = session
+        self._meter = meter
+        self._prices = prices
+        self._ledger = ledger
+        self._means = means
+        self._reserved: dict[str, Reservation] = {}
+        """By the ids of the responses."""
+        self._done: Stage | None = None
+        """What has been done so far."""
+        self._seen: dict[str, int] = {}
+        """What the last answer saw and said, which the next one sees."""
+        self._worst = 0
+        self._sound_ends_s = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+
+    # --- Before an answer ----------------------------------------------------
+
+    def admits(self, command: Generate) -> bool:
+        """Whether the engine is to be asked for it now.  Where not, the session has moved on, and
+        asks again by itself.
+        """
+        if self._done == "end":
+            return self._session.engine is self._means.farewell
+        if command.response_id in self._reserved:
+            return True  # Asked again, of another engine.
+        standing = self._standing()
+        # One beside the conversation's moves nothing: another may be heard just now.
+        moves = not command.out_of_band and standing.stage != "end"
+        if moves and self._goes_further(standing):
+            return False
+        worst = self._worst_of(command)
+        reservation = self._ledger.reserve(*self._who, worst)
+        if reservation is None:
+            self._refuse(command)
+            return False
+        self._worst = worst
+        self._reserved[command.response_id] = reservation
+        return True
+
+    # --- Looking on ----------------------------------------------------------
+
+    def saw(self, now_ms: Ms, cause: Cause, effects: Sequence[Effect]) -> None:
+        del now_ms
+        if isinstance(cause, EngineBegan) and self._done != "end":
+            self._began(effects)
+        elif self._done == "end":
+            self._listen_to_the_last(cause, effects)
+
+    def charged(self, line: Line) -> None:
+        """What was reserved for it is settled."""
+        reservation = None
+        if line.kind == "response" and not line.is_correction:
+            reservation = self._reserved.pop(line.source_id, None)
+            self._note(line)
+        if reservation is None:
+            self._ledger.spend(line)
+        else:
+            self._ledger.settle(reservation, line.nano)
+        if self._done == "end":
+            return
+        standing = self._standing()
+        if standing.stage == "tell":
+            self._goes_further(standing)
+        elif self._reserved:
+            pass  # What runs may end.
+        elif standing.stage == "end" and (self._begins or line.kind == "time"):
+            self._end(standing)
+        elif self._begins and self._has_no_room_for_two():
+            self._stop_beginning()
+
+    def close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        for reservation in self._reserved.values():
+            self._ledger.settle(reservation, 0)
+        self._reserved.clear()
+        self._ledger.forget(self._session.id)
+
+    # --- What follows --------------------------------------------------------
+
+    def _goes_further(self, standing: Standing) -> bool:
+        """Do what follows, if it was not done; returns whether another engine serves now."""
+        if standing.rank <= ORDER.index(self._done):
+            return False
+        before, self._done = ORDER.index(self._done), standing.stage
+        self._tell(standing)
+        try:
+            for stage in reversed(ORDER[before + 1 : standing.rank + 1]):
+                if self._do(stage):
+                    return True
+        except (EngineUnavailable, Fault) as error:
+            log.warning("session %s: budget: %s", self._session.id, error)
+        return False
+
+    def _do(self, stage: Stage | None) -> bool:
+        means = self._means
+        if stage == "cheaper" and means.cheaper_model is not None:
+            self._session.move(model=means.cheaper_model)
+            return True
+        if stage == "text" and means.text_only is not None:
+            if not self._session.engine.abilities.speaks:
+                return False
+            written = means.text_only(self._session.engine)
+            self._session.go_on_with(written, MOVED + "answers are text now.", "budget_text")
+            return True
+        return False
+
+    def _refuse(self, command: Generate) -> None:
+        if command.out_of_band:
+            self._session.tell(EngineFailed(command.response_id, SPENT, "budget_exceeded"))
+        else:
+            self._end(self._standing())
+
+    def _end(self, standing: Standing) -> None:
+        self._done = "end"
+        self._tell(replace(standing, stage="end"))
+        detail = ErrorDetail(type="insufficient_quota", code="budget_exceeded", message=SPENT)
+        self._session.tell(EngineErred(detail))
+        log.info("session %s: its %s budget is spent", self._session.id, standing.scope)
+        loop = asyncio.get_running_loop()
+        if self._means.farewell is None:
+            self._timer = loop.call_later(0, self._close)
+            return
+        self._timer = loop.call_later(LAST_WORDS_S, self._close)
+        self._session.go_on_with(self._means.farewell, SPENT, "budget_exceeded")
+
+    def _listen_to_the_last(self, cause: Cause, effects: Sequence[Effect]) -> None:
+        now_s = asyncio.get_running_loop().time()
+        if isinstance(cause, EngineSpoke):
+            self._sound_ends_s = max(self._sound_ends_s, now_s) + len(cause.pcm) / 48_000
+        if self._session.engine is not self._means.farewell:
+            return
+        for effect in effects:
+            if not isinstance(effect, ResponseDone) or effect.response.conversation_id is None:
+                continue
+            if effect.response.status != "failed":
+                if self._timer is not None:
+                    self._timer.cancel()
+                at_s = max(self._sound_ends_s, now_s) + AFTER_SOUND_S
+                self._timer = asyncio.get_running_loop().call_at(at_s, self._close)
+
+    def _close(self) -> None:
+        self._session.close(CloseCode.NORMAL, SPENT)
+
+    def _tell(self, standing: Standing) -> None:
+        assert standing.stage is not None, "there is something to tell"
+        self._session.tell(
+            BudgetReached(
+                stage=standing.stage,
+                scope=standing.scope,
+                period=standing.period,
+                limit_nano_usd=standing.limit,
+                spent_nano_usd=standing.spent,
+            )
+        )
+
+    # --- An engine that answers of itself ------------------------------------
+
+    def _began(self, effects: Sequence[Effect]) -> None:
+        """It is reserved for all the same; without room, the end comes after it."""
+        for effect in effects:
+            if isinstance(effect, ResponseCreated):
+                self._worst = self._worst_of(None)
+                reservation = self._ledger.reserve(*self._who, self._worst)
+                if reservation is not None:
+                    self._reserved[effect.response.id] = reservation
+
+    def _has_no_room_for_two(self) -> bool:
+        room = self._ledger.room(*self._who)
+        return room is not None and room < 2 * self._worst
+
+    def _stop_beginning(self) -> None:
+        waits = self._means.asked(self._session.engine)
+        if waits is not None:
+            message = MOVED + "each answer is asked for now."
+            self._session.go_on_with(waits, message, "budget_asked")
+
+    @property
+    def _begins(self) -> bool:
+        return self._session.engine.abilities.full_duplex
+
+    # --- How much ------------------------------------------------------------
+
+    @property
+    def _who(self) -> tuple[Account, str, int]:
+        return self._meter.account, self._session.id, self._meter.at_ms
+
+    def _standing(self) -> Standing:
+        return self._ledger.standing(*self._who)
+
+    def _note(self, line: Line) -> None:
+        out = line.quantity("audio_out")
+        self._seen = {
+            "text": line.quantity("text_in", "text_cached", "text_out"),
+            "audio": line.quantity("audio_in", "audio_cached") + out,
+            "image": line.quantity("image_in", "image_cached"),
+        }
+
+    def _worst_of(self, command: Generate | None) -> int:
+        price = self._prices.find(self._meter.billed_as, day_of(self._meter.at_ms))
+        if price is None:
+            return 0  # Unpriced: alarmed by the meter, and no budget can hold it.
+        if price.is_by_the_minute:
+            return proportion(LONGEST_ANSWER_MS, price.minute or 0, MINUTE_MS)
+        seen = dict(self._seen)
+        most, speaks = MOST_OUTPUT_TOKENS, self._session.engine.abilities.speaks
+        if command is not None:
+            for kind, count in tokens_seen(command).items():
+                seen[kind] = max(count, seen.get(kind, 0))
+            speaks = command.modality == "audio"
+            if command.max_output_tokens != "inf":
+                most = command.max_output_tokens
+        rates = {kind: price.for_tokens(kind) for kind in TOKEN_KINDS}
+        return worst_of(rates, context=seen, most_out=most, speaks=speaks)
+
+
+def tokens_seen(command: Generate) -> dict[str, int]:
+    """What an answer sees, at most, as nobody has counted it: speech whose length is not known is
+    taken for slow.
+    """
+    characters = len(command.instructions) + len(msgspec.json.encode(command.tools))
+    audio = images = 0
+    for item in command.items:
+        if not isinstance(item, Message):
+            characters += len(msgspec.json.encode(item))
+            continue
+        for part in item.content:
+            if isinstance(part, InputImage):
+                images += IMAGE_TOKENS
+            elif isinstance(part, InputAudio | OutputAudio):
+                # Ten tokens a second of a user, twenty of an assistant; slow speech has six
+                # characters a second.
+                slow = 2 if isinstance(part, InputAudio) else 4
+                audio += 100 + slow * len(part.transcript or "")
+                characters += len(part.transcript or "")
+            else:
+                characters += len(getattr(part, "text", ""))
+    return {"text": -(-characters // CHARACTERS_PER_TOKEN), "audio": audio, "image": images}
