@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from antiphon.core.causes import EngineWrote as EngineWrote
     from antiphon.core.causes import PartFailed as PartFailed
     from antiphon.core.causes import RateLimitsChanged as RateLimitsChanged
+    from antiphon.core.causes import Speculated as Speculated
     from antiphon.core.causes import TranscriptEnded as TranscriptEnded
     from antiphon.core.causes import TranscriptFailed as TranscriptFailed
     from antiphon.core.causes import TranscriptGrew as TranscriptGrew
@@ -35,7 +36,9 @@ if TYPE_CHECKING:
     from antiphon.core.effects import ItemAdded as ItemAdded
     from antiphon.core.effects import ItemCut as ItemCut
     from antiphon.core.effects import ItemRemoved as ItemRemoved
+    from antiphon.core.effects import Speculate as Speculate
     from antiphon.core.effects import StopGenerating as StopGenerating
+    from antiphon.core.effects import StopSpeculating as StopSpeculating
     from antiphon.core.effects import TurnBegan as TurnBegan
     from antiphon.core.effects import TurnCommitted as TurnCommitted
     from antiphon.core.terms import Terms as Terms
@@ -60,7 +63,9 @@ _HOMES = {
         "ItemAdded",
         "ItemCut",
         "ItemRemoved",
+        "Speculate",
         "StopGenerating",
+        "StopSpeculating",
         "TurnBegan",
         "TurnCommitted",
     ),
@@ -77,6 +82,7 @@ _HOMES = {
         "EngineWrote",
         "PartFailed",
         "RateLimitsChanged",
+        "Speculated",
         "TranscriptEnded",
         "TranscriptFailed",
         "TranscriptGrew",

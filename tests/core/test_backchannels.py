@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from antiphon.core.backchannels import is_backchannel, is_reply
+from antiphon.core.backchannels import begins_as_backchannel, is_backchannel, is_reply
 
 
 @pytest.mark.parametrize(
@@ -69,3 +69,11 @@ def test_after_a_question_some_are_answers(text: str) -> None:
 @pytest.mark.parametrize("text", ["Oh.", "Hmm", "Really? Wow."])
 def test_and_some_are_not(text: str) -> None:
     assert not is_reply(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "begins"),
+    [("Yeah, you", True), ("all right then", True), ("You, yeah", False), ("", False)],
+)
+def test_how_it_begins(text: str, *, begins: bool) -> None:
+    assert begins_as_backchannel(text) == begins

@@ -68,6 +68,14 @@ def verdict(**known: Any) -> Verdict:
         ({"words": "Mm-hmm."}, Verdict.OPEN),
         ({"words": "Yes.", "asked": True}, Verdict.INTERRUPTION),
         ({"words": "Oh.", "asked": True}, Verdict.OPEN),
+        # Who began as one who listens may have said more of the same
+        ({"words": "Yeah, you"}, Verdict.OPEN),
+        ({"voice_ms": 600, "words": "Yeah, you"}, Verdict.INTERRUPTION),
+        ({"quiet_ms": 300, "words": "Yeah, you", "words_are_all": True}, Verdict.INTERRUPTION),
+        # The answer has hardly begun
+        ({"voice_ms": CLICK_MS, "goes_on": True}, Verdict.INTERRUPTION),
+        ({"voice_ms": CLICK_MS - 1, "goes_on": True}, Verdict.OPEN),
+        ({"clarity": CLEAR - 0.01, "goes_on": True}, Verdict.OPEN),
         # Once it is over
         ({"quiet_ms": 400}, Verdict.OPEN),
         ({"quiet_ms": 400, "words": "Okay."}, Verdict.OPEN),

@@ -115,6 +115,9 @@ class Broken(ScriptedEngine):
         return self._open(self._broken_script)
 
 
+SPECULATES = "what is begun early is told when it is asked for"
+
+
 class TellsEarly(Session):
     """Answers a `Speculate` at once."""
 
@@ -134,12 +137,10 @@ class TellsEarly(Session):
 def test_an_engine_that_only_says_that_it_speculates_is_found(
     session: Callable[[Script], EngineSession], complaint: str
 ) -> None:
-    promise = "what is begun early is told when it is asked for"
-
     async def check() -> None:
         engine = Broken(session, Script(replies=(LONG,)), speculates=True)
         with pytest.raises(PromiseBroken) as raised:
-            await check_promise(promise, lambda: engine)
+            await check_promise(SPECULATES, lambda: engine)
         assert complaint in str(raised.value)
 
     run_in_virtual_time(check())
@@ -466,7 +467,7 @@ def test_news_of_turns_needs_the_ability(news: EngineNews) -> None:
 
 
 def test_every_check_finds_some_broken_engine() -> None:
-    assert {promise for promise, _, _ in BROKEN} | {FINDS_TURNS} == set(CHECKS)
+    assert {promise for promise, _, _ in BROKEN} | {FINDS_TURNS, SPECULATES} == set(CHECKS)
 
 
 def test_checks_can_be_left_out() -> None:

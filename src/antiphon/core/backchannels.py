@@ -47,6 +47,11 @@ def is_backchannel(text: str) -> bool:
     return bool(words)
 
 
+def begins_as_backchannel(text: str) -> bool:
+    words = _words(text)
+    return any(_is_saying(words[:count]) for count in range(1, min(_LONGEST, len(words)) + 1))
+
+
 def is_reply(text: str) -> bool:
     """After a question, such words are its answer."""
     return any(word not in _ANSWERS_NOTHING for word in _words(text))

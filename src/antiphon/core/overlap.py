@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import Enum
 from itertools import pairwise
 
-from antiphon.core.backchannels import is_backchannel, is_reply
+from antiphon.core.backchannels import begins_as_backchannel, is_backchannel, is_reply
 from antiphon.core.items import SpokenPart, samples_to_ms
 from antiphon.core.turns import WINDOW_SAMPLES
 from antiphon.protocol.session import Overlap
@@ -61,7 +61,9 @@ class Evidence:
 def judge(evidence: Evidence, policy: Overlap) -> Verdict:
     """What the sound is, as far as it is known.  Only `OPEN` may still change."""
     words = evidence.words
-    if words and (not is_backchannel(words) or (evidence.asked and is_reply(words))):
+    if words and evidence.asked and is_reply(words):
+        return Verdict.INTERRUPTION
+    if words and not is_backchannel(words) and _is_sure(evidence, words, policy):
         return Verdict.INTERRUPTION
     if _is_voice(evidence, policy):
         return Verdict.INTERRUPTION
@@ -80,6 +82,15 @@ def judge(evidence: Evidence, policy: Overlap) -> Verdict:
     if evidence.quiet_ms >= policy.wait_ms:
         return Verdict.INTERRUPTION if is_clear else Verdict.NOISE
     return Verdict.OPEN
+
+
+def _is_sure(evidence: Evidence, words: str, policy: Overlap) -> bool:
+    """Of a voice that goes on the last words are a guess: who began as one who listens may only
+    have said more of the same.
+    """
+    is_looked_at = evidence.words_are_all or evidence.quiet_ms >= LOOKED_MS
+    is_long = evidence.voice_ms >= policy.interruption_ms
+    return is_looked_at or is_long or not begins_as_backchannel(words)
 
 
 def _is_voice(evidence: Evidence, policy: Overlap) -> bool:

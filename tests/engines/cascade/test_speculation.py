@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Iterable, Sequence
 
 import pytest
@@ -31,10 +32,11 @@ from antiphon.core.effects import (
 )
 from antiphon.engines.cascade.draft import MAX_HELD_SAMPLES
 from antiphon.engines.cascade.engine import CascadeEngine, CascadeSession
-from antiphon.engines.cascade.parts import CallTool, SayText, Thinking, Thought
+from antiphon.engines.cascade.llm.offline.brain import OfflineBrain
+from antiphon.engines.cascade.parts import CallTool, Mind, SayText, Thinking, Thought
 from antiphon.engines.engine import SessionNews
 from antiphon.errors import EngineUnavailable
-from antiphon.protocol.items import InputAudio, Message
+from antiphon.protocol.items import InputAudio, InputText, Message
 from antiphon.testing import check_promise, run_in_virtual_time
 from antiphon.testing.parts import (
     KnowingRecognizer,
@@ -49,6 +51,10 @@ HELLO = "What time is it?"
 
 def said(words: str | None, item_id: str = "item_1") -> Message:
     return Message(id=item_id, status="completed", role="user", content=(InputAudio(words),))
+
+
+def typed(words: str) -> Message:
+    return Message(id="item_0", status="completed", role="user", content=(InputText(words),))
 
 
 def ahead(words: str, **fields: object) -> Speculate:
@@ -125,7 +131,7 @@ def test_what_was_prepared_is_given_when_it_is_asked_for() -> None:
     [
         Generate(response_id="resp_1", items=(said("What time is it in Rome?"),)),
         Generate(response_id="resp_1", items=(said(HELLO),), instructions="Be brief."),
-        Generate(response_id="resp_1", items=(said("Hi.", "item_0"), said(HELLO))),
+        Generate(response_id="resp_1", items=(typed("Hi."), said(HELLO))),
     ],
 )
 def test_what_was_prepared_for_something_else_is_never_heard(asked: Generate) -> None:
@@ -370,6 +376,33 @@ def test_it_keeps_the_promises_of_one_that_speculates() -> None:
         "nothing is left behind",
     ):
         run_in_virtual_time(check_promise(promise, cascade))
+
+
+async def _thoughts(mind: Mind, *words: str) -> list[Thinking]:
+    """Of the last of ``words``, all of them of one and the same turn."""
+    thoughts: list[Thinking] = []
+    for text in words:
+        request = Generate(response_id="", items=(said("Hello.", "item_0"), said(text)))
+        thoughts = [thought async for thought in mind.think(request)]
+    return thoughts
+
+
+@pytest.mark.parametrize(
+    ("guess", "words"),
+    [
+        ("Can you", "Can you hear me?"),
+        ("Set a timer for five minutes.", "Set a timer for five minutes and ten seconds."),
+        ("My name is", "My name is Ada."),
+        ("Tell me a joke.", "Tell me a joke about cats."),
+    ],
+)
+async def test_the_offline_brain_forgets_what_it_thought_of_half_a_turn(
+    guess: str, words: str
+) -> None:
+    def mind() -> Mind:
+        return OfflineBrain(new_random=lambda: random.Random(3)).open("sess_1")
+
+    assert await _thoughts(mind(), guess, words) == await _thoughts(mind(), words)
 
 
 def test_another_draft_takes_the_place_of_the_first() -> None:

@@ -8,19 +8,26 @@ from collections import deque
 
 from msgspec.structs import replace
 
-from antiphon.core.causes import EngineFailed, EngineFinished, EngineSpoke, PartFailed, Speculated
+from antiphon.core.causes import (
+    MEDIA_RATE_HZ,
+    EngineFailed,
+    EngineFinished,
+    EngineSpoke,
+    PartFailed,
+    Speculated,
+)
 from antiphon.core.effects import Generate
-from antiphon.core.items import ms_to_samples
-from antiphon.core.usage import text_tokens
 from antiphon.engines.cascade.answering import FAILED_TEXT, Answer
 from antiphon.engines.cascade.news import AnswerNews, AnswerSink
 from antiphon.engines.cascade.parts import Mind, Synthesizer
 
 log = logging.getLogger(__name__)
 
-MAX_HELD_SAMPLES = ms_to_samples(2_000)
+MAX_HELD_SAMPLES = 2 * MEDIA_RATE_HZ
 MAX_HELD = 64
 """Speech, and pieces of any kind, that are kept back.  Overflow policy: the answer waits."""
+CHARACTERS_PER_TOKEN = 4
+"""Where the model has not counted what was thrown away."""
 
 
 class Draft:
@@ -86,7 +93,7 @@ class Draft:
         counted = self._answer.counted
         output_tokens = None if counted is None else counted.output_tokens
         if output_tokens is None:
-            output_tokens = text_tokens(self._answer.thought)
+            output_tokens = -(-len(self._answer.thought) // CHARACTERS_PER_TOKEN)
         input_tokens = None if counted is None else counted.input_tokens
         return Speculated(used=False, input_tokens=input_tokens, output_tokens=output_tokens)
 

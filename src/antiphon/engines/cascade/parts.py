@@ -185,8 +185,9 @@ class Mind(Protocol):
     def think(self, request: Generate) -> AsyncGenerator[Thinking, None]:
         """Answer ``request``; ends with one `Thought`.
 
-        All user audio in ``request.items`` has its transcript.  Closing the generator
-        cancels the work at once (an HTTP request is closed).
+        All user audio in ``request.items`` has its transcript.  An item may come again with other
+        words: then nobody was given the answer before, which was only a guess.  Closing the
+        generator cancels the work at once (an HTTP request is closed).
 
         Raises:
             EngineUnavailable: nothing can be said; the message may be shown to a client.

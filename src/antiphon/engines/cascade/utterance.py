@@ -56,8 +56,10 @@ def _is_unheard(item: Item) -> bool:
 
 
 def _spliced(earlier: str, later: str) -> str:
-    """A recogniser writes a full stop after half a sentence too."""
+    """A recogniser writes a full stop after half a sentence too: a comma can stand anywhere."""
     earlier, later = earlier.strip(), later.strip()
     if not earlier or not later:
         return earlier or later
-    return f"{earlier.rstrip('.…')} {later}"
+    if earlier.endswith((".", "…")):
+        earlier = f"{earlier.rstrip('.…')},"
+    return f"{earlier} {later}"
