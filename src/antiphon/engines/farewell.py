@@ -10,9 +10,9 @@ from collections.abc import AsyncIterator
 
 from msgspec.structs import replace
 
-from antiphon.core.causes import EngineBegan, EngineNews
+from antiphon.core.causes import EngineBegan
 from antiphon.core.effects import Configure, EngineCommand, Generate, StopGenerating
-from antiphon.engines.engine import Abilities, Engine, EngineSession
+from antiphon.engines.engine import Abilities, Engine, EngineSession, SessionNews
 from antiphon.protocol.session import AnySession, Session
 
 FAREWELL = "farewell"
@@ -91,7 +91,7 @@ class FarewellSession:
             case _:
                 pass
 
-    async def __aiter__(self) -> AsyncIterator[EngineNews]:
+    async def __aiter__(self) -> AsyncIterator[SessionNews]:
         async for news in self._inner:
             if getattr(news, "response_id", None) == FAREWELL and not self._has_begun:
                 self._has_begun = True

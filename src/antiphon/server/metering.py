@@ -23,6 +23,7 @@ import msgspec
 from aiohttp import web
 
 from antiphon.engines.farewell import FAREWELL
+from antiphon.identity.principal import DEFAULT_TENANT, Principal
 from antiphon.journal.entries import JournalError
 from antiphon.journal.journal import Journal
 from antiphon.journal.line_table import LinesWanted
@@ -171,11 +172,11 @@ class UsageRoutes:
 
     async def totals(self, request: web.Request) -> web.Response:
         """Added up by what is asked for; `format=csv` for a table."""
-        journal = self._journal(request)
+        journal, wanted = await self._asked(request)
         by, limit = _dimensions(request), _limit(request)
         after = _after(request, len(by))
         with _problems_told():
-            page = await journal.totals(_wanted(request), by, after=after, limit=limit)
+            page = await journal.totals(wanted, by, after=after, limit=limit)
         rows = [told_total(dict(zip(by, of, strict=True)), total) for of, total in page.totals]
         if request.query.get("format") == "csv":
             return _text(csv_of(rows), "text/csv")
@@ -185,7 +186,7 @@ class UsageRoutes:
 
     async def lines(self, request: web.Request) -> web.StreamResponse:
         """Each line: a page as JSON, or all of them as `format=jsonl` or `csv`."""
-        journal, wanted = self._journal(request), _wanted(request)
+        journal, wanted = await self._asked(request)
         how = request.query.get("format", "json")
         if how in ("jsonl", "csv"):
             return await self._export(request, journal, wanted, how)
@@ -203,7 +204,7 @@ class UsageRoutes:
 
     async def prices(self, request: web.Request) -> web.Response:
         """All rows, those that count first at the top."""
-        self._gate.require_server_key(request)
+        await self._gate.require(request, "read")
         metering = self._required()
         rows = [
             {
@@ -241,11 +242,12 @@ class UsageRoutes:
         await response.write_eof()
         return response
 
-    def _journal(self, request: web.Request) -> Journal:
-        self._gate.require_server_key(request)
+    async def _asked(self, request: web.Request) -> tuple[Journal, LinesWanted]:
+        """Where it is kept, and which of it: no more than whoever asks may see."""
+        principal = await self._gate.require(request, "read")
         journal = self._required().journal
         assert journal is not None, "a server's metering has one"
-        return journal
+        return journal, _seen_by(principal, _wanted(request))
 
     def _required(self) -> Metering:
         if self._metering is None:
@@ -361,6 +363,24 @@ def _wanted(request: web.Request) -> LinesWanted:
         model=query.get("model"),
         from_day=_day(request, "from"),
         until_day=_day(request, "until"),
+    )
+
+
+def _seen_by(principal: Principal, wanted: LinesWanted) -> LinesWanted:
+    """Who is of one tenant, or bound to one user, sees no other's.
+
+    Raises:
+        ApiError: 403, another's are asked for.
+    """
+    tenant = None if principal.tenant == DEFAULT_TENANT else principal.tenant
+    if principal.user is not None:
+        tenant = principal.tenant
+    for name, own in (("tenant", tenant), ("user", principal.user)):
+        if own is not None and getattr(wanted, name) not in (None, own):
+            message = f"This key sees the usage of its own {name} only."
+            raise ApiError(403, "usage_not_allowed", message, param=name)
+    return msgspec.structs.replace(
+        wanted, tenant=tenant or wanted.tenant, user=principal.user or wanted.user
     )
 
 

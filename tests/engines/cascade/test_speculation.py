@@ -102,7 +102,7 @@ class Session:
         return [news for news in self.told if isinstance(news, kinds)]
 
     @property
-    def answer(self) -> list[EngineNews]:
+    def answer(self) -> list[SessionNews]:
         return [news for news in self.told if hasattr(news, "response_id")]
 
 
