@@ -334,3 +334,28 @@ async def test_nothing_is_in_any_file_after_erasure(tmp_path: Path) -> None:
         await house.ask("DELETE")
         assert traces(b"ada") == []
     assert traces(b"ada") == []
+
+
+async def test_users_of_two_tenants_may_be_called_alike() -> None:
+    async def made(**wish: Any) -> str:
+        _, body = await house.ask("POST", "/v1/antiphon/keys", name="a key", **wish)
+        value: str = body["value"]
+        return value
+
+    async with houses() as house:
+        acme, rival = await made(tenant="acme"), await made(tenant="rival")
+        bound = await made(tenant="acme", user="bob")
+        await house.ask("PUT", key=acme, consent=True, facts=["Likes tea."])
+        for key, query, seen in [
+            (acme, "", ["Likes tea."]),
+            (rival, "", []),
+            (KEY, "", []),
+            (KEY, "?tenant=acme", ["Likes tea."]),
+        ]:
+            status, body = await house.ask("GET", PATH + query, key=key)
+            assert (status, [fact["text"] for fact in body["facts"]]) == (200, seen)
+        for key, query in [(rival, "?tenant=acme"), (bound, "")]:
+            status, body = await house.ask("GET", PATH + query, key=key)
+            assert (status, body["error"]["code"]) == (403, "memory_not_allowed")
+        assert (await house.ask("DELETE", key=rival))[0] == 404
+        assert (await house.ask("DELETE", key=acme))[0] == 200
