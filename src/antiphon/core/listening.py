@@ -66,7 +66,7 @@ class OpenTurn:
     """Clients know that somebody speaks."""
     watch: OverlapWatch | None = None
     """While it may prove to be no interruption."""
-    words: str = ""
+    understood: str = ""
     """What was understood of it in the pause that it makes."""
     voice_windows: int = 0
     """In a row, of what was scored last."""
@@ -75,7 +75,7 @@ class OpenTurn:
         """One window alone is a click; then somebody goes on, and more words will come."""
         self.voice_windows = self.voice_windows + 1 if is_voice else 0
         if self.voice_windows >= ONSET_WINDOWS:
-            self.words = ""
+            self.understood = ""
 
 
 class Listening:
@@ -111,10 +111,10 @@ class Listening:
         turn, detector = self._turn, self._detector
         if turn is None or detector is None or turn.watch is not None:
             return None
-        if not (turn.words and detector.sounds_complete):
+        if not (turn.understood and detector.sounds_complete):
             return None
         samples = self._microphone.scored_to - turn.from_sample
-        return Pause(turn.item_id, turn.words, samples)
+        return Pause(turn.item_id, turn.understood, samples)
 
     @property
     def heard_samples(self) -> int:
@@ -320,7 +320,7 @@ class Listening:
             if turn.watch is not None:
                 turn.watch.understand(news.words)  # What follows, the next score brings.
             elif self._detector.is_pausing:
-                turn.words = news.words
+                turn.understood = news.words
 
     # --- Sounds while the assistant is heard ---------------------------------
 
