@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum, auto
 
 from antiphon.core.causes import Ms, TurnJudged
@@ -19,6 +18,7 @@ from antiphon.core.faults import Fault
 from antiphon.core.input_buffer import MAX_SAMPLES
 from antiphon.core.items import HeardPart, MessageEntry, ms_to_samples, samples_to_ms
 from antiphon.core.microphone import Microphone
+from antiphon.core.open_turn import OpenTurn
 from antiphon.core.overlap import HARDLY_HEARD_MS, OverlapWatch, Verdict, has_asked
 from antiphon.core.speculation import Pause
 from antiphon.core.stage import Stage
@@ -54,30 +54,6 @@ class TurnEvent(Enum):
     COMMITTED = auto()
 
 
-@dataclass(slots=True, eq=False)
-class OpenTurn:
-    """A turn that has begun and is not committed."""
-
-    item_id: str
-    from_sample: int
-    told_to: int | None = None
-    """How far the engine has heard it; None: it was not told of it yet."""
-    is_announced: bool = False
-    """Clients know that somebody speaks."""
-    watch: OverlapWatch | None = None
-    """While it may prove to be no interruption."""
-    words: str = ""
-    """What was understood of it in the pause that it makes."""
-    voice_windows: int = 0
-    """In a row, of what was scored last."""
-
-    def note_voice(self, is_voice: bool) -> None:
-        """One window alone is a click; then somebody goes on, and more words will come."""
-        self.voice_windows = self.voice_windows + 1 if is_voice else 0
-        if self.voice_windows >= ONSET_WINDOWS:
-            self.words = ""
-
-
 class Listening:
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
@@ -111,10 +87,10 @@ class Listening:
         turn, detector = self._turn, self._detector
         if turn is None or detector is None or turn.watch is not None:
             return None
-        if not (turn.words and detector.sounds_complete):
+        if not (turn.understood and detector.sounds_complete):
             return None
         samples = self._microphone.scored_to - turn.from_sample
-        return Pause(turn.item_id, turn.words, samples)
+        return Pause(turn.item_id, turn.understood, samples)
 
     @property
     def heard_samples(self) -> int:
@@ -320,7 +296,7 @@ class Listening:
             if turn.watch is not None:
                 turn.watch.understand(news.words)  # What follows, the next score brings.
             elif self._detector.is_pausing:
-                turn.words = news.words
+                turn.understood = news.words
 
     # --- Sounds while the assistant is heard ---------------------------------
 
