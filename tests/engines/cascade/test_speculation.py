@@ -330,7 +330,7 @@ Script = Sequence[tuple[str, bool, bool]]
 """For each turn: what is said, whether its words were foreseen, whether the user went on first."""
 
 
-async def _heard(script: Script, *, speculates: bool) -> list[EngineNews]:
+async def _heard(script: Script, *, speculates: bool) -> list[SessionNews]:
     one = Session(None)
     for turn, (words, foreseen, goes_on) in enumerate(script):
         item_id = f"item_{turn}"
