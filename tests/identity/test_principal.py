@@ -35,7 +35,7 @@ SEEN = [
 ]
 
 
-@pytest.mark.parametrize(("principal", "tenant", "user", "sees"), SEEN, ids=repr)
+@pytest.mark.parametrize(("principal", "tenant", "user", "sees"), SEEN)
 def test_who_sees_what(principal: Principal, tenant: str, user: str | None, sees: bool) -> None:
     assert principal.sees(tenant, user) is sees
 
