@@ -168,8 +168,8 @@ def talking(
     return call
 
 
-def understand(call: LawfulCall, words: str) -> None:
-    call.give(TurnJudged(call.witness.turn or "", 0.5, words))
+def understand(call: LawfulCall, words: str, *, late: bool = False) -> None:
+    call.give(TurnJudged(call.witness.turn or "", 0.5, words, words_are_late=late))
 
 
 def says(call: LawfulCall, ms: int, words: str) -> LawfulCall:
@@ -192,6 +192,18 @@ def test_a_backchannel_ends_nothing_and_is_not_answered() -> None:
     assert [e.on for e in effects if isinstance(e, DuckPlayout)] == [True, False]
     call.engine_finishes().user_is_quiet(12_000)
     assert not any(isinstance(e, Generate) for e in call.take())
+
+
+def test_a_look_at_its_beginning_that_comes_late_is_not_the_end_of_it() -> None:
+    """On a busy machine nothing may be understood until long after the sound is over."""
+    call = talking()
+    call.user_speaks(400).user_is_quiet(300)
+    understand(call, "", late=True)
+    call.user_is_quiet(100)
+    assert states(call.events()) == ["open"]
+    understand(call, "Book a room.")
+    call.user_is_quiet(100)
+    assert states(call.events())[-1] == "interruption"
 
 
 def test_it_is_an_item_all_the_same_where_what_was_said_is_kept() -> None:

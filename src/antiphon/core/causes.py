@@ -145,6 +145,8 @@ class TurnJudged(_Cause, frozen=True, tag="turn_judged"):
     completeness: float
     words: str | None = None
     """What was understood so far, which may change; "": nothing.  None: not told."""
+    words_are_late: bool = False
+    """They are of sound that went on: however quiet it is by now, there may be more."""
 
 
 class TurnFound(_Cause, frozen=True, tag="turn_found"):

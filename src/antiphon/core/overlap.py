@@ -156,9 +156,11 @@ class OverlapWatch:
         self._quiet_windows = 0
         self._words_are_all = False
 
-    def understand(self, words: str) -> None:
+    def understand(self, words: str, *, late: bool = False) -> None:
+        """``late``: as of `TurnJudged.words_are_late`."""
         self._words = words
-        self._words_are_all = samples_to_ms(self._quiet_windows * WINDOW_SAMPLES) >= SETTLED_MS
+        quiet_ms = samples_to_ms(self._quiet_windows * WINDOW_SAMPLES)
+        self._words_are_all = quiet_ms >= SETTLED_MS and not late
 
     @property
     def verdict(self) -> Verdict:

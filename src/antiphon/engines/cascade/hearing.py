@@ -96,7 +96,14 @@ class Turn:
             self._told = stable
         # Also where nothing is new: that it was looked at again, says that there is no more of it.
         words = transcript.text if transcript.looked_for_words else None
-        self._news.tell(TurnJudged(self.item_id, completeness(transcript), words))
+        self._news.tell(
+            TurnJudged(
+                self.item_id,
+                completeness(transcript),
+                words,
+                words_are_late=transcript.while_spoken,
+            )
+        )
 
 
 class Hearing:

@@ -62,6 +62,8 @@ class Transcript(Struct, frozen=True):
     that.  Never in a final one."""
     looked_for_words: bool = True
     """False: nobody has, since the last time; there may be more than ``text``."""
+    while_spoken: bool = False
+    """Whoever looked for words did so while somebody spoke: there may be more by now."""
     lost_s: float = 0.0
     """So much of what was said was dropped unheard, as there was too much to do.  Only in a
     final one."""

@@ -96,11 +96,11 @@ def test_who_goes_on_is_decoded_again() -> None:
 def test_words_are_looked_for_while_spoken_only_where_they_are_wanted() -> None:
     turn = speaking(live=True)
     assert turn.need is Need.LIVE
-    assert decode(turn, "How old is it?") == Heard("How old is it?", False, 0)
+    assert decode(turn, "How old is it?") == Heard("How old is it?", False, 0, while_spoken=True)
     assert turn.need is None
     hear(turn, 0.9, LOUD)
     assert turn.need is Need.LIVE
-    assert decode(turn, "How old is the") == Heard("How old is the", False, 10)
+    assert decode(turn, "How old is the") == Heard("How old is the", False, 10, while_spoken=True)
 
 
 def test_noise_says_nothing() -> None:

@@ -99,6 +99,7 @@ class _Pair:
             complete=choice.in_grammar,
             words=free.words if choice.text == free.text else (),
             language=free.language,
+            while_spoken=free.while_spoken,
             lost_s=free.lost_s if final else 0.0,
             # A sentence that only one heard may not have been said: it takes nobody's place.
             problem=free.problem if final else "",

@@ -161,11 +161,10 @@ class Turn:
         if self.finished:
             return None  # The end is all that is wanted now.
         promised = self._told is not None and self._told.stable_chars
-        if is_unsure(hypothesis, work.heard_s) and not promised:
-            heard = Heard("", final=False)
-        else:
+        text, stable_chars = "", 0
+        if promised or not is_unsure(hypothesis, work.heard_s):
             text, stable_chars = self._agreed.update(self._text)
-            heard = Heard(text, False, stable_chars)
+        heard = Heard(text, False, stable_chars, while_spoken=work.need is Need.LIVE)
         looked_for_more = self.live and work.need is Need.PAUSE
         if heard == self._told and not looked_for_more:
             return None

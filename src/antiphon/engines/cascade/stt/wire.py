@@ -27,6 +27,8 @@ class Heard(Struct, frozen=True, tag="heard", array_like=True):
     in_grammar: bool = False
     language: str = ""
     """As of `Transcript`."""
+    while_spoken: bool = False
+    """The same."""
 
 
 class Trouble(Struct, frozen=True, tag="trouble", array_like=True):

@@ -118,6 +118,7 @@ class WorkerTurn:
                         in_grammar=heard.in_grammar,
                         complete=heard.in_grammar,
                         language=heard.language,
+                        while_spoken=heard.while_spoken,
                         lost_s=self._lost_s if heard.final else 0.0,
                     )
                 )
