@@ -12,9 +12,12 @@ from antiphon.core.causes import (
     EngineFinished,
     EngineMoved,
     EngineSaid,
+    Speculated,
+    Tick,
     TranscriptEnded,
 )
 from antiphon.core.conversation import Conversation
+from antiphon.core.effects import Generate, Speculate
 from antiphon.core.terms import Terms
 from antiphon.metering.bill import DIMENSIONS, NOTHING, bill, bill_by
 from antiphon.metering.lines import Account, Line
@@ -153,6 +156,24 @@ def test_out_of_band_and_cancelled_responses_are_lines_too() -> None:
     assert cancelled.quantity("text_in") > 0, "the instructions were read"
     assert not out_of_band.in_conversation
     assert out_of_band.nano == NANO
+
+
+def test_an_answer_that_was_begun_early_and_thrown_away_has_its_price_too() -> None:
+    call = Call()
+    foreseen = Speculate(Generate(response_id="", items=()), input_tokens=1_000)
+    meter = call.meter
+    assert meter.saw(0, Tick(), [foreseen]) == []
+    [guessed] = meter.saw(10, Speculated(used=False, output_tokens=10), [])
+    assert (guessed.kind, guessed.status, guessed.is_estimated) == (
+        "speculation",
+        "thrown_away",
+        True,
+    )
+    assert guessed.nano == 1_000 * 4_000 + 10 * 24_000
+    [counted] = meter.saw(20, Speculated(used=False, input_tokens=5, output_tokens=1), [])
+    assert (counted.nano, counted.is_estimated) == (5 * 4_000 + 24_000, False)
+    assert counted.id != guessed.id
+    assert meter.saw(30, Speculated(used=True), []) == [], "the answer's usage has it"
 
 
 def test_the_bill_of_a_stopped_answer_corrects_the_estimate_to_the_nano() -> None:

@@ -152,6 +152,8 @@ class Speculate(_Command, frozen=True, tag="speculate"):
 
     request: Generate
     """Without a name.  The last item is the turn that is open, with what was understood of it."""
+    input_tokens: int = 0
+    """What it will see, as the core estimates it."""
 
 
 class StopSpeculating(_Command, frozen=True, tag="stop_speculating"):

@@ -294,7 +294,8 @@ class Listening:
             if news.words is None:
                 return
             if turn.watch is not None:
-                turn.watch.understand(news.words, late=news.words_are_late)  # What follows, the next score brings.
+                # What follows, the next score brings.
+                turn.watch.understand(news.words, late=news.words_are_late)
             elif self._detector.is_pausing:
                 turn.understood = news.words
 

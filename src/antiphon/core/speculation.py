@@ -60,7 +60,7 @@ class Speculation:
             if foreseen is not None:
                 request, seen = foreseen
                 self._begin(seen)
-                out.append(Speculate(request))
+                out.append(Speculate(request, seen.total))
                 return
         # An answer that was asked for takes it, or does not.
         if was is not None and self._responses.active is None:

@@ -45,7 +45,7 @@ class TextOnlySession:
         if isinstance(command, Generate):
             command = replace(command, modality="text")
         elif isinstance(command, Speculate):
-            command = Speculate(replace(command.request, modality="text"))
+            command = replace(command, request=replace(command.request, modality="text"))
         self._inner.send(command)
 
     def __aiter__(self) -> AsyncIterator[SessionNews]:

@@ -17,8 +17,10 @@ from antiphon.protocol.server import TranscriptionTokens, TranscriptionUsage, Us
 MILLION = 1_000_000
 MINUTE_MS = 60_000
 
-LineKind = Literal["response", "transcription", "time"]
-"""What was paid for: an answer, the words of a turn, or a while of the session."""
+LineKind = Literal["response", "speculation", "transcription", "time"]
+"""What was paid for: an answer, one that was begun early and thrown away, the words of a turn, or a
+while of the session.
+"""
 
 
 class Account(Struct, frozen=True):

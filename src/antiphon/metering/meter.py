@@ -10,8 +10,16 @@ from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
 
-from antiphon.core.causes import Cause, EngineBegan, EngineCounted, EngineFinished, EngineMoved, Ms
-from antiphon.core.effects import Configure, Effect
+from antiphon.core.causes import (
+    Cause,
+    EngineBegan,
+    EngineCounted,
+    EngineFinished,
+    EngineMoved,
+    Ms,
+    Speculated,
+)
+from antiphon.core.effects import Configure, Effect, Speculate
 from antiphon.core.terms import Terms
 from antiphon.metering.lines import (
     Account,
@@ -77,7 +85,9 @@ class Meter:
         """Unix time; from what the session says of itself, so that a tape says it too."""
         self._now_ms: Ms = 0
         self._paid_until_ms: Ms = 0
-        self._time_lines = 0
+        self._time_lines = self._speculations = 0
+        self._foreseen_tokens = 0
+        """Of the input of the answer that was begun early last."""
         self._estimates: dict[str, Used] = {}
         """By what the engine calls the answers."""
         self._own_names: dict[str, str] = {}
@@ -94,12 +104,16 @@ class Meter:
             lines += self._while_it_served()
         elif isinstance(cause, EngineCounted):
             lines += self._corrected(cause)
+        elif isinstance(cause, Speculated) and not cause.used:
+            lines += self._thrown_away(cause)
         for effect in effects:
             kind = type(effect)
             if kind is ResponseDone:
                 lines.append(self._response(effect.response, counted=counted))  # type: ignore[union-attr]
             elif kind is TranscriptionCompleted:
                 lines += self._transcription(effect)  # type: ignore[arg-type]
+            elif kind is Speculate:
+                self._foreseen_tokens = effect.input_tokens  # type: ignore[union-attr]
             elif kind is Configure:
                 self._session = effect.session  # type: ignore[union-attr]
             elif kind is ResponseCreated and isinstance(cause, EngineBegan):
@@ -158,6 +172,23 @@ class Meter:
             quantities=quantities,
         )
         return [line_of(used, self._prices)]
+
+    def _thrown_away(self, news: Speculated) -> list[Line]:
+        """Nothing, where such an answer costs nothing."""
+        self._speculations += 1
+        counted = news.input_tokens
+        tokens_in = self._foreseen_tokens if counted is None else counted
+        quantities = (("text_in", tokens_in), ("text_out", news.output_tokens))
+        name = self._billed_as("speculation", self._engine, self._model)
+        used = replace(
+            self._used("speculation", name, f"speculation-{self._speculations}"),
+            status="thrown_away",
+            in_conversation=False,
+            is_estimated=counted is None,
+            quantities=tuple((kind, tokens) for kind, tokens in quantities if tokens),
+        )
+        line = line_of(used, self._prices)
+        return [line] if line.nano or line.is_unpriced else []
 
     def _transcription(self, event: TranscriptionCompleted) -> list[Line]:
         quantities = quantities_of_transcription(event.usage)

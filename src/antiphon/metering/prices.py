@@ -1,7 +1,7 @@
 """What models cost, since when, and who says so: a table of dated rows.
 
 Rows are data (`prices.toml`), in dollars as the vendors write them; here they are whole
-nano-dollars.  An operator's rows (`[[prices]]`) go before those.
+nano-dollars.  An operator's rows (`[[metering.prices]]`) go before those.
 """
 
 from __future__ import annotations

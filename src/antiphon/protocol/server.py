@@ -152,8 +152,10 @@ class CostTold(_Event, frozen=True, kw_only=True, tag="antiphon.cost"):
     the event that tells of it.
     """
 
-    kind: Literal["response", "transcription", "time"]
-    """An answer, the words of a turn, or a while of the session."""
+    kind: Literal["response", "speculation", "transcription", "time"]
+    """An answer, one that was begun early and thrown away, the words of a turn, or a while of the
+    session.
+    """
     response_id: str | None
     item_id: str | None
     nano_usd: int

@@ -130,7 +130,7 @@ class Metering:
         self._alarmed.add(line.billed_as)
         kinds = ", ".join(charge.kind for charge in line.charges if charge.nano is None)
         log.warning(
-            "model '%s' has no price for %s: that is in no sum; add it to [[prices]]",
+            "model '%s' has no price for %s: that is in no sum; add it to [[metering.prices]]",
             line.billed_as[:100],
             kinds,
         )
