@@ -21,6 +21,8 @@ from antiphon.server.quotas import Quotas
 from antiphon.server.secret_store import PREFIX, SecretRefused, SecretStore, digest
 
 RETRY_AFTER_S = 5
+FEW_SESSIONS = 4
+"""So few make no machine late: something else on it does, and turning people away does not help."""
 
 
 class LoadLimits(Struct, frozen=True, kw_only=True):
@@ -174,8 +176,9 @@ class Admission:
                 f"All {self._load.max_sessions} sessions of this server are in use; try again. "
                 "(Its operator can raise max_sessions.)"
             )
-        # With nobody here it is not sessions that make it late, and one more can only be tried.
-        if live and self._load.max_lateness_ms and self._late_ms() > self._load.max_lateness_ms:
+        if live < FEW_SESSIONS or not self._load.max_lateness_ms:
+            return
+        if self._late_ms() > self._load.max_lateness_ms:
             raise overloaded("This server's sound is late: it has too much to do; try again.")
 
 
