@@ -107,6 +107,8 @@ export function optionsOf(preferences: Preferences, key: string): VoiceSessionOp
       turnDetection: turnDetectionOf(preferences),
       transcription: { model: preferences.showsPartials ? WHILE_SPEAKING : AFTER_SPEAKING },
       noiseReduction: preferences.noiseReduction === 'off' ? null : preferences.noiseReduction,
+      // Another vendor's server refuses what it does not know.
+      ...(url ? {} : { wire: { antiphon: { cost: true } } }),
     },
     tools: readTools(preferences.tools).tools,
     microphone: microphoneOf(preferences),

@@ -1,4 +1,5 @@
 import type { Turn } from '@antiphon/react';
+import { costOf } from './cost';
 import { Empty } from './empty';
 import { answeredAfterMs, beginOf, type Step, scaleMs, stepsOf } from './waterfall';
 
@@ -42,6 +43,7 @@ export function TurnsTab({ turns }: { turns: readonly Turn[] }) {
 
 function Outcome({ turn }: { turn: Turn }) {
   const { inputTokens, outputTokens, inputAudioSeconds, outputAudioSeconds } = turn.usage;
+  const cost = costOf(turn.usage);
   return (
     <>
       <span className="figure">{answer(turn)}</span>
@@ -49,7 +51,7 @@ function Outcome({ turn }: { turn: Turn }) {
       <time>{new Date(beginOf(turn)).toLocaleTimeString()}</time>
       <span className="tokens">
         {inputTokens} + {outputTokens} tokens, {(inputAudioSeconds + outputAudioSeconds).toFixed(1)}{' '}
-        s of speech
+        s of speech{cost && `, ${cost}`}
       </span>
     </>
   );

@@ -1,4 +1,5 @@
 import type { Turn, Usage } from '@antiphon/react';
+import { costOf } from './cost';
 
 const FIGURES: [name: string, of: (usage: Usage) => string][] = [
   ['Tokens in', (usage) => String(usage.inputTokens)],
@@ -8,9 +9,10 @@ const FIGURES: [name: string, of: (usage: Usage) => string][] = [
   ['Audio out', (usage) => String(usage.outputAudioTokens)],
   ['You spoke', (usage) => `${usage.inputAudioSeconds.toFixed(1)} s`],
   ['The agent spoke', (usage) => `${usage.outputAudioSeconds.toFixed(1)} s`],
+  ['Cost', (usage) => costOf(usage) ?? '–'],
 ];
 
-/** Tokens and seconds: in all, and turn by turn. */
+/** Tokens, seconds and money: in all, and turn by turn. */
 export function UsageTab({ usage, turns }: { usage: Usage; turns: readonly Turn[] }) {
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard.

@@ -19,7 +19,7 @@ import type { ServerEvent, WireItem, WireSession } from './protocol';
 import type { MessageItem, Usage } from './snapshot';
 import type { ToolOutput } from './tools';
 import { afterTurnEvent, byId, byResponse, marked, sent, type Turns, used } from './turns';
-import { NO_USAGE, sum, usageOf } from './usage';
+import { costOf, NO_USAGE, sum, usageOf } from './usage';
 
 interface Answer {
   responseId: string;
@@ -236,6 +236,9 @@ export class Dialogue {
       case 'output_audio_buffer.stopped':
       case 'output_audio_buffer.cleared':
         this.#sounded(event.response_id, event.type === 'output_audio_buffer.stopped', atMs);
+        break;
+      case 'antiphon.cost':
+        this.usage = sum(this.usage, costOf(event));
         break;
       case 'response.done':
         if (event.response.usage) this.usage = sum(this.usage, usageOf(event.response.usage));

@@ -129,6 +129,13 @@ export interface Usage {
   inputAudioSeconds: number;
   /** Speech of the agent that was heard. */
   outputAudioSeconds: number;
+  /**
+   * In thousand-millionths of a US dollar, as far as there are prices. Only where the session asks
+   * for `antiphon: { cost: true }`, of a server that counts.
+   */
+  costNanoUsd: number;
+  /** How often something was used that has no price. */
+  unpriced: number;
 }
 
 export type Verdict = 'good' | 'fair' | 'poor';

@@ -2,7 +2,7 @@
 
 import type { ServerEvent, TurnDetection } from './protocol';
 import type { Turn, TurnMarks, Usage } from './snapshot';
-import { NO_USAGE, sum, usageOf } from './usage';
+import { costOf, NO_USAGE, sum, usageOf } from './usage';
 
 /** The protocol's default of `silence_duration_ms`. */
 const DEFAULT_SILENCE_MS = 500;
@@ -44,6 +44,11 @@ export function afterTurnEvent(
       let after = marked(turns, byResponse(id), 'responseDone', atMs);
       if (status === 'cancelled') after = marked(after, byResponse(id), 'interrupted', atMs);
       return usage ? used(after, byResponse(id), usageOf(usage)) : after;
+    }
+    case 'antiphon.cost': {
+      const { response_id, item_id } = event;
+      const which = response_id ? byResponse(response_id) : byId(item_id ?? '');
+      return used(turns, which, costOf(event));
     }
     default:
       return turns;

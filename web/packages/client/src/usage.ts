@@ -14,6 +14,8 @@ export const NO_USAGE: Usage = Object.freeze({
   outputAudioTokens: 0,
   inputAudioSeconds: 0,
   outputAudioSeconds: 0,
+  costNanoUsd: 0,
+  unpriced: 0,
 });
 
 export function usageOf(wire: WireUsage): Usage {
@@ -30,6 +32,10 @@ export function usageOf(wire: WireUsage): Usage {
     outputTextTokens: output.text_tokens ?? 0,
     outputAudioTokens: output.audio_tokens ?? 0,
   };
+}
+
+export function costOf(event: { nano_usd: number; unpriced: boolean }): Partial<Usage> {
+  return { costNanoUsd: event.nano_usd, unpriced: event.unpriced ? 1 : 0 };
 }
 
 export function sum(usage: Usage, more: Partial<Usage>): Usage {

@@ -52,6 +52,26 @@ test('a spoken turn has all its moments, and its tokens', () => {
   });
 });
 
+test('what an answer and the words of its turn cost is added up', () => {
+  const cost = (more: object) =>
+    ({
+      type: 'antiphon.cost',
+      response_id: null,
+      item_id: null,
+      unpriced: false,
+      ...more,
+    }) as never;
+  const [turn] = after([
+    { type: 'input_audio_buffer.committed', item_id: 'u' },
+    created('r'),
+    cost({ kind: 'transcription', item_id: 'u', nano_usd: 5 }),
+    cost({ kind: 'response', response_id: 'r', nano_usd: 100 }),
+    cost({ kind: 'response', response_id: 'r', nano_usd: -20, unpriced: true }),
+    cost({ kind: 'time', nano_usd: 1_000 }),
+  ]);
+  expect(turn?.usage).toMatchObject({ costNanoUsd: 85, unpriced: 1 });
+});
+
 test('a response answers what waits for it, not the one who has begun to speak', () => {
   const turns = after(
     [{ type: 'input_audio_buffer.speech_started', audio_start_ms: 0, item_id: 'u' }, created('r')],
