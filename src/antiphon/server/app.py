@@ -31,11 +31,15 @@ from antiphon.server.lateness import Lateness
 from antiphon.server.logs import keep_peer_data_out
 from antiphon.server.memory import Memory
 from antiphon.server.metering import UsageRoutes
+from antiphon.server.metrics import Metrics, Sources
+from antiphon.server.metrics_route import PATH as METRICS_PATH
+from antiphon.server.metrics_route import MetricsRoute
 from antiphon.server.operator import OperatorRoutes
 from antiphon.server.quotas import Quotas
 from antiphon.server.realtime import Realtime
 from antiphon.server.returning import HEADER as RESUME_HEADER
 from antiphon.server.returning import Returning
+from antiphon.server.secret import Secret
 from antiphon.server.secret_store import MemorySecretStore, SecretStore
 from antiphon.server.session_list import SessionList
 from antiphon.transports.webrtc.settings import WebRtcSettings
@@ -88,6 +92,9 @@ class Api:
         retention_days: float = 30,
         lines_retention_days: float = 400,
         strict: bool = False,
+        metrics: Metrics | None = None,
+        metrics_token: Secret | None = None,
+        metrics_listen: str | None = None,
     ) -> None:
         secret_store = MemorySecretStore() if secret_store is None else secret_store
         audit = NO_AUDIT if audit is None else audit
@@ -157,6 +164,26 @@ class Api:
             owns_journal=hub.keeping is None,
             retention_days=lines_retention_days,
         )
+        self._metrics: MetricsRoute | None = None
+        if metrics is not None:
+            metrics.watch_server(self._counted())
+            self._metrics = MetricsRoute(
+                metrics, gate=gate, token=metrics_token, listen=metrics_listen
+            )
+
+    def _counted(self) -> Sources:
+        """What there is to be counted beside sessions."""
+        gate = self._gate
+        return Sources(
+            hub=self.hub,
+            refused_keys=lambda: gate.refused_keys,
+            slowed_down=lambda: gate.slowed_down,
+            late_ms=lambda: self._lateness.p99_ms,
+            is_draining=lambda: self.admission.draining,
+            max_sessions=self._load.max_sessions,
+            websockets=self._realtime.counters,
+            calls=lambda: self._calls.live,
+        )
 
     def app(self) -> web.Application:
         keep_peer_data_out()
@@ -172,6 +199,9 @@ class Api:
         app.cleanup_ctx.append(self._usage.running)
         app.cleanup_ctx.append(self._calls.running)
         app.router.add_get("/healthz", self.health)
+        if self._metrics is not None:
+            app.cleanup_ctx.append(self._metrics.running)
+            app.router.add_get(METRICS_PATH, self._metrics.show)
         app.add_routes(Console().routes())
         app.add_routes(self._session_list.routes())
         app.add_routes(self._conversations.routes())

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from msgspec import Struct
 
 from antiphon.core.faults import Fault
+from antiphon.core.terms import Terms
 from antiphon.engines.engine import Engine, VoiceDetector
 from antiphon.engines.registry import EngineRegistry
 from antiphon.engines.text_only import TextOnlyEngine
@@ -23,6 +24,7 @@ from antiphon.journal.journal import Journal
 from antiphon.journal.tape import tapes_in
 from antiphon.protocol.unknown_names import UnknownNames
 from antiphon.runtime.hub import Hub, SessionRules
+from antiphon.runtime.observer import Observer
 from antiphon.server.access import make_audit, make_gate, make_policy
 from antiphon.server.admission import LoadLimits
 from antiphon.server.app import Api, Model
@@ -31,6 +33,7 @@ from antiphon.server.directory import Directory
 from antiphon.server.grant import DEFAULT_MODEL
 from antiphon.server.keeping import make_journal, make_keeping, make_profiles
 from antiphon.server.metering import make_metering
+from antiphon.server.metrics import Metrics
 from antiphon.server.relays import (
     RELAY,
     fallbacks_of,
@@ -131,7 +134,9 @@ def _engine_for(registry: EngineRegistry, model: str, *, strict: bool) -> Engine
     return registry.find(model)
 
 
-def make_hub(config: Config, registry: EngineRegistry, parts: Parts) -> Hub:
+def make_hub(
+    config: Config, registry: EngineRegistry, parts: Parts, metrics: Metrics | None = None
+) -> Hub:
     if parts.hub is not None:
         return parts.hub
     server = config.server
@@ -144,12 +149,17 @@ def make_hub(config: Config, registry: EngineRegistry, parts: Parts) -> Hub:
         strict=server.strict,
         linger_ms=0 if keeping is None else round(config.journal.linger_s * 1000),
     )
+    observers: list[Callable[[Terms], Observer]] = []
+    if server.tape_dir:
+        observers.append(tapes_in(Path(server.tape_dir)))
+    if metrics is not None:
+        observers.append(metrics.observer)
     return Hub(
         partial(_engine_for, registry, strict=server.strict),
         fallbacks_for=registry.fallbacks,
         detector=parts.detector or SileroDetector(),
         rules=parts.rules or rules,
-        observers=[tapes_in(Path(server.tape_dir))] if server.tape_dir else [],
+        observers=observers,
         keeping=keeping,
         metering=make_metering(config, journal),
     )
@@ -174,7 +184,8 @@ def wire(config: Config, parts: Parts | None = None) -> Wired:
         models=models_of(config, engines),
         fallbacks=fallbacks_of(config),
     )
-    hub = make_hub(config, registry, parts)
+    metrics = Metrics() if config.metrics.enabled else None
+    hub = make_hub(config, registry, parts, metrics)
     audit = make_audit(config)
     journal = None if hub.keeping is None else hub.keeping.journal
     model = None if chosen is None else chosen.language_model
@@ -194,6 +205,9 @@ def wire(config: Config, parts: Parts | None = None) -> Wired:
         retention_days=config.journal.retention_days,
         lines_retention_days=config.metering.retention_days,
         strict=server.strict,
+        metrics=metrics,
+        metrics_token=config.metrics.token,
+        metrics_listen=config.metrics.listen,
         limits=WebSocketLimits(
             max_message_bytes=limits.max_message_bytes,
             max_queued_bytes=limits.max_queued_bytes,
