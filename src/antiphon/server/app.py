@@ -6,6 +6,7 @@ import re
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -36,6 +37,7 @@ from antiphon.server.metrics_route import PATH as METRICS_PATH
 from antiphon.server.metrics_route import MetricsRoute
 from antiphon.server.operator import OperatorRoutes
 from antiphon.server.quotas import Quotas
+from antiphon.server.readiness import READY_PATH, Drain, Readiness
 from antiphon.server.realtime import Realtime
 from antiphon.server.returning import HEADER as RESUME_HEADER
 from antiphon.server.returning import Returning
@@ -95,6 +97,8 @@ class Api:
         metrics: Metrics | None = None,
         metrics_token: Secret | None = None,
         metrics_listen: str | None = None,
+        engine_names: Callable[[], list[str]] = list,
+        journal_path: Path | None = None,
     ) -> None:
         secret_store = MemorySecretStore() if secret_store is None else secret_store
         audit = NO_AUDIT if audit is None else audit
@@ -164,6 +168,14 @@ class Api:
             owns_journal=hub.keeping is None,
             retention_days=lines_retention_days,
         )
+        self.drain = Drain(hub, self.admission, gate=gate, audit=audit)
+        self._readiness = Readiness(
+            hub,
+            self.admission,
+            engine_names=engine_names,
+            journal_path=journal_path,
+            max_sessions=load.max_sessions,
+        )
         self._metrics: MetricsRoute | None = None
         if metrics is not None:
             metrics.watch_server(self._counted())
@@ -199,6 +211,9 @@ class Api:
         app.cleanup_ctx.append(self._usage.running)
         app.cleanup_ctx.append(self._calls.running)
         app.router.add_get("/healthz", self.health)
+        app.router.add_get(READY_PATH, self._readiness.show)
+        app.add_routes(self.drain.routes())
+        app.cleanup_ctx.append(self.drain.running)
         if self._metrics is not None:
             app.cleanup_ctx.append(self._metrics.running)
             app.router.add_get(METRICS_PATH, self._metrics.show)
@@ -234,7 +249,7 @@ class Api:
 
     @web.middleware
     async def _at_the_gate(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        if request.path == "/healthz":
+        if request.path in ("/healthz", READY_PATH):
             return await handler(request)
         self._gate.check_page(request)
         if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
@@ -266,7 +281,7 @@ class Api:
             "keys_refused": self._gate.refused_keys,
             "slowed_down": self._gate.slowed_down,
         }
-        return _json(body, status=503 if self.admission.draining else 200)
+        return _json(body)  # Who drains lives: a supervisor that kills it would end its calls.
 
     async def list_models(self, request: web.Request) -> web.Response:
         await self._gate.require(request)

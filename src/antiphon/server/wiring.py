@@ -208,6 +208,8 @@ def wire(config: Config, parts: Parts | None = None) -> Wired:
         metrics=metrics,
         metrics_token=config.metrics.token,
         metrics_listen=config.metrics.listen,
+        engine_names=lambda: [engine.name for engine in registry.engines],
+        journal_path=_journal_path(config, hub),
         limits=WebSocketLimits(
             max_message_bytes=limits.max_message_bytes,
             max_queued_bytes=limits.max_queued_bytes,
@@ -215,6 +217,11 @@ def wire(config: Config, parts: Parts | None = None) -> Wired:
         ),
     )
     return Wired(config, registry, hub, api, tls_identity(config), chosen)
+
+
+def _journal_path(config: Config, hub: Hub) -> Path | None:
+    path = config.journal.path
+    return None if hub.keeping is None or path is None or config.journal.url else Path(path)
 
 
 def tls_identity(config: Config) -> Identity | None:
