@@ -461,6 +461,14 @@ class MemorySettings(Struct, frozen=True, kw_only=True):
     ] = "summarize"
 
 
+class LogSettings(Struct, frozen=True, kw_only=True):
+    """How the log is written; how much, `[server] log_level` says."""
+
+    format: Annotated[
+        Literal["text", "json"], Meta(description="`json`: one object a line, for machines.")
+    ] = "text"
+
+
 class MetricsSettings(Struct, frozen=True, kw_only=True):
     """What Prometheus reads at `/metrics`."""
 
@@ -514,6 +522,7 @@ class Config(Struct, frozen=True, kw_only=True):
     memory: MemorySettings = MemorySettings()
     metering: MeteringSettings = MeteringSettings()
     budgets: BudgetSettings = BudgetSettings()
+    log: LogSettings = LogSettings()
     metrics: MetricsSettings = MetricsSettings()
     downloads: DownloadSettings = DownloadSettings()
 
@@ -533,6 +542,7 @@ SECTIONS: dict[str, type[Struct]] = {
     "memory": MemorySettings,
     "metering": MeteringSettings,
     "budgets": BudgetSettings,
+    "log": LogSettings,
     "metrics": MetricsSettings,
     "downloads": DownloadSettings,
 }
