@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from antiphon.core.faults import Fault
 from antiphon.core.terms import Terms
@@ -118,6 +119,8 @@ class Parts(Struct, frozen=True, kw_only=True):
     secret_store: SecretStore | None = None
     directory: Directory | None = None
     journal: Journal | None = None
+    observers: Sequence[Callable[[Terms], Observer]] = ()
+    """Beside those that the configuration brings."""
 
 
 def _engine_for(registry: EngineRegistry, model: str, *, strict: bool) -> Engine:
@@ -134,9 +137,7 @@ def _engine_for(registry: EngineRegistry, model: str, *, strict: bool) -> Engine
     return registry.find(model)
 
 
-def make_hub(
-    config: Config, registry: EngineRegistry, parts: Parts, metrics: Metrics | None = None
-) -> Hub:
+def make_hub(config: Config, registry: EngineRegistry, parts: Parts) -> Hub:
     if parts.hub is not None:
         return parts.hub
     server = config.server
@@ -149,11 +150,9 @@ def make_hub(
         strict=server.strict,
         linger_ms=0 if keeping is None else round(config.journal.linger_s * 1000),
     )
-    observers: list[Callable[[Terms], Observer]] = []
+    observers = list(parts.observers)
     if server.tape_dir:
         observers.append(tapes_in(Path(server.tape_dir)))
-    if metrics is not None:
-        observers.append(metrics.observer)
     return Hub(
         partial(_engine_for, registry, strict=server.strict),
         fallbacks_for=registry.fallbacks,
@@ -185,7 +184,9 @@ def wire(config: Config, parts: Parts | None = None) -> Wired:
         fallbacks=fallbacks_of(config),
     )
     metrics = Metrics() if config.metrics.enabled else None
-    hub = make_hub(config, registry, parts, metrics)
+    if metrics is not None:
+        parts = replace(parts, observers=(*parts.observers, metrics.observer))
+    hub = make_hub(config, registry, parts)
     audit = make_audit(config)
     journal = None if hub.keeping is None else hub.keeping.journal
     model = None if chosen is None else chosen.language_model
