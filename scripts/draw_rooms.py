@@ -28,6 +28,7 @@ PURPOSE = {
     "journal": "what is written down",
     "profiles": "what users agreed to have remembered",
     "metering": "usage → lines → money",
+    "telemetry": "where a turn's time went",
     "engines": "what answers",
     "upstream": "a client of other Realtime servers",
     "core": "the conversation: cause in, effects out",

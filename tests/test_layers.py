@@ -25,6 +25,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "core": {"protocol", "audio"},
     "engines": WORDS | {"upstream", "protocol", "audio", "downloads"},
     "metering": WORDS | {"protocol"},
+    "telemetry": WORDS | {"core.turns", "protocol"},
     "journal": WORDS | {"core.records", "core.items", "protocol", "identity", "metering"},
     "runtime": {
         "core",
@@ -64,6 +65,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "limits",
         "profiles",
         "metering",
+        "telemetry",
     },
     "mock": {
         "core",

@@ -57,8 +57,8 @@ class Served(NamedTuple):
     welcome: str
     client: ClientSession
 
-    async def health(self) -> int:
-        async with self.client.get(f"{self.url}/healthz") as response:
+    async def readiness(self) -> int:
+        async with self.client.get(f"{self.url}/readyz") as response:
             return response.status
 
 
@@ -84,7 +84,7 @@ async def test_serve_says_where_it_is_and_ends_sessions_before_it_goes(tmp_path:
         assert "none: only this machine" in it.welcome
         ws = await it.client.ws_connect(f"{it.url}/v1/realtime")
         assert (await ws.receive_json())["type"] == "session.created"
-        assert await it.health() == 200
+        assert await it.readiness() == 200
 
         it.process.send_signal(signal.SIGTERM)
 
@@ -98,7 +98,7 @@ async def test_a_second_signal_does_not_wait_for_anyone(tmp_path: Path) -> None:
         ws = await it.client.ws_connect(f"{it.url}/v1/realtime")
         await ws.receive_json()
         it.process.send_signal(signal.SIGINT)
-        while await it.health() != 503:
+        while await it.readiness() != 503:
             pass
         it.process.send_signal(signal.SIGINT)
         # The first one alone would have given the session 30 s.

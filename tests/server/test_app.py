@@ -237,7 +237,9 @@ async def test_while_it_drains_the_server_says_so(make_site: MakeSite) -> None:
 
     site.api.admission.draining = True
     status, body, _ = await get(site, "/healthz")
-    assert (status, body["status"]) == (503, "draining")
+    assert (status, body["status"]) == (200, "draining"), "it lives"
+    status, body, _ = await get(site, "/readyz")
+    assert (status, body["ready"], body["checks"]["drain"]) == (503, False, "failing")
     assert (await refused(site, "/v1/realtime")).status == 503
     await ws.send_str(CLEAR)
     assert (await ws.receive_json())["type"] == "input_audio_buffer.cleared"

@@ -48,10 +48,14 @@ ROUTES: list[tuple[str, str, tuple[str, ...]]] = [
     ("POST", KEYS, ("operate",)),
     ("DELETE", f"{KEYS}/key_1", ("operate",)),
     ("GET", "/v1/antiphon/audit", ("operate",)),
+    ("GET", "/metrics", ("operate",)),
+    ("GET", "/v1/antiphon/drain", ("operate",)),
+    ("POST", "/v1/antiphon/drain", ("operate",)),
+    ("DELETE", "/v1/antiphon/drain", ("operate",)),
     ("GET", "/v1/models", SCOPES),
     ("GET", "/v1/models/gpt-realtime", SCOPES),
 ]
-FREE = {"/", "/assets", "/healthz"}
+FREE = {"/", "/assets", "/healthz", "/readyz"}
 """Open to all: the console's page shows nothing until it has a key."""
 
 

@@ -68,7 +68,8 @@ def run(args: argparse.Namespace) -> int:
             "server.tape_dir": args.tape,
         },
     )
-    logs.configure(loaded.config.server.log_level)
+    settings = loaded.config
+    logs.configure(settings.server.log_level, as_json=settings.log.format == "json")
     wired = wiring.wire(config.kept_by_default(loaded.config))
     for warning in (*loaded.warnings, *wired.warnings()):
         logging.getLogger(__name__).warning("%s", warning)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from antiphon.journal.entries import AnyEntry, encode
-from antiphon.journal.journal import Fate, Ticket
+from antiphon.journal.journal import Fate, JournalLoad, Ticket
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +32,8 @@ class Append(NamedTuple):
     data: bytes
     """The entry, encoded."""
     ticket: Ticket
+    at_s: float
+    """When it was appended, by the monotonic clock."""
 
 
 class Backlog:
@@ -45,10 +48,17 @@ class Backlog:
         self._trouble = trouble
         self._queued_bytes = 0
         self._lost = 0
+        self._delay_s = 0.0
+
+    @property
+    def load(self) -> JournalLoad:
+        return JournalLoad(
+            queued_bytes=self._queued_bytes, lost_entries=self._lost, delay_s=self._delay_s
+        )
 
     def take(self, conversation_id: str, entry: AnyEntry, *, may_wait: bool) -> Append:
         """The ticket of one that may not wait, or that there is no room for, is settled: lost."""
-        append = Append(conversation_id, entry, encode(entry), Ticket())
+        append = Append(conversation_id, entry, encode(entry), Ticket(), time.monotonic())
         if may_wait and self._queued_bytes + len(append.data) <= self._max_bytes:
             self._queued_bytes += len(append.data)
         else:
@@ -58,6 +68,8 @@ class Backlog:
 
     def settle(self, batch: Sequence[Append], fate: Fate) -> None:
         """For each batch of those that wait, in order."""
+        if batch and fate is Fate.DURABLE:
+            self._delay_s = time.monotonic() - batch[0].at_s
         self._queued_bytes -= sum(len(append.data) for append in batch)
         if fate is Fate.LOST:
             self._lose(len(batch))

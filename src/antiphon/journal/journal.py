@@ -50,6 +50,17 @@ class Ticket:
             callback(self)
 
 
+class JournalLoad(Struct, frozen=True, kw_only=True):
+    """How far behind a journal is."""
+
+    queued_bytes: int = 0
+    """Of entries that are not durable yet."""
+    lost_entries: int = 0
+    """Since the process began."""
+    delay_s: float = 0.0
+    """How long the oldest entry of the last commit had waited for it."""
+
+
 class Kept(Struct, frozen=True, kw_only=True):
     """A conversation in the list; nothing in it tells what was said."""
 
@@ -146,6 +157,9 @@ class Journal(Notes, Protocol):
     def trouble(self) -> str | None:
         """What is wrong now; None: nothing is."""
         ...
+
+    @property
+    def load(self) -> JournalLoad: ...
 
     async def start(self) -> None:
         """Raises:

@@ -19,7 +19,7 @@ from antiphon.journal.entries import (
     decode,
     encode,
 )
-from antiphon.journal.journal import Fate, Kept, Note, Page, Ticket, Wanted
+from antiphon.journal.journal import Fate, JournalLoad, Kept, Note, Page, Ticket, Wanted
 from antiphon.journal.line_table import LinesPage, LinesWanted, TotalsPage
 from antiphon.metering.bill import NOTHING, Dimension, bill_by
 from antiphon.metering.lines import Line
@@ -46,6 +46,10 @@ class MemoryJournal:
         self._lines: deque[tuple[int, Line]] = deque(maxlen=MAX_LINES)
         self._next_line = 1
         self._last_due_s = 0.0
+
+    @property
+    def load(self) -> JournalLoad:
+        return JournalLoad()
 
     @property
     def trouble(self) -> str | None:

@@ -36,7 +36,7 @@ from antiphon.journal.entries import (
     Sounded,
     decode,
 )
-from antiphon.journal.journal import Fate, Kept, Note, Page, Ticket, Wanted
+from antiphon.journal.journal import Fate, JournalLoad, Kept, Note, Page, Ticket, Wanted
 from antiphon.journal.line_table import LinesPage, LinesWanted, TotalsPage
 from antiphon.journal.seal import SOUND_PLACES, Places, Seal, new_key
 from antiphon.metering.bill import Dimension
@@ -121,6 +121,10 @@ class PostgresJournal:
         self._transaction = _Transaction()
         self._problem: str | None = None
         self._commits_since_s: float | None = None
+
+    @property
+    def load(self) -> JournalLoad:
+        return self._backlog.load
 
     @property
     def trouble(self) -> str | None:

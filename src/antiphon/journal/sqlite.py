@@ -27,7 +27,7 @@ from antiphon.journal.backlog import (
     Backlog,
 )
 from antiphon.journal.entries import AnyEntry, JournalError, LogEntry, Sounded
-from antiphon.journal.journal import Fate, Note, Page, Ticket, Wanted
+from antiphon.journal.journal import Fate, JournalLoad, Note, Page, Ticket, Wanted
 from antiphon.journal.line_table import LinesPage, LinesWanted, TotalsPage
 from antiphon.journal.sqlite_file import JournalFile
 from antiphon.metering.bill import Dimension
@@ -62,6 +62,10 @@ class SqliteJournal:
     @property
     def place(self) -> str:
         return str(self.path)
+
+    @property
+    def load(self) -> JournalLoad:
+        return self._backlog.load
 
     @property
     def trouble(self) -> str | None:

@@ -196,6 +196,10 @@ class Hub:
             return None
         return "The server cannot write down conversations now; try again."
 
+    def is_well(self, engine_name: str) -> bool:
+        """It did not fail of late."""
+        return self._healths.is_well(engine_name)
+
     def get(self, session_id: str) -> SessionDoor | None:
         return self._sessions.get(session_id)
 

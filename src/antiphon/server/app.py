@@ -6,6 +6,7 @@ import re
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -32,11 +33,16 @@ from antiphon.server.lateness import Lateness
 from antiphon.server.logs import keep_peer_data_out
 from antiphon.server.memory import Memory
 from antiphon.server.metering import UsageRoutes
+from antiphon.server.metrics import Metrics, Sources
+from antiphon.server.metrics_route import PATH as METRICS_PATH
+from antiphon.server.metrics_route import MetricsRoute
 from antiphon.server.operator import OperatorRoutes
 from antiphon.server.quotas import Quotas
+from antiphon.server.readiness import READY_PATH, Drain, Readiness
 from antiphon.server.realtime import Realtime
 from antiphon.server.returning import HEADER as RESUME_HEADER
 from antiphon.server.returning import Returning
+from antiphon.server.secret import Secret
 from antiphon.server.secret_store import MemorySecretStore, SecretStore
 from antiphon.server.session_list import SessionList
 from antiphon.transports.webrtc.settings import WebRtcSettings
@@ -89,6 +95,11 @@ class Api:
         retention_days: float = 30,
         lines_retention_days: float = 400,
         strict: bool = False,
+        metrics: Metrics | None = None,
+        metrics_token: Secret | None = None,
+        metrics_listen: str | None = None,
+        engine_names: Callable[[], list[str]] = list,
+        journal_path: Path | None = None,
     ) -> None:
         secret_store = MemorySecretStore() if secret_store is None else secret_store
         audit = NO_AUDIT if audit is None else audit
@@ -158,6 +169,34 @@ class Api:
             owns_journal=hub.keeping is None,
             retention_days=lines_retention_days,
         )
+        self.drain = Drain(hub, self.admission, gate=gate, audit=audit)
+        self._readiness = Readiness(
+            hub,
+            self.admission,
+            engine_names=engine_names,
+            journal_path=journal_path,
+            max_sessions=load.max_sessions,
+        )
+        self._metrics: MetricsRoute | None = None
+        if metrics is not None:
+            metrics.watch_server(self._counted())
+            self._metrics = MetricsRoute(
+                metrics, gate=gate, token=metrics_token, listen=metrics_listen
+            )
+
+    def _counted(self) -> Sources:
+        """What there is to be counted beside sessions."""
+        gate = self._gate
+        return Sources(
+            hub=self.hub,
+            refused_keys=lambda: gate.refused_keys,
+            slowed_down=lambda: gate.slowed_down,
+            late_ms=lambda: self._lateness.p99_ms,
+            is_draining=lambda: self.admission.draining,
+            max_sessions=self._load.max_sessions,
+            websockets=self._realtime.counters,
+            calls=lambda: self._calls.live,
+        )
 
     @property
     def bearers(self) -> Bearers:
@@ -178,6 +217,12 @@ class Api:
         app.cleanup_ctx.append(self._usage.running)
         app.cleanup_ctx.append(self._calls.running)
         app.router.add_get("/healthz", self.health)
+        app.router.add_get(READY_PATH, self._readiness.show)
+        app.add_routes(self.drain.routes())
+        app.cleanup_ctx.append(self.drain.running)
+        if self._metrics is not None:
+            app.cleanup_ctx.append(self._metrics.running)
+            app.router.add_get(METRICS_PATH, self._metrics.show)
         app.add_routes(Console().routes())
         app.add_routes(self._session_list.routes())
         app.add_routes(self._conversations.routes())
@@ -210,7 +255,7 @@ class Api:
 
     @web.middleware
     async def _at_the_gate(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        if request.path == "/healthz":
+        if request.path in ("/healthz", READY_PATH):
             return await handler(request)
         self._gate.check_page(request)
         if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
@@ -242,7 +287,7 @@ class Api:
             "keys_refused": self._gate.refused_keys,
             "slowed_down": self._gate.slowed_down,
         }
-        return _json(body, status=503 if self.admission.draining else 200)
+        return _json(body)  # Who drains lives: a supervisor that kills it would end its calls.
 
     async def list_models(self, request: web.Request) -> web.Response:
         await self._gate.require(request)

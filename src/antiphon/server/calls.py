@@ -10,7 +10,7 @@ import hmac
 import logging
 import time
 import zlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
@@ -120,6 +120,11 @@ class CallRoutes:
             log.info("WebRTC is not served: %s is not installed (extra 'webrtc')", error.name)
         else:
             self._calls = Calls(self._hub, self._settings)
+
+    @property
+    def live(self) -> Collection[Call]:
+        """Those whose media pass through here."""
+        return self._calls.calls if self._calls else ()
 
     def session_of(self, call_id: str) -> SessionDoor | None:
         if (session := self._held_elsewhere(call_id)) is not None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
+from datetime import UTC, datetime
+from typing import Any, Final
 
 from aiohttp import web
 from aiohttp.abc import AbstractAccessLogger
@@ -15,10 +18,35 @@ DATE_FORMAT = "%Y-%m-%d %H:%M:%S"
 MAX_PATH_CHARS = 200
 
 
-def configure(level: str) -> None:
+_OWN: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+"""What every record has; the rest came with `extra`."""
+
+
+class JsonFormatter(logging.Formatter):
+    """One line, one object: time, level, logger, message, and what the event has beside that.
+
+    An exception is told by its type and place, as in text.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        moment = datetime.fromtimestamp(record.created, UTC)
+        line: dict[str, Any] = {
+            "time": moment.isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        line |= {name: value for name, value in vars(record).items() if name not in _OWN}
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False, default=str)
+
+
+def configure(level: str, *, as_json: bool = False) -> None:
     """Log to standard error, from ``level`` up."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter(FORMAT, DATE_FORMAT))
+    text = logging.Formatter(FORMAT, DATE_FORMAT)
+    handler.setFormatter(JsonFormatter() if as_json else text)
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
     keep_peer_data_out()
 

@@ -115,8 +115,9 @@ async def serve(
 ) -> None:
     """Serve until ``stop`` says so, then let sessions end for at most ``drain_s``.
 
-    While it drains, the server still answers: `/healthz` with 503, so that a load
+    While it drains, the server still answers: `/readyz` with 503, so that a load
     balancer sends its clients elsewhere, and new sessions with 503 and Retry-After.
+    SIGUSR1 drains too, and nothing else: the server stays until it is told to go.
 
     ``on_ready`` is told the server's URL once it listens.
 
@@ -125,10 +126,24 @@ async def serve(
     """
     async with listening(api.app(), host=host, port=port, tls=tls) as url:
         on_ready(url)
-        await stop.first.wait()
+        with _drained_by_signal(api):
+            await stop.first.wait()
         api.admission.draining = True
         log.info("going away: %d sessions live, %.0f s grace", len(api.hub.sessions), drain_s)
         await _drain(api, drain_s, stop)
+
+
+@contextmanager
+def _drained_by_signal(api: Api) -> Iterator[None]:
+    loop, number = asyncio.get_running_loop(), getattr(signal, "SIGUSR1", None)
+    if number is None:  # On Windows.
+        yield
+        return
+    loop.add_signal_handler(number, api.drain.begin)
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(number)
 
 
 async def _listen(runner: web.AppRunner, host: str, port: int, tls: ssl.SSLContext | None) -> None:

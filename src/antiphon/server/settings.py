@@ -461,6 +461,35 @@ class MemorySettings(Struct, frozen=True, kw_only=True):
     ] = "summarize"
 
 
+class LogSettings(Struct, frozen=True, kw_only=True):
+    """How the log is written; how much, `[server] log_level` says."""
+
+    format: Annotated[
+        Literal["text", "json"], Meta(description="`json`: one object a line, for machines.")
+    ] = "text"
+
+
+class MetricsSettings(Struct, frozen=True, kw_only=True):
+    """What Prometheus reads at `/metrics`."""
+
+    enabled: Annotated[bool, Meta(description="Count, and serve it.")] = True
+    token: Annotated[
+        Secret | None,
+        Meta(
+            description="Shown as a bearer, it reads `/metrics` and opens nothing else. A key of "
+            "the scope `operate` does as well."
+        ),
+    ] = None
+    listen: Annotated[
+        str | None,
+        Meta(
+            pattern=r"^\S+:\d{1,5}$",
+            description="A second address for `/metrics` alone, as `127.0.0.1:9464`, which asks "
+            "for no key: whoever reaches it reads it.",
+        ),
+    ] = None
+
+
 class DownloadSettings(Struct, frozen=True, kw_only=True):
     """Where `antiphon models pull` keeps models. Nothing else downloads any."""
 
@@ -493,6 +522,8 @@ class Config(Struct, frozen=True, kw_only=True):
     memory: MemorySettings = MemorySettings()
     metering: MeteringSettings = MeteringSettings()
     budgets: BudgetSettings = BudgetSettings()
+    log: LogSettings = LogSettings()
+    metrics: MetricsSettings = MetricsSettings()
     downloads: DownloadSettings = DownloadSettings()
 
 
@@ -511,5 +542,7 @@ SECTIONS: dict[str, type[Struct]] = {
     "memory": MemorySettings,
     "metering": MeteringSettings,
     "budgets": BudgetSettings,
+    "log": LogSettings,
+    "metrics": MetricsSettings,
     "downloads": DownloadSettings,
 }

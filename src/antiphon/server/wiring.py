@@ -16,6 +16,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from antiphon.core.faults import Fault
+from antiphon.core.terms import Terms
 from antiphon.engines.cascade.engine import CascadeEngine
 from antiphon.engines.cascade.recital import RecitalBrain
 from antiphon.engines.engine import Engine, VoiceDetector
@@ -28,6 +29,7 @@ from antiphon.journal.tape import tapes_in
 from antiphon.protocol.unknown_names import UnknownNames
 from antiphon.runtime.budget_guard import Means
 from antiphon.runtime.hub import Hub, SessionRules
+from antiphon.runtime.observer import Observer
 from antiphon.server.access import make_audit, make_gate, make_policy
 from antiphon.server.admission import LoadLimits
 from antiphon.server.app import Api, Model
@@ -36,6 +38,7 @@ from antiphon.server.directory import Directory
 from antiphon.server.grant import DEFAULT_MODEL
 from antiphon.server.keeping import make_journal, make_keeping, make_profiles
 from antiphon.server.metering import make_metering
+from antiphon.server.metrics import Metrics
 from antiphon.server.relays import (
     RELAY,
     fallbacks_of,
@@ -122,6 +125,8 @@ class Parts(Struct, frozen=True, kw_only=True):
     journal: Journal | None = None
     reciting: Engine | None = None
     """It says its instructions where a budget is spent."""
+    observers: Sequence[Callable[[Terms], Observer]] = ()
+    """Beside those that the configuration brings."""
 
 
 def _engine_for(registry: EngineRegistry, model: str, *, strict: bool) -> Engine:
@@ -171,12 +176,15 @@ def make_hub(config: Config, registry: EngineRegistry, parts: Parts) -> Hub:
         strict=server.strict,
         linger_ms=0 if keeping is None else round(config.journal.linger_s * 1000),
     )
+    observers = list(parts.observers)
+    if server.tape_dir:
+        observers.append(tapes_in(Path(server.tape_dir)))
     return Hub(
         partial(_engine_for, registry, strict=server.strict),
         fallbacks_for=registry.fallbacks,
         detector=parts.detector or SileroDetector(),
         rules=parts.rules or rules,
-        observers=[tapes_in(Path(server.tape_dir))] if server.tape_dir else [],
+        observers=observers,
         keeping=keeping,
         metering=make_metering(config, journal, means_of(config, registry, parts)),
     )
@@ -201,6 +209,9 @@ def wire(config: Config, parts: Parts | None = None) -> Wired:
         models=models_of(config, engines),
         fallbacks=fallbacks_of(config),
     )
+    metrics = Metrics() if config.metrics.enabled else None
+    if metrics is not None:
+        parts = replace(parts, observers=(*parts.observers, metrics.observer))
     hub = make_hub(config, registry, parts)
     audit = make_audit(config)
     journal = None if hub.keeping is None else hub.keeping.journal
@@ -221,6 +232,11 @@ def wire(config: Config, parts: Parts | None = None) -> Wired:
         retention_days=config.journal.retention_days,
         lines_retention_days=config.metering.retention_days,
         strict=server.strict,
+        metrics=metrics,
+        metrics_token=config.metrics.token,
+        metrics_listen=config.metrics.listen,
+        engine_names=lambda: [engine.name for engine in registry.engines],
+        journal_path=_journal_path(config, hub),
         limits=WebSocketLimits(
             max_message_bytes=limits.max_message_bytes,
             max_queued_bytes=limits.max_queued_bytes,
@@ -228,6 +244,11 @@ def wire(config: Config, parts: Parts | None = None) -> Wired:
         ),
     )
     return Wired(config, registry, hub, api, tls_identity(config), chosen)
+
+
+def _journal_path(config: Config, hub: Hub) -> Path | None:
+    path = config.journal.path
+    return None if hub.keeping is None or path is None or config.journal.url else Path(path)
 
 
 def tls_identity(config: Config) -> Identity | None:

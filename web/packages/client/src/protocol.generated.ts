@@ -371,8 +371,11 @@ export interface ServerEvents {
    * the event that tells of it.
    */
   'antiphon.cost': {
-    /** An answer, the words of a turn, or a while of the session. */
-    kind: 'response' | 'time' | 'transcription';
+    /**
+     * An answer, one that was begun early and thrown away, the words of a turn, or a while of the
+     * session.
+     */
+    kind: 'response' | 'speculation' | 'time' | 'transcription';
     response_id?: string | null;
     item_id?: string | null;
     /** In thousand-millionths of a US dollar; less than nothing where an estimate was too much. */

@@ -1,0 +1,49 @@
+"""What is told of a session: facts, without a word of what was said."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+from antiphon.protocol.server import Usage
+from antiphon.telemetry.timeline import Timeline
+
+
+class Answered(Struct, frozen=True):
+    """A turn of the user has its answer."""
+
+    timeline: Timeline
+
+
+class ResponseEnded(Struct, frozen=True):
+    response_id: str
+    status: str
+    usage: Usage | None
+
+
+class Interrupted(Struct, frozen=True):
+    """The user spoke, and the assistant stopped (barge-in)."""
+
+
+class FalselyStopped(Struct, frozen=True):
+    """The assistant stopped for a sound in which nothing was understood."""
+
+
+EnginePart = Literal["recognizer", "language_model", "voice", "engine"]
+
+
+class EngineError(Struct, frozen=True):
+    """``engine`` is the name of the one that served then."""
+
+    engine: str
+    part: EnginePart
+
+
+class EngineChanged(Struct, frozen=True):
+    """Another one serves the session from now on."""
+
+    engine: str
+
+
+Fact = Answered | ResponseEnded | Interrupted | FalselyStopped | EngineError | EngineChanged
