@@ -23,7 +23,9 @@ def path(tmp_path: Path) -> Path:
     file = JournalFile(path)
     other: list[LogEntry] = [opened(NOW_S + 1, end_user_id="user-8"), said("a")]
     logs: dict[str, list[LogEntry]] = {CONVERSATION: whole_log(), OTHER: other}
-    file.commit([Append(name, e, encode(e), Ticket()) for name, log in logs.items() for e in log])
+    file.commit(
+        [Append(name, e, encode(e), Ticket(), 0) for name, log in logs.items() for e in log]
+    )
     file.close()
     return path
 
@@ -92,7 +94,7 @@ def test_the_sound_of_a_session_is_written_to_a_file(
 ) -> None:
     file = JournalFile(path)
     pieces = [Sounded(at_s=NOW_S, session_id=f"sess_{at // 2}", data=b"%d" % at) for at in range(4)]
-    file.commit([Append(OTHER, piece, encode(piece), Ticket()) for piece in pieces])
+    file.commit([Append(OTHER, piece, encode(piece), Ticket(), 0) for piece in pieces])
     file.close()
     target = tmp_path / "call.ogg"
     assert run(path, "recording", OTHER, str(target)) == 0

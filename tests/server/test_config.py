@@ -13,6 +13,7 @@ import pytest
 from antiphon.errors import ConfigurationError
 from antiphon.limits.policy import Limits
 from antiphon.server.config import Loaded, load, variable_name
+from antiphon.server.metering_settings import PriceSettings
 from antiphon.server.secret import Secret
 from antiphon.server.settings import SECTIONS, Config, UpstreamSettings
 
@@ -214,6 +215,8 @@ NEEDS: dict[str, tuple[Any, str]] = {
     "public_addresses": (["10.0.0.1"], ""),
     "ice_urls": (["stun:stun.example.com"], ""),
     "upstreams": ([{"url": "wss://realtime.example/v1", "weight": 2}], ""),
+    "prices": ([{"model": "m", "text_in": "4", "source": "a contract"}], ""),
+    "listen": ("127.0.0.1:9464", ""),
     "jwt_issuer": ("https://id.example", 'jwt_audience = ["a"]'),
     "jwt_audience": (["a"], 'jwt_issuer = "https://id.example"'),
     "jwks_url": (
@@ -285,6 +288,9 @@ def plain(value: object) -> object:
         return {"url": value.url, "weight": value.weight}
     if isinstance(value, Limits):
         return msgspec.structs.asdict(value)
+    if isinstance(value, PriceSettings):
+        told = msgspec.structs.asdict(value)
+        return {name: part for name, part in told.items() if part is not None}
     if isinstance(value, dict):
         return {name: plain(part) for name, part in value.items()}
     return value.reveal() if isinstance(value, Secret) else value

@@ -481,11 +481,10 @@ class MetricsSettings(Struct, frozen=True, kw_only=True):
         ),
     ] = None
     listen: Annotated[
-        str | None,
+        Annotated[str, Meta(pattern=r"^\S+:\d{1,5}$")] | None,
         Meta(
-            pattern=r"^\S+:\d{1,5}$",
             description="A second address for `/metrics` alone, as `127.0.0.1:9464`, which asks "
-            "for no key: whoever reaches it reads it.",
+            "for no key: whoever reaches it reads it."
         ),
     ] = None
 
