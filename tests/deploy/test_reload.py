@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from aiohttp import ClientSession, WSMsgType
+from aiohttp import ClientSession
 
 from antiphon.server.self_signed import Files, write_self_signed
 from tests.server_process import ServerProcess
@@ -139,9 +139,7 @@ async def test_a_reload_takes_what_is_new_and_drops_nobody(place: Place) -> None
 
         # Who was there all the time is there still.
         await live.send_json({"type": "session.update", "session": {"type": "realtime"}})
-        answer = await live.receive(PATIENCE_S)
-        assert answer.type is WSMsgType.TEXT
-        assert answer.json()["type"] == "session.updated"
+        assert (await live.receive_json(timeout=PATIENCE_S))["type"] == "session.updated"
 
     assert place.hear("WATCHDOG=1")
     place.server.ask_to_stop()
