@@ -5,6 +5,7 @@ Where this machine has the judge (systemd-analyze, hadolint), it is asked.
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -15,6 +16,7 @@ from typing import Any
 
 import pytest
 import yaml
+from jsonschema import Draft7Validator
 
 from antiphon.server import config
 from antiphon.server.settings import SECTIONS
@@ -85,6 +87,14 @@ def test_the_image_runs_as_nobody_with_rights() -> None:
 # --- Compose -----------------------------------------------------------------
 
 
+def test_it_is_what_the_specification_of_compose_says() -> None:
+    """Its schema is that of github.com/compose-spec/compose-spec (Apache-2.0), commit 170098b."""
+    schema = json.loads((ROOT / "tests" / "data" / "compose_spec.json").read_text())
+    validator = Draft7Validator(schema)
+    assert not [error.message for error in validator.iter_errors(read(COMPOSE / "compose.yaml"))]
+    assert not validator.is_valid({"services": {"antiphon": {"imag": "antiphon"}}})
+
+
 def test_all_six_are_there_and_start_again(services: dict[str, Any]) -> None:
     wanted = {"antiphon", "postgres", "caddy", "coturn", "prometheus", "grafana"}
     assert services.keys() == wanted
@@ -136,6 +146,21 @@ def test_prometheus_asks_where_antiphon_answers() -> None:
     (job,) = read(COMPOSE / "prometheus.yml")["scrape_configs"]
     assert job["metrics_path"] == "/metrics"
     assert job["static_configs"] == [{"targets": ["antiphon:8080"]}]
+
+
+def test_prometheus_itself_takes_it(tmp_path: Path) -> None:
+    tool = shutil.which("promtool")
+    if tool is None:
+        pytest.skip("promtool is not here")
+    key = tmp_path / "key"
+    key.write_text("ak_x")
+    text = (COMPOSE / "prometheus.yml").read_text()
+    mine = tmp_path / "prometheus.yml"
+    mine.write_text(text.replace("/etc/prometheus/secrets/antiphon-key", str(key)))
+    checked = subprocess.run(
+        [tool, "check", "config", mine], capture_output=True, text=True, check=False
+    )
+    assert checked.returncode == 0, checked.stderr
 
 
 # --- systemd -----------------------------------------------------------------

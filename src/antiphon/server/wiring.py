@@ -355,6 +355,8 @@ def _given_sockets(wired: Wired) -> Sequence[socket]:
     for given in sockets:
         host = given.getsockname()[0]
         if wired.api.bearers.is_open and not is_loopback(host):
+            for each in sockets:
+                each.close()
             raise ConfigurationError(
                 f"The service manager listens on {host}, which other machines can reach, and there "
                 "are no API keys. Set api_keys in [server], or required = true in [auth]."
