@@ -40,7 +40,7 @@ class ServiceManager:
         own = environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
         usec = environ.get("WATCHDOG_USEC", "")
         watchdog_s = int(usec) / 1_000_000 if own and usec.isdecimal() and int(usec) else None
-        return cls(environ.get("NOTIFY_SOCKET"), watchdog_s=watchdog_s)
+        return cls(environ.get("NOTIFY_SOCKET") or None, watchdog_s=watchdog_s)
 
     def ready(self, status: str) -> None:
         self._tell("READY=1", f"STATUS={status}")
