@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -21,20 +22,31 @@ class ServerProcess:
     What it logs is in ``log``; a line of level ERROR there fails the test that stops it.
     """
 
-    def __init__(self, folder: Path, *, port: int = 0, **environ: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        port: int = 0,
+        launcher: Sequence[str] = (),
+        pass_fds: Sequence[int] = (),
+        **environ: str,
+    ) -> None:
         self.log = folder / "server.log"
         self._asked = False
+        self.expected_errors = 0
+        """Lines of level ERROR that a test provokes."""
         clean = {k: v for k, v in os.environ.items() if not k.startswith(("ANTIPHON_", "OPENAI_"))}
         clean |= {"ANTIPHON_OFFLINE_STT_WORKERS": "1", "ANTIPHON_DRAIN_SECONDS": "10"}
         clean |= {"ANTIPHON_LIMITS_MAX_LATENESS_MS": "0"}  # A busy machine is no failure.
         clean |= {"XDG_STATE_HOME": str(folder / "state")} | environ
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "antiphon.cli", "serve", "--port", str(port)],
+                [*launcher, sys.executable, "-m", "antiphon.cli", "serve", "--port", str(port)],
                 stdout=subprocess.PIPE,
                 stderr=log,
                 cwd=folder,
                 env=clean,
+                pass_fds=pass_fds,
             )
         assert self._process.stdout is not None
         welcome = self._process.stdout.readline().decode()
@@ -73,8 +85,11 @@ class ServerProcess:
             raise AssertionError(f"the server did not stop: {self.log.read_text()}") from None
         log = self.log.read_text()
         assert self._process.returncode == 0, log
-        assert " ERROR " not in log, log
+        assert log.count(" ERROR ") == self.expected_errors, log
         assert "Traceback" not in log, log
+
+    def ask_to_reload(self) -> None:
+        self._process.send_signal(signal.SIGHUP)
 
     def freeze(self) -> None:
         """From now on it says nothing and closes nothing, as one behind a cut cable."""

@@ -128,7 +128,7 @@ NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
         (NOON - timedelta(seconds=1), "is not valid before 2026-06-01 12:00 UTC."),
         (NOON, None),
         (NOON + timedelta(days=22), None),
-        (NOON + timedelta(days=23), "expires at 2026-07-01 12:00 UTC; renew it and restart."),
+        (NOON + timedelta(days=23), "expires at 2026-07-01 12:00 UTC; renew it and reload."),
         (NOON + timedelta(days=30), "expired at 2026-07-01 12:00 UTC: clients will refuse it."),
     ],
 )

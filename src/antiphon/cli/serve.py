@@ -29,6 +29,7 @@ Point a client at it:
   OPENAI_BASE_URL=http://127.0.0.1:8080/v1 OPENAI_API_KEY=any python your_program.py
 
 Ctrl-C (or SIGTERM) lets sessions end first; a second one stops at once.
+SIGHUP takes new keys, prices and certificates from the configuration.
 """
 
 
@@ -57,23 +58,29 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     from antiphon.server import config, logs, wiring
 
-    loaded = config.load(
-        args.config,
-        overrides={
-            "server.host": args.host,
-            "server.port": args.port,
-            "server.tls_cert": args.tls_cert,
-            "server.tls_key": args.tls_key,
-            "server.log_level": args.log_level,
-            "server.tape_dir": args.tape,
-        },
-    )
+    overrides = {
+        "server.host": args.host,
+        "server.port": args.port,
+        "server.tls_cert": args.tls_cert,
+        "server.tls_key": args.tls_key,
+        "server.log_level": args.log_level,
+        "server.tape_dir": args.tape,
+    }
+
+    def read() -> config.Loaded:
+        return config.load(args.config, overrides=overrides)
+
+    loaded = read()
     settings = loaded.config
     logs.configure(settings.server.log_level, as_json=settings.log.format == "json")
     wired = wiring.wire(config.kept_by_default(loaded.config))
     for warning in (*loaded.warnings, *wired.warnings()):
         logging.getLogger(__name__).warning("%s", warning)
-    wiring.run(wired, on_ready=lambda url: _welcome(url, wired))
+    wiring.run(
+        wired,
+        on_ready=lambda url: _welcome(url, wired),
+        reread=lambda: config.kept_by_default(read().config),
+    )
     return 0
 
 

@@ -69,6 +69,11 @@ class Metering:
         """Tell of each line, at once."""
         self._on_line.append(told)
 
+    def use_prices(self, prices: PriceTable) -> None:
+        """For sessions that begin from now on: one has the same prices to its end."""
+        self.prices = prices
+        self._alarmed.clear()  # What has no price among the new ones either is told again.
+
     async def restore(self, at_ms: int) -> None:
         """Read what was spent this month before the process began.
 

@@ -71,6 +71,10 @@ class Bearers:
         self._tokens = tokens
         self._required = required
 
+    def replace_keys(self, keys: Iterable[Secret]) -> None:
+        """Of the settings.  Who is in already stays."""
+        self._ring = KeyRing(keys)
+
     @property
     def is_open(self) -> bool:
         """There are no keys: whoever reaches the server may use it.

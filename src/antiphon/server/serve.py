@@ -6,8 +6,9 @@ import asyncio
 import errno
 import logging
 import signal
+import socket
 import ssl
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 
 from aiohttp import web
@@ -89,16 +90,24 @@ async def listening(
     host: str = "127.0.0.1",
     port: int = 0,
     tls: ssl.SSLContext | None = None,
+    sockets: Sequence[socket.socket] = (),
     shutdown_timeout_s: float = SHUTDOWN_TIMEOUT_S,
 ) -> AsyncIterator[str]:
     """Serve an application; gives its URL.  Port 0 is a free one.
+
+    ``sockets`` that listen already stand in place of ``host`` and ``port``.
 
     Raises:
         ConfigurationError: it cannot listen there.
     """
     async with running(app, shutdown_timeout_s=shutdown_timeout_s) as runner:
-        await _listen(runner, host, port, tls)
+        for given in sockets:
+            await web.SockSite(runner, given, ssl_context=tls).start()
+        if not sockets:
+            await _listen(runner, host, port, tls)
         scheme = "http" if tls is None else "https"
+        if sockets:
+            host = sockets[0].getsockname()[0]
         bound = runner.addresses[0][1]
         yield f"{scheme}://{f'[{host}]' if ':' in host else host}:{bound}"
 
@@ -109,9 +118,11 @@ async def serve(
     host: str,
     port: int,
     tls: ssl.SSLContext | None = None,
+    sockets: Sequence[socket.socket] = (),
     drain_s: float,
     stop: StopSignals,
     on_ready: Callable[[str], None],
+    on_stopping: Callable[[], None] = lambda: None,
 ) -> None:
     """Serve until ``stop`` says so, then let sessions end for at most ``drain_s``.
 
@@ -119,16 +130,18 @@ async def serve(
     balancer sends its clients elsewhere, and new sessions with 503 and Retry-After.
     SIGUSR1 drains too, and nothing else: the server stays until it is told to go.
 
-    ``on_ready`` is told the server's URL once it listens.
+    ``on_ready`` is told the server's URL once it listens; ``on_stopping`` is called before
+    the grace begins.
 
     Raises:
         ConfigurationError: it cannot listen there.
     """
-    async with listening(api.app(), host=host, port=port, tls=tls) as url:
+    async with listening(api.app(), host=host, port=port, tls=tls, sockets=sockets) as url:
         on_ready(url)
         with _drained_by_signal(api):
             await stop.first.wait()
         api.admission.draining = True
+        on_stopping()
         log.info("going away: %d sessions live, %.0f s grace", len(api.hub.sessions), drain_s)
         await _drain(api, drain_s, stop)
 

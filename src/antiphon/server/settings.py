@@ -53,7 +53,7 @@ class ServerSettings(Struct, frozen=True, kw_only=True):
         str | None,
         Meta(
             description="Serve https and wss: path of the certificate (PEM, with its chain). "
-            "Read at start; a renewed one needs a restart."
+            "Read at start and at each reload (SIGHUP)."
         ),
     ] = None
     tls_key: Annotated[str | None, Meta(description="Path of the certificate's key (PEM).")] = None

@@ -1,6 +1,6 @@
 """What the server shows of itself: its certificate, for https and wss.
 
-It is read once, at start; a renewed one needs a restart.
+It is read at start, and again at each reload.
 """
 
 from __future__ import annotations
@@ -43,9 +43,23 @@ class Identity(Struct, frozen=True):
         if now >= self.expires_at - EXPIRES_SOON:
             return (
                 f"The TLS certificate expires at {self.expires_at:%Y-%m-%d %H:%M} UTC; "
-                "renew it and restart."
+                "renew it and reload."
             )
         return None
+
+
+class Shown:
+    """What new connections are shown; those that are there already keep what they were shown."""
+
+    def __init__(self, identity: Identity) -> None:
+        self.identity = identity
+        self.context = identity.context
+        # Asked by every connection, also by one that names no server.  A certificate that is
+        # loaded into a context beside another, of another kind of key, would not replace it.
+        self.context.sni_callback = self._choose
+
+    def _choose(self, connection: ssl.SSLObject, _: str | None, __: ssl.SSLContext) -> None:
+        connection.context = self.identity.context
 
 
 def read_identity(certificate: Path, key: Path) -> Identity:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import os
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from socket import socket
 from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import Struct
@@ -24,6 +26,7 @@ from antiphon.engines.farewell import FAREWELL, FarewellEngine
 from antiphon.engines.registry import EngineRegistry
 from antiphon.engines.text_only import TextOnlyEngine
 from antiphon.engines.vad.silero import SileroDetector
+from antiphon.errors import ConfigurationError
 from antiphon.journal.journal import Journal
 from antiphon.journal.tape import tapes_in
 from antiphon.protocol.unknown_names import UnknownNames
@@ -34,6 +37,7 @@ from antiphon.server.access import make_audit, make_gate, make_policy
 from antiphon.server.admission import LoadLimits
 from antiphon.server.app import Api, Model
 from antiphon.server.cascade_parts import CascadeParts, choose_parts, make_cascade
+from antiphon.server.config_problems import is_loopback
 from antiphon.server.directory import Directory
 from antiphon.server.grant import DEFAULT_MODEL
 from antiphon.server.keeping import make_journal, make_keeping, make_profiles
@@ -47,8 +51,10 @@ from antiphon.server.relays import (
     may_give_way,
     with_relayed,
 )
+from antiphon.server.reload import HangUp, Reload
 from antiphon.server.secret_store import SecretStore
 from antiphon.server.serve import StopSignals, serve
+from antiphon.server.service_manager import ServiceManager, inherited_sockets
 from antiphon.server.settings import Config
 from antiphon.server.summing_up import summed_up_by
 from antiphon.transports.webrtc.settings import IceServer, WebRtcSettings
@@ -311,30 +317,82 @@ def collect_less_garbage() -> None:
     gc.set_threshold(YOUNG_OBJECTS)
 
 
-async def _run(wired: Wired, on_ready: Callable[[str], None]) -> None:
+async def _run(
+    wired: Wired, on_ready: Callable[[str], None], reread: Callable[[], Config] | None
+) -> None:
     # To the very end: a signal too many must not leave an engine's processes behind.
     stop = StopSignals()
-    with stop.installed():
+    hang_up = HangUp(stop.first.set)
+    sockets = _given_sockets(wired)
+    with stop.installed(), hang_up.installed():
         async with started(wired.registry.engines):
             collect_less_garbage()
-            await _serve(wired, stop, on_ready)
+            await _serve(wired, stop, hang_up, sockets, on_ready, reread or (lambda: wired.config))
 
 
-async def _serve(wired: Wired, stop: StopSignals, on_ready: Callable[[str], None]) -> None:
-    server = wired.config.server
-    await serve(
-        wired.api,
-        host=server.host,
-        port=server.port,
-        tls=None if wired.identity is None else wired.identity.context,
-        drain_s=server.drain_seconds,
-        stop=stop,
-        on_ready=on_ready,
-    )
+async def _serve(
+    wired: Wired,
+    stop: StopSignals,
+    hang_up: HangUp,
+    sockets: Sequence[socket],
+    on_ready: Callable[[str], None],
+    reread: Callable[[], Config],
+) -> None:
+    server, shown = wired.config.server, None
+    if wired.identity is not None:
+        from antiphon.server.tls import Shown
+
+        shown = Shown(wired.identity)
+    manager = ServiceManager.of(os.environ)
+    bearers, metering = wired.api.bearers, wired.hub.metering
+    reload = Reload(wired.config, reread, bearers=bearers, metering=metering, shown=shown)
+
+    def ready(url: str) -> None:
+        on_ready(url)
+        manager.ready(f"serving at {url}")
+        hang_up.serving.set()
+
+    async with manager.watched(), hang_up.heeded(reload, manager):
+        await serve(
+            wired.api,
+            host=server.host,
+            port=server.port,
+            tls=None if shown is None else shown.context,
+            sockets=sockets,
+            drain_s=server.drain_seconds,
+            stop=stop,
+            on_ready=ready,
+            on_stopping=lambda: manager.stopping(server.drain_seconds),
+        )
 
 
-def run(wired: Wired, on_ready: Callable[[str], None]) -> None:
+def _given_sockets(wired: Wired) -> Sequence[socket]:
+    """Those of the service manager, whatever `host` says.
+
+    Raises:
+        ConfigurationError: one cannot be served, or must not be without keys.
+    """
+    sockets = inherited_sockets(os.environ)
+    for given in sockets:
+        host = given.getsockname()[0]
+        if wired.api.bearers.is_open and not is_loopback(host):
+            for each in sockets:
+                each.close()
+            raise ConfigurationError(
+                f"The service manager listens on {host}, which other machines can reach, and there "
+                "are no API keys. Set api_keys in [server], or required = true in [auth]."
+            )
+    return sockets
+
+
+def run(
+    wired: Wired,
+    on_ready: Callable[[str], None],
+    reread: Callable[[], Config] | None = None,
+) -> None:
     """Start the engines, serve until a signal comes, stop everything.
+
+    ``reread`` reads the configuration again, when SIGHUP asks for it.
 
     Raises:
         ConfigurationError: the server cannot listen.
@@ -347,4 +405,4 @@ def run(wired: Wired, on_ready: Callable[[str], None]) -> None:
     else:
         factory = uvloop.new_event_loop
     with asyncio.Runner(loop_factory=factory) as runner:
-        runner.run(_run(wired, on_ready))
+        runner.run(_run(wired, on_ready, reread))
