@@ -16,7 +16,7 @@ CONSOLE := src/antiphon/console/index.html
 CLIENT := web/packages/client/dist/index.js
 CONSOLE_SOURCES := $(shell find web/console web/packages \( -name node_modules -o -name dist \) -prune -o -type f -print)
 
-.PHONY: run mic example test test-web check fmt bench dist setup setup-test clean
+.PHONY: run mic example test test-web check fmt bench bench-peers dist setup setup-test clean
 
 run: setup $(if $(NPM),$(CONSOLE))  ## serve on http://127.0.0.1:$(PORT)
 	$(UV) run --no-sync antiphon serve --port $(PORT)
@@ -48,6 +48,9 @@ fmt: setup-test
 
 bench: setup  ## what a session costs, in two minutes (docs/reference/benchmarks.md)
 	.venv/bin/python bench/sessions.py $(BENCH)
+
+bench-peers: setup  ## beside other servers, in ten minutes on two quiet cores (docs/reference/peers.md)
+	.venv/bin/python bench/peers/run.py --uv $(UV) $(BENCH)
 
 dist: $(UV) $(CONSOLE)  ## the wheel and the sdist, with the console built
 	$(UV) build --quiet --out-dir dist

@@ -22,6 +22,7 @@ PURPOSE = {
     "testing": "fakes, kits, a whole server for a test",
     "server": "HTTP: who comes in, where all is wired",
     "talk": "a client for the terminal",
+    "bench": "callers that load and measure",
     "direct": "calls held elsewhere, followed here",
     "transports": "bytes and packets ⇄ events and sound",
     "runtime": "one live session; who is live",

@@ -22,6 +22,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "limits": set(),
     "upstream": {"protocol", "audio"},
     "talk": {"upstream", "protocol", "audio"},
+    "bench": {"talk", "upstream", "protocol", "audio"},
     "core": {"protocol", "audio"},
     "engines": WORDS | {"upstream", "protocol", "audio", "downloads"},
     "metering": WORDS | {"protocol"},

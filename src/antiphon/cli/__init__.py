@@ -21,6 +21,7 @@ COMMANDS = (
     "serve",
     "check",
     "talk",
+    "bench",
     "mock",
     "record",
     "replay",
