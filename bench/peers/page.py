@@ -36,10 +36,10 @@ def read(table: Path) -> dict[str, list[Row]]:
 def carried(rows: Sequence[Row]) -> str:
     """The most sessions whose speech was in time; "≥": not the server was the limit."""
     fits = [int(r["sessions"]) for r in rows if _is_in_time(r)]
-    if not fits:
-        return f"< {rows[0]['sessions']}"
     last = rows[-1]
     is_open = _is_in_time(last) or float(last["callers_late_p99_ms"] or 0) > CALLERS_LATE_MS
+    if not fits:
+        return "-" if is_open else f"< {rows[0]['sessions']}"
     return f"≥ {max(fits)}" if is_open else str(max(fits))
 
 
