@@ -8,12 +8,22 @@ from typing import Any
 
 from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType
 
+from antiphon.core.causes import Tick
+from antiphon.core.effects import Generate
 from antiphon.engines.scripted import Script, ScriptedEngine, Speak
 from antiphon.journal.memory import MemoryJournal
+from antiphon.metering.budgets import Limits, LocalLedger
+from antiphon.metering.lines import Account
+from antiphon.metering.meter import Meter
+from antiphon.metering.prices import Price, PriceTable
+from antiphon.protocol.client import ResponseCreate
+from antiphon.protocol.server import ResponseCreated, ResponseDone
+from antiphon.runtime.budget_guard import BudgetGuard, Means
 from antiphon.server.metering_settings import BudgetSettings, MeteringSettings, PriceSettings
 from antiphon.server.settings import Config
 from antiphon.server.wiring import Parts
 from antiphon.testing import serving
+from antiphon.testing.virtual_call import VirtualCall
 from antiphon.testing.virtual_loop import in_virtual_time
 
 ANSWER = Script(replies=((Speak(ms=1_000, text="Yes."),),))
@@ -224,3 +234,36 @@ async def test_without_a_farewell_it_ends_all_the_same() -> None:
         await call.ask()
         assert call.closed == 1000
         assert call.stages == ["end"]
+
+
+class Alone:
+    """A session of which nothing is asked."""
+
+    id = "sess_test"
+    engine = ScriptedEngine(ANSWER, name="dear")
+
+    def __getattr__(self, name: str) -> Any:
+        raise AssertionError(f"{name}: there is room enough")
+
+
+def test_further_rounds_of_an_answer_are_reserved_for_until_its_line_has_them_all() -> None:
+    """The engine is asked again, under other names, after functions that the server carried out."""
+    call = VirtualCall()
+    prices = PriceTable([Price(model="test", text_in=1, text_out=1_000_000_000)])
+    ledger = LocalLedger(Limits(session=CENT))
+    meter = Meter(call.terms, Account(), prices, conversation_id="conv_1")
+    guard = BudgetGuard(Alone(), meter, prices, ledger, Means())
+    call.client(ResponseCreate())
+    [created] = [e for e in call.take() if isinstance(e, ResponseCreated)]
+    guard.saw(0, Tick(), [created])
+    name = created.response.id
+    for each in (name, "round_2", "round_3"):
+        assert guard.admits(Generate(response_id=each, items=(), max_output_tokens=1))
+    who = (Account(), "sess_test", meter.at_ms)
+    room = ledger.room(*who)
+    assert room is not None
+    assert room < CENT - 3_000
+    done = ResponseDone(event_id="e", response=created.response)
+    [line] = meter.saw(1, Tick(), [done])
+    guard.charged(line)
+    assert ledger.room(*who) == CENT - line.nano

@@ -99,7 +99,9 @@ class BudgetGuard:
         self._ledger = ledger
         self._means = means
         self._reserved: dict[str, Reservation] = {}
-        """By the ids of the responses."""
+        """By ids of responses, and names of their further rounds."""
+        self._running: set[str] = set()
+        """Ids of responses whose line has not come."""
         self._done: Stage | None = None
         """What has been done so far."""
         self._seen: dict[str, int] = {}
@@ -136,6 +138,9 @@ class BudgetGuard:
 
     def saw(self, now_ms: Ms, cause: Cause, effects: Sequence[Effect]) -> None:
         del now_ms
+        for effect in effects:
+            if type(effect) is ResponseCreated:
+                self._running.add(effect.response.id)
         if isinstance(cause, EngineBegan) and self._done != "end":
             self._began(effects)
         elif self._done == "end":
@@ -145,7 +150,7 @@ class BudgetGuard:
         """What was reserved for it is settled."""
         reservation = None
         if line.kind == "response" and not line.is_correction:
-            reservation = self._reserved.pop(line.source_id, None)
+            reservation = self._settled_by(line)
             self._note(line)
         if reservation is None:
             self._ledger.spend(line)
@@ -162,6 +167,16 @@ class BudgetGuard:
             self._end(standing)
         elif self._begins and self._has_no_room_for_two():
             self._stop_beginning()
+
+    def _settled_by(self, line: Line) -> Reservation | None:
+        """What was reserved for the answer.  Its line has its further rounds too, those after
+        functions that the server carried out.
+        """
+        self._running.discard(line.source_id)
+        if line.in_conversation:
+            for name in self._reserved.keys() - self._running - {line.source_id}:
+                self._ledger.settle(self._reserved.pop(name), 0)
+        return self._reserved.pop(line.source_id, None)
 
     def close(self) -> None:
         if self._timer is not None:
@@ -313,7 +328,8 @@ def tokens_seen(command: Generate) -> dict[str, int]:
     """What an answer sees, at most, as nobody has counted it: speech whose length is not known is
     taken for slow.
     """
-    characters = len(command.instructions) + len(msgspec.json.encode(command.tools))
+    characters = len(command.instructions) + len(command.memory)
+    characters += len(msgspec.json.encode((command.tools, command.server_tools)))
     audio = images = 0
     for item in command.items:
         if not isinstance(item, Message):
