@@ -9,6 +9,7 @@ import pytest
 from antiphon.cli import main
 from antiphon.journal.sqlite_file import JournalFile
 from antiphon.profiles.profile import Profile, encode
+from antiphon.profiles.profiles import owner_of
 
 
 @pytest.fixture(autouse=True)
@@ -17,7 +18,7 @@ def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("ANTIPHON_JOURNAL_PATH", str(path))
     file = JournalFile(path)
     profile = Profile().agreed(1, "conversation").with_facts(["Likes tea.", "Sings."], 1, "api")
-    file.notes.write("user-7", encode(profile), over=0, now_s=1.0)
+    file.notes.write(owner_of("default", "user-7"), encode(profile), over=0, now_s=1.0)
     file.close()
     return path
 

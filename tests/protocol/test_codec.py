@@ -430,6 +430,7 @@ def test_a_server_event_survives_the_wire(kind: type[msgspec.Struct]) -> None:
         server.Error: {"error": server.ErrorDetail(message="m", code="c", event_id="e")},
         server.TranscriptionFailed: {"error": server.TranscriptionError("t", "c", "m")},
         server.ResponseOutputAudioDelta: {"delta": b"\0\1\2"},
+        server.PartFailed: {"part": "voice", "code": "voice_replaced", "message": "It is hoarse."},
     }
     money = {"kind": "response", "estimated": False, "unpriced": True, "scope": "user"}
     money |= {"stage": "end", "period": "day"}

@@ -135,7 +135,6 @@ export class Line {
       this.#resumption.forget();
       return this.#openConnection(signal);
     });
-    this.#player = null;
     if (signal.aborted) {
       connection.close();
       throw new VoiceError('server-away');
@@ -150,14 +149,22 @@ export class Line {
     this.#owner.opened(connection);
   }
 
-  #openConnection(signal: AbortSignal) {
-    return openConnection(
-      this.#configuration.options,
-      { back: this.#resumption.wanted, player: this.#player },
-      this.#listener(signal),
-      signal,
-      (error) => this.#store.report(error),
-    );
+  /** What plays on is the connection's from now on, and ends with an attempt that fails. */
+  async #openConnection(signal: AbortSignal) {
+    const player = this.#player;
+    this.#player = null;
+    try {
+      return await openConnection(
+        this.#configuration.options,
+        { back: this.#resumption.wanted, player },
+        this.#listener(signal),
+        signal,
+        (error) => this.#store.report(error),
+      );
+    } catch (error) {
+      player?.close();
+      throw error;
+    }
   }
 
   #silence(): void {

@@ -1,6 +1,7 @@
 /** One conversation with a Realtime server, by voice and by text. */
 
 import { levelOf } from './audio/levels';
+import type { Heard } from './audio/player';
 import { Configuration, sessionUpdate } from './configuration';
 import type { Connection } from './connection/connection';
 import { Dialogue } from './dialogue';
@@ -310,6 +311,8 @@ export class RealtimeVoiceSession {
   async #introduce(connection: Connection): Promise<void> {
     const resume = resumeOf(this.#dialogue.session);
     const continues = resume?.continues;
+    const playedOn = continues !== 'session' && connection.kind === 'websocket';
+    const heard = playedOn ? await connection.stopPlayback() : [];
     if (continues !== 'session') this.#breakOff();
     const introduction = this.#configuration.introduction(connection.kind);
     if (introduction && continues !== 'session') this.#outbox.send(introduction);
@@ -324,6 +327,8 @@ export class RealtimeVoiceSession {
       announced.clear();
       for (const event of restoring(items, longest)) this.#outbox.send(event);
     }
+    // Of what this side was playing, a server that has kept it does not know how far it came.
+    if (continues === 'conversation') this.#truncate(heard);
     if (continues !== 'session' || resume?.gap) this.#tellWhatWasHeard();
     // Only now: what is said must come after what was said.
     await this.#input.attach();
@@ -334,12 +339,16 @@ export class RealtimeVoiceSession {
   #tellWhatWasHeard(): void {
     const { items, responses } = this.#line.heardBefore ?? { items: {}, responses: {} };
     this.#mayMiss ||= Object.keys({ ...items, ...responses }).length > 0;
-    for (const [itemId, heardMs] of Object.entries(items)) {
+    this.#truncate(Object.entries(items).map(([itemId, heardMs]) => ({ itemId, heardMs })));
+  }
+
+  #truncate(heard: Heard[]): void {
+    for (const { itemId, heardMs } of heard) {
       this.#outbox.sendOwn({
         type: 'conversation.item.truncate',
         item_id: itemId,
         content_index: 0,
-        audio_end_ms: heardMs,
+        audio_end_ms: Math.floor(heardMs),
       });
     }
   }
