@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 
 SECRET_TTL_S = 60
 """From the click on "talk" to the connection: long enough to think about the microphone."""
+END_TIMEOUT_S = 10
+"""From a client's hanging up until the server has noticed, and kept what was heard."""
 MAX_ID_LENGTH = 32
 MAY_SEND = (
     "input_audio_buffer.append",
@@ -127,10 +129,19 @@ class Sidebands:
         newest = max(own, key=lambda session: session["began_at"])
         sideband = await self._openai.realtime.connect(call_id=newest["id"]).enter()
         ready = asyncio.Event()
-        task = asyncio.create_task(self._attend(sideband, attend, ready))
+        task = asyncio.create_task(self._attend(sideband, attend, ready), name=visit)
         self._attending.add(task)
         task.add_done_callback(self._attending.discard)
         await ready.wait()
+
+    async def until_ended(self, visit: str) -> None:
+        """Wait for the session of a visit whose client hangs up: then is kept what was heard of it.
+
+        It may be over already.  One that goes on, as for another page, is not waited for long.
+        """
+        attending = [task for task in self._attending if task.get_name() == visit]
+        if attending:
+            await asyncio.wait(attending, timeout=END_TIMEOUT_S)
 
     def session(self, conversation_id: str | None = None) -> AsyncRealtimeConnectionManager:
         """One of the backend's own, to be entered; it goes on with a conversation, if one is named.

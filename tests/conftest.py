@@ -1,9 +1,10 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import aioice.ice
 import pytest
+import pytest_asyncio
 
 from antiphon.server.self_signed import LOCAL_NAMES, Files, write_self_signed
 from tests.server_process import KEY, ServerProcess
@@ -65,3 +66,12 @@ def tls_server(
         ANTIPHON_TLS_KEY=str(certificate.key),
     ) as server:
         yield server
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def chromium() -> AsyncIterator[None]:
+    """Every page of these tests opens in one browser; the tests run on its loop."""
+    from tests.browser.chromium import starting
+
+    async with starting():
+        yield

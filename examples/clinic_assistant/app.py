@@ -105,7 +105,11 @@ class Clinic:
     # In writing.
 
     async def conversation(self, request: web.Request) -> web.Response:
-        return web.json_response(await self._shown(self._patient(request)))
+        """With `?hung_up`: as it is when the call that the page hangs up has ended."""
+        patient = self._patient(request)
+        if "hung_up" in request.query:
+            await self.sidebands.until_ended(self._conversations.end_user_of(patient.id))
+        return web.json_response(await self._shown(patient))
 
     async def write(self, request: web.Request) -> web.Response:
         """Add a message, and answer it."""

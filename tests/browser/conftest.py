@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-import pytest
+import pytest_asyncio
 
 from tests.arrangements import arrangement
 from tests.browser.site import Site
@@ -11,7 +11,7 @@ from tests.server_process import ServerProcess
 __all__ = ["arrangement", "site"]
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def site(keyed_server: ServerProcess) -> AsyncIterator[Site]:
     async with Site(keyed_server).open() as site:
         yield site

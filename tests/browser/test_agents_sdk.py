@@ -6,11 +6,11 @@ import pytest
 
 from tests.arrangements import RELAYED, Arrangement
 from tests.browser.site import AGENTS_SDK, Site
-from tests.browser.visitor import Visitor, needs_chromium, visiting
+from tests.browser.visitor import NEEDS_CHROMIUM, Visitor, visiting
 from tests.server_process import KEY
 
 pytestmark = [
-    needs_chromium,
+    *NEEDS_CHROMIUM,
     pytest.mark.skipif(
         not AGENTS_SDK.is_dir(),
         reason="the SDK is absent: npm ci --ignore-scripts --prefix tests/clients/node",

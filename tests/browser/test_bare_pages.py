@@ -11,10 +11,10 @@ from openai import AsyncOpenAI
 from tests import desk
 from tests.arrangements import RELAYED, Arrangement
 from tests.browser.site import Site
-from tests.browser.visitor import microphone_file, needs_chromium, visiting
+from tests.browser.visitor import NEEDS_CHROMIUM, microphone_file, visiting
 from tests.server_process import KEY, ServerProcess
 
-pytestmark = needs_chromium
+pytestmark = [*NEEDS_CHROMIUM]
 
 BOOK_ROOM = {
     "type": "function",

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from tests.browser.site import OWN_CLIENT, Site
-from tests.browser.visitor import Visitor, needs_chromium, visiting
+from tests.browser.visitor import NEEDS_CHROMIUM, Visitor, visiting
 from tests.server_process import KEY, ServerProcess
 
 pytestmark = [
-    needs_chromium,
+    *NEEDS_CHROMIUM,
     pytest.mark.skipif(
         not (OWN_CLIENT / "index.js").is_file(),
         reason="the client is not built: npm ci --prefix web && npm run build --prefix web",

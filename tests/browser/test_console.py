@@ -12,10 +12,10 @@ import pytest
 from playwright.async_api import FilePayload
 
 from tests.browser.console_page import console, content, needs_console
-from tests.browser.visitor import needs_chromium
+from tests.browser.visitor import NEEDS_CHROMIUM
 from tests.server_process import ServerProcess
 
-pytestmark = [needs_chromium, needs_console]
+pytestmark = [*NEEDS_CHROMIUM, needs_console]
 DENIED = """
     navigator.mediaDevices.getUserMedia = async () => {
       throw new DOMException('no', '%s');

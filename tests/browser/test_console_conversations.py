@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from tests.browser.console_page import console, needs_console
-from tests.browser.visitor import needs_chromium
+from tests.browser.visitor import NEEDS_CHROMIUM
 from tests.server_process import KEY, ServerProcess
 
-pytestmark = [needs_chromium, needs_console]
+pytestmark = [*NEEDS_CHROMIUM, needs_console]
 SUM, ITS_ANSWER = "What is seventeen times four?", "Seventeen times four is sixty eight."
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from tests.browser.console_page import console, content, needs_console
-from tests.browser.visitor import needs_chromium
+from tests.browser.visitor import NEEDS_CHROMIUM
 from tests.server_process import ServerProcess
 
-pytestmark = [needs_chromium, needs_console]
+pytestmark = [*NEEDS_CHROMIUM, needs_console]
 NODE_CLIENTS = Path(__file__).parents[1] / "clients" / "node"
 PROGRAM_TIMEOUT_S = 60
 

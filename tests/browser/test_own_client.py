@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from tests.browser.site import OWN_CLIENT, Site
-from tests.browser.visitor import needs_chromium, visiting
+from tests.browser.visitor import NEEDS_CHROMIUM, visiting
 
 pytestmark = [
-    needs_chromium,
+    *NEEDS_CHROMIUM,
     pytest.mark.skipif(
         not (OWN_CLIENT / "index.js").is_file(),
         reason="the client is not built: npm ci --prefix web && npm run build --prefix web",

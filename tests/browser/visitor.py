@@ -4,42 +4,40 @@ from __future__ import annotations
 
 import base64
 import os
-import shutil
 import wave
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pytest
-from playwright.async_api import ConsoleMessage, Page, async_playwright
+from playwright.async_api import ConsoleMessage, Page
 
 from antiphon.audio.resample import Resampler
+from tests.browser.chromium import CHROMIUM, a_chromium
 from tests.browser.site import PAGES
 from tests.recordings import at_16khz, wav
 
 TIMEOUT_S = 60
 """For one thing to come: a busy machine is no failure."""
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium")
 ARTIFACTS = Path(__file__).parents[2] / "out" / "browser"
 """Where a page that failed leaves its picture."""
-FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--autoplay-policy=no-user-gesture-required",
-    "--use-fake-ui-for-media-stream",
-    "--use-fake-device-for-media-stream",
+
+Test = TypeVar("Test", bound=Callable[..., Any])
+NEEDS_CHROMIUM = (
+    pytest.mark.skipif(
+        CHROMIUM is None, reason="Chromium is absent: apt-get install chromium (or set CHROMIUM)"
+    ),
+    pytest.mark.usefixtures("chromium"),
+    pytest.mark.asyncio(loop_scope="session"),  # The browser's, which outlives a test.
 )
 
-needs_chromium = pytest.mark.skipif(
-    CHROMIUM is None, reason="Chromium is absent: apt-get install chromium (or set CHROMIUM)"
-)
+
+def needs_chromium(test: Test) -> Test:
+    for mark in NEEDS_CHROMIUM:
+        test = mark(test)
+    return test
 
 
 class Visitor:
@@ -91,27 +89,19 @@ async def visiting(
         complains: whether the page may log errors; where not, one fails the test.
         before: a script that runs before the page's own.
     """
-    flags = list(FLAGS)
-    if microphone is not None:
-        flags.append(f"--use-file-for-fake-audio-capture={microphone}%noloop")
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+    async with a_chromium() as chromium, chromium.page(microphone) as page:
+        if microphone is None:
+            await page.add_init_script(path=PAGES / "microphone.js")
+        if before:
+            await page.add_init_script(before)
+        visitor = Visitor(page)
         try:
-            page = await browser.new_page()
-            if microphone is None:
-                await page.add_init_script(path=PAGES / "microphone.js")
-            if before:
-                await page.add_init_script(before)
-            visitor = Visitor(page)
-            try:
-                await page.goto(url)
-                yield visitor
-            except BaseException:
-                await _keep_picture(page)
-                raise
-            assert complains or not visitor.complaints, visitor.complaints
-        finally:
-            await browser.close()
+            await page.goto(url)
+            yield visitor
+        except BaseException:
+            await _keep_picture(page)
+            raise
+        assert complains or not visitor.complaints, visitor.complaints
 
 
 async def _keep_picture(page: Page) -> None:

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
-from antiphon.core.causes import EngineFinished, EngineSpoke, Word
+from antiphon.core.causes import Detached, EngineFinished, EngineSpoke, Word
 from antiphon.core.effects import ClearPlayout, PlayAudio
 from antiphon.core.playout import Cleared, Playout
 from antiphon.protocol import client, server
 from antiphon.protocol import session as wire
 from antiphon.protocol.items import Message, OutputAudio
+from antiphon.testing.virtual_call import CLIENT
 from tests.core.stories import by_hand, hands_free, ids, of_kind, refusal, respond
 from tests.core.witness import LawfulCall
 
@@ -176,6 +177,14 @@ def test_speaking_over_an_answer_that_is_generated_cuts_it_all_the_same() -> Non
         CLEARED,
         "conversation.item.truncated",
     ]
+    assert heard(call) == "One two"
+
+
+def test_what_one_who_hangs_up_did_not_hear_is_not_kept() -> None:
+    call = sounding(3_000)
+    call.engine_finishes().wait(2_000).take()
+    call.give(Detached(CLIENT, for_good=True, played_samples=48_000))
+    assert call.types() == [CLEARED, "conversation.item.truncated"]
     assert heard(call) == "One two"
 
 

@@ -46,14 +46,14 @@ async function write(text) {
   }
 }
 
-/** What was said is kept by now, as far as it was heard. */
+/** What was said is kept as far as it was heard. */
 async function hangUp() {
-  await refresh();
+  await refresh('/conversation?hung_up');
   dock.reset();
 }
 
-async function refresh() {
-  const answer = await fetch('/conversation', authorized());
+async function refresh(path = '/conversation') {
+  const answer = await fetch(path, authorized());
   if (answer.status === 401) logOut();
   else if (answer.ok) show(await answer.json());
 }

@@ -50,6 +50,8 @@ class Detached(_Cause, frozen=True, tag="detached"):
     connection: str
     for_good: bool = False
     """It said goodbye: it is not waited for."""
+    played_samples: int = 0
+    """Where the server owns playout: how much response audio has left so far."""
 
 
 class ClientSent(_Cause, frozen=True, tag="client_sent"):

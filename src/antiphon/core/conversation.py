@@ -183,6 +183,7 @@ class Conversation:
                 if first:
                     self._begin(out)
             case causes.Detached():
+                self._stage.sounding.played(cause.played_samples)
                 gone = self._stage.life.detach(cause.connection, now_ms, for_good=cause.for_good)
                 if gone:
                     self._end_alone(out)
@@ -191,7 +192,7 @@ class Conversation:
             case causes.ShuttingDown():
                 self._stage.life.drain()
             case causes.TakenOver():
-                self._responses.cancel_all(out)
+                self._fall_silent(out)
                 self._close(CloseCode.TAKEN_OVER, TAKEN_OVER_TEXT, out)
 
     def _begin(self, out: list[Effect]) -> None:
@@ -236,8 +237,14 @@ class Conversation:
 
     def _end_alone(self, out: list[Effect]) -> None:
         """Its owner is gone for good; what was being said is said to nobody."""
-        self._responses.cancel_all(out)
+        self._fall_silent(out)
         self._close(CloseCode.NORMAL, "The session has ended.", out)
+
+    def _fall_silent(self, out: list[Effect]) -> None:
+        """Nobody is there any more: only what was heard is kept."""
+        cleared = self._stage.sounding.silence(out)
+        self._responses.cancel_all(out)
+        self._stage.sounding.tell_cleared(cleared, out)
 
     def _close(self, code: CloseCode, reason: str, out: list[Effect]) -> None:
         self._stage.life.close()

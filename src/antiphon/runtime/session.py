@@ -197,7 +197,7 @@ class LiveSession:
 
     def detach(self, connection: Connection, *, for_good: bool = False) -> None:
         if self._attendance.leave(connection, for_good=for_good):
-            self._give(Detached(connection.id, for_good))
+            self._give(Detached(connection.id, for_good, self._playback.played_samples))
 
     def receive(self, connection: Connection, event: ClientEvent) -> None:
         if connection not in self._attendance:
