@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from functools import lru_cache
+from uuid import uuid4
 
 import aiohttp
 
@@ -70,10 +71,14 @@ class EchoLine:
         return data
 
 
-class PipecatLine(EchoLine):
-    """Pipecat's protobuf frames: 16 kHz there, 24 kHz back; the server plays and stops."""
+class PcmLine(EchoLine):
+    """PCM both ways; the server plays and stops."""
 
     expects_answers = True
+
+
+class PipecatLine(PcmLine):
+    """Pipecat's protobuf frames: 16 kHz there, 24 kHz back."""
 
     def wrapped(self, pcm: bytes) -> bytes:
         return _frame(pcm)
@@ -150,27 +155,41 @@ class CallLine:
 
     is_live = True
 
-    def __init__(self, url: str, *, expects_answers: bool = True, as_form: bool = False) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        expects_answers: bool = True,
+        as_form: bool = False,
+        has_id: bool = False,
+    ) -> None:
+        """``as_form``: as the Realtime API asks; ``has_id``: the caller names the call."""
         self.expects_answers = expects_answers
         self._url = url
         self._as_form = as_form
+        self._has_id = has_id
         self._call: WebRtcConnection | None = None
 
     async def open(self, listener: Listener) -> None:
         self._call = WebRtcConnection((), None, _Track(listener))
         try:
             async with asyncio.timeout(OPEN_TIMEOUT_S), aiohttp.ClientSession() as http:
-                offer = await self._call.offer()
-                data = aiohttp.FormData({"sdp": offer}) if self._as_form else None
-                body = None if self._as_form else {"sdp": offer, "type": "offer"}
-                async with http.post(self._url, data=data, json=body) as answer:
-                    if self._as_form:
-                        sdp = await answer.text()
-                    else:
-                        sdp = (await answer.json())["sdp"]
-                await self._call.answered(sdp)
-        except (aiohttp.ClientError, OSError, TimeoutError, KeyError, CannotConnect) as error:
+                await self._call.answered(await self._dial(http, await self._call.offer()))
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError, CannotConnect) as error:
             raise LineFailed("connect_failed", str(error) or type(error).__name__) from error
+
+    async def _dial(self, http: aiohttp.ClientSession, offer: str) -> str:
+        if self._as_form:
+            async with http.post(self._url, data=aiohttp.FormData({"sdp": offer})) as answer:
+                return await answer.text()
+        body = {"sdp": offer, "type": "offer"}
+        if self._has_id:
+            body["webrtc_id"] = uuid4().hex
+        async with http.post(self._url, json=body) as answer:
+            said = await answer.json()
+        if not isinstance(said, dict) or "sdp" not in said:
+            raise ValueError(f"no answer to the offer: {said}")
+        return str(said["sdp"])
 
     async def begin(self) -> None:
         pass

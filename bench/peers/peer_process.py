@@ -2,51 +2,107 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import selectors
+import signal
 import subprocess
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-START_TIMEOUT_S = 90
+LIFETIME_S = 900
+"""If whoever started it is killed, it ends by itself."""
 STOP_TIMEOUT_S = 10
+REASON_CHARACTERS = 200
+
+
+class DidNotStart(Exception):
+    """With the last that the server said."""
 
 
 class PeerProcess:
-    """``command`` prints its port, on a line of its own, once it listens."""
+    """Started on all cores, and kept to one from when it listens.
 
-    def __init__(self, command: list[str], *, core: int, folder: Path) -> None:
-        self._process = subprocess.Popen(
-            ["timeout", "600", "taskset", "-c", str(core), *command],
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=folder,
-            env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
-        )
+    Attributes:
+        ports: One, or one for each of its processes.
+        start_s: Until the last of them listened.
+    """
+
+    def __init__(
+        self, command: list[str], *, core: int, folder: Path, log: Path, listeners: int = 1
+    ) -> None:
+        """``command`` prints each port that it listens at, on a line of its own."""
+        self.ports: list[int] = []
+        self._log = log
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("wb") as errors:
+            self._process = subprocess.Popen(
+                ["timeout", str(LIFETIME_S), *command],
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                cwd=folder,
+                env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+                start_new_session=True,
+            )
+        self._core = core
+        self._listeners = listeners
+        self.start_s = 0.0
+
+    def listen(self, timeout_s: float) -> None:
+        """Wait for it.
+
+        Raises:
+            DidNotStart: It ended, or the time is over.
+        """
+        began = time.monotonic()
         assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if not line.strip().isdigit():
-            self._process.kill()
-            raise OSError(f"it did not start: {' '.join(command)}")
-        self.port = int(line)
+        output = self._process.stdout.fileno()
+        said = b""
+        with selectors.DefaultSelector() as ready:
+            ready.register(output, selectors.EVENT_READ)
+            while len(self.ports) < self._listeners:
+                left_s = began + timeout_s - time.monotonic()
+                if left_s <= 0 or not ready.select(left_s):
+                    raise DidNotStart(f"it did not listen within {timeout_s:.0f} s{self._last()}")
+                if not (piece := os.read(output, 4_096)):
+                    raise DidNotStart(f"it ended before it listened{self._last()}")
+                said += piece
+                *lines, said = said.split(b"\n")
+                # Some say more than that.
+                self.ports += [int(line) for line in lines if line.strip().isdigit()]
+        self.start_s = time.monotonic() - began
+        self._keep_to(self._core)
+
+    def _last(self) -> str:
+        lines = self._log.read_text(errors="replace").split("\n")
+        last = next((line.strip() for line in reversed(lines) if line.strip()), "")
+        return f": {last[:REASON_CHARACTERS]}" if last else ""
 
     def cpu_s(self) -> float:
         """User and system, of threads that ended too."""
-        return sum(
-            sum(map(int, _stat(pid)[11:13])) / os.sysconf("SC_CLK_TCK") for pid in self._family()
-        )
+        ticks = sum(sum(map(int, _stat(pid)[11:13])) for pid in self._family())
+        return ticks / os.sysconf("SC_CLK_TCK")
 
-    def rss_mib(self) -> float:
-        pages = sum(int(_stat(pid)[21]) for pid in self._family())
-        return pages * os.sysconf("SC_PAGE_SIZE") / (1 << 20)
+    def memory_mib(self) -> float:
+        """What several share is counted once (PSS)."""
+        return sum(_pss_kib(pid) for pid in self._family()) / 1024
+
+    def _keep_to(self, core: int) -> None:
+        for pid in self._family():
+            for task in Path(f"/proc/{pid}/task").iterdir():
+                with contextlib.suppress(ProcessLookupError):  # A thread that has ended.
+                    os.sched_setaffinity(int(task.name), {core})
 
     def _family(self) -> list[int]:
         found, rest = [], [self._process.pid]
         while rest:
             pid = rest.pop()
             found.append(pid)
-            for task in Path(f"/proc/{pid}/task").iterdir():
-                rest += map(int, (task / "children").read_text().split())
+            with contextlib.suppress(OSError):
+                for task in Path(f"/proc/{pid}/task").iterdir():
+                    rest += map(int, (task / "children").read_text().split())
         return found
 
     def __enter__(self) -> Self:
@@ -58,14 +114,30 @@ class PeerProcess:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._process.terminate()
-        try:
+        self._signal(signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        self._signal(signal.SIGKILL)  # And whatever it left behind.
+        self._process.wait()
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+
+    def _signal(self, number: int) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, number)
 
 
 def _stat(pid: int) -> list[str]:
     """The fields behind the name, which may have spaces in it."""
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return ["0"] * 50
+
+
+def _pss_kib(pid: int) -> int:
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    return next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))

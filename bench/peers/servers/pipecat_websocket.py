@@ -10,6 +10,7 @@ import socket
 import sys
 from collections.abc import AsyncGenerator
 
+import processes
 import uvicorn
 import voice
 from fastapi import FastAPI, WebSocket
@@ -145,6 +146,7 @@ async def talk(websocket: WebSocket) -> None:
 
 
 if __name__ == "__main__":
+    processes.as_many_as_asked()
     logger.remove()
     logger.add(sys.stderr, level="ERROR")
     listening = socket.create_server(("127.0.0.1", 0), backlog=512)

@@ -13,10 +13,16 @@ PIECE_MS = 40
 REPLY_MS = 4_000
 SILENCE_MS = 500
 """The window of silence that ends a turn."""
-SAMPLES = RATE_HZ * PIECE_MS // 1000
-TONE = struct.pack(
-    f"<{SAMPLES}h", *(int(6000 * math.sin(2 * math.pi * 400 * i / RATE_HZ)) for i in range(SAMPLES))
-)
+
+
+def tone(rate_hz: int) -> bytes:
+    """One piece."""
+    count = rate_hz * PIECE_MS // 1000
+    samples = (int(6000 * math.sin(2 * math.pi * 400 * i / rate_hz)) for i in range(count))
+    return struct.pack(f"<{count}h", *samples)
+
+
+TONE = tone(RATE_HZ)
 
 
 async def speech() -> AsyncIterator[bytes]:
