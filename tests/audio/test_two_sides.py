@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from antiphon.audio.two_sides import RATE_HZ, TwoSides
+from antiphon.transports.rtp.jitter import Frame, JitterBuffer, Silence
 
 MS = RATE_HZ // 1000
 LOUD = 9_000
@@ -64,9 +65,8 @@ def test_after_an_hour_a_microphone_with_a_clock_of_its_own_is_less_than_ten_ms_
         late_ms = chance.expovariate(1 / 4)
         marked = number % 500 == 499
         pcm = tone(20, LOUD if marked else 700)
-        both.user.arrived(
-            bytes(len(pcm)) if chance.random() < 0.02 else pcm, int((true_ms + late_ms) * MS)
-        )
+        is_lost = chance.random() < 0.02 and not marked
+        both.user.arrived(bytes(len(pcm)) if is_lost else pcm, int((true_ms + late_ms) * MS))
         if number % 500 == 0:
             both.take(int(true_ms - 2_000) * MS)
         if marked:
@@ -143,3 +143,99 @@ def test_whatever_comes_both_sides_are_as_long_as_what_was_taken(
             case _:
                 taken += both.take(now)
                 assert len(taken) == 4 * now
+
+
+# --- A call ------------------------------------------------------------------------
+
+
+class Numbered:
+    """A decoder of packets that hold their number: each sounds at a level of its own."""
+
+    def decode(self, payload: bytes) -> bytes:
+        return tone(20, int.from_bytes(payload, "big"))
+
+    def silence(self, samples: int) -> bytes:
+        return bytes(2 * samples)
+
+    def conceal(self, samples: int) -> bytes:
+        return np.full(samples, 700, "<i2").tobytes()
+
+
+SPEAKS_MS, IS_QUIET_MS = 4_000, 6_000
+LEVELS = 30_000
+
+
+class CallRecorded:
+    """In virtual time: a network, a jitter buffer, a recording."""
+
+    def __init__(self, seed: int, *, announces: bool, off_ppm: int) -> None:
+        self._chance = random.Random(seed)
+        self._announces, self._off = announces, 1 + off_ppm / 1e6
+        self._both, self._decoder = TwoSides(), Numbered()
+        self._buffer = JitterBuffer(RATE_HZ)
+        self._number, self._taken_ms = 0, 0
+        self.true_ms: list[float] = []
+        """Where each packet belongs."""
+        self.skew_ms: list[float] = []
+
+    def run(self, minutes: float) -> None:
+        coming: list[tuple[float, int, int, bool]] = []
+        spoken = minutes * 60_000
+        at_ms = 2_000.0
+        while at_ms < spoken:
+            for frame in range(0, SPEAKS_MS, 20):
+                coming += self._sent(at_ms + frame, last=frame + 20 == SPEAKS_MS)
+            at_ms += SPEAKS_MS + IS_QUIET_MS + self._chance.randrange(20)
+        ticks = [(float(at), -1, 0, False) for at in range(20, int(spoken) + 5_000, 20)]
+        self._buffer.start_clock(0)
+        for when_ms, number, timestamp, pauses in sorted([*coming, *ticks]):
+            if number >= 0:
+                payload = (1_000 + number % LEVELS).to_bytes(2, "big")
+                self._buffer.put(
+                    number & 0xFFFF, timestamp, 20 * MS, payload, when_ms / 1000, pauses=pauses
+                )
+            self._hear(when_ms)
+            if number < 0 and when_ms % 1_000 == 0:
+                self._look(int(when_ms) - 2_000)
+
+    def _sent(self, true_ms: float, *, last: bool) -> list[tuple[float, int, int, bool]]:
+        """Nothing, where it is lost; it leaves once it was spoken."""
+        number, self._number = self._number, self._number + 1
+        self.true_ms.append(true_ms * self._off)
+        if self._chance.random() < 0.02:
+            return []
+        when_ms = (true_ms + 20) * self._off + self._chance.expovariate(1 / 4)
+        return [(when_ms, number, round(true_ms) * MS, last and self._announces)]
+
+    def _hear(self, now_ms: float) -> None:
+        for piece in self._buffer.take(now_ms / 1000):
+            if isinstance(piece, Frame):
+                pcm = self._decoder.decode(piece.payload)
+            elif isinstance(piece, Silence):
+                pcm = self._decoder.silence(piece.samples)
+            else:
+                pcm = self._decoder.conceal(piece.samples)
+            self._both.user.arrived(pcm, int(now_ms) * MS)
+
+    def _look(self, until_ms: int) -> None:
+        user, _ = sides(self._both.take(max(until_ms, 0) * MS))
+        edges = np.flatnonzero(np.diff(user, prepend=np.int16(0)))
+        for at in edges[user[edges] >= 1_000]:
+            if at > 0:  # Else the second before has begun it.
+                found_ms = self._taken_ms + at / MS
+                same_level = self.true_ms[int(user[at]) - 1_000 :: LEVELS]
+                self.skew_ms.append(min((found_ms - true for true in same_level), key=abs))
+        self._taken_ms = max(until_ms, 0)
+
+
+@pytest.mark.parametrize(
+    ("announces", "off_ppm", "minutes"), [(True, 0, 5), (False, -200, 5), (False, 200, 60)]
+)
+def test_in_a_call_that_loses_packets_and_pauses_all_words_are_in_their_place(
+    *, announces: bool, off_ppm: int, minutes: int
+) -> None:
+    """Through the jitter buffer, from its first second on."""
+    call = CallRecorded(3, announces=announces, off_ppm=off_ppm)
+    call.run(minutes)
+    assert len(call.skew_ms) > 1_000 * minutes
+    assert max(map(abs, call.skew_ms)) < 10

@@ -15,7 +15,14 @@ from antiphon.core.causes import (
     ToolAnswered,
 )
 from antiphon.core.effects import Configure, Generate, RunTool, StopGenerating
-from antiphon.core.server_calls import MAX_ROUNDS
+from antiphon.core.records import (
+    Past,
+    Recollection,
+    Record,
+    ServerCall,
+    ServerCallChanged,
+)
+from antiphon.core.server_calls import MAX_KEPT, MAX_ROUNDS
 from antiphon.protocol import server
 from antiphon.protocol.client import (
     ConversationItemCreate,
@@ -51,6 +58,17 @@ def remembering(call: VirtualCall) -> RunTool:
     asked(call)
     call.engine_calls("remember", '{"fact":"x"}')
     return call.one(RunTool)
+
+
+def nothing_but_records(call: VirtualCall) -> bool:
+    return all(isinstance(effect, Record) for effect in call.take())
+
+
+def kept_calls(call: VirtualCall) -> tuple[ServerCall, ...]:
+    assert isinstance(call, LawfulCall)
+    records = [effect for effect in call.everything if isinstance(effect, Record)]
+    log = msgspec.msgpack.decode(msgspec.msgpack.encode(records), type=list[Record])
+    return Recollection(log).past.server_calls
 
 
 def test_what_is_known_of_the_user_is_the_engines_alone_to_see() -> None:
@@ -102,7 +120,7 @@ def test_an_answer_that_comes_first_lets_it_go_on_when_the_engine_has_ended() ->
     call = calling()
     run = remembering(call)
     call.give(ToolAnswered(run.call_id, "kept"))
-    assert call.take() == []
+    assert nothing_but_records(call)
     call.engine_finishes()
     output = call.one(Generate).items[-1]
     assert isinstance(output, FunctionCallOutput)
@@ -116,7 +134,7 @@ def test_of_a_response_that_was_cancelled_nothing_goes_on() -> None:
     call.client(ResponseCancel())
     assert isinstance(call.one(StopGenerating), StopGenerating)
     call.give(ToolAnswered(run.call_id, "kept"))
-    assert call.take() == []
+    assert nothing_but_records(call)
     assert call.conversation.activity == "idle"
 
 
@@ -127,7 +145,7 @@ def test_where_the_client_has_a_call_to_answer_too_it_asks_for_more_itself() -> 
     call.engine_finishes()
     assert "response.done" in call.types()
     call.give(ToolAnswered(run.call_id, "kept"))
-    assert call.take() == []
+    assert nothing_but_records(call)
     assert any(isinstance(item, FunctionCallOutput) for item in asked(call).items)
 
 
@@ -180,3 +198,75 @@ def test_what_all_parts_used_is_counted() -> None:
 )
 def test_where_they_are_not_offered(options: dict[str, Any]) -> None:
     assert asked(calling(tools=(WEATHER,)), **options).server_tools == ()
+
+
+# --- In the log ------------------------------------------------------------------
+
+
+def test_a_call_is_in_the_log_before_it_is_carried_out_and_its_answer_before_it_is_told() -> None:
+    call = calling()
+    asked(call)
+    call.give(EngineCalled(call.response_id, "call_1", "remember", '{"fact":', ended=False))
+    call.give(EngineCalled(call.response_id, "call_1", "remember", '"tea"}'))
+    first, second = [e for e in call.take() if isinstance(e, Record | RunTool)]
+    assert isinstance(second, RunTool)
+    assert isinstance(first, Record)
+    [kept] = kept_calls(call)
+    hello = call.conversation.items[0].id
+    assert (kept.name, kept.after, kept.output) == ("remember", hello, None)
+    assert kept.arguments == '{"fact":"tea"}'
+    call.engine_finishes()
+    call.take()
+    call.give(ToolAnswered("call_1", "kept"))
+    record, generate = [e for e in call.take() if isinstance(e, Record | Generate)]
+    assert isinstance(generate, Generate)
+    assert isinstance(record, Record)
+    assert isinstance(record.change, ServerCallChanged)
+    assert kept_calls(call)[0].output == "kept"
+
+
+def test_a_conversation_that_goes_on_shows_its_engine_what_was_carried_out() -> None:
+    call = calling()
+    assert isinstance(call, LawfulCall)
+    run = remembering(call)
+    call.engine_finishes()
+    call.give(ToolAnswered(run.call_id, "kept"))
+    call.engine_speaks(400, "Done.").engine_finishes()
+    unbroken = asked(call).items
+    records = [e for e in call.everything if isinstance(e, Record)]
+    past = Recollection(records).past
+    again = VirtualCall(session(), recorded=True, server_tools=(REMEMBER,), past=past)
+    assert asked(again).items == unbroken
+    assert any(isinstance(item, FunctionCallOutput) for item in unbroken)
+
+
+def test_of_a_log_with_many_the_engine_is_shown_the_newest() -> None:
+    calls = tuple(
+        ServerCall(
+            item_id=f"item_{at}",
+            after=None,
+            call_id=f"call_{at}",
+            name="remember",
+            arguments="{}",
+            output="kept",
+            output_id=f"told_{at}",
+        )
+        for at in range(MAX_KEPT + 5)
+    )
+    past = Past(conversation_id="conv_1", server_calls=calls)
+    again = VirtualCall(session(), recorded=True, server_tools=(REMEMBER,), past=past)
+    shown = [item for item in asked(again).items if isinstance(item, FunctionCall)]
+    assert [item.call_id for item in shown] == [call.call_id for call in calls[5:]]
+
+
+def test_more_calls_than_are_kept_are_all_answered() -> None:
+    call = calling()
+    asked(call)
+    names = [f"call_{at}" for at in range(MAX_KEPT + 1)]
+    for name in names:
+        call.engine_calls("remember", "{}", name)
+    call.engine_finishes()
+    call.take()
+    for name in names:
+        call.give(ToolAnswered(name, "kept"))
+    assert call.one(Generate)

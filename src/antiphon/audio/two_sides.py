@@ -18,6 +18,8 @@ DRIFT_SAMPLES: Final = RATE_HZ // 200
 """5 ms: this far a microphone's clock may be off before it is set right."""
 DRIFT_WINDOW_SAMPLES: Final = 2 * RATE_HZ
 """So long is looked for the piece that came with the least delay: the true offset."""
+MOVED_SAMPLES: Final = RATE_HZ // 1_000
+"""By less it is not worth to move what was put down."""
 QUIET_PEAK: Final = 500
 """Below, samples may go or come without being missed: -36 dB."""
 MAX_AHEAD_SAMPLES: Final = 10 * 60 * RATE_HZ
@@ -52,6 +54,17 @@ class Channel:
         del self._pending[keep:]
         return rest
 
+    def pull(self, at: int, samples: int) -> int:
+        """What lies from ``at`` on comes so much earlier, over what lies before it.
+
+        Returns:
+            How much earlier: what was taken stays.
+        """
+        pulled = max(min(samples, at - self._start), 0)
+        place = (at - self._start) * BYTES_PER_SAMPLE
+        del self._pending[place - pulled * BYTES_PER_SAMPLE : place]
+        return pulled
+
     def take(self, until: int) -> bytes:
         """What lies before ``until``, silence included."""
         size = max(until - self._start, 0) * BYTES_PER_SAMPLE
@@ -62,32 +75,62 @@ class Channel:
 
 
 class UserSide:
-    """A microphone: its pieces join, and its clock is held to ours."""
+    """A microphone: its pieces join, and its clock is held to ours.
+
+    Digital silence has no place of its own.  Where nothing was sent, a jitter buffer makes it up,
+    later than it was; so what sounds after a pause is put where it came, and is moved once a piece
+    shows that it all belongs earlier.
+    """
 
     def __init__(self) -> None:
         self.channel = Channel()
         self._is_open = False
+        self._silence = 0
+        """Digital silence that came last, not put down yet."""
+        self._begun = self._free_from = 0
+        """Where what sounds now begins; nothing sounds between that and the end of what was
+        before."""
         self._least_delay: int | None = None
         self._window_ends = 0
 
     def arrived(self, pcm: bytes, now: int) -> None:
         """The last sample of ``pcm`` came now."""
         samples = len(pcm) // BYTES_PER_SAMPLE
-        delay = now - samples - self.channel.end
-        if not self._is_open or delay > GAP_SAMPLES:
-            self._is_open = True
-            self._begin_window(now)
-            self.channel.put(pcm, max(now - samples, 0))
+        if not pcm.strip(b"\0"):
+            self._silence += samples
             return
+        silence, self._silence = self._silence, 0
+        delay = now - samples - silence - self.channel.end
+        if not self._is_open or silence > GAP_SAMPLES or delay > GAP_SAMPLES:
+            self._begin(pcm, now)
+            return
+        self.channel.put(bytes(silence * BYTES_PER_SAMPLE), 0)
         if delay < -GAP_SAMPLES:
             # It came faster than it was spoken.  Pauses make up for it.
             if not _is_quiet(pcm) and -delay < MAX_AHEAD_SAMPLES:
                 self.channel.put(pcm, 0)
             return
+        if delay <= -MOVED_SAMPLES:
+            delay += self._move_back(-delay)
         self._least_delay = delay if self._least_delay is None else min(delay, self._least_delay)
         if now >= self._window_ends:
             pcm = self._set_right(pcm, self._least_delay)
         self.channel.put(pcm, 0)
+
+    def _begin(self, pcm: bytes, now: int) -> None:
+        self._is_open = True
+        self._begin_window(now)
+        self._free_from = self.channel.end
+        self._begun = max(now - len(pcm) // BYTES_PER_SAMPLE, self._free_from)
+        self.channel.put(pcm, self._begun)
+
+    def _move_back(self, samples: int) -> int:
+        """All that sounds since the last pause, as far as that is still here.  Returns how far."""
+        moved = self.channel.pull(self._begun, min(samples, self._begun - self._free_from))
+        self._begun -= moved
+        if self._least_delay is not None:
+            self._least_delay += moved
+        return moved
 
     def _set_right(self, pcm: bytes, off: int) -> bytes:
         self._begin_window(self._window_ends)

@@ -109,7 +109,7 @@ async def _show(journal: Journal, args: argparse.Namespace) -> AsyncIterator[str
     for opened in recalled.sessions:
         yield f"{_time(opened.at_s)}  {opened.model or opened.kind} on {opened.engine}"
     yield ""
-    for item in recalled.items:
+    for item in recalled.all_items:
         yield _line(item)
     if not recalled.whole:
         print("Entries are missing: this is not all that was said.", file=sys.stderr)

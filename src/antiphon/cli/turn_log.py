@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from antiphon.core.causes import Ms
-from antiphon.core.effects import Close, Effect, SendTo
+from antiphon.core.effects import Close, Effect, RunTool, SendTo
 from antiphon.protocol import server
 from antiphon.protocol.items import FunctionCall, FunctionCallOutput, Message
 from antiphon.protocol.session import ServerVad, Session
@@ -80,6 +80,9 @@ class TurnLog:
         if isinstance(effect, Close):
             self.lines.append(Incident(now_ms, f"closed with {effect.code}: {effect.reason}"))
             return
+        if isinstance(effect, RunTool):
+            self._by_server(effect)
+            return
         event = effect.event if isinstance(effect, SendTo) else effect
         match event:
             case server.Error():
@@ -92,6 +95,11 @@ class TurnLog:
                     turn.cut_ms = event.audio_end_ms
             case _ if not self._asked(now_ms, event):
                 self._answered(now_ms, event)
+
+    def _by_server(self, call: RunTool) -> None:
+        turns = [line for line in self.lines if isinstance(line, Turn)]
+        if turns:
+            turns[-1].calls.append(f"{call.name} (by the server)")
 
     def _on_session(self, event: server.SessionCreated | server.SessionUpdated) -> None:
         session = event.session

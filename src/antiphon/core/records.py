@@ -10,7 +10,7 @@ What was under way when a process died ended with it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from msgspec import Struct
@@ -19,8 +19,38 @@ from antiphon.core.context import Cut
 from antiphon.core.ids import Ids
 from antiphon.core.items import Entry
 from antiphon.core.usage import add_usage
+from antiphon.protocol.items import FunctionCall, FunctionCallOutput, Item
 from antiphon.protocol.server import Response, Usage
 from antiphon.protocol.session import AnySession
+
+
+class ServerCall(Struct, frozen=True, kw_only=True):
+    """A function that the server carried out for the engine: no item of the conversation, but the
+    engine is shown it as if it were one.
+    """
+
+    item_id: str
+    after: str | None
+    """The item before it; None: it is the first."""
+    call_id: str
+    name: str
+    arguments: str
+    output: str | None = None
+    """None: it was not answered."""
+    output_id: str = ""
+
+    def items(self) -> Iterator[Item]:
+        yield FunctionCall(
+            id=self.item_id,
+            status="completed",
+            name=self.name,
+            call_id=self.call_id,
+            arguments=self.arguments,
+        )
+        if self.output is not None:
+            yield FunctionCallOutput(
+                id=self.output_id, status="completed", call_id=self.call_id, output=self.output
+            )
 
 
 class _Change(Struct, frozen=True, tag_field="change"):
@@ -62,7 +92,13 @@ class ContextCut(_Change, frozen=True, tag="context_cut"):
     cut: Cut
 
 
-Change = SessionChanged | ItemChanged | ItemDeleted | ResponseEnded | ContextCut
+class ServerCallChanged(_Change, frozen=True, tag="server_call"):
+    """A function that the server carries out, when it was called and again when it was answered."""
+
+    call: ServerCall
+
+
+Change = SessionChanged | ItemChanged | ItemDeleted | ResponseEnded | ContextCut | ServerCallChanged
 
 
 class Record(Struct, frozen=True, tag_field="command", tag="record"):
@@ -100,6 +136,8 @@ class Past(Struct, frozen=True, kw_only=True):
     """Where the context was cut last."""
     drawn_for: str = ""
     """As in `Generate`, where it is not the conversation's id."""
+    server_calls: tuple[ServerCall, ...] = ()
+    """Oldest first."""
 
 
 class Recollection:
@@ -116,6 +154,7 @@ class Recollection:
         self._voice_heard = False
         self._cut: Cut | None = None
         self._drawn_for = ""
+        self._server_calls: dict[str, ServerCall] = {}
         for record in records:
             self.add(record)
 
@@ -129,6 +168,7 @@ class Recollection:
             voice_heard=self._voice_heard,
             cut=self._cut,
             drawn_for=self._drawn_for,
+            server_calls=tuple(self._server_calls.values()),
         )
 
     def add(self, record: Record) -> None:
@@ -151,6 +191,8 @@ class Recollection:
                 del self._entries[item_id]
             case ContextCut(cut):
                 self._cut = cut
+            case ServerCallChanged(call):
+                self._server_calls[call.item_id] = call
             case ResponseEnded(response, voice_heard):
                 self._used = add_usage(self._used, response.usage or Usage())
                 self._voice_heard = voice_heard

@@ -78,7 +78,8 @@ class Responses:
         self._asked: dict[str, _Asked] = {}
         """How those that run were asked for, by their ids; none where the engine began."""
         self._rate_limits: tuple[RateLimit, ...] = UNLIMITED
-        self._server_calls = ServerCalls()
+        past = stage.terms.past
+        self._server_calls = ServerCalls(stage.recorder, () if past is None else past.server_calls)
 
     @property
     def active(self) -> Response | None:
@@ -365,7 +366,7 @@ class Responses:
 
     def on_answered(self, cause: ToolAnswered, out: list[Effect]) -> None:
         """The server has carried out a function."""
-        self._server_calls.answer(cause.call_id, cause.output, self._stage.new_item_id)
+        self._server_calls.answer(cause.call_id, cause.output, self._stage.new_item_id, out)
         if self._active is not None:
             self._go_on_if_answered(self._active, out)
 
@@ -373,7 +374,7 @@ class Responses:
         response.rest(out)
         history = self._stage.history
         arguments = self._server_calls.grow(
-            news, response.id, history.last_id, self._stage.new_item_id
+            news, response.id, history.last_id, self._stage.new_item_id, out
         )
         if arguments is not None:
             turns = [e for e in history if isinstance(e, MessageEntry) and e.role == "user"]

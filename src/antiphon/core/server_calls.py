@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from antiphon.core.causes import EngineCalled
+from antiphon.core.effects import Effect
 from antiphon.core.items import Entry
-from antiphon.protocol.items import FunctionCall, FunctionCallOutput, Item
+from antiphon.core.records import Recorder, ServerCall, ServerCallChanged
+from antiphon.protocol.items import Item
 
 MAX_KEPT = 64
 """Overflow policy: of the calls that later answers are shown, the oldest is left out."""
@@ -20,63 +23,66 @@ MAX_ROUNDS = 4
 """How often a response goes on; the last time it is offered no such functions any more."""
 
 
-@dataclass(slots=True)
-class _Call:
-    after: str | None
-    """The item before it; None: it is the first."""
-    item_id: str
-    call_id: str
-    name: str
-    asked: str = ""
-    """Its arguments."""
-    told: str | None = None
-    """Its output."""
-    told_id: str = ""
-
-    def items(self) -> Iterator[Item]:
-        yield FunctionCall(
-            id=self.item_id,
-            status="completed",
-            name=self.name,
-            call_id=self.call_id,
-            arguments=self.asked,
-        )
-        if self.told is not None:
-            yield FunctionCallOutput(
-                id=self.told_id, status="completed", call_id=self.call_id, output=self.told
-            )
-
-
 class ServerCalls:
-    def __init__(self) -> None:
-        self._open: _Call | None = None
+    """Args:
+    recorder: Where they are told to a log.
+    past: Those of the conversation that goes on.
+    """
+
+    def __init__(self, recorder: Recorder, past: Iterable[ServerCall] = ()) -> None:
+        self._recorder = recorder
+        self._open: ServerCall | None = None
         """Its arguments are still coming."""
-        self._kept: deque[_Call] = deque(maxlen=MAX_KEPT)
-        self._asked: dict[str, list[_Call]] = {}
-        """Of responses that run: what was called since the engine was asked last."""
+        self._kept: deque[ServerCall] = deque(past, maxlen=MAX_KEPT)
+        self._asked: dict[str, dict[str, ServerCall]] = {}
+        """Of responses that run: what was called since the engine was asked last, by item."""
         self._rounds: dict[str, int] = {}
         self._paused: set[str] = set()
         """Responses whose engine has ended its part."""
 
     def grow(
-        self, news: EngineCalled, response_id: str, after: str | None, new_id: Callable[[], str]
+        self,
+        news: EngineCalled,
+        response_id: str,
+        after: str | None,
+        new_id: Callable[[], str],
+        out: list[Effect],
     ) -> str | None:
         """More of a call's arguments.  Returns all of them, once they are whole."""
         call = self._open
         if call is None or call.call_id != news.call_id:
-            call = self._open = _Call(after, new_id(), news.call_id, news.name)
-        call.asked += news.arguments
+            call = ServerCall(
+                item_id=new_id(), after=after, call_id=news.call_id, name=news.name, arguments=""
+            )
+        call = replace(call, arguments=call.arguments + news.arguments)
         if not news.ended:
+            self._open = call
             return None
         self._open = None
         self._kept.append(call)
-        self._asked.setdefault(response_id, []).append(call)
-        return call.asked
+        self._asked.setdefault(response_id, {})[call.item_id] = call
+        self._recorder.tell(ServerCallChanged(call), out)
+        return call.arguments
 
-    def answer(self, call_id: str, output: str, new_id: Callable[[], str]) -> None:
-        for call in self._kept:
-            if call.call_id == call_id and call.told is None:
-                call.told, call.told_id = output, new_id()
+    def answer(
+        self, call_id: str, output: str, new_id: Callable[[], str], out: list[Effect]
+    ) -> None:
+        waiting = {call.item_id: call for call in self._kept}
+        for asked in self._asked.values():
+            waiting |= asked  # Also what is older than those that are kept.
+        for call in waiting.values():
+            if call.call_id == call_id and call.output is None:
+                told = replace(call, output=output, output_id=new_id())
+                self._put(told)
+                self._recorder.tell(ServerCallChanged(told), out)
+
+    def _put(self, told: ServerCall) -> None:
+        for at, call in enumerate(self._kept):
+            if call.item_id == told.item_id:
+                self._kept[at] = told
+        for asked in self._asked.values():
+            if told.item_id in asked:
+                asked[told.item_id] = told
 
     def pause(self, response_id: str) -> bool:
         """The engine has ended its part.  Returns whether there is more to come."""
@@ -87,7 +93,8 @@ class ServerCalls:
         return True
 
     def is_answered(self, response_id: str) -> bool:
-        return all(call.told is not None for call in self._asked.get(response_id, ()))
+        asked = self._asked.get(response_id, {})
+        return all(call.output is not None for call in asked.values())
 
     def is_paused(self, response_id: str) -> bool:
         return response_id in self._paused

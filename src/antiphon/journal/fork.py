@@ -6,7 +6,13 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from antiphon.core.records import Change, ContextCut, ItemChanged, SessionChanged
+from antiphon.core.records import (
+    Change,
+    ContextCut,
+    ItemChanged,
+    ServerCallChanged,
+    SessionChanged,
+)
 from antiphon.errors import AntiphonError
 from antiphon.journal.entries import Changed, Closed, LogEntry, Opened
 from antiphon.journal.recall import Recalled
@@ -47,6 +53,9 @@ def forked(
     for item in items:
         changes.append(ItemChanged(item, previous))
         previous = item.id
+    # Those behind the last item were made for what the fork may not have.
+    behind = {None, *(item.id for item in items if item_id is None or item.id != item_id)}
+    changes += [ServerCallChanged(call) for call in past.server_calls if call.after in behind]
     if past.cut is not None and past.cut.first_id in {item.id for item in items}:
         changes.append(ContextCut(past.cut))
     return [

@@ -7,11 +7,21 @@ from collections.abc import Iterable
 from msgspec.structs import replace
 
 from antiphon.core.items import Entry, HeardPart, MessageEntry
-from antiphon.core.records import Change, ItemChanged, Past, Recollection, Record, ResponseEnded
+from antiphon.core.records import (
+    Change,
+    ItemChanged,
+    Past,
+    Recollection,
+    Record,
+    ResponseEnded,
+    ServerCall,
+)
 from antiphon.journal.entries import Changed, LogEntry, Missed, Opened
 from antiphon.protocol.items import Item
 from antiphon.protocol.server import Response, Usage
 from antiphon.protocol.session import AnySession
+
+NO_ANSWER = '{"error":"The session ended before there was an answer."}'
 
 
 class Recalled:
@@ -46,12 +56,29 @@ class Recalled:
         the sound is not kept.  The new session's voice is its own to choose.
         """
         past = self._recollection.past
-        return replace(past, items=tuple(map(_ended, past.items)), voice_heard=False)
+        return replace(
+            past,
+            items=tuple(map(_ended, past.items)),
+            server_calls=tuple(map(_answered, past.server_calls)),
+            voice_heard=False,
+        )
 
     @property
     def items(self) -> tuple[Item, ...]:
         """As events show them, oldest first."""
         return tuple(entry.wire() for entry in self.past.items)
+
+    @property
+    def all_items(self) -> tuple[Item, ...]:
+        """The same, with what the server carried out itself where it was called."""
+        past = self.past
+        found: list[Item] = []
+        for entry in (None, *past.items):
+            found += [] if entry is None else [entry.wire()]
+            after = None if entry is None else entry.id
+            for call in past.server_calls:
+                found += call.items() if call.after == after else ()
+        return tuple(found)
 
     @property
     def session(self) -> AnySession | None:
@@ -86,6 +113,12 @@ def _ended(entry: Entry) -> Entry:
         parts = [replace(p, awaits_transcript=False) if _owed(p) else p for p in entry.parts]
         entry = replace(entry, parts=parts)
     return entry
+
+
+def _answered(call: ServerCall) -> ServerCall:
+    if call.output is not None:
+        return call
+    return replace(call, output=NO_ANSWER, output_id=f"{call.item_id}_output")
 
 
 def _owed(part: object) -> bool:

@@ -355,6 +355,7 @@ def whole(conversation_id: str, recalled: Recalled) -> dict[str, Any]:
         "object": "antiphon.conversation",
         "sessions": sessions,
         "items": recalled.items,
+        "server_calls": recalled.past.server_calls,
         "responses": recalled.responses,
         "usage": recalled.used,
         "is_whole": recalled.whole,
