@@ -20,6 +20,7 @@ from antiphon.server.settings import (
     Config,
     EngineSettings,
     JournalSettings,
+    LimitSettings,
     ServerSettings,
     WebRtcOptions,
 )
@@ -38,6 +39,8 @@ def main() -> None:
         engine=EngineSettings(default=ZeroEngine.name),
         webrtc=WebRtcOptions(host_addresses=("127.0.0.1",)),
         journal=JournalSettings(path=args.journal),
+        # What is too much is found here by measuring, with other work on the machine or without.
+        limits=LimitSettings(max_lateness_ms=0),
     )
     logs.configure(config.server.log_level)
     engine = ZeroEngine(delta_ms=args.delta_ms, reply_ms=args.reply_ms, lead_ms=args.lead_ms)

@@ -7,8 +7,10 @@ from functools import partial
 from typing import Final, Protocol
 
 from antiphon.audio.echo import Echo
+from antiphon.core.turns import WINDOW_SAMPLES
 from antiphon.engines.engine import VoiceDetector, VoiceStream
 
+WINDOW_BYTES: Final = 2 * WINDOW_SAMPLES
 MAYBE_VOICE: Final = 0.2
 """Below, a window is no voice under any threshold that makes sense: no need to ask whose."""
 
@@ -36,6 +38,37 @@ class Ear:
         self._played = played
         self._voice: VoiceStream | None = None
         self._echo = Echo()
+        self.gathers = True
+        """Whether `gather` may keep anything: what is gathered comes to `hear` as it is, at once."""
+        self._gathered: list[bytes] = []
+        self._to_window = WINDOW_BYTES
+        """What `hear` lacks of a whole window; less what is gathered: what the next packets bring."""
+
+    # --- Before the conversation ---------------------------------------------
+
+    def gather(self, pcm: bytes) -> bytes:
+        """What the conversation should hear now, that this came from the microphone.
+
+        Nothing follows from less than a window, so packets wait here for the one that completes
+        it: no score comes later for that, and all that is done for a packet is done for a window.
+        While nobody scores, what comes is heard as it comes.
+        """
+        if self._voice is None or not self.gathers:
+            return self.take_gathered() + pcm if self._gathered else pcm
+        self._gathered.append(pcm)
+        self._to_window -= len(pcm)
+        return b"" if self._to_window > 0 else self.take_gathered()
+
+    def take_gathered(self) -> bytes:
+        """All of it, be it a window or not."""
+        if not self._gathered:
+            return b""
+        gathered, self._gathered = self._gathered, []
+        pcm = gathered[0] if len(gathered) == 1 else b"".join(gathered)
+        self._to_window += len(pcm)
+        return pcm
+
+    # --- Scores --------------------------------------------------------------
 
     def listen(self, on_score: OnScore, *, user_speaks: Callable[[], bool]) -> None:
         """Open, or begin afresh where open; what is given here is let go of at `close`.
@@ -45,6 +78,7 @@ class Ear:
             user_speaks: Whether a turn is under way.  Within one nothing depends on echoes, which
                 are dear to look for: what interrupts has interrupted.
         """
+        self._to_window = WINDOW_BYTES - sum(map(len, self._gathered))
         if self._voice is not None:
             self._voice.reset()
         elif self._detector is not None:
@@ -59,6 +93,7 @@ class Ear:
         """16-bit mono at 24 kHz; ``at_sample`` is where it begins in the microphone's time."""
         if self._voice is None:
             return
+        self._to_window = (self._to_window - len(pcm)) % WINDOW_BYTES or WINDOW_BYTES
         self._voice.feed(pcm, at_sample)
         self._echo.hear(pcm)
 

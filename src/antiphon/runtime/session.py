@@ -18,6 +18,8 @@ from antiphon.core.causes import (
     Detached,
     EngineMoved,
     EngineNews,
+    EngineSaid,
+    EngineSpoke,
     Heard,
     MemoryChanged,
     MessageRefused,
@@ -91,6 +93,9 @@ log = logging.getLogger(__name__)
 _unknown_voices = UnknownNames(log, "voice '%s' is not there: '%s' answers")
 
 SESSION_ENDED = "The session has ended."
+_WHATEVER_WAS_HEARD = frozenset({Heard, VoiceScored, EngineSpoke, EngineSaid, PlayoutDrained})
+"""Causes of which the same follows, whether or not the last packets of the microphone were told: a
+window is not complete with them."""
 
 
 class LiveSession:
@@ -237,7 +242,8 @@ class LiveSession:
     # --- For transports that own playout -------------------------------------
 
     def hear(self, pcm: bytes) -> None:
-        self._give(Heard(pcm))
+        if heard := self._ear.gather(pcm):
+            self._give(Heard(heard))
 
     def drained(self) -> None:
         self._give(PlayoutDrained(self._playback.played_samples))
@@ -401,6 +407,8 @@ class LiveSession:
     def _give(self, cause: Cause) -> None:
         if self._closing is not None:
             return
+        if type(cause) not in _WHATEVER_WAS_HEARD and (heard := self._ear.take_gathered()):
+            self._give(Heard(heard))  # So that a commit is exact to the sample.
         if self._sideband_wait is not None and self._sideband_wait.keeps(cause):
             return
         if self._busy:
@@ -452,6 +460,7 @@ class LiveSession:
                 self._attendance.send_to(effect.connection, effect.event)
             case Configure():
                 self._note_voice(effect.session)
+                self._ear.gathers = effect.session.audio.input.noise_reduction is None
                 if self._at_client is not None and isinstance(effect.session, Session):
                     self._at_client.configure(effect.session.audio.output.format)
                 self._engine.send(effect)
