@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
 from antiphon.core.terms import Terms
 from antiphon.metering.lines import Account
 from antiphon.metering.meter import Meter
@@ -16,7 +18,6 @@ from antiphon.protocol.server import (
     ServerEvent,
     TranscriptionCompleted,
     TranscriptionUsage,
-    Usage,
 )
 from antiphon.protocol.session import Session
 from antiphon.server.metering_settings import BudgetSettings
@@ -129,6 +130,7 @@ async def test_sidebands_are_told_and_then_the_call_is_hung_up() -> None:
         assert (seen[0]["stage"], seen[0]["spent_nano_usd"]) == ("end", 2 * NANO)
         assert seen[1]["error"]["code"] == "budget_exceeded"
         await here.until_ended()
+        await asyncio.sleep(1)
         assert here.there.hung_up == [THEIR_CALL]
 
 
@@ -144,6 +146,7 @@ async def test_an_answer_for_which_nothing_is_left_is_stopped_and_its_bill_is_wa
         assert here.there.hung_up == []
         await finish(here, "resp_2", status="cancelled")
         await here.until_ended()
+        await asyncio.sleep(1)
         assert here.there.hung_up == [THEIR_CALL]
         assert [line["source_id"] for line in await asked(here, "usage/lines")] == ["resp_2"]
 
@@ -151,20 +154,19 @@ async def test_an_answer_for_which_nothing_is_left_is_stopped_and_its_bill_is_wa
 def test_the_same_events_give_the_same_bill() -> None:
     """A meter reads nothing but them: what was told can be told again."""
     session = Session(id="sess_1", model="m", expires_at=2_000_000_000)
-    prices = PriceTable([Price(model="m", text_in=1_000, text_out=2_000_000, minute=60_000_000)])
-    usage = Usage(total_tokens=30, input_tokens=10, output_tokens=20)
-    done = ResponseDone(
-        event_id="e", response=Response(id="resp_1", status="completed", usage=usage)
-    )
+    prices = PriceTable([Price(model="m", text_in=1_000, audio_out=2_000, minute=60_000_000)])
+    output = {"format": {"type": "audio/pcm", "rate": 24_000}, "voice": "ash"}
+    told_there = response("resp_1", status="completed", usage=USAGE, audio={"output": output})
+    done = ResponseDone(event_id="e", response=msgspec.convert(told_there, Response))
     words = TranscriptionCompleted(
         event_id="e", item_id="i", transcript="", usage=TranscriptionUsage(seconds=2)
     )
     story: Sequence[tuple[int, ServerEvent]] = [(10, words), (1_000, done), (70_000, words)]
 
-    def told() -> list[Any]:
+    def bill() -> list[Any]:
         meter = Meter(Terms(session=session, seed=""), Account(), prices, conversation_id="c")
         lines = [line for at, event in story for line in meter.followed(at, event, session)]
         return lines + meter.ended()
 
-    assert told() == told()
-    assert {line.kind for line in told()} >= {"response", "transcription"}
+    assert bill() == bill()
+    assert {line.kind for line in bill()} >= {"response", "transcription"}

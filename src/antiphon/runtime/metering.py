@@ -99,6 +99,14 @@ class Metering:
                 return
             after = page.totals[-1][0]
 
+    async def disown_lines(self, tenant: str, user: str) -> int:
+        """Take the user's name from all lines that are kept; how many had it.
+
+        Raises:
+            JournalError: it could not be done.
+        """
+        return 0 if self.journal is None else await self.journal.disown_lines(tenant, user)
+
     def watch(self, session: LiveSession, terms: Terms) -> SessionMeter:
         """From its beginning on."""
         meter = self.meter(terms, session.about, session.tell)

@@ -127,7 +127,12 @@ class Api:
         self._models = models
         self._load = load
         returning = Returning(hub, gate=gate, admission=self.admission)
-        self._memory = Memory(profiles, gate=gate, admission=self.admission)
+        self._memory = Memory(
+            profiles,
+            gate=gate,
+            admission=self.admission,
+            disown_lines=None if hub.metering is None else hub.metering.disown_lines,
+        )
         self._calls = CallRoutes(
             hub,
             gate=gate,
