@@ -38,7 +38,16 @@ MAY_IMPORT: dict[str, set[str]] = {
         "engines.engine",
         "engines.health",
     },
-    "direct": {"core", "protocol", "upstream", "journal", "runtime", "engines", "identity"},
+    "direct": {
+        "core",
+        "protocol",
+        "upstream",
+        "journal",
+        "runtime",
+        "engines",
+        "identity",
+        "metering",
+    },
     "transports": WORDS | {"core.records", "runtime", "protocol", "audio", "identity"},
     "profiles": WORDS | {"journal", "protocol"},
     # A test of what is built on Antiphon wants a whole server (`serving`), so testing is above it.

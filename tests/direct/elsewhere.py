@@ -22,6 +22,7 @@ from antiphon.engines.relay.engine import RelayEngine
 from antiphon.engines.relay.session import World
 from antiphon.engines.relay.upstreams import Upstream
 from antiphon.journal.memory import MemoryJournal
+from antiphon.server.metering_settings import BudgetSettings
 from antiphon.server.serve import running
 from antiphon.server.settings import Config, JournalSettings, RelaySettings
 from antiphon.server.wiring import Parts
@@ -185,7 +186,10 @@ class Here:
 
 @asynccontextmanager
 async def before_another(
-    *upstreams: Upstream, retention: Any = "items", key: str | None = None
+    *upstreams: Upstream,
+    retention: Any = "items",
+    key: str | None = None,
+    budgets: BudgetSettings | None = None,
 ) -> AsyncIterator[Here]:
     there = Elsewhere()
     async with running(there.app(), shutdown_timeout_s=0.1) as runner:
@@ -201,7 +205,9 @@ async def before_another(
             make_connector=make_connector,
         )
         config = Config(
-            relay=RelaySettings(media="direct"), journal=JournalSettings(retention=retention)
+            relay=RelaySettings(media="direct"),
+            journal=JournalSettings(retention=retention),
+            budgets=budgets or BudgetSettings(),
         )
         parts = Parts(journal=MemoryJournal())
         keys = [] if key is None else [key]

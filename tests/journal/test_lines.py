@@ -133,13 +133,79 @@ async def test_totals_come_by_the_page_too(journal: Journal) -> None:
     assert len(found) == 6
 
 
-async def test_they_outlive_the_conversation_and_are_not_in_its_log(journal: Journal) -> None:
+async def test_they_outlive_the_conversation_without_its_names(journal: Journal) -> None:
     await fate(journal.append("conv_1", opened()))
-    await charge(journal, LINES[0])
+    await charge(journal, LINES[1], LINES[5])
     await fate(journal.append("conv_1", said("item_1")))
+    elsewhere = replace(LINES[2], conversation_id="conv_2")
+    await charge(journal, elsewhere)
     assert await journal.read("conv_1") == [opened(), said("item_1")]
+    before = await journal.totals(LinesWanted(), ("tenant", "key", "day", "model"), limit=9)
     await journal.erase("conv_1")
-    assert (await journal.lines(LinesWanted(), limit=9)).lines == (LINES[0],)
+    *mine, other = (await journal.lines(LinesWanted(), limit=9)).lines
+    assert other == elsewhere
+    for erased, was in zip(mine, (LINES[1], LINES[5]), strict=True):
+        assert (erased.charges, erased.nano, erased.day) == (was.charges, was.nano, was.day)
+        assert (erased.account.tenant, erased.account.key) == (was.account.tenant, "front desk")
+        text = repr(erased)
+        for name in (was.id, was.session_id, "conv_1", was.source_id, was.account.user):
+            assert repr(name) not in text
+        assert erased.at_ms % DAY_MS == 0
+    alias = mine[0].session_id
+    assert alias.startswith("erased_")
+    assert {one.session_id for one in mine} == {alias}, "it is seen to have been one"
+    assert len({one.id for one in mine}) == 2
+    after = await journal.totals(LinesWanted(), ("tenant", "key", "day", "model"), limit=9)
+    assert after == before
+    by_user = await journal.totals(LinesWanted(user="user-7"), ("user",), limit=9)
+    assert by_user.totals == ()
+    assert (await journal.lines(LinesWanted(session=alias), limit=9)).lines == tuple(mine)
+
+
+async def test_a_user_who_is_erased_is_named_in_no_line(journal: Journal) -> None:
+    await charge(journal, *LINES)
+    theirs = [one for one in LINES if (one.account.tenant, one.account.user) == ("hotel", "user-7")]
+    assert theirs
+    assert await journal.disown_lines("hotel", "user-7") == len(theirs)
+    assert await journal.disown_lines("hotel", "user-7") == 0
+    lines = (await journal.lines(LinesWanted(), limit=99)).lines
+    assert [one.nano for one in lines] == [one.nano for one in LINES]
+    for now, was in zip(lines, LINES, strict=True):
+        if was in theirs:
+            assert (now.account.user or "").startswith("erased_")
+            assert replace(now, account=was.account) == was
+        else:
+            assert now == was
+    [(_, total)] = (await journal.totals(LinesWanted(tenant="hotel"), ("tenant",), limit=9)).totals
+    assert total == bill(one for one in LINES if one.account.tenant == "hotel")
+
+
+async def test_what_has_expired_is_still_named_until_its_line_is_swept(journal: Journal) -> None:
+    """A bill of last month has to say whose it is."""
+    await fate(journal.append("conv_1", opened()))
+    await charge(journal, LINES[1])
+    assert await journal.sweep(10**12) == 1
+    assert (await journal.lines(LinesWanted(), limit=9)).lines == (LINES[1],)
+
+
+async def test_lines_of_a_version_that_knew_no_erasure_are_reached_too(tmp_path: Path) -> None:
+    path = tmp_path / "c.sqlite3"
+    journal = SqliteJournal(path)
+    await journal.start()
+    await charge(journal, LINES[1])
+    await journal.aclose()
+    with sqlite3.connect(path) as database:
+        database.execute("DROP INDEX lines_by_conversation")
+        database.execute("ALTER TABLE lines DROP COLUMN conversation_id")
+    again = SqliteJournal(path)
+    await again.start()
+    assert (await again.lines(LinesWanted(), limit=9)).lines == (LINES[1],)
+    await again.erase("conv_1")
+    [line] = (await again.lines(LinesWanted(), limit=9)).lines
+    assert line.conversation_id.startswith("erased_")
+    await again.aclose()
+    found = [file.name for file in tmp_path.iterdir() if b"sess_1" in file.read_bytes()]
+    assert found == []
 
 
 async def test_they_need_no_conversation(journal: Journal) -> None:

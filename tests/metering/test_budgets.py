@@ -6,7 +6,15 @@ import random
 
 import pytest
 
-from antiphon.metering.budgets import Ledger, Limits, LocalLedger, Reservation, Stages, worst_of
+from antiphon.metering.budgets import (
+    Budgets,
+    Ledger,
+    Limits,
+    LocalLedger,
+    Reservation,
+    Stages,
+    worst_of,
+)
 from antiphon.metering.lines import Account, Line, Used, line_of
 from antiphon.metering.prices import Price, PriceTable
 
@@ -119,9 +127,9 @@ def test_an_answer_over_midnight_is_spent_on_the_day_on_which_it_began() -> None
 
 def test_what_was_spent_before_a_restart_is_restored() -> None:
     ledger = LocalLedger(Limits(user_day=10, user_month=100, tenant_day=50, session=5))
-    ledger.restore("clinic", "user-7", "2026-12-02", 4)
-    ledger.restore("clinic", "user-7", "2026-12-01", 95)
-    ledger.restore("clinic", "", "2026-12-02", 30)
+    ledger.restore(USER, "2026-12-02", 4)
+    ledger.restore(USER, "2026-12-01", 95)
+    ledger.restore(Account("clinic"), "2026-12-02", 30)
     assert ledger.room(USER, "s", NOON_MS) == 1, "of the month's 100"
     assert ledger.room(Account("clinic", "user-8"), "t", NOON_MS) == 5
 
@@ -150,29 +158,100 @@ def test_the_worst_is_all_seen_anew_and_all_said_aloud() -> None:
     assert worst_of({}, context=context, most_out=10, speaks=True) == 0
 
 
+GOLD, FREE_PLAN = Limits(user_day=500, key_day=900), Limits(session=50, user_day=100)
+
+
+def test_a_plan_narrows_and_widens_nothing() -> None:
+    budgets = Budgets(
+        everyone=Limits(session=80, user_day=300, tenant_day=1_000, tenant_month=9_000),
+        tenants={"big": Limits(tenant_day=5_000)},
+        plans={"gold": GOLD, "free": FREE_PLAN},
+        default_plan="free",
+    )
+    gold = budgets.of(Account("clinic", "u", "k", "gold"))
+    assert gold == Limits(
+        session=80, user_day=300, key_day=900, tenant_day=1_000, tenant_month=9_000
+    )
+    free = Limits(session=50, user_day=100, tenant_day=1_000, tenant_month=9_000)
+    assert budgets.of(Account("clinic", "u", "k")) == free
+    assert budgets.of(Account("clinic", "u", "k", "mistyped")) == free
+    assert budgets.of(Account("big", "u", "k", "gold")).tenant_day == 5_000
+    assert budgets.of(Account("big", "u", "k", "gold")).tenant_month is None
+
+
+def test_one_who_comes_with_another_key_has_spent_the_same() -> None:
+    ledger = LocalLedger(Budgets(plans={"gold": GOLD, "free": FREE_PLAN}))
+    gold, free = Account("clinic", "u", "k", "gold"), Account("clinic", "u", "j", "free")
+    nobody = Account("clinic", "u")
+    spend(ledger, 60, account=nobody)
+    assert ledger.room(nobody, "s", NOON_MS) is None
+    assert ledger.room(free, "t", NOON_MS) == 40
+    assert ledger.reserve(gold, "g", NOON_MS, 40) is not None
+    assert ledger.reserve(free, "t", NOON_MS, 1) is None, "all of its 100 is reserved"
+    assert ledger.room(gold, "g", NOON_MS) == 400
+
+
+def test_keys_of_one_name_share_a_budget_within_their_tenant() -> None:
+    ledger = LocalLedger(Limits(key_day=100))
+    spend(ledger, 100, account=Account("clinic", None, "shop"))
+    assert ledger.reserve(Account("clinic", "u", "shop"), "s", NOON_MS, 1) is None
+    assert ledger.reserve(Account("hotel", "u", "shop"), "s", NOON_MS, 1) is not None
+    assert ledger.reserve(Account("clinic", "u"), "s", NOON_MS, 1) is not None
+
+
+def test_pots_are_told_with_the_limit_that_holds() -> None:
+    ledger = LocalLedger(
+        Budgets(everyone=Limits(session=999, user_day=1_000), plans={"gold": GOLD})
+    )
+    gold = Account("clinic", "u", "k", "gold")
+    spend(ledger, 450, account=gold)
+    assert [(p.scope, p.owner, p.limit) for p in ledger.pots(NOON_MS)] == [("user", "u", 1_000)]
+    assert ledger.reserve(gold, "s", NOON_MS, 5) is not None
+    told = {p.scope: (p.owner, p.limit, p.spent, p.reserved, p.stage) for p in ledger.pots(NOON_MS)}
+    assert told == {"user": ("u", 500, 450, 5, "cheaper"), "key": ("k", 900, 450, 5, None)}
+    assert list(ledger.pots(NOON_MS + DAY_MS)) == []
+
+
 def test_over_ten_thousand_random_calls_at_most_one_reserved_turn_is_spent_beyond() -> None:
-    """Calls of several tenants and users run beside each other; each answer costs up to what was
-    reserved for it, and ends at any time.  A call that is refused an answer is over.
+    """Calls of several tenants, keys and users run beside each other, under several plans; each
+    answer costs up to what was reserved for it, and ends at any time.  A call that is refused an
+    answer is over.  A pot that is shared under several plans ends by the widest of those that
+    spent from it.
     """
     choice = random.Random(20_261_129)
-    refused = beyond = 0
+    refused = beyond = of_plans = 0
     calls_left = CALLS
     while calls_left:
-        limits = Limits(
-            session=choice.choice([None, 3_000]),
-            user_day=choice.choice([None, 9_000]),
-            tenant_day=choice.choice([None, 20_000]),
-            tenant_month=choice.choice([None, 60_000]),
+        budgets = Budgets(
+            everyone=Limits(
+                session=choice.choice([None, 3_000]),
+                user_day=choice.choice([None, 9_000]),
+                key_month=choice.choice([None, 30_000]),
+                tenant_day=choice.choice([None, 20_000]),
+                tenant_month=choice.choice([None, 60_000]),
+            ),
+            tenants={"b": Limits(tenant_day=choice.choice([None, 40_000]))},
+            plans={
+                "p": Limits(user_day=choice.choice([None, 4_000]), key_day=10_000),
+                "q": Limits(session=1_500, user_day=choice.choice([None, 12_000])),
+            },
+            default_plan=choice.choice([None, "p"]),
         )
-        ledger = LocalLedger(limits)
+        ledger = LocalLedger(budgets)
         spent: dict[str, int] = {}
         most: dict[str, int] = {}
+        widest: dict[str, int] = {}
         running: list[Reservation] = []
         live: list[tuple[str, Account]] = []
         at_ms = NOON_MS
         for _ in range(min(50, calls_left)):
             calls_left -= 1
-            account = Account(choice.choice("ab"), choice.choice([None, "u", "v"]))
+            account = Account(
+                choice.choice("ab"),
+                choice.choice([None, "u", "v"]),
+                choice.choice([None, "k", "l"]),
+                choice.choice([None, "p", "q"]),
+            )
             live.append((f"s{calls_left}", account))
             for _ in range(choice.randrange(1, 12)):
                 at_ms += choice.choice([0, 1_000, 3_600_000])
@@ -192,15 +271,22 @@ def test_over_ten_thousand_random_calls_at_most_one_reserved_turn_is_spent_beyon
                         refused += 1
                     else:
                         running.append(asked)
+                        limits = budgets.of(who)
+                        of_plans += limits != budgets.everyone
+                        for name in asked.pots:
+                            limit = limit_of(name, limits)
+                            widest[name] = max(widest.get(name, 0), limit)
         for name, nano in spent.items():
-            scope, *_ = name.split("/")
-            limit = {
-                "session": limits.session,
-                "user": limits.user_day,
-                "tenant": limits.tenant_month if len(scope) == 7 else limits.tenant_day,
-            }[scope if scope == "session" else name.split("/")[1]]
-            assert limit is not None
-            assert nano < limit + most[name], (name, nano, limit)
-            beyond += nano > limit
+            assert nano < widest[name] + most[name], (name, nano, widest[name])
+            beyond += nano > widest[name]
     assert refused > 1_000, "budgets did end"
     assert beyond > 100, "and some with the one turn that may go beyond"
+    assert of_plans > 1_000, "many under a plan"
+
+
+def limit_of(pot: str, limits: Limits) -> int:
+    """What holds for it, by its name; without end where nothing does."""
+    since, *whose = pot.split("/")
+    name = since if since == "session" else f"{whose[0]}_{'month' if len(since) == 7 else 'day'}"
+    limit: int | None = getattr(limits, name)
+    return 10**18 if limit is None else limit

@@ -80,7 +80,7 @@ class House:
             load=LoadLimits(max_sessions=max_sessions, max_lateness_ms=20),
             live_sessions=lambda: self.live,
             quotas=Quotas(policy, sessions=list, now_s=asyncio.get_running_loop().time),
-            is_revoked=self.revoked.__contains__,
+            is_revoked=lambda principal: principal.key_id in self.revoked,
             late_ms=lambda: self.late_ms,
         )
 

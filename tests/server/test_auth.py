@@ -4,6 +4,7 @@ import hmac
 
 import pytest
 from aiohttp.test_utils import make_mocked_request
+from msgspec.structs import replace
 
 from antiphon.errors import ConfigurationError
 from antiphon.identity.principal import ANYONE
@@ -37,7 +38,8 @@ KEYS = [Secret("key-one"), Secret("key-two")]
 async def test_a_key_is_taken_from_three_places(headers: dict[str, str], admitted: bool) -> None:
     request = make_mocked_request("GET", "/", headers=headers)
     if admitted:
-        assert await Gate(KEYS).require(request, "operate") == ANYONE
+        shown = await Gate(KEYS).require(request, "operate")
+        assert replace(shown, settings_key=None) == ANYONE
     else:
         with pytest.raises(Unauthorized):
             await Gate(KEYS).require(request, "operate")
@@ -65,13 +67,13 @@ def test_all_keys_are_compared_in_constant_time(key: str, monkeypatch: pytest.Mo
 
     ring = KeyRing(KEYS)
     monkeypatch.setattr(hmac, "compare_digest", counting)
-    assert ring.holds(key) is (key != "wrong")
+    assert (ring.find(key) is None) is (key == "wrong")
     assert len(compared) == len(KEYS)
     assert {len(digest) for pair in compared for digest in pair} == {32}
 
 
 def test_a_key_of_strange_bytes_is_only_wrong() -> None:
-    assert not KeyRing(KEYS).holds("schl\udcfcssel")
+    assert KeyRing(KEYS).find("schl\udcfcssel") is None
 
 
 APP = "https://app.example.com"

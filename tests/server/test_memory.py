@@ -17,7 +17,6 @@ from antiphon.engines.cascade.parts import Brain, CallTool, SayText, Thought
 from antiphon.journal.journal import Journal
 from antiphon.journal.memory import MemoryJournal
 from antiphon.journal.sqlite import SqliteJournal
-from antiphon.server.metering_settings import MeteringSettings
 from antiphon.server.settings import Config, JournalSettings, MemorySettings
 from antiphon.server.wiring import Parts
 from antiphon.testing import calling, in_virtual_time, serving
@@ -318,12 +317,7 @@ async def test_nothing_is_in_any_file_after_erasure(tmp_path: Path) -> None:
 
     journal = SqliteJournal(tmp_path / "conversations.sqlite3")
     settings = JournalSettings(path=str(tmp_path / "conversations.sqlite3"))
-    # What was used names who used it, remembered or not.
-    config = Config(
-        memory=MemorySettings(enabled=True),
-        journal=settings,
-        metering=MeteringSettings(enabled=False),
-    )
+    config = Config(memory=MemorySettings(enabled=True), journal=settings)
     async with houses(journal=journal, config=config) as house:
         await house.ask("PUT", consent=True, facts=["Plays the ocarina."])
         async with house.talking(query="&retention=none") as caller:

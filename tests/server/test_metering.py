@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import ClientSession, ClientWebSocketResponse
+from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType
 
 from antiphon.cli import main
 from antiphon.engines.scripted import Script, ScriptedEngine, Write
@@ -18,7 +18,13 @@ from antiphon.errors import ConfigurationError
 from antiphon.journal.memory import MemoryJournal
 from antiphon.server.config import load
 from antiphon.server.metering import billed_as, csv_of, dollars
-from antiphon.server.metering_settings import MeteringSettings, PriceSettings
+from antiphon.server.metering_settings import (
+    BudgetSettings,
+    MeteringSettings,
+    PlanSettings,
+    PriceSettings,
+    TenantBudgetSettings,
+)
 from antiphon.server.settings import Config, JournalSettings, RelaySettings
 from antiphon.server.wiring import Parts
 from antiphon.testing import serving
@@ -236,6 +242,86 @@ async def test_where_nobody_counts_that_is_said() -> None:
         assert (status, body["error"]["code"]) == (404, "metering_off")
 
 
+BUDGETED = Config(
+    metering=MeteringSettings(
+        prices=(PriceSettings(model="scripted", text_in=0, text_out=100_000),)
+    ),
+    budgets=BudgetSettings(
+        user_day=100,
+        tenants={"acme": TenantBudgetSettings(day=50)},
+        plans={"trial": PlanSettings(key_day=1.0, user_day=0.9)},
+    ),
+)
+
+
+async def minted(http: ClientSession, path: str, **wish: Any) -> str:
+    async with http.post(f"/v1/{path}", json=wish) as response:
+        value: str = (await response.json())["value"]
+        return value
+
+
+def bearer(key: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}"}
+
+
+@in_virtual_time
+async def test_a_key_has_the_budget_that_it_names_and_so_have_its_secrets() -> None:
+    async with (
+        serving(ScriptedEngine(HELLO), keys=[KEY], config=BUDGETED) as server,
+        server.client(headers=KEYED) as http,
+    ):
+        of_key = {"tenant": "acme", "budget": "trial", "name": "shop"}
+        key = await minted(http, "antiphon/keys", **of_key)
+        async with server.client(headers=bearer(key)) as shop:
+            user = {"end_user_id": "ada"}
+            secret = await minted(shop, "realtime/client_secrets", antiphon=user)
+            async with server.client(headers=bearer(secret)) as page:
+                ws = await opened(page)
+                first = (await answered(ws))["usage"]["output_tokens"] * 100_000_000
+                assert 0.1 * 10**9 < first < 0.9 * 10**9, "one answer, and there is room for more"
+                while not ws.closed:
+                    await ws.send_json({"type": "response.create"})
+                    if (await ws.receive()).type is not WSMsgType.TEXT:
+                        break
+            _, told = await get(shop, "usage/budgets")
+            of = {(row["scope"], row["period"]): row for row in told["data"]}
+            assert of.keys() == {("user", "day"), ("key", "day"), ("tenant", "day")}
+            assert (of["user", "day"]["user"], of["key", "day"]["key"]) == ("ada", "shop")
+            limits = [of[scope, "day"]["limit_nano_usd"] for scope in ("user", "key", "tenant")]
+            assert limits == [900_000_000, 1_000_000_000, 50_000_000_000], (
+                "its plan's, its tenant's"
+            )
+            spent = {row["spent_nano_usd"] for row in told["data"]}
+            assert len(spent) == 1
+            [nano] = spent
+            assert 900_000_000 <= nano < 900_000_000 + first
+            assert of["user", "day"]["stage"] == "end"
+            _, told = await get(shop, "usage/budgets?key=shop")
+            assert [row["scope"] for row in told["data"]] == ["key"]
+        rival = await minted(http, "antiphon/keys", name="r", tenant="rival")
+        async with server.client(headers=bearer(rival)) as other:
+            assert (await get(other, "usage/budgets"))[1]["data"] == []
+            assert (await get(other, "usage/budgets?tenant=acme"))[0] == 403
+
+
+@in_virtual_time
+async def test_only_the_operator_gives_a_key_a_budget() -> None:
+    async with (
+        serving(ScriptedEngine(HELLO), keys=[KEY], config=BUDGETED) as server,
+        server.client(headers=KEYED) as http,
+    ):
+        key = await minted(http, "antiphon/keys", tenant="acme", budget="trial", name="boss")
+        async with server.client(headers=bearer(key)) as boss:
+            wish = {"name": "mine", "budget": "gold"}
+            async with boss.post("/v1/antiphon/keys", json=wish) as response:
+                assert (response.status, (await response.json())["error"]["param"]) == (
+                    400,
+                    "budget",
+                )
+            async with boss.post("/v1/antiphon/keys", json={"name": "mine"}) as response:
+                assert (await response.json())["budget"] == "trial", "it inherits"
+
+
 def test_who_sends_the_bill() -> None:
     name = billed_as(Config())
     assert name("response", "relay", "gpt-realtime-2.1") == "gpt-realtime-2.1"
@@ -261,6 +347,12 @@ def test_names_that_users_chose_are_no_formulas() -> None:
         ("[budgets]\ntell_percent = 99\n", "follow one another"),
         ("[budgets]\nsession = 1\n[metering]\nenabled = false\n", "nobody counts"),
         ("[budgets]\nsession = 0\n", "session: Expected `float` > 0"),
+        ("[budgets.plans.a]\ntenant_day = 1\n", "tenant_day"),
+        ("[budgets]\ndefault_plan = 'a'\n", "there is no [budgets.plans.a]"),
+        (
+            "[budgets.tenants.a]\nday = 1\n[metering]\nenabled = false\n",
+            "nobody counts",
+        ),
     ],
 )
 def test_wrong_settings_are_refused_by_name(text: str, problem: str, tmp_path: Path) -> None:

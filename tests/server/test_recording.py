@@ -17,7 +17,6 @@ from aiohttp import ClientWebSocketResponse
 from antiphon.engines.scripted import Script, ScriptedEngine, Speak
 from antiphon.journal.memory import MemoryJournal
 from antiphon.journal.sqlite import SqliteJournal
-from antiphon.server.metering_settings import MeteringSettings
 from antiphon.server.settings import Config, JournalSettings
 from antiphon.testing import serving
 from tests.journal.test_journals import traces
@@ -172,7 +171,6 @@ async def test_the_agent_is_recorded_as_far_as_it_was_heard(tmp_path: Path) -> N
         offline=CONFIG.offline,
         webrtc=CONFIG.webrtc,
         journal=JournalSettings(path=str(path), retention="items+audio"),
-        metering=MeteringSettings(enabled=False),  # A bill names conversations, also erased ones.
     )
     engine = ScriptedEngine(Script(replies=((Speak(text="A long answer.", ms=3_000),),)))
     async with serving(engine, config=config, in_memory=False) as server, server.client() as client:

@@ -37,6 +37,7 @@ ROUTES: list[tuple[str, str, tuple[str, ...]]] = [
     ("GET", "/v1/antiphon/conversations/conv_1/recordings", ("read",)),
     ("GET", "/v1/antiphon/usage", ("read",)),
     ("GET", "/v1/antiphon/usage/lines", ("read",)),
+    ("GET", "/v1/antiphon/usage/budgets", ("read",)),
     ("GET", "/v1/antiphon/prices", ("read",)),
     ("GET", "/v1/antiphon/users/anna/memory", ("read",)),
     ("PUT", "/v1/antiphon/users/anna/memory", ("operate",)),

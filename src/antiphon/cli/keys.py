@@ -49,7 +49,7 @@ def add_parser(subparsers: Any) -> None:
         help="mint, call, sideband, read or operate; again for another (default: all)",
     )
     create.add_argument("--limits", metavar="PLAN", help="a plan of [limits.plans]")
-    create.add_argument("--budget", metavar="NAME", help="a budget")
+    create.add_argument("--budget", metavar="PLAN", help="a plan of [budgets.plans]")
     create.add_argument(
         "--event", action="append", metavar="TYPE", help="a client event that it may send"
     )
@@ -106,9 +106,13 @@ async def _create(place: KeyPlace, args: argparse.Namespace) -> None:
         made = new_key(wish, now_s=time.time(), random_bytes=secrets.token_bytes)
     except KeyInvalid as error:
         raise AntiphonError(f"{error.param}: {error}") from None
-    if wish.limits is not None and wish.limits not in place.plans:
-        known = ", ".join(place.plans) or "none"
-        print(f"Mind: [limits.plans] has no '{wish.limits}' (but: {known}).", file=sys.stderr)
+    for section, named, plans in (
+        ("limits", wish.limits, place.plans),
+        ("budgets", wish.budget, place.budgets),
+    ):
+        if named is not None and named not in plans:
+            known = ", ".join(plans) or "none"
+            print(f"Mind: [{section}.plans] has no '{named}' (but: {known}).", file=sys.stderr)
     await place.keys.add(made.record)
     record = made.record
     about = {"id": record.id, "name": record.name, "tenant": record.tenant}
@@ -127,6 +131,12 @@ async def _list(place: KeyPlace, args: argparse.Namespace) -> None:
             continue
         scopes = [scope for scope in SCOPES if scope in record.scopes]
         said = "all scopes" if record.scopes == ALL_SCOPES else ", ".join(scopes)
+        if record.user is not None:
+            said += f"; user {record.user}"
+        if record.limits is not None:
+            said += f"; limits {record.limits}"
+        if record.budget is not None:
+            said += f"; budget {record.budget}"
         state = ""
         if record.revoked_at is not None:
             state = f"  revoked {_time(record.revoked_at)}"

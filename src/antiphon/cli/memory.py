@@ -12,7 +12,7 @@ from antiphon.errors import AntiphonError
 from antiphon.identity.principal import DEFAULT_TENANT
 
 if TYPE_CHECKING:
-    from antiphon.profiles.profiles import Profiles
+    from antiphon.journal.journal import Journal
 
 EPILOG = """\
 examples:
@@ -53,7 +53,6 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def _print(args: argparse.Namespace) -> None:
-    from antiphon.profiles.profiles import Profiles
     from antiphon.server import config
     from antiphon.server.keeping import make_journal
 
@@ -63,14 +62,16 @@ async def _print(args: argparse.Namespace) -> None:
         raise AntiphonError('Nothing is kept: [journal] has retention = "none".')
     await journal.start()
     try:
-        async for line in args.act(Profiles(journal), args):
+        async for line in args.act(journal, args):
             print(line)
     finally:
         await journal.aclose()
 
 
-async def _show(profiles: Profiles, args: argparse.Namespace) -> AsyncIterator[str]:
-    profile = await profiles.read(_owner(args))
+async def _show(journal: Journal, args: argparse.Namespace) -> AsyncIterator[str]:
+    from antiphon.profiles.profiles import Profiles
+
+    profile = await Profiles(journal).read(_owner(args))
     if profile.consent is None:
         yield f"{args.user}: nothing is remembered."
         return
@@ -79,11 +80,16 @@ async def _show(profiles: Profiles, args: argparse.Namespace) -> AsyncIterator[s
         yield f"{fact.id:10} {_time(fact.at)}  {fact.text}"
 
 
-async def _forget(profiles: Profiles, args: argparse.Namespace) -> AsyncIterator[str]:
+async def _forget(journal: Journal, args: argparse.Namespace) -> AsyncIterator[str]:
+    from antiphon.profiles.profiles import Profiles
+
+    profiles = Profiles(journal)
     if args.fact:
         await profiles.change(_owner(args), lambda profile: profile.without(args.fact))
         yield f"{args.user}: forgotten: {', '.join(args.fact)}"
-    elif await profiles.erase(_owner(args)):
+        return
+    named = await journal.disown_lines(args.tenant, args.user)
+    if await profiles.erase(_owner(args)) or named:
         yield f"{args.user}: all is forgotten"
     else:
         raise AntiphonError(f"Nothing is remembered of '{args.user}'.")

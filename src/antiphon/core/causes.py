@@ -348,7 +348,7 @@ class BudgetReached(_Cause, frozen=True, kw_only=True, tag="budget_reached"):
     """So much of a budget is spent that something follows from it."""
 
     stage: BudgetStage
-    scope: Literal["session", "user", "tenant"]
+    scope: Literal["session", "user", "key", "tenant"]
     period: Literal["session", "day", "month"]
     limit_nano_usd: int
     spent_nano_usd: int

@@ -13,6 +13,8 @@ from functools import partial
 from aiohttp import BaseConnector
 from msgspec import Struct
 
+from antiphon.core.terms import Terms
+from antiphon.direct.bill import CallBill
 from antiphon.direct.following import Following
 from antiphon.direct.session import DirectSession
 from antiphon.direct.sideband import Sideband
@@ -21,6 +23,7 @@ from antiphon.engines.relay.upstreams import Upstream, Upstreams
 from antiphon.identity.principal import ANYONE, Principal
 from antiphon.protocol.session import Session, SessionPatch
 from antiphon.runtime.door import About, Retention
+from antiphon.runtime.foreseen import Foreseen
 from antiphon.runtime.hub import Hub, new_session_id
 from antiphon.upstream.websocket import WebSocketConnector
 
@@ -146,9 +149,24 @@ class DirectCalls:
             follow=lambda follower: Sideband(connect, follower, random=self._draw),
             hang_up=partial(self._signalling.hang_up, upstream, their_id, model=wish.model),
             on_end=self._forget,
+            bill_of=partial(self._bill_of, session),
         )
-        self._hub.adopt(opened)
+        self._hub.adopt(opened, None if opened.bill is None else opened.bill.meter)
         return opened
+
+    def _bill_of(self, settings: Session, session: DirectSession) -> CallBill | None:
+        metering = self._hub.metering
+        if metering is None:
+            return None
+        terms = Terms(
+            session=settings,
+            seed="",
+            engine_name=self._engine_name,
+            session_max_ms=self._hub.rules.session_max_ms,
+        )
+        meter = metering.meter(terms, session.about, lambda _: None)
+        foreseen = Foreseen(meter.meter, metering.prices)
+        return CallBill(session, meter, foreseen, metering.ledger)
 
     def _forget(self, session: DirectSession) -> None:
         self._calls.pop(session.call_id, None)

@@ -14,17 +14,25 @@ from antiphon.core.conversation import TAKEN_OVER_TEXT
 from antiphon.core.faults import Fault
 from antiphon.core.records import Change, Record
 from antiphon.core.terms import Activity
+from antiphon.direct.bill import CallBill
 from antiphon.direct.following import Following
 from antiphon.direct.sideband import Sideband
 from antiphon.direct.signalling import CallRefused, NotReached
 from antiphon.errors import ProtocolError
+from antiphon.metering.budgets import Standing
 from antiphon.protocol import server
-from antiphon.protocol.client import ClientEvent, ConversationItemRetrieve, MoveSession
+from antiphon.protocol.client import (
+    ClientEvent,
+    ConversationItemRetrieve,
+    MoveSession,
+    ResponseCancel,
+)
 from antiphon.protocol.closes import CloseCode
 from antiphon.protocol.server import ErrorDetail, ServerEvent
 from antiphon.protocol.session import Answering, Session
 from antiphon.protocol.unknown_names import UnknownNames
 from antiphon.runtime.attendance import Attendance
+from antiphon.runtime.budget_guard import SPENT
 from antiphon.runtime.connection import Connection
 from antiphon.runtime.door import About
 from antiphon.runtime.session import SESSION_ENDED
@@ -51,6 +59,7 @@ class DirectSession:
         follow: Begins to follow the call.
         hang_up: Ends it there; raises `CallRefused`, `NotReached`.
         on_end: Told once.
+    bill_of: What it costs; None: nobody counts.
     """
 
     def __init__(
@@ -64,6 +73,7 @@ class DirectSession:
         follow: Callable[[DirectSession], Sideband],
         hang_up: Callable[[], Awaitable[None]],
         on_end: Callable[[DirectSession], None],
+        bill_of: Callable[[DirectSession], CallBill | None] = lambda _: None,
     ) -> None:
         self.about = about
         self.call_id = call_id
@@ -74,6 +84,7 @@ class DirectSession:
         self._on_end = on_end
         self._drains = False
         self._closing: asyncio.Task[None] | None = None
+        self.bill = bill_of(self)
         self._keep(following.begin())
         self._sideband = follow(self)
 
@@ -219,10 +230,38 @@ class DirectSession:
                     self._attendance.send(told)
             case _ if not meaning.is_ours:
                 self._attendance.send(event)
+        if self.bill is not None:
+            self.bill.saw(event, self._following.session)
         self._end_if_drained()
 
     def on_over(self, code: int, reason: str) -> None:
         self._end(code, reason, hangs_up=False)
+
+    # --- For its bill --------------------------------------------------------
+
+    def on_budget(self, standing: Standing) -> None:
+        """Only sidebands are told: the call's own client is not connected here."""
+        assert standing.stage is not None, "there is something to tell"
+        told = server.BudgetTold(
+            event_id=_event_id(),
+            stage=standing.stage,
+            scope=standing.scope,
+            period=standing.period,
+            limit_nano_usd=standing.limit,
+            spent_nano_usd=standing.spent,
+        )
+        self._attendance.send(told)
+
+    def stop_answering(self) -> None:
+        self._sideband.write([ResponseCancel()])
+
+    def on_spent(self) -> None:
+        if self._closing is not None:
+            return
+        detail = ErrorDetail(type="insufficient_quota", code="budget_exceeded", message=SPENT)
+        self._attendance.send(server.Error(event_id=_event_id(), error=detail))
+        log.info("session %s: its budget is spent, and its call is hung up", self.id)
+        self.close(CloseCode.NORMAL, SPENT)
 
     # --- Steps ---------------------------------------------------------------
 
@@ -259,6 +298,8 @@ class DirectSession:
     def _end(self, code: int, reason: str, *, hangs_up: bool) -> None:
         if self._closing is not None:
             return
+        if self.bill is not None:
+            self.bill.close()
         self._attendance.close(code, reason)
         self._closing = asyncio.get_running_loop().create_task(self._close(hangs_up=hangs_up))
         self._on_end(self)

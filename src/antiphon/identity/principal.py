@@ -33,6 +33,8 @@ class Principal(Struct, frozen=True, kw_only=True):
     """
     key_name: str | None = None
     """What its operator calls that key."""
+    settings_key: str | None = None
+    """Tells keys of the settings apart, also for secrets that they minted; shown to nobody."""
     scopes: frozenset[Scope] = ALL_SCOPES
     limits: str | None = None
     """Name of the limits of this bearer, beside those of its tenant; None: no others."""

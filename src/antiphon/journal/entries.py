@@ -76,7 +76,7 @@ class Sounded(_LogEntry, frozen=True, kw_only=True, tag="sounded"):
 
 class Metered(_LogEntry, frozen=True, kw_only=True, tag="metered"):
     """What something cost.  It stands in a table of its own (`line_table.py`), is no part of the
-    conversation's log, and stays when that is erased.
+    conversation's log, and stays, without names, when that is erased.
     """
 
     line: Line

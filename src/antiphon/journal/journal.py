@@ -199,7 +199,8 @@ class Journal(Notes, Protocol):
         ...
 
     async def erase(self, conversation_id: str) -> bool:
-        """Whether there was such a conversation; nothing of it is left.
+        """Whether there was such a conversation; nothing of it is left.  What it cost is, without
+        the names of who was in it (`line_table.Erased`).
 
         Raises:
             JournalError: it could not be erased.
@@ -234,6 +235,14 @@ class Journal(Notes, Protocol):
 
         Raises:
             JournalError: as `read`.
+        """
+        ...
+
+    async def disown_lines(self, tenant: str, user: str) -> int:
+        """Take the user's name from all lines (`line_table.Erased`); how many had it.
+
+        Raises:
+            JournalError: as `erase`.
         """
         ...
 

@@ -1,15 +1,19 @@
 """The table of what was used and what it cost, the same in SQLite and PostgreSQL.
 
-Nothing in it tells what was said, so that it is plain, and outlives the conversations.
+Nothing in it tells what was said, so that it is plain, and outlives the conversations.  Where one
+is erased, or a user, the lines lose those names: what was spent stays true, and nothing tells whose
+it was.
 """
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from antiphon.journal.entries import JournalError
 from antiphon.metering.bill import Dimension, Total, total_of
@@ -25,7 +29,10 @@ _COLUMN: dict[Dimension, str] = {
     "model": "billed_as",
     "kind": "kind",
 }
-COLUMNS = ("id", "at_ms", *_COLUMN.values(), *SUMS, "line")
+COLUMNS = ("id", "at_ms", *_COLUMN.values(), *SUMS, "line", "conversation_id")
+CONVERSATION = "conversation_id text NOT NULL DEFAULT ''"
+"""The column that tables of earlier versions lack; rows of those say it in their line alone."""
+_DAY_MS = 24 * 60 * 60 * 1000
 
 
 class LinesWanted(Struct, frozen=True, kw_only=True):
@@ -78,11 +85,17 @@ CREATE TABLE IF NOT EXISTS {table} (
     at_ms {integer} NOT NULL,
     {", ".join(f"{name} text NOT NULL" for name in names)},
     {", ".join(sums)},
-    line text NOT NULL
+    line text NOT NULL,
+    {CONVERSATION}
 );
 CREATE INDEX IF NOT EXISTS {table}_by_day ON {table} (day, tenant);
 CREATE INDEX IF NOT EXISTS {table}_by_session ON {table} (session_id);
 """
+
+
+def index_by_conversation(table: str) -> str:
+    """Once the column is there."""
+    return f"CREATE INDEX IF NOT EXISTS {table}_by_conversation ON {table} (conversation_id);"
 
 
 def insertion(table: str) -> str:
@@ -105,7 +118,70 @@ def row_of(line: Line) -> tuple[Any, ...]:
         line.kind,
         *(getattr(total, name) for name in SUMS),
         msgspec.json.encode(line).decode(),
+        line.conversation_id,
     )
+
+
+# --- Without names -----------------------------------------------------------
+
+
+class Erased(Struct, frozen=True, kw_only=True):
+    """Whose lines are to lose their names: a conversation's, or else a user's."""
+
+    conversation_id: str | None = None
+    tenant: str = ""
+    user: str = ""
+    alias: str
+    """In place of all names; whoever is erased gets a new one that nobody can foresee."""
+
+    def __contains__(self, line: Line) -> bool:
+        if self.conversation_id is not None:
+            return line.conversation_id == self.conversation_id
+        return (line.account.tenant, line.account.user) == (self.tenant, self.user)
+
+    def without_names(self, line: Line, number: int) -> Line:
+        """``number``: of its row.  Of a conversation the time of day goes too; a user's lines keep
+        the names of conversations, which are erased on their own.
+        """
+        account = replace(line.account, user=line.account.user and self.alias)
+        if self.conversation_id is None:
+            return replace(line, account=account)
+        return replace(
+            line,
+            id=f"{self.alias}/{number}",
+            at_ms=line.at_ms - line.at_ms % _DAY_MS,
+            account=account,
+            session_id=self.alias,
+            conversation_id=self.alias,
+            source_id="",
+        )
+
+
+def new_alias() -> str:
+    return f"erased_{secrets.token_hex(8)}"
+
+
+def named_query(table: str, erased: Erased) -> tuple[str, tuple[Any, ...]]:
+    """Rows of ``(number, line)`` that have the names."""
+    columns = f"SELECT number, line FROM {table} WHERE "  # noqa: S608
+    if erased.conversation_id is not None:
+        return columns + "conversation_id = ?", (erased.conversation_id,)
+    return columns + "tenant = ? AND user_id = ?", (erased.tenant, erased.user)
+
+
+def renaming(table: str) -> str:
+    names = [name for name in COLUMNS if name not in SUMS]
+    changes = ", ".join(f"{name} = ?" for name in names)
+    return f"UPDATE {table} SET {changes} WHERE number = ?"  # noqa: S608
+
+
+def renamed_row(row: Sequence[Any], erased: Erased) -> tuple[Any, ...]:
+    """Raises:
+    JournalError: the line cannot be read.
+    """
+    number, line = row[0], _line(row[1])
+    values = dict(zip(COLUMNS, row_of(erased.without_names(line, number)), strict=True))
+    return (*(value for name, value in values.items() if name not in SUMS), number)
 
 
 def lines_query(
@@ -121,10 +197,7 @@ def lines_page(rows: Sequence[Any], limit: int) -> LinesPage:
     """Raises:
     JournalError: a line cannot be read.
     """
-    try:
-        lines = tuple(msgspec.json.decode(row[1], type=Line) for row in rows[:limit])
-    except (msgspec.DecodeError, UnicodeError) as error:
-        raise JournalError(f"a line of the bill cannot be read: {error}") from None
+    lines = tuple(_line(row[1]) for row in rows[:limit])
     return LinesPage(lines, int(rows[limit - 1][0]) if len(rows) > limit else None)
 
 
@@ -156,6 +229,13 @@ def totals_page(rows: Sequence[Any], by: Sequence[Dimension], limit: int) -> Tot
         total = Total(**dict(zip(SUMS, map(int, values[len(by) :]), strict=True)))
         found.append((values[: len(by)], total))
     return TotalsPage(tuple(found), has_more=len(rows) > limit)
+
+
+def _line(text: Any) -> Line:
+    try:
+        return msgspec.json.decode(text, type=Line)
+    except (msgspec.DecodeError, UnicodeError) as error:
+        raise JournalError(f"a line of the bill cannot be read: {error}") from None
 
 
 def numbered(query: str) -> str:

@@ -20,7 +20,7 @@ from antiphon.journal.entries import (
     encode,
 )
 from antiphon.journal.journal import Fate, JournalLoad, Kept, Note, Page, Ticket, Wanted
-from antiphon.journal.line_table import LinesPage, LinesWanted, TotalsPage
+from antiphon.journal.line_table import Erased, LinesPage, LinesWanted, TotalsPage, new_alias
 from antiphon.metering.bill import NOTHING, Dimension, bill_by
 from antiphon.metering.lines import Line
 
@@ -99,13 +99,15 @@ class MemoryJournal:
 
     async def erase(self, conversation_id: str) -> bool:
         await self._written()
+        self._disown(Erased(conversation_id=conversation_id, alias=new_alias()))
         self._kept.pop(conversation_id, None)
         return self._logs.pop(conversation_id, None) is not None
 
     async def sweep(self, before_s: float) -> int:
         old = [kept.id for kept in self._kept.values() if kept.changed_at_s < before_s]
         for conversation_id in old:
-            await self.erase(conversation_id)
+            del self._kept[conversation_id]
+            self._logs.pop(conversation_id, None)
         return len(old)
 
     async def read_note(self, user: str) -> Note | None:
@@ -146,6 +148,10 @@ class MemoryJournal:
         found = [(of, total) for of, total in totals.items() if after is None or of > tuple(after)]
         return TotalsPage(tuple(found[:limit]), has_more=len(found) > limit)
 
+    async def disown_lines(self, tenant: str, user: str) -> int:
+        await self._written()
+        return self._disown(Erased(tenant=tenant, user=user, alias=new_alias()))
+
     async def sweep_lines(self, before_day: str) -> int:
         await self._written()
         before = len(self._lines)
@@ -155,6 +161,14 @@ class MemoryJournal:
 
     async def aclose(self) -> None:
         await self._written()
+
+    def _disown(self, erased: Erased) -> int:
+        count = 0
+        for index, (number, line) in enumerate(self._lines):
+            if line in erased:
+                self._lines[index] = (number, erased.without_names(line, number))
+                count += 1
+        return count
 
     def _check(self) -> None:
         if self.fails:

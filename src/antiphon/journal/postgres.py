@@ -37,7 +37,7 @@ from antiphon.journal.entries import (
     decode,
 )
 from antiphon.journal.journal import Fate, JournalLoad, Kept, Note, Page, Ticket, Wanted
-from antiphon.journal.line_table import LinesPage, LinesWanted, TotalsPage
+from antiphon.journal.line_table import Erased, LinesPage, LinesWanted, TotalsPage, new_alias
 from antiphon.journal.seal import SOUND_PLACES, Places, Seal, new_key
 from antiphon.metering.bill import Dimension
 
@@ -84,7 +84,12 @@ CREATE TABLE IF NOT EXISTS antiphon_entries (
 {postgres_notes.SCHEMA}
 """  # noqa: S608  All text is ours.
 LINES: Final = "antiphon_lines"
-LINES_SCHEMA = line_table.schema(LINES, "bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY", "bigint")
+LINES_SCHEMA = f"""
+{line_table.schema(LINES, "bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY", "bigint")}
+ALTER TABLE {LINES} ADD COLUMN IF NOT EXISTS {line_table.CONVERSATION};
+{line_table.index_by_conversation(LINES)}
+UPDATE {LINES} SET conversation_id = (line::json)->>'conversation_id' WHERE conversation_id = '';
+"""  # noqa: S608  As above.
 """As in the file: no other version."""
 
 LAST = "SELECT coalesce(max(place), 0) FROM antiphon_entries WHERE conversation = number"
@@ -194,6 +199,12 @@ class PostgresJournal:
         return Page(tuple(Kept(**row) for row in rows[:limit]), has_more=len(rows) > limit)
 
     async def erase(self, conversation_id: str) -> bool:
+        async with self._asking() as connection:
+            async with connection.transaction():
+                erased = Erased(conversation_id=conversation_id, alias=new_alias())
+                count = await _disown(connection, erased)
+            if count:
+                await connection.execute(f"VACUUM {LINES}")
         return await self._erase("id = $1", conversation_id) > 0
 
     async def sweep(self, before_s: float) -> int:
@@ -233,6 +244,15 @@ class PostgresJournal:
         async with self._asking() as connection:
             rows = await connection.fetch(line_table.numbered(query), *values)
         return line_table.totals_page([tuple(row) for row in rows], by, limit)
+
+    async def disown_lines(self, tenant: str, user: str) -> int:
+        async with self._asking() as connection:
+            async with connection.transaction():
+                erased = Erased(tenant=tenant, user=user, alias=new_alias())
+                count = await _disown(connection, erased)
+            if count:
+                await connection.execute(f"VACUUM {LINES}")
+        return count
 
     async def sweep_lines(self, before_day: str) -> int:
         async with self._asking() as connection:
@@ -380,6 +400,14 @@ class PostgresJournal:
         if self._problem is not None:
             log.warning("journal %s: is written again", self.place)
         self._problem = None
+
+
+async def _disown(connection: Connection, erased: Erased) -> int:
+    query, values = line_table.named_query(LINES, erased)
+    rows = await connection.fetch(line_table.numbered(query), *values)
+    renamed = [line_table.renamed_row(tuple(row), erased) for row in rows]
+    await connection.executemany(line_table.numbered(line_table.renaming(LINES)), renamed)
+    return len(rows)
 
 
 class _Transaction:

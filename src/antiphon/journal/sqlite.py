@@ -28,7 +28,7 @@ from antiphon.journal.backlog import (
 )
 from antiphon.journal.entries import AnyEntry, JournalError, LogEntry, Sounded
 from antiphon.journal.journal import Fate, JournalLoad, Note, Page, Ticket, Wanted
-from antiphon.journal.line_table import LinesPage, LinesWanted, TotalsPage
+from antiphon.journal.line_table import Erased, LinesPage, LinesWanted, TotalsPage, new_alias
 from antiphon.journal.sqlite_file import JournalFile
 from antiphon.metering.bill import Dimension
 
@@ -118,6 +118,10 @@ class SqliteJournal:
         limit: int,
     ) -> TotalsPage:
         return await self._ask(lambda file: file.totals(wanted, by, after=after, limit=limit))
+
+    async def disown_lines(self, tenant: str, user: str) -> int:
+        erased = Erased(tenant=tenant, user=user, alias=new_alias())
+        return await self._ask(lambda file: file.disown_lines(erased))
 
     async def sweep_lines(self, before_day: str) -> int:
         return await self._ask(lambda file: file.sweep_lines(before_day))

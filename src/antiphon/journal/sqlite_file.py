@@ -26,7 +26,7 @@ from antiphon.journal.entries import (
     decode,
 )
 from antiphon.journal.journal import Kept, Page, Wanted
-from antiphon.journal.line_table import LinesPage, LinesWanted, TotalsPage
+from antiphon.journal.line_table import Erased, LinesPage, LinesWanted, TotalsPage, new_alias
 from antiphon.journal.seal import SOUND_PLACES, Places, Seal, new_key
 from antiphon.journal.sqlite_notes import SqliteNotes
 from antiphon.metering.bill import Dimension
@@ -139,24 +139,16 @@ class JournalFile:
             JournalError: it failed, or copies of what was erased are still in the file.
         """
         whose = (name, unchanged_since_s)  # What is NULL is equal to nothing.
-        try:
-            with self._transaction():
-                self._database.execute(
-                    "DELETE FROM entries WHERE conversation IN "
-                    "(SELECT number FROM conversations WHERE id = ? OR changed_at_s < ?)",
-                    whose,
-                )
-                done = self._database.execute(
-                    "DELETE FROM conversations WHERE id = ? OR changed_at_s < ?", whose
-                )
-            # The pages are overwritten in the file; older ones of them stand in the log beside it.
-            busy, *_ = self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        except sqlite3.Error as error:
-            raise self._unreadable(error) from None
-        if busy:
-            raise JournalError(
-                f"{self.path}: erased, but another program reads the file and keeps older pages "
-                "of it alive; they go with the next erasure or hourly sweep after it has ended."
+        with self._overwriting():
+            if name is not None:
+                self._disown(Erased(conversation_id=name, alias=new_alias()))
+            self._database.execute(
+                "DELETE FROM entries WHERE conversation IN "
+                "(SELECT number FROM conversations WHERE id = ? OR changed_at_s < ?)",
+                whose,
+            )
+            done = self._database.execute(
+                "DELETE FROM conversations WHERE id = ? OR changed_at_s < ?", whose
             )
         return done.rowcount
 
@@ -238,6 +230,13 @@ class JournalFile:
         query = line_table.totals_query(LINES, wanted, by, after=after, limit=limit)
         return line_table.totals_page(self._fetched(*query), by, limit)
 
+    def disown_lines(self, erased: Erased) -> int:
+        """Raises:
+        JournalError: as `erase`.
+        """
+        with self._overwriting():
+            return self._disown(erased)
+
     def sweep_lines(self, before_day: str) -> int:
         """Raises:
         JournalError: as `erase`.
@@ -267,6 +266,32 @@ class JournalFile:
             if self._database.in_transaction:
                 self._database.execute("ROLLBACK")
             raise
+
+    @contextmanager
+    def _overwriting(self) -> Iterator[None]:
+        """A transaction, after which nothing is left of what was there.
+
+        Raises:
+            JournalError: it failed, or copies of that are still in the file.
+        """
+        try:
+            with self._transaction():
+                yield
+            # The pages are overwritten in the file; older ones of them stand in the log beside it.
+            busy, *_ = self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        except sqlite3.Error as error:
+            raise self._unreadable(error) from None
+        if busy:
+            raise JournalError(
+                f"{self.path}: erased, but another program reads the file and keeps older pages "
+                "of it alive; they go with the next erasure or hourly sweep after it has ended."
+            )
+
+    def _disown(self, erased: Erased) -> int:
+        rows = self._database.execute(*line_table.named_query(LINES, erased)).fetchall()
+        renamed = [line_table.renamed_row(row, erased) for row in rows]
+        self._database.executemany(line_table.renaming(LINES), renamed)
+        return len(rows)
 
     def _log(self, conversation_id: str) -> _Log | None:
         row = self._database.execute(
@@ -318,6 +343,7 @@ class JournalFile:
         else:
             self._add_tenants()
         self._database.executescript(LINES_SCHEMA)
+        self._add_conversations_of_lines()
 
     def _add_tenants(self) -> None:
         """Files from before there were tenants lack the column; older versions pass it over."""
@@ -326,6 +352,17 @@ class JournalFile:
             self._database.execute(
                 "ALTER TABLE conversations ADD COLUMN tenant TEXT NOT NULL DEFAULT 'default'"
             )
+
+    def _add_conversations_of_lines(self) -> None:
+        """The same, of lines; rows that an older version has written since are caught up with."""
+        columns = self._database.execute(f"PRAGMA table_info({LINES})").fetchall()
+        if all(name != "conversation_id" for _, name, *_ in columns):
+            self._database.execute(f"ALTER TABLE {LINES} ADD COLUMN {line_table.CONVERSATION}")
+        self._database.execute(line_table.index_by_conversation(LINES))
+        self._database.execute(
+            f"UPDATE {LINES} SET conversation_id = json_extract(line, '$.conversation_id') "  # noqa: S608
+            "WHERE conversation_id = ''"
+        )
 
     def _one(self, query: str) -> tuple[Any, ...]:
         row: tuple[Any, ...] = self._database.execute(query).fetchone()

@@ -7,16 +7,17 @@ beyond it, and no second: whatever sessions share the pot, it ends at most one r
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Literal, Protocol
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Literal, NamedTuple, Protocol
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from antiphon.metering.lines import Account, Line, day_of
 from antiphon.metering.money import Nano
 
 Stage = Literal["tell", "cheaper", "text", "end"]
-Scope = Literal["session", "user", "tenant"]
+Scope = Literal["session", "user", "key", "tenant"]
 Period = Literal["session", "day", "month"]
 
 
@@ -26,12 +27,63 @@ class Limits(Struct, frozen=True, kw_only=True):
     session: Nano | None = None
     user_day: Nano | None = None
     user_month: Nano | None = None
+    key_day: Nano | None = None
+    key_month: Nano | None = None
     tenant_day: Nano | None = None
     tenant_month: Nano | None = None
 
     @property
     def any(self) -> bool:
         return any(getattr(self, name) is not None for name in self.__struct_fields__)
+
+    def narrowed(self, other: Limits) -> Limits:
+        """Of each, the lesser of both."""
+        least = {}
+        for name in self.__struct_fields__:
+            both = (getattr(self, name), getattr(other, name))
+            least[name] = min((one for one in both if one is not None), default=None)
+        return Limits(**least)
+
+
+NO_LIMITS = Limits()
+
+
+class Budgets(Struct, frozen=True, kw_only=True):
+    """What the operator allows: whom, and how much."""
+
+    everyone: Limits = NO_LIMITS
+    tenants: Mapping[str, Limits] = {}
+    """By name: what stands for such a tenant in place of ``tenant_day`` and ``tenant_month``."""
+    plans: Mapping[str, Limits] = {}
+    """By name, for keys and tokens that name one.  They narrow what everyone has."""
+    default_plan: str | None = None
+    """Of those who name none, or one that is not there."""
+
+    @property
+    def any(self) -> bool:
+        return any(limits.any for limits in self._all)
+
+    def of(self, account: Account) -> Limits:
+        """All that holds for the account."""
+        limits, own = self.everyone, self.tenants.get(account.tenant)
+        if own is not None:
+            limits = replace(limits, tenant_day=own.tenant_day, tenant_month=own.tenant_month)
+        plan = self.plans.get(account.budget or "")
+        if plan is None:
+            plan = self.plans.get(self.default_plan or "", NO_LIMITS)
+        return limits.narrowed(plan)
+
+    @property
+    def limited(self) -> frozenset[str]:
+        """What is limited for anybody, by the names of `Limits`."""
+        names = Limits.__struct_fields__
+        return frozenset(
+            n for n in names if any(getattr(each, n) is not None for each in self._all)
+        )
+
+    @property
+    def _all(self) -> Iterable[Limits]:
+        return (self.everyone, *self.tenants.values(), *self.plans.values())
 
 
 class Stages(Struct, frozen=True, kw_only=True):
@@ -103,50 +155,90 @@ class Ledger(Protocol):
         ...
 
 
-class _Pot:
-    __slots__ = ("reserved", "spent")
+class _Place(NamedTuple):
+    """Which pot: whose it is, and for how long."""
 
-    def __init__(self) -> None:
+    scope: Scope
+    period: Period
+    since: str
+    """The day or the month; "": of a session."""
+    tenant: str
+    owner: str
+    """The session, the user, the key; "": the tenant itself."""
+
+    @property
+    def name(self) -> str:
+        if self.scope == "session":
+            return f"session/{self.owner}"
+        owner = f"/{self.owner}" if self.owner else ""
+        return f"{self.since}/{self.scope}/{self.tenant}{owner}"
+
+    @property
+    def limited_by(self) -> str:
+        return self.scope if self.scope == "session" else f"{self.scope}_{self.period}"
+
+
+class _Pot:
+    __slots__ = ("limit", "place", "reserved", "spent")
+
+    def __init__(self, place: _Place) -> None:
+        self.place = place
+        self.limit: Nano | None = None
+        """The one that was asked about last: of those who share a pot, each may have its own."""
         self.spent: Nano = 0
         self.reserved: Nano = 0
+
+
+class PotTold(Struct, frozen=True, kw_only=True):
+    """How far a pot is."""
+
+    scope: Scope
+    period: Period
+    since: str
+    tenant: str
+    owner: str
+    """The user's id, the key's name; "": the tenant itself."""
+    limit: Nano
+    spent: Nano
+    reserved: Nano
+    stage: Stage | None
 
 
 class LocalLedger:
     """Of one process.  What was spent before it began is told by `restore`.
 
-    Pots of days that are over are dropped once a later day is seen, so that it holds those who
-    came this month.
+    A pot of a kind that is limited for anybody is kept for everybody: a user who comes with another
+    key is the same one.  Pots of days that are over are dropped once a later day is seen, so that
+    it holds those who came this month.
     """
 
-    def __init__(self, limits: Limits, stages: Stages | None = None) -> None:
-        self.limits = limits
+    def __init__(self, budgets: Budgets | Limits, stages: Stages | None = None) -> None:
+        self.budgets = Budgets(everyone=budgets) if isinstance(budgets, Limits) else budgets
+        self._limited = self.budgets.limited
         self._stages = stages or Stages()
         self._pots: dict[str, _Pot] = {}
         self._next = 1
         self._newest_day = ""
 
-    def restore(self, tenant: str, user: str, day: str, nano: Nano) -> None:
+    def restore(self, account: Account, day: str, nano: Nano) -> None:
         """What was spent then, as the lines say that were kept."""
-        for name, _, _, period in self._of(Account(tenant, user or None), "", day):
-            if period != "session":
-                self._pot(name).spent += nano
+        for place in self._places(account, "", day):
+            if place.scope != "session":
+                self._pot(place).spent += nano
 
     def standing(self, account: Account, session_id: str, at_ms: int) -> Standing:
         found = Standing(None)
-        for name, limit, scope, period in self._of(account, session_id, day_of(at_ms)):
-            pot = self._pots.get(name)
-            used = 0 if pot is None else pot.spent + pot.reserved
-            standing = Standing(self._stages.at(used, limit), scope, period, limit, used)
+        for place, limit in self._limits(account, session_id, day_of(at_ms)):
+            used = self._used(place, limit)
+            stage = self._stages.at(used, limit)
+            standing = Standing(stage, place.scope, place.period, limit, used)
             if standing.rank > found.rank:
                 found = standing
         return found
 
     def room(self, account: Account, session_id: str, at_ms: int) -> Nano | None:
-        rooms = []
-        for name, limit, _, _ in self._of(account, session_id, day_of(at_ms)):
-            pot = self._pots.get(name)
-            rooms.append(limit - (0 if pot is None else pot.spent + pot.reserved))
-        return min(rooms, default=None)
+        limits = self._limits(account, session_id, day_of(at_ms))
+        return min((limit - self._used(place, limit) for place, limit in limits), default=None)
 
     def reserve(
         self, account: Account, session_id: str, at_ms: int, worst: Nano
@@ -156,11 +248,11 @@ class LocalLedger:
         room = self.room(account, session_id, at_ms)
         if room is not None and room <= 0:
             return None
-        names = tuple(name for name, *_ in self._of(account, session_id, day))
-        for name in names:
-            self._pot(name).reserved += worst
+        places = list(self._places(account, session_id, day))
+        for place in places:
+            self._pot(place).reserved += worst
         self._next += 1
-        return Reservation(self._next - 1, worst, names)
+        return Reservation(self._next - 1, worst, tuple(place.name for place in places))
 
     def settle(self, reservation: Reservation, nano: Nano) -> None:
         for name in reservation.pots:
@@ -170,45 +262,93 @@ class LocalLedger:
 
     def spend(self, line: Line) -> None:
         self._turn_to(line.day)
-        for name, *_ in self._of(line.account, line.session_id, line.day):
-            self._pot(name).spent += line.nano
+        for place in self._places(line.account, line.session_id, line.day):
+            self._pot(place).spent += line.nano
 
     def forget(self, session_id: str) -> None:
         self._pots.pop(f"session/{session_id}", None)
 
+    def pots(self, at_ms: int) -> Iterator[PotTold]:
+        """Those of the day and the month, sessions' own left out."""
+        day = day_of(at_ms)
+        for name in sorted(self._pots):
+            pot, place = self._pots[name], self._pots[name].place
+            if place.since not in (day, day[:7]):
+                continue
+            limit = pot.limit
+            if limit is None:
+                limit = getattr(self.budgets.of(_account_of(place)), place.limited_by)
+            if limit is not None:
+                yield PotTold(
+                    scope=place.scope,
+                    period=place.period,
+                    since=place.since,
+                    tenant=place.tenant,
+                    owner=place.owner,
+                    limit=limit,
+                    spent=pot.spent,
+                    reserved=pot.reserved,
+                    stage=self._stages.at(pot.spent + pot.reserved, limit),
+                )
+
     # --- Steps ---------------------------------------------------------------
 
-    def _pot(self, name: str) -> _Pot:
-        return self._pots.setdefault(name, _Pot())
+    def _pot(self, place: _Place) -> _Pot:
+        name = place.name
+        if (pot := self._pots.get(name)) is None:
+            pot = self._pots[name] = _Pot(place)
+        return pot
 
-    def _of(
-        self, account: Account, session_id: str, day: str
-    ) -> Iterator[tuple[str, Nano, Scope, Period]]:
-        """Each pot that has a limit: its name, the limit, whose it is, and for how long."""
-        limits, tenant = self.limits, account.tenant
-        if limits.session is not None:
-            yield f"session/{session_id}", limits.session, "session", "session"
+    def _used(self, place: _Place, limit: Nano) -> Nano:
+        pot = self._pots.get(place.name)
+        if pot is None:
+            return 0
+        pot.limit = limit
+        return pot.spent + pot.reserved
+
+    def _limits(self, account: Account, session_id: str, day: str) -> Iterator[tuple[_Place, Nano]]:
+        """Each pot that has a limit for the account, and that limit."""
+        limits = self.budgets.of(account)
+        for place in self._places(account, session_id, day):
+            if (limit := getattr(limits, place.limited_by)) is not None:
+                yield place, limit
+
+    def _places(self, account: Account, session_id: str, day: str) -> Iterator[_Place]:
+        """Each pot that the account spends from."""
+        tenant, limited = account.tenant, self._limited
+        if "session" in limited:
+            yield _Place("session", "session", "", tenant, session_id)
         periods: tuple[tuple[Period, str], ...] = (("day", day), ("month", day[:7]))
-        for period, when in periods:
-            limit = getattr(limits, f"user_{period}")
-            if limit is not None and account.user is not None:
-                yield f"{when}/user/{tenant}/{account.user}", limit, "user", period
-            limit = getattr(limits, f"tenant_{period}")
-            if limit is not None:
-                yield f"{when}/tenant/{tenant}", limit, "tenant", period
+        for period, since in periods:
+            if f"user_{period}" in limited and account.user is not None:
+                yield _Place("user", period, since, tenant, account.user)
+            if f"key_{period}" in limited and account.key is not None:
+                yield _Place("key", period, since, tenant, account.key)
+            if f"tenant_{period}" in limited:
+                yield _Place("tenant", period, since, tenant, "")
 
     def _turn_to(self, day: str) -> None:
         """Drop what nobody can spend from any more, but for what is still reserved in it."""
         if day <= self._newest_day:
             return
         self._newest_day = day
+        alive = ("", day, day[:7])
         over = [
             name
             for name, pot in self._pots.items()
-            if not name.startswith(("session/", f"{day}/", f"{day[:7]}/")) and not pot.reserved
+            if pot.place.since not in alive and not pot.reserved
         ]
         for name in over:
             del self._pots[name]
+
+
+def _account_of(place: _Place) -> Account:
+    """Whose pot it is, as far as that tells."""
+    return Account(
+        place.tenant,
+        place.owner if place.scope == "user" else None,
+        place.owner if place.scope == "key" else None,
+    )
 
 
 def worst_of(

@@ -30,7 +30,11 @@ class Account(Struct, frozen=True):
     user: str | None = None
     """What the application calls its end user."""
     key: str | None = None
-    """Name of the API key."""
+    """Name of the API key.  Keys of one name in a tenant share a budget: one takes over from the
+    other.
+    """
+    budget: str | None = None
+    """Name of the plan of its budget."""
 
 
 class Charge(Struct, frozen=True):

@@ -36,6 +36,7 @@ from antiphon.protocol.server import (
     Response,
     ResponseCreated,
     ResponseDone,
+    ServerEvent,
     TranscriptionCompleted,
     Usage,
 )
@@ -121,6 +122,21 @@ class Meter:
         if isinstance(cause, EngineMoved):
             self._engine = cause.name
             self._estimates.clear()  # Of that engine nothing more is heard.
+        if now_ms - self._paid_until_ms >= TIME_LINE_MS or lines:
+            lines += self._while_it_served()
+        return lines
+
+    def followed(self, now_ms: Ms, event: ServerEvent, session: Session) -> list[Line]:
+        """What it costs that another server, which holds the session and answers in it, told;
+        ``session`` is as it is then.
+        """
+        self._now_ms, self._session = now_ms, session
+        lines: list[Line] = []
+        if isinstance(event, ResponseDone):
+            counted = event.response.usage is not None
+            lines.append(self._response(event.response, counted=counted))
+        elif isinstance(event, TranscriptionCompleted):
+            lines += self._transcription(event)
         if now_ms - self._paid_until_ms >= TIME_LINE_MS or lines:
             lines += self._while_it_served()
         return lines

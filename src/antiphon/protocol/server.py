@@ -177,7 +177,7 @@ class BudgetTold(_Event, frozen=True, kw_only=True, tag="antiphon.budget"):
 
     stage: BudgetStage
     """What follows: nothing yet; a cheaper engine; no more voice; the end."""
-    scope: Literal["session", "user", "tenant"]
+    scope: Literal["session", "user", "key", "tenant"]
     """Whose budget it is."""
     period: Literal["session", "day", "month"]
     limit_nano_usd: int

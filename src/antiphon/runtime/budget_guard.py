@@ -11,7 +11,6 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -26,24 +25,18 @@ from antiphon.core.causes import (
 )
 from antiphon.core.effects import Effect, Generate
 from antiphon.core.faults import Fault
-from antiphon.core.usage import CHARACTERS_PER_TOKEN, IMAGE_TOKENS
 from antiphon.engines.engine import Engine
 from antiphon.errors import EngineUnavailable
-from antiphon.metering.budgets import ORDER, Ledger, Reservation, Stage, Standing, worst_of
-from antiphon.metering.lines import MINUTE_MS, Account, Line, day_of
+from antiphon.metering.budgets import ORDER, Ledger, Reservation, Stage, Standing
+from antiphon.metering.lines import Account, Line
 from antiphon.metering.meter import Meter
-from antiphon.metering.money import proportion
-from antiphon.metering.prices import TOKEN_KINDS, PriceTable
+from antiphon.metering.prices import PriceTable
 from antiphon.protocol.closes import CloseCode
-from antiphon.protocol.items import InputAudio, InputImage, Message, OutputAudio
 from antiphon.protocol.server import ErrorDetail, ResponseCreated, ResponseDone
+from antiphon.runtime.foreseen import Foreseen
 
 log = logging.getLogger(__name__)
 
-MOST_OUTPUT_TOKENS = 4_096
-"""Of an answer without a limit of its own; the API's greatest limit."""
-LONGEST_ANSWER_MS: Ms = 4 * MINUTE_MS
-"""What an engine that is paid by the minute is reserved for."""
 AFTER_SOUND_S = 0.5
 LAST_WORDS_S = 15.0
 """How long a farewell may take to begin."""
@@ -95,7 +88,6 @@ class BudgetGuard:
     ) -> None:
         self._session = session
         self._meter = meter
-        self._prices = prices
         self._ledger = ledger
         self._means = means
         self._reserved: dict[str, Reservation] = {}
@@ -104,8 +96,7 @@ class BudgetGuard:
         """Ids of responses whose line has not come."""
         self._done: Stage | None = None
         """What has been done so far."""
-        self._seen: dict[str, int] = {}
-        """What the last answer saw and said, which the next one sees."""
+        self._foreseen = Foreseen(meter, prices)
         self._worst = 0
         self._sound_ends_s = 0.0
         self._timer: asyncio.TimerHandle | None = None
@@ -125,7 +116,7 @@ class BudgetGuard:
         moves = not command.out_of_band and standing.stage != "end"
         if moves and self._goes_further(standing):
             return False
-        worst = self._worst_of(command)
+        worst = self._foreseen.worst(command)
         reservation = self._ledger.reserve(*self._who, worst)
         if reservation is None:
             self._refuse(command)
@@ -151,7 +142,7 @@ class BudgetGuard:
         reservation = None
         if line.kind == "response" and not line.is_correction:
             reservation = self._settled_by(line)
-            self._note(line)
+            self._foreseen.note(line)
         if reservation is None:
             self._ledger.spend(line)
         else:
@@ -270,7 +261,9 @@ class BudgetGuard:
         """It is reserved for all the same; without room, the end comes after it."""
         for effect in effects:
             if isinstance(effect, ResponseCreated):
-                self._worst = self._worst_of(None)
+                self._worst = self._foreseen.worst(
+                    None, speaks=self._session.engine.abilities.speaks
+                )
                 reservation = self._ledger.reserve(*self._who, self._worst)
                 if reservation is not None:
                     self._reserved[effect.response.id] = reservation
@@ -297,53 +290,3 @@ class BudgetGuard:
 
     def _standing(self) -> Standing:
         return self._ledger.standing(*self._who)
-
-    def _note(self, line: Line) -> None:
-        out = line.quantity("audio_out")
-        self._seen = {
-            "text": line.quantity("text_in", "text_cached", "text_out"),
-            "audio": line.quantity("audio_in", "audio_cached") + out,
-            "image": line.quantity("image_in", "image_cached"),
-        }
-
-    def _worst_of(self, command: Generate | None) -> int:
-        price = self._prices.find(self._meter.billed_as, day_of(self._meter.at_ms))
-        if price is None:
-            return 0  # Unpriced: alarmed by the meter, and no budget can hold it.
-        if price.is_by_the_minute:
-            return proportion(LONGEST_ANSWER_MS, price.minute or 0, MINUTE_MS)
-        seen = dict(self._seen)
-        most, speaks = MOST_OUTPUT_TOKENS, self._session.engine.abilities.speaks
-        if command is not None:
-            for kind, count in tokens_seen(command).items():
-                seen[kind] = max(count, seen.get(kind, 0))
-            speaks = command.modality == "audio"
-            if command.max_output_tokens != "inf":
-                most = command.max_output_tokens
-        rates = {kind: price.for_tokens(kind) for kind in TOKEN_KINDS}
-        return worst_of(rates, context=seen, most_out=most, speaks=speaks)
-
-
-def tokens_seen(command: Generate) -> dict[str, int]:
-    """What an answer sees, at most, as nobody has counted it: speech whose length is not known is
-    taken for slow.
-    """
-    characters = len(command.instructions) + len(command.memory)
-    characters += len(msgspec.json.encode((command.tools, command.server_tools)))
-    audio = images = 0
-    for item in command.items:
-        if not isinstance(item, Message):
-            characters += len(msgspec.json.encode(item))
-            continue
-        for part in item.content:
-            if isinstance(part, InputImage):
-                images += IMAGE_TOKENS
-            elif isinstance(part, InputAudio | OutputAudio):
-                # Ten tokens a second of a user, twenty of an assistant; slow speech has six
-                # characters a second.
-                slow = 2 if isinstance(part, InputAudio) else 4
-                audio += 100 + slow * len(part.transcript or "")
-                characters += len(part.transcript or "")
-            else:
-                characters += len(getattr(part, "text", ""))
-    return {"text": -(-characters // CHARACTERS_PER_TOKEN), "audio": audio, "image": images}

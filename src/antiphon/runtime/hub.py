@@ -346,9 +346,7 @@ class Hub:
         if terms.records_sound:
             assert keeping is not None, "it is kept"
             session.observe(self._recorder(keeping, logs[0], terms.session))
-        if self.metering is not None:
-            self._meters[session] = self.metering.watch(session, terms)
-        self.adopt(session)
+        self.adopt(session, None if self.metering is None else self.metering.watch(session, terms))
         return session
 
     def spent_by(self, session: SessionDoor) -> Total | None:
@@ -356,11 +354,13 @@ class Hub:
         meter = self._meters.get(session)
         return None if meter is None else meter.total
 
-    def adopt(self, session: Housed) -> None:
+    def adopt(self, session: Housed, meter: SessionMeter | None = None) -> None:
         """From now on it is found, listed, counted and drained, until it says that it has ended
-        (`release`).
+        (`release`).  ``meter`` knows what it has used.
         """
         self._sessions[session.id] = session
+        if meter is not None:
+            self._meters[session] = meter
         self._all_ended.clear()
         log.info("session %s: opened on engine %s", session.id, session.about.engine_name)
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from antiphon.core.causes import Cause, Costed, Ms
 from antiphon.core.effects import Effect
 from antiphon.core.terms import Terms
+from antiphon.identity.principal import Principal
 from antiphon.journal.entries import Metered
 from antiphon.journal.journal import Fate, Journal, Ticket
 from antiphon.journal.line_table import LinesWanted
@@ -21,6 +22,9 @@ from antiphon.metering.budgets import LocalLedger
 from antiphon.metering.lines import Account, Line, day_of
 from antiphon.metering.meter import BilledAs, Meter, as_asked
 from antiphon.metering.prices import PriceTable
+from antiphon.protocol.server import ServerEvent
+from antiphon.protocol.session import Session
+from antiphon.protocol.unknown_names import UnknownNames
 from antiphon.runtime.budget_guard import BudgetGuard, Means
 from antiphon.runtime.door import About
 
@@ -28,6 +32,7 @@ if TYPE_CHECKING:
     from antiphon.runtime.session import LiveSession
 
 log = logging.getLogger(__name__)
+_unknown_budgets = UnknownNames(log, "budget '%s' is not in [budgets.plans]: %s holds")
 RESTORED_AT_ONCE = 1_000
 MAX_ALARMS = 1_000
 """Models without a price that are told, each once.  Overflow policy: further ones are not."""
@@ -82,16 +87,25 @@ class Metering:
         """
         if self.ledger is None or self.journal is None:
             return
-        by: tuple[Dimension, ...] = ("tenant", "user", "day")
+        by: tuple[Dimension, ...] = ("tenant", "user", "key", "day")
         wanted = LinesWanted(from_day=f"{day_of(at_ms)[:7]}-01")
         after: Sequence[str] | None = None
         while True:
             page = await self.journal.totals(wanted, by, after=after, limit=RESTORED_AT_ONCE)
-            for (tenant, user, day), total in page.totals:
-                self.ledger.restore(tenant, user, day, total.nano)
+            for (tenant, user, key, day), total in page.totals:
+                account = Account(tenant, user or None, key or None)
+                self.ledger.restore(account, day, total.nano)
             if not page.has_more:
                 return
             after = page.totals[-1][0]
+
+    async def disown_lines(self, tenant: str, user: str) -> int:
+        """Take the user's name from all lines that are kept; how many had it.
+
+        Raises:
+            JournalError: it could not be done.
+        """
+        return 0 if self.journal is None else await self.journal.disown_lines(tenant, user)
 
     def watch(self, session: LiveSession, terms: Terms) -> SessionMeter:
         """From its beginning on."""
@@ -106,16 +120,21 @@ class Metering:
 
     def meter(self, terms: Terms, about: About, tell: Callable[[Cause], None]) -> SessionMeter:
         """For one session; ``tell`` gives it a cause."""
-        principal = about.principal
-        account = Account(principal.tenant, principal.user, principal.key_name)
         meter = Meter(
             terms,
-            account,
+            self.account_of(about.principal),
             self.prices,
             conversation_id=about.conversation_id,
             billed_as=self.billed_as,
         )
         return SessionMeter(self, meter, tell)
+
+    def account_of(self, principal: Principal) -> Account:
+        """Who pays for what a bearer uses."""
+        budget, ledger = principal.budget, self.ledger
+        if ledger is not None and budget is not None and budget not in ledger.budgets.plans:
+            _unknown_budgets.tell(budget, ledger.budgets.default_plan or "that of everyone")
+        return Account(principal.tenant, principal.user, principal.key_name, budget)
 
     def charge(self, line: Line) -> None:
         """Keep it, count it, and tell those who want to know."""
@@ -166,6 +185,11 @@ class SessionMeter:
         for line in self.meter.saw(now_ms, cause, effects):
             self._charge(line)
             self._tell_of(line)
+
+    def followed(self, now_ms: Ms, event: ServerEvent, session: Session) -> None:
+        """As `Meter.followed`; in place of what would be seen here."""
+        for line in self.meter.followed(now_ms, event, session):
+            self._charge(line)
 
     def close(self) -> None:
         for line in self.meter.ended():

@@ -30,6 +30,7 @@ def make_gate(config: Config, audit: Audit, store: KeyStore | None = None) -> Ga
         known=KnownKeys(make_key_store(config) if store is None else store),
         tokens=_tokens(config.auth),
         required=config.auth.required,
+        ends_removed=config.auth.on_removed == "close",
     )
     return Gate(
         allowed_origins=server.allowed_origins,
@@ -45,6 +46,8 @@ class KeyPlace(NamedTuple):
     keys: KnownKeys
     audit: Audit
     plans: Collection[str]
+    """Of limits."""
+    budgets: Collection[str]
 
 
 def key_place(config: Config) -> KeyPlace:
@@ -52,7 +55,8 @@ def key_place(config: Config) -> KeyPlace:
     ConfigurationError: as `make_key_store`.
     """
     keys = KnownKeys(make_key_store(config))
-    return KeyPlace(keys, make_audit(config), config.limits.plans.keys())
+    plans, budgets = config.limits.plans.keys(), config.budgets.plans.keys()
+    return KeyPlace(keys, make_audit(config), plans, budgets)
 
 
 def make_key_store(config: Config) -> KeyStore:

@@ -56,7 +56,7 @@ class Admission:
         live_sessions: Callable[[], int],
         quotas: Quotas,
         unable: Callable[[], str | None] = lambda: None,
-        is_revoked: Callable[[str], bool] = lambda _: False,
+        is_revoked: Callable[[Principal], bool] = lambda _: False,
         late_ms: Callable[[], float] = lambda: 0.0,
     ) -> None:
         """Args:
@@ -68,7 +68,7 @@ class Admission:
         quotas: What each may have.
         unable: Why no session should begin now; None: nothing is in the way.
         late_ms: How late sound is, p99 of the last seconds.
-        is_revoked: Of an API key's id: what it minted is worth nothing.
+        is_revoked: Whether the key that minted a secret is: then that is worth nothing.
         """
         self.draining = False
         self._identify = identify
@@ -128,8 +128,7 @@ class Admission:
         except Unauthorized:
             self._check_pace(visitor)
             raise
-        key_id = grant.principal.key_id
-        if key_id is not None and self._is_revoked(key_id):
+        if self._is_revoked(grant.principal):
             raise Unauthorized("The API key that made this client secret was revoked.")
         return grant
 

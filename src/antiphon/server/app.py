@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from antiphon.direct.calls import DirectCalls
 from antiphon.identity.keys import KeyRecord
+from antiphon.identity.principal import Principal
 from antiphon.limits.policy import Policy
 from antiphon.profiles.profiles import Profiles
 from antiphon.protocol.closes import CloseCode
@@ -59,6 +60,7 @@ ALLOWED_HEADERS = (
 _SDK_HEADER = re.compile(r"(?:x-)?(?:openai|stainless)-[a-z0-9-]{1,60}", re.IGNORECASE)
 
 KEY_REVOKED = "The API key of this session was revoked."
+KEY_REMOVED = "The API key of this session is no longer in the server's settings."
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -115,15 +117,22 @@ class Api:
             live_sessions=lambda: len(hub.sessions),
             quotas=self.quotas,
             unable=lambda: hub.unable,
-            is_revoked=gate.bearers.known.is_revoked,
+            is_revoked=gate.bearers.is_revoked,
             late_ms=lambda: self._lateness.p99_ms,
         )
         gate.bearers.known.when_revoked(self._on_revoked)
+        gate.bearers.when_removed(self._on_removed)
         self._gate = gate
+        self._audit = audit
         self._models = models
         self._load = load
         returning = Returning(hub, gate=gate, admission=self.admission)
-        self._memory = Memory(profiles, gate=gate, admission=self.admission)
+        self._memory = Memory(
+            profiles,
+            gate=gate,
+            admission=self.admission,
+            disown_lines=None if hub.metering is None else hub.metering.disown_lines,
+        )
         self._calls = CallRoutes(
             hub,
             gate=gate,
@@ -243,13 +252,24 @@ class Api:
         await self.hub.aclose()
 
     def _on_revoked(self, record: KeyRecord) -> None:
-        """What was opened with the key, or with a secret that it minted, ends."""
-        if not self._closes_revoked:
-            return
-        for session in list(self.hub.sessions):
-            if session.about.principal.key_id == record.id:
-                session.close(CloseCode.UNAUTHORIZED, KEY_REVOKED)
-        self._realtime.close_sidebands(record.id, KEY_REVOKED)
+        if self._closes_revoked:
+            self._end_those(lambda p: p.key_id == record.id, KEY_REVOKED, {"id": record.id})
+
+    def _on_removed(self, names: frozenset[str]) -> None:
+        about = {"of": "api_keys", "keys": len(names)}
+        self._audit.note("key.removed", None, None, **about)
+        if self._gate.bearers.ends_removed:
+            self._end_those(lambda p: p.settings_key in names, KEY_REMOVED, about)
+
+    def _end_those(
+        self, of: Callable[[Principal], bool], reason: str, about: Mapping[str, object]
+    ) -> None:
+        """What was opened with a key that is over, or with a secret that it minted."""
+        theirs = [session for session in self.hub.sessions if of(session.about.principal)]
+        for session in theirs:
+            session.close(CloseCode.UNAUTHORIZED, reason)
+        self._realtime.close_sidebands(of, reason)
+        self._audit.note("sessions.closed", None, None, **about, sessions=len(theirs))
 
     # --- For every request ---------------------------------------------------
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from hashlib import sha256
 from typing import Protocol
+
+from msgspec.structs import replace
 
 from antiphon.identity.keys import KEY_PREFIX
 from antiphon.identity.principal import ANYONE, Principal
@@ -24,12 +26,23 @@ class KeyRing:
     def __len__(self) -> int:
         return len(self._digests)
 
-    def holds(self, key: str) -> bool:
+    @property
+    def names(self) -> frozenset[str]:
+        """Of its keys, as `find` gives them."""
+        return frozenset(map(_name_of, self._digests))
+
+    def find(self, key: str) -> str | None:
+        """What the key is called here, which tells nothing of it; None: it is not one of these."""
         digest = sha256(key.encode(errors="surrogateescape")).digest()
         found = False
         for known in self._digests:
             found |= hmac.compare_digest(known, digest)
-        return found
+        return _name_of(digest) if found else None
+
+
+def _name_of(digest: bytes) -> str:
+    """The same in each process; too short to check guesses at a key by."""
+    return sha256(b"antiphon settings key " + digest).digest()[:4].hex()
 
 
 class Tokens(Protocol):
@@ -56,6 +69,7 @@ class Bearers:
     known: Those that `antiphon keys` makes.
     tokens: Who checks tokens; None: there are none.
     required: Nobody comes in without a key, even while there is none.
+    ends_removed: What a key of the settings has opened and minted is over with it.
     """
 
     def __init__(
@@ -65,15 +79,31 @@ class Bearers:
         known: KnownKeys | None = None,
         tokens: Tokens | None = None,
         required: bool = False,
+        ends_removed: bool = False,
     ) -> None:
+        self.ends_removed = ends_removed
         self.known = KnownKeys(MemoryKeyStore()) if known is None else known
         self._ring = KeyRing(keys)
         self._tokens = tokens
         self._required = required
+        self._on_removed: Callable[[frozenset[str]], None] = lambda _: None
 
     def replace_keys(self, keys: Iterable[Secret]) -> None:
-        """Of the settings.  Who is in already stays."""
-        self._ring = KeyRing(keys)
+        """Of the settings."""
+        before, self._ring = self._ring, KeyRing(keys)
+        if removed := before.names - self._ring.names:
+            self._on_removed(removed)
+
+    def when_removed(self, callback: Callable[[frozenset[str]], None]) -> None:
+        """Call back with the names of keys that are no longer in the settings."""
+        self._on_removed = callback
+
+    def is_revoked(self, principal: Principal) -> bool:
+        """The key that it came by, or that minted its secret, opens nothing any more."""
+        name = principal.settings_key
+        if self.ends_removed and name is not None and name not in self._ring.names:
+            return True
+        return principal.key_id is not None and self.known.is_revoked(principal.key_id)
 
     @property
     def is_open(self) -> bool:
@@ -101,8 +131,8 @@ class Bearers:
             raise Unauthorized(SERVER_KEYS_ONLY)
         if key.startswith(KEY_PREFIX) and (record := self.known.find(key)) is not None:
             return record.principal
-        if self._ring.holds(key):
-            return ANYONE
+        if (name := self._ring.find(key)) is not None:
+            return replace(ANYONE, settings_key=name)
         if self._tokens is not None and looks_like_token(key):
             return await self._tokens.principal(key)
         raise Unauthorized(INCORRECT_KEY)

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from antiphon.engines.cascade.stt.ears import DEFAULT_MODEL
 from antiphon.identity.keys import KeyInvalid, check_tenant
 from antiphon.metering.prices import prices_in
+from antiphon.server.budgets import budgets_of
 from antiphon.server.cascade_settings import LlmSettings
 from antiphon.server.settings import (
     AuthSettings,
@@ -109,10 +110,12 @@ def _problems_of_money(config: Config) -> Iterator[tuple[str, str]]:
             "tell_percent, cheaper_percent and text_percent follow one another; here they are "
             f"{stages[0]}, {stages[1]} and {stages[2]}.",
         )
-    if not config.metering.enabled and any(
-        getattr(budgets, name) is not None
-        for name in ("session", "user_day", "user_month", "tenant_day", "tenant_month")
-    ):
+    if budgets.default_plan is not None and budgets.default_plan not in budgets.plans:
+        yield (
+            "budgets.default_plan",
+            f"there is no [budgets.plans.{budgets.default_plan}].",
+        )
+    if not config.metering.enabled and budgets_of(budgets).any:
         yield "metering.enabled", "there are [budgets], and what nobody counts nobody can limit."
 
 

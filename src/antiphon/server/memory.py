@@ -7,9 +7,9 @@ secret that was minted for a user, theirs.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, NamedTuple, TypeVar
 
 import msgspec
 from aiohttp import web
@@ -54,15 +54,33 @@ class _Patch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     remove: Annotated[tuple[str, ...], Meta(max_length=200)] = ()
 
 
+class _Whose(NamedTuple):
+    tenant: str
+    user: str
+
+    @property
+    def owner(self) -> str:
+        return owner_of(self.tenant, self.user)
+
+
 class Memory:
     """The HTTP handlers, and what sessions get.
 
     Args:
         profiles: None: nothing is remembered here.
         gate, admission: Who may.
+        disown_lines: Takes the name of a tenant's user from the bill; how many lines had it.
     """
 
-    def __init__(self, profiles: Profiles | None, *, gate: Gate, admission: Admission) -> None:
+    def __init__(
+        self,
+        profiles: Profiles | None,
+        *,
+        gate: Gate,
+        admission: Admission,
+        disown_lines: Callable[[str, str], Awaitable[int]] | None = None,
+    ) -> None:
+        self._disown_lines = disown_lines
         self._profiles = profiles
         self._gate = gate
         self._admission = admission
@@ -96,19 +114,19 @@ class Memory:
     # --- Handlers ------------------------------------------------------------
 
     async def show(self, request: web.Request) -> web.Response:
-        profiles, user, owner = await self._of(request, "read")
-        return self._told(user, await _asked(profiles.read(owner)))
+        profiles, whose = await self._of(request, "read")
+        return self._told(whose.user, await _asked(profiles.read(whose.owner)))
 
     async def put(self, request: web.Request) -> web.Response:
-        profiles, user, owner = await self._of(request, "operate")
+        profiles, whose = await self._of(request, "operate")
         wish: _Put = await _body(request, _Put)
         if not wish.consent:
             if wish.facts:
                 message = "Without consent nothing is remembered: leave 'facts' out."
                 raise ApiError(400, "invalid_value", message, param="facts")
             with suppress(_NothingThere):
-                await self._erase(profiles, owner)
-            return self._told(user, Profile())
+                await self._erase(profiles, whose)
+            return self._told(whose.user, Profile())
         at = profiles.now
 
         def change(now: Profile) -> Profile:
@@ -118,10 +136,10 @@ class Memory:
             kept = msgspec.structs.replace(now, facts=())
             return kept.with_facts(wish.facts, at, "api", param="facts")
 
-        return self._told(user, await _asked(profiles.change(owner, change)))
+        return self._told(whose.user, await _asked(profiles.change(whose.owner, change)))
 
     async def patch(self, request: web.Request) -> web.Response:
-        profiles, user, owner = await self._of(request, "operate")
+        profiles, whose = await self._of(request, "operate")
         wish: _Patch = await _body(request, _Patch)
         at = profiles.now
 
@@ -131,22 +149,23 @@ class Memory:
                 now = now.changed(one.id, one.text, at, "api", param=f"change[{index}]")
             return now.with_facts(wish.add, at, "api", param="add") if wish.add else now
 
-        return self._told(user, await _asked(profiles.change(owner, change)))
+        return self._told(whose.user, await _asked(profiles.change(whose.owner, change)))
 
     async def erase(self, request: web.Request) -> web.Response:
-        profiles, user, owner = await self._of(request, "operate")
-        await self._erase(profiles, owner)
-        return _json({"user": user, "object": "antiphon.memory", "deleted": True})
+        profiles, whose = await self._of(request, "operate")
+        await self._erase(profiles, whose)
+        return _json({"user": whose.user, "object": "antiphon.memory", "deleted": True})
 
     # --- Steps ---------------------------------------------------------------
 
-    async def _erase(self, profiles: Profiles, owner: str) -> None:
-        if not await _asked(profiles.erase(owner)):
+    async def _erase(self, profiles: Profiles, whose: _Whose) -> None:
+        named = 0 if self._disown_lines is None else await _asked(self._disown_lines(*whose))
+        if not await _asked(profiles.erase(whose.owner)) and not named:
             raise _NothingThere
         log.info("what was remembered of a user was erased by request")
 
-    async def _of(self, request: web.Request, scope: Scope) -> tuple[Profiles, str, str]:
-        """Whose memory is asked for, by one who may: where it is kept, the user, its owner."""
+    async def _of(self, request: web.Request, scope: Scope) -> tuple[Profiles, _Whose]:
+        """Whose memory is asked for, by one who may, and where it is kept."""
         user = request.match_info["user"]
         visitor = self._gate.visitor(request)
         if visitor.key.reveal().startswith(PREFIX):
@@ -168,7 +187,7 @@ class Memory:
         if len(user) > MAX_USER_CHARS:
             message = f"A user's id has at most {MAX_USER_CHARS} characters."
             raise ApiError(400, "string_above_max_length", message, param="user")
-        return self._profiles, user, owner_of(tenant, user)
+        return self._profiles, _Whose(tenant, user)
 
     def _told(self, user: str, profile: Profile) -> web.Response:
         assert self._profiles is not None, "it was asked"

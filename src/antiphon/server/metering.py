@@ -29,7 +29,7 @@ from antiphon.journal.journal import Journal
 from antiphon.journal.line_table import LinesWanted
 from antiphon.journal.memory import MemoryJournal
 from antiphon.metering.bill import DIMENSIONS, Dimension, Total
-from antiphon.metering.budgets import Limits, LocalLedger, Stages
+from antiphon.metering.budgets import LocalLedger
 from antiphon.metering.lines import Line, LineKind, day_of
 from antiphon.metering.meter import BilledAs
 from antiphon.metering.money import NANO_PER_DOLLAR, Nano
@@ -38,8 +38,8 @@ from antiphon.runtime.budget_guard import Means
 from antiphon.runtime.metering import Metering
 from antiphon.server.api_errors import ApiError
 from antiphon.server.auth import Gate
+from antiphon.server.budgets import budgets_of, is_wanted, stages_of, told_pot
 from antiphon.server.keeping import make_journal
-from antiphon.server.metering_settings import BudgetSettings
 from antiphon.server.relays import RELAY
 from antiphon.server.settings import Config
 
@@ -69,26 +69,13 @@ def make_metering(
         journal = kept or MemoryJournal()
     own = prices_in(price.row for price in config.metering.prices)
     prices = PriceTable(own, known_prices())
-    limits = limits_of(config.budgets)
+    budgets = budgets_of(config.budgets)
     return Metering(
         prices,
         journal=journal,
         billed_as=billed_as(config),
-        ledger=LocalLedger(limits, stages_of(config.budgets)) if limits.any else None,
+        ledger=LocalLedger(budgets, stages_of(config.budgets)) if budgets.any else None,
         means=means,
-    )
-
-
-def limits_of(budgets: BudgetSettings) -> Limits:
-    def nano(dollars: float | None) -> Nano | None:
-        return None if dollars is None else round(Decimal(str(dollars)) * NANO_PER_DOLLAR)
-
-    return Limits(**{name: nano(getattr(budgets, name)) for name in Limits.__struct_fields__})
-
-
-def stages_of(budgets: BudgetSettings) -> Stages:
-    return Stages(
-        tell=budgets.tell_percent, cheaper=budgets.cheaper_percent, text=budgets.text_percent
     )
 
 
@@ -137,6 +124,7 @@ class UsageRoutes:
         return [
             web.get(usage, self.totals),
             web.get(f"{usage}/lines", self.lines),
+            web.get(f"{usage}/budgets", self.budgets),
             web.get(f"{prefix}/antiphon/prices", self.prices),
         ]
 
@@ -201,6 +189,15 @@ class UsageRoutes:
         has_more = page.cursor is not None
         body = {"object": "list", "data": data, "has_more": has_more}
         return _json({**body, "next": str(page.cursor) if has_more else None})
+
+    async def budgets(self, request: web.Request) -> web.Response:
+        """How far each is, today and this month, that has been spent from."""
+        principal = await self._gate.require(request, "read")
+        wanted, ledger = _seen_by(principal, _wanted(request)), self._required().ledger
+        found = () if ledger is None else ledger.pots(round(time.time() * 1000))
+        told = [told_pot(pot) for pot in found if is_wanted(pot, wanted)]
+        limit = _limit(request)
+        return _json({"object": "list", "data": told[:limit], "has_more": len(told) > limit})
 
     async def prices(self, request: web.Request) -> web.Response:
         """All rows, those that count first at the top."""

@@ -60,23 +60,60 @@ class MeteringSettings(Struct, frozen=True, kw_only=True):
     ] = 400
 
 
+Amount = Annotated[float, Meta(gt=0)]
+
+
+class PlanSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A table `[budgets.plans.NAME]`; amounts as in `[budgets]`."""
+
+    session: Amount | None = None
+    user_day: Amount | None = None
+    user_month: Amount | None = None
+    key_day: Amount | None = None
+    key_month: Amount | None = None
+
+
+class TenantBudgetSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A table `[budgets.tenants.NAME]`."""
+
+    day: Amount | None = None
+    month: Amount | None = None
+
+
 class BudgetSettings(Struct, frozen=True, kw_only=True):
     """How much may be spent, in US dollars. Absent: any amount."""
 
-    session: Annotated[Annotated[float, Meta(gt=0)] | None, Meta(description="By one session.")] = (
-        None
-    )
-    user_day: Annotated[
-        Annotated[float, Meta(gt=0)] | None, Meta(description="By one end user in a day (UTC).")
+    session: Annotated[Amount | None, Meta(description="By one session.")] = None
+    user_day: Annotated[Amount | None, Meta(description="By one end user in a day (UTC).")] = None
+    user_month: Annotated[Amount | None, Meta(description="By one in a month.")] = None
+    key_day: Annotated[
+        Amount | None,
+        Meta(description="With one API key in a day; keys of one name in a tenant are one."),
     ] = None
-    user_month: Annotated[
-        Annotated[float, Meta(gt=0)] | None, Meta(description="By one in a month.")
-    ] = None
+    key_month: Annotated[Amount | None, Meta(description="With one in a month.")] = None
     tenant_day: Annotated[
-        Annotated[float, Meta(gt=0)] | None, Meta(description="By one tenant in a day.")
+        Amount | None,
+        Meta(description="By one tenant in a day, where it is not among `tenants`."),
     ] = None
-    tenant_month: Annotated[
-        Annotated[float, Meta(gt=0)] | None, Meta(description="By one in a month.")
+    tenant_month: Annotated[Amount | None, Meta(description="By one in a month.")] = None
+    tenants: Annotated[
+        dict[str, TenantBudgetSettings],
+        Meta(
+            description="Budgets of single tenants, as tables `[budgets.tenants.NAME]` of `day` "
+            "and `month`, in place of `tenant_day` and `tenant_month`."
+        ),
+    ] = {}
+    plans: Annotated[
+        dict[str, PlanSettings],
+        Meta(
+            description="Budgets that keys and tokens name, as tables `[budgets.plans.NAME]` of "
+            "`session`, `user_day`, `user_month`, `key_day`, `key_month`. They narrow what stands "
+            "here, and widen nothing."
+        ),
+    ] = {}
+    default_plan: Annotated[
+        str | None,
+        Meta(description="The plan of those who name none, or one that is not there."),
     ] = None
     tell_percent: Annotated[
         int, Meta(ge=1, le=100, description="From here on clients and sidebands are told.")

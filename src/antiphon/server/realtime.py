@@ -6,6 +6,7 @@ import asyncio
 import logging
 import secrets
 import time
+from collections.abc import Callable
 from typing import Unpack
 from weakref import WeakKeyDictionary
 
@@ -82,10 +83,9 @@ class Realtime:
         self._strict = strict
         self._sidebands: WeakKeyDictionary[WebSocketConnection, Principal] = WeakKeyDictionary()
 
-    def close_sidebands(self, key_id: str, reason: str) -> None:
-        """Those that came by this key."""
+    def close_sidebands(self, of: Callable[[Principal], bool], reason: str) -> None:
         for connection, principal in list(self._sidebands.items()):
-            if principal.key_id == key_id:
+            if of(principal):
                 connection.close(CloseCode.UNAUTHORIZED, reason)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:

@@ -264,6 +264,13 @@ class AuthSettings(Struct, frozen=True, kw_only=True):
             "of client secrets that it made: closed within a second, or kept until they end."
         ),
     ] = "close"
+    on_removed: Annotated[
+        Literal["close", "keep"],
+        Meta(
+            description="The same of a key that a reload no longer finds in `api_keys`. Where they "
+            "are kept, so are its client secrets, until they expire."
+        ),
+    ] = "keep"
     jwt_issuer: Annotated[
         str | None,
         Meta(
