@@ -17,6 +17,7 @@ from antiphon.core.terms import Activity
 from antiphon.direct.following import Following
 from antiphon.direct.sideband import Sideband
 from antiphon.direct.signalling import CallRefused, NotReached
+from antiphon.direct.supervision import DirectSupervision
 from antiphon.errors import ProtocolError
 from antiphon.protocol import server
 from antiphon.protocol.client import ClientEvent, ConversationItemRetrieve, MoveSession
@@ -74,6 +75,9 @@ class DirectSession:
         self._on_end = on_end
         self._drains = False
         self._closing: asyncio.Task[None] | None = None
+        self.supervision = DirectSupervision(
+            items=lambda: [item for _, item in following.items], write=self._write
+        )
         self._keep(following.begin())
         self._sideband = follow(self)
 
@@ -219,6 +223,7 @@ class DirectSession:
                     self._attendance.send(told)
             case _ if not meaning.is_ours:
                 self._attendance.send(event)
+                self.supervision.saw(event)
         self._end_if_drained()
 
     def on_over(self, code: int, reason: str) -> None:
@@ -231,6 +236,11 @@ class DirectSession:
             raise ProtocolError("not_in_direct_calls", NOT_MOVED, event_id=event.event_id)
         if not self._sideband.is_joined:
             raise ProtocolError("upstream_unavailable", NOT_JOINED, event_id=event.event_id)
+
+    def _write(self, events: Collection[ClientEvent]) -> None:
+        if not self._sideband.is_joined:
+            raise Fault("upstream_unavailable", NOT_JOINED)
+        self._sideband.write(list(events))
 
     def _shown(self) -> Session:
         return replace(self._following.session, antiphon=Answering(self.about.engine_name))
@@ -260,6 +270,7 @@ class DirectSession:
         if self._closing is not None:
             return
         self._attendance.close(code, reason)
+        self.supervision.close()
         self._closing = asyncio.get_running_loop().create_task(self._close(hangs_up=hangs_up))
         self._on_end(self)
 

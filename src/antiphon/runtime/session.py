@@ -86,6 +86,7 @@ from antiphon.runtime.route import Route
 from antiphon.runtime.server_tools import ServerTools, ToolRuns
 from antiphon.runtime.session_clock import SessionClock
 from antiphon.runtime.sideband_wait import SidebandWait
+from antiphon.runtime.supervision import LiveSupervision
 
 log = logging.getLogger(__name__)
 _unknown_voices = UnknownNames(log, "voice '%s' is not there: '%s' answers")
@@ -135,6 +136,7 @@ class LiveSession:
         self._at_client = ClientPlayback(lambda: clock.now_ms) if playback is None else None
         self._ear = Ear(detector, self._at_client or self._playback)
         self._observers = list(observers)
+        self.supervision = LiveSupervision(self, lambda: self._conversation.items)
         self._on_end = on_end
         self._admits: Callable[[Generate], bool] = lambda _: True
         self._waiting: deque[Cause] = deque()
@@ -329,6 +331,14 @@ class LiveSession:
         """From now on."""
         self._observers.append(observer)
 
+    def unobserve(self, observer: Observer) -> None:
+        if observer in self._observers:
+            self._observers = [other for other in self._observers if other is not observer]
+
+    @property
+    def played_samples(self) -> int:
+        return self._playback.played_samples
+
     def guard(self, admits: Callable[[Generate], bool]) -> None:
         """Ask before each answer; where the answer is no, who is asked sees to what follows."""
         self._admits = admits
@@ -401,6 +411,8 @@ class LiveSession:
     def _give(self, cause: Cause) -> None:
         if self._closing is not None:
             return
+        if self.supervision.is_muted:
+            cause = self.supervision.unheard(cause)
         if self._sideband_wait is not None and self._sideband_wait.keeps(cause):
             return
         if self._busy:
