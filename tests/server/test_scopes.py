@@ -31,6 +31,12 @@ ROUTES: list[tuple[str, str, tuple[str, ...]]] = [
     ("GET", "/v1/antiphon/calls/rtc_1", ("call", "sideband", "operate")),
     ("GET", "/v1/antiphon/sessions", ("sideband", "operate")),
     ("POST", "/v1/antiphon/sessions/sess_1/move", ("operate",)),
+    ("GET", "/v1/antiphon/sessions/sess_1/captions", ("operate",)),
+    ("POST", "/v1/antiphon/sessions/sess_1/instruct", ("operate",)),
+    ("POST", "/v1/antiphon/sessions/sess_1/mute", ("operate",)),
+    ("POST", "/v1/antiphon/sessions/sess_1/hangup", ("operate",)),
+    ("GET", "/v1/antiphon/tenants", ("operate",)),
+    ("GET", "/v1/antiphon/errors", ("operate",)),
     ("GET", "/v1/antiphon/conversations", ("read",)),
     ("GET", "/v1/antiphon/conversations/conv_1", ("read",)),
     ("GET", "/v1/antiphon/conversations/conv_1/recording", ("read",)),
@@ -299,6 +305,13 @@ async def test_what_belongs_to_another_tenant_or_user_is_not_there(place: Place)
         move = f"/v1/antiphon/sessions/{session_id}/move"
         moved = await place.ask("POST", move, key=key, json={"model": "test"})
         assert moved.status == (200 if seen else 404)
+        for deed, wish in [("mute", {}), ("instruct", {"instructions": "Be kind."})]:
+            did = f"/v1/antiphon/sessions/{session_id}/{deed}"
+            assert (await place.ask("POST", did, key=key, json=wish)).status == moved.status
+        if not seen:
+            for method, deed in [("GET", "captions"), ("POST", "hangup")]:
+                did = f"/v1/antiphon/sessions/{session_id}/{deed}"
+                assert (await place.ask(method, did, key=key)).status == 404
         if seen:
             await (await place.join(f"call_id={session_id}", key=key)).close()
         else:

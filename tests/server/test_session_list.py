@@ -56,6 +56,8 @@ async def test_the_operator_sees_who_is_live_and_others_do_not() -> None:
             "end_user_id": "hash-1",
             "key": None,
             "cost": None,
+            "muted": False,
+            "quality": {"latency_ms": None, "call": None},
             "connections": [
                 {"id": "ws_1", "role": "owner"},
                 {"id": "ws_2", "role": "sideband"},

@@ -18,6 +18,7 @@ from antiphon.direct.bill import CallBill
 from antiphon.direct.following import Following
 from antiphon.direct.sideband import Sideband
 from antiphon.direct.signalling import CallRefused, NotReached
+from antiphon.direct.supervision import DirectSupervision
 from antiphon.errors import ProtocolError
 from antiphon.metering.budgets import Standing
 from antiphon.protocol import server
@@ -85,6 +86,9 @@ class DirectSession:
         self._drains = False
         self._closing: asyncio.Task[None] | None = None
         self.bill = bill_of(self)
+        self.supervision = DirectSupervision(
+            items=lambda: [item for _, item in following.items], write=self._write
+        )
         self._keep(following.begin())
         self._sideband = follow(self)
 
@@ -230,6 +234,7 @@ class DirectSession:
                     self._attendance.send(told)
             case _ if not meaning.is_ours:
                 self._attendance.send(event)
+                self.supervision.saw(event)
         if self.bill is not None:
             self.bill.saw(event, self._following.session)
         self._end_if_drained()
@@ -271,6 +276,11 @@ class DirectSession:
         if not self._sideband.is_joined:
             raise ProtocolError("upstream_unavailable", NOT_JOINED, event_id=event.event_id)
 
+    def _write(self, events: Collection[ClientEvent]) -> None:
+        if not self._sideband.is_joined:
+            raise Fault("upstream_unavailable", NOT_JOINED)
+        self._sideband.write(list(events))
+
     def _shown(self) -> Session:
         return replace(self._following.session, antiphon=Answering(self.about.engine_name))
 
@@ -301,6 +311,7 @@ class DirectSession:
         if self.bill is not None:
             self.bill.close()
         self._attendance.close(code, reason)
+        self.supervision.close()
         self._closing = asyncio.get_running_loop().create_task(self._close(hangs_up=hangs_up))
         self._on_end(self)
 

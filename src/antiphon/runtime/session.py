@@ -88,6 +88,7 @@ from antiphon.runtime.route import Route
 from antiphon.runtime.server_tools import ServerTools, ToolRuns
 from antiphon.runtime.session_clock import SessionClock
 from antiphon.runtime.sideband_wait import SidebandWait
+from antiphon.runtime.supervision import LiveSupervision
 
 log = logging.getLogger(__name__)
 _unknown_voices = UnknownNames(log, "voice '%s' is not there: '%s' answers")
@@ -140,6 +141,7 @@ class LiveSession:
         self._at_client = ClientPlayback(lambda: clock.now_ms) if playback is None else None
         self._ear = Ear(detector, self._at_client or self._playback)
         self._observers = list(observers)
+        self.supervision = LiveSupervision(self, lambda: self._conversation.items)
         self._on_end = on_end
         self._admits: Callable[[Generate], bool] = lambda _: True
         self._waiting: deque[Cause] = deque()
@@ -335,6 +337,14 @@ class LiveSession:
         """From now on."""
         self._observers.append(observer)
 
+    def unobserve(self, observer: Observer) -> None:
+        if observer in self._observers:
+            self._observers = [other for other in self._observers if other is not observer]
+
+    @property
+    def played_samples(self) -> int:
+        return self._playback.played_samples
+
     def guard(self, admits: Callable[[Generate], bool]) -> None:
         """Ask before each answer; where the answer is no, who is asked sees to what follows."""
         self._admits = admits
@@ -409,6 +419,8 @@ class LiveSession:
             return
         if type(cause) not in _WHATEVER_WAS_HEARD and (heard := self._ear.take_gathered()):
             self._give(Heard(heard))  # So that a commit is exact to the sample.
+        if self.supervision.is_muted:
+            cause = self.supervision.unheard(cause)
         if self._sideband_wait is not None and self._sideband_wait.keeps(cause):
             return
         if self._busy:

@@ -19,6 +19,7 @@ from antiphon.identity.principal import Principal
 from antiphon.limits.policy import Policy
 from antiphon.profiles.profiles import Profiles
 from antiphon.protocol.closes import CloseCode
+from antiphon.runtime.door import SessionDoor
 from antiphon.runtime.hub import Hub
 from antiphon.server.admission import Admission, LoadLimits
 from antiphon.server.api_errors import ApiError, Unauthorized, errors_as_json
@@ -38,14 +39,18 @@ from antiphon.server.metrics import Metrics, Sources
 from antiphon.server.metrics_route import PATH as METRICS_PATH
 from antiphon.server.metrics_route import MetricsRoute
 from antiphon.server.operator import OperatorRoutes
+from antiphon.server.quality import LastTurns, Quality
 from antiphon.server.quotas import Quotas
 from antiphon.server.readiness import READY_PATH, Drain, Readiness
 from antiphon.server.realtime import Realtime
+from antiphon.server.recent_errors import RecentErrorRoutes, RecentErrors
 from antiphon.server.returning import HEADER as RESUME_HEADER
 from antiphon.server.returning import Returning
 from antiphon.server.secret import Secret
 from antiphon.server.secret_store import MemorySecretStore, SecretStore
 from antiphon.server.session_list import SessionList
+from antiphon.server.supervision import SupervisionRoutes
+from antiphon.server.tenants import TenantRoutes
 from antiphon.transports.webrtc.settings import WebRtcSettings
 from antiphon.transports.websocket import WebSocketLimits
 
@@ -102,10 +107,13 @@ class Api:
         metrics_listen: str | None = None,
         engine_names: Callable[[], list[str]] = list,
         journal_path: Path | None = None,
+        last_turns: LastTurns | None = None,
+        errors: RecentErrors | None = None,
     ) -> None:
         secret_store = MemorySecretStore() if secret_store is None else secret_store
         audit = NO_AUDIT if audit is None else audit
         self.hub = hub
+        self._last_turns = last_turns or LastTurns()
         self._lateness = Lateness()
         self.quotas = Quotas(policy or Policy(), sessions=lambda: hub.sessions)
         self._closes_revoked = closes_revoked
@@ -146,7 +154,9 @@ class Api:
             strict=strict,
         )
         if directory is None:
-            directory = LocalDirectory(hub, of_call=self._calls.session_of)
+            directory = LocalDirectory(
+                hub, of_call=self._calls.session_of, qualities=self._qualities
+            )
         self._realtime = Realtime(
             hub,
             gate=gate,
@@ -168,6 +178,11 @@ class Api:
             strict=strict,
         )
         self._session_list = SessionList(directory, gate=gate, audit=audit)
+        self._supervision = SupervisionRoutes(directory, gate=gate, audit=audit)
+        self._tenants = TenantRoutes(hub, directory=directory, quotas=self.quotas, gate=gate)
+        errors = RecentErrors() if errors is None else errors
+        errors.find = hub.get
+        self._errors = RecentErrorRoutes(errors, gate=gate)
         self._conversations = Conversations(
             hub, gate=gate, retention_days=retention_days, audit=audit
         )
@@ -207,6 +222,18 @@ class Api:
             calls=lambda: self._calls.live,
         )
 
+    def _qualities(self) -> Callable[[SessionDoor], Quality]:
+        calls = {call.session.id: call for call in self._calls.live if call.session is not None}
+
+        def quality_of(session: SessionDoor) -> Quality:
+            call = calls.get(session.id)
+            return Quality(
+                latency_ms=self._last_turns.latency_ms(session.id),
+                call=None if call is None else call.quality,
+            )
+
+        return quality_of
+
     @property
     def bearers(self) -> Bearers:
         """Who may come in."""
@@ -217,6 +244,7 @@ class Api:
         app = web.Application(middlewares=[errors_as_json, self._at_the_gate])
         app.on_response_prepare.append(self._add_headers)
         app.on_shutdown.append(self._end_sessions)
+        app.cleanup_ctx.append(self._errors.running)
         app.cleanup_ctx.append(self._operator.running)
         app.cleanup_ctx.append(self._conversations.running)
         if self.quotas.policy.limits_minutes:
@@ -234,6 +262,9 @@ class Api:
             app.router.add_get(METRICS_PATH, self._metrics.show)
         app.add_routes(Console().routes())
         app.add_routes(self._session_list.routes())
+        app.add_routes(self._supervision.routes())
+        app.add_routes(self._tenants.routes())
+        app.add_routes(self._errors.routes())
         app.add_routes(self._conversations.routes())
         app.add_routes(self._operator.routes())
         app.add_routes(self._memory.routes())
@@ -269,6 +300,7 @@ class Api:
         for session in theirs:
             session.close(CloseCode.UNAUTHORIZED, reason)
         self._realtime.close_sidebands(of, reason)
+        self._supervision.end_captions(of)
         self._audit.note("sessions.closed", None, None, **about, sessions=len(theirs))
 
     # --- For every request ---------------------------------------------------

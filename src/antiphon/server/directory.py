@@ -12,6 +12,8 @@ from antiphon.metering.bill import Total
 from antiphon.protocol.session import Session
 from antiphon.runtime.door import SessionDoor
 from antiphon.runtime.hub import Hub, SessionKind
+from antiphon.runtime.supervision import Supervised
+from antiphon.server.quality import Quality
 
 
 class ListedConnection(Struct, frozen=True):
@@ -46,6 +48,9 @@ class ListedSession(Struct, frozen=True, kw_only=True):
     """What the operator calls the API key that it was opened with, or that minted its secret."""
     cost: ListedCost | None
     """None: nobody counts."""
+    muted: bool
+    """By the operator: the session hears silence in place of its user."""
+    quality: Quality
     connections: tuple[ListedConnection, ...]
 
 
@@ -65,20 +70,31 @@ class LocalDirectory:
     Args:
         hub: Whose sessions they are.
         of_call: A call's id to its session.
+        qualities: How sessions are doing now; asked once for each list.
     """
 
-    def __init__(self, hub: Hub, *, of_call: Callable[[str], SessionDoor | None]) -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        *,
+        of_call: Callable[[str], SessionDoor | None],
+        qualities: Callable[[], Callable[[SessionDoor], Quality]] = lambda: lambda _: Quality(),
+    ) -> None:
         self._hub = hub
         self._of_call = of_call
+        self._qualities = qualities
 
     async def find(self, name: str) -> SessionDoor | None:
         return self._hub.get(name) or self._of_call(name)
 
     async def listed(self) -> Sequence[ListedSession]:
-        return [listed(s, self._hub.spent_by(s)) for s in self._hub.sessions]
+        quality_of = self._qualities()
+        return [listed(s, self._hub.spent_by(s), quality_of(s)) for s in self._hub.sessions]
 
 
-def listed(session: SessionDoor, spent: Total | None = None) -> ListedSession:
+def listed(
+    session: SessionDoor, spent: Total | None = None, quality: Quality | None = None
+) -> ListedSession:
     """What the list says of a session."""
     settings = session.settings
     return ListedSession(
@@ -96,6 +112,8 @@ def listed(session: SessionDoor, spent: Total | None = None) -> ListedSession:
         end_user_id=session.about.principal.user,
         key=session.about.principal.key_name,
         cost=None if spent is None else ListedCost(spent.nano, spent.unpriced_lines),
+        muted=isinstance(session, Supervised) and session.supervision.is_muted,
+        quality=quality or Quality(),
         connections=tuple(
             ListedConnection(name, role) for name, role in session.connection_roles.items()
         ),

@@ -65,7 +65,9 @@ class Sources(NamedTuple):
 class Metrics:
     """Of one process.  `observer` is one of the hub's; `watch_server` is called once."""
 
-    def __init__(self) -> None:
+    def __init__(self, also: Callable[[str, Fact], None] = lambda *_: None) -> None:
+        """``also`` is told each fact, with its session's id."""
+        self.also = also
         self.registry = registry = CollectorRegistry()
         self._sessions = Counter(
             "antiphon_sessions_opened", "Sessions opened.", ["transport"], registry=registry
@@ -119,7 +121,12 @@ class Metrics:
     def observer(self, terms: Terms) -> SessionTelemetry:
         """For one session that opens."""
         self._sessions.labels("webrtc" if terms.playout == "server" else "websocket").inc()
-        return SessionTelemetry(terms, self.count)
+
+        def count(engine: str, fact: Fact) -> None:
+            self.count(engine, fact)
+            self.also(terms.session.id, fact)
+
+        return SessionTelemetry(terms, count)
 
     def watch_server(self, sources: Sources) -> None:
         """Tell what the server counts, too."""

@@ -158,6 +158,10 @@ class Quotas:
                 self._warned[session] = None
                 session.warn(_ending(left_s))
 
+    def left_s(self, tenant: str) -> float | None:
+        """Of a tenant's minutes of this day; None: it may have any."""
+        return self._ledger.left_s(self.policy.who(tenant=tenant), self._unix_s())
+
     def _who_of(self, session: SessionDoor) -> Who:
         return self.who(session.about.principal, self._addresses.get(session, ""))
 

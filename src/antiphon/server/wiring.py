@@ -43,6 +43,8 @@ from antiphon.server.grant import DEFAULT_MODEL
 from antiphon.server.keeping import make_journal, make_keeping, make_profiles
 from antiphon.server.metering import make_metering
 from antiphon.server.metrics import Metrics
+from antiphon.server.quality import LastTurns
+from antiphon.server.recent_errors import RecentErrors
 from antiphon.server.relays import (
     RELAY,
     fallbacks_of,
@@ -215,7 +217,9 @@ def wire(config: Config, parts: Parts | None = None) -> Wired:
         models=models_of(config, engines),
         fallbacks=fallbacks_of(config),
     )
-    metrics = Metrics() if config.metrics.enabled else None
+    last_turns, errors = LastTurns(), RecentErrors()
+    parts = replace(parts, observers=(*parts.observers, errors.observer))
+    metrics = Metrics(last_turns.told) if config.metrics.enabled else None
     if metrics is not None:
         parts = replace(parts, observers=(*parts.observers, metrics.observer))
     hub = make_hub(config, registry, parts)
@@ -243,6 +247,8 @@ def wire(config: Config, parts: Parts | None = None) -> Wired:
         metrics_listen=config.metrics.listen,
         engine_names=lambda: [engine.name for engine in registry.engines],
         journal_path=_journal_path(config, hub),
+        last_turns=last_turns,
+        errors=errors,
         limits=WebSocketLimits(
             max_message_bytes=limits.max_message_bytes,
             max_queued_bytes=limits.max_queued_bytes,

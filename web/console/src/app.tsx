@@ -3,6 +3,7 @@ import { Conversations } from './conversations/conversations';
 import { Inspector } from './inspect/inspector';
 import { useQualityHistory } from './inspect/use-quality-history';
 import { useRecordings } from './inspect/use-recordings';
+import { Operate } from './operate/operate';
 import { Drawer } from './panels/drawer';
 import { useIsWide } from './panels/use-is-wide';
 import { type Panel, usePanels } from './panels/use-panels';
@@ -55,6 +56,8 @@ export function App() {
             engine={engine?.description ?? null}
             beginAnew={() => beginAnew(voice)}
           />
+        ) : page === 'operate' ? (
+          <Operate url={url} apiKey={key} models={models} enterKey={panels.enterKey} />
         ) : (
           <Conversations
             url={url}

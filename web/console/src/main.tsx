@@ -6,6 +6,7 @@ import './styles/stage.css';
 import './styles/settings.css';
 import './styles/details.css';
 import './styles/conversations.css';
+import './styles/operate.css';
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { App } from './app';

@@ -1,6 +1,7 @@
 /** What the server has of conversations, beside the one in this page. Beyond OpenAI's API. */
 
 import type { WireItem } from '@antiphon/react';
+import { Refusal, ServerApi } from '../server-api';
 
 export interface LiveSession {
   id: string;
@@ -38,78 +39,52 @@ export interface Page {
   has_more: boolean;
 }
 
-/** Why the server does not tell; `message` is for people. */
-export class Refusal extends Error {
-  readonly wantsKey: boolean;
-
-  constructor(message: string, { wantsKey = false } = {}) {
-    super(message);
-    this.wantsKey = wantsKey;
-  }
-}
-
 /** `url`: the API's base; `key`: of the server, empty where it has none. */
 export class ConversationsApi {
-  readonly #url: string;
-  readonly #headers: HeadersInit;
+  readonly #server: ServerApi;
 
   constructor(url: string, key: string) {
-    this.#url = `${url}/antiphon`;
-    this.#headers = key ? { Authorization: `Bearer ${key}` } : {};
+    this.#server = new ServerApi(url, key, 'conversations', 'read');
   }
 
-  async live(): Promise<LiveSession[]> {
-    const { data } = await this.#ask<{ data: LiveSession[] }>('sessions');
-    return data;
+  /** Null: this key reads what was kept, and does not see who is live. */
+  async live(): Promise<LiveSession[] | null> {
+    try {
+      const { data } = await this.#server.ask<{ data: LiveSession[] }>('sessions');
+      return data;
+    } catch (error) {
+      if (error instanceof Refusal && error.lacksScope) return null;
+      throw error;
+    }
   }
 
   /** Newest first, from the one after `after`. */
   kept(after: string | null): Promise<Page> {
-    return this.#ask<Page>(`conversations${after ? `?after=${encodeURIComponent(after)}` : ''}`);
+    return this.#server.ask<Page>(
+      `conversations${after ? `?after=${encodeURIComponent(after)}` : ''}`,
+    );
   }
 
   whole(id: string): Promise<Whole> {
-    return this.#ask<Whole>(`conversations/${encodeURIComponent(id)}`);
+    return this.#server.ask<Whole>(`conversations/${encodeURIComponent(id)}`);
   }
 
   /** The ids of the sessions whose sound was recorded. */
   async recorded(id: string): Promise<string[]> {
     const path = `conversations/${encodeURIComponent(id)}/recordings`;
-    const { data } = await this.#ask<{ data: { session_id: string }[] }>(path);
+    const { data } = await this.#server.ask<{ data: { session_id: string }[] }>(path);
     return data.map((recording) => recording.session_id);
   }
 
   /** Both sides of a session, to be played. */
   async recording(id: string, sessionId: string): Promise<Blob> {
     const path = `conversations/${encodeURIComponent(id)}/recording`;
-    const answer = await this.#fetch(`${path}?session_id=${encodeURIComponent(sessionId)}`);
+    const answer = await this.#server.fetch(`${path}?session_id=${encodeURIComponent(sessionId)}`);
     if (!answer.ok) throw new Refusal('The recording cannot be had.');
     return answer.blob();
   }
 
   async erase(id: string): Promise<void> {
-    await this.#ask(`conversations/${encodeURIComponent(id)}`, 'DELETE');
-  }
-
-  async #fetch(path: string, method = 'GET'): Promise<Response> {
-    try {
-      return await fetch(`${this.#url}/${path}`, { method, headers: this.#headers });
-    } catch {
-      throw new Refusal('The server cannot be reached.');
-    }
-  }
-
-  /** Throws: Refusal. */
-  async #ask<Answer>(path: string, method = 'GET'): Promise<Answer> {
-    const answer = await this.#fetch(path, method);
-    const body = await answer.json().catch(() => null);
-    if (answer.ok && body) return body;
-    if (answer.status === 401 || answer.status === 403) {
-      throw new Refusal('The server shows conversations only to those who have its key.', {
-        wantsKey: true,
-      });
-    }
-    const told = body?.error?.message;
-    throw new Refusal(told ?? `The server answered with ${answer.status}.`);
+    await this.#server.ask(`conversations/${encodeURIComponent(id)}`, { method: 'DELETE' });
   }
 }

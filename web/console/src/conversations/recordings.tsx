@@ -1,6 +1,7 @@
 import { Headphones } from 'lucide-react';
 import { useEffect, useMemo, useState } from 'react';
-import { ConversationsApi, Refusal } from './api';
+import { Refusal } from '../server-api';
+import { ConversationsApi } from './api';
 
 interface RecordingsProps {
   url: string;

@@ -1,6 +1,7 @@
 import type { ConversationItem } from '@antiphon/react';
 import { useCallback, useEffect, useRef, useState } from 'react';
-import { ConversationsApi, type Kept, type LiveSession, Refusal } from './api';
+import { Refusal } from '../server-api';
+import { ConversationsApi, type Kept, type LiveSession } from './api';
 import { pastItems } from './past-items';
 
 export interface Past extends Kept {

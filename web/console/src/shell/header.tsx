@@ -2,6 +2,7 @@ import { type RealtimeVoice, servedBy } from '@antiphon/react';
 import {
   ChartNoAxesGantt,
   CodeXml,
+  Headset,
   History,
   type LucideIcon,
   Moon,
@@ -22,6 +23,11 @@ const THEMES: Record<Theme, { name: string; Icon: LucideIcon; next: Theme }> = {
   light: { name: 'Light colours', Icon: Sun, next: 'dark' },
   dark: { name: 'Dark colours', Icon: Moon, next: 'system' },
 };
+
+const PAGES: { name: PageName; title: string; Icon: LucideIcon }[] = [
+  { name: 'conversations', title: 'Conversations', Icon: History },
+  { name: 'operate', title: 'Operate', Icon: Headset },
+];
 
 const PANELS: { panel: Panel; name: string; Icon: LucideIcon }[] = [
   { panel: 'details', name: 'Details', Icon: ChartNoAxesGantt },
@@ -68,17 +74,20 @@ export function Header({
         >
           <theme.Icon aria-hidden="true" />
         </button>
-        <button
-          type="button"
-          className="icon named"
-          aria-label="Conversations"
-          title="Conversations"
-          aria-pressed={page === 'conversations'}
-          onClick={() => goTo(page === 'conversations' ? 'talk' : 'conversations')}
-        >
-          <History aria-hidden="true" />
-          <span>Conversations</span>
-        </button>
+        {PAGES.map(({ name, title, Icon }) => (
+          <button
+            key={name}
+            type="button"
+            className="icon named"
+            aria-label={title}
+            title={title}
+            aria-pressed={page === name}
+            onClick={() => goTo(page === name ? 'talk' : name)}
+          >
+            <Icon aria-hidden="true" />
+            <span>{title}</span>
+          </button>
+        ))}
         {PANELS.map(({ panel, name, Icon }) => (
           <button
             key={panel}

@@ -1,6 +1,6 @@
 import { useSyncExternalStore } from 'react';
 
-const PAGES = ['talk', 'conversations'] as const;
+const PAGES = ['talk', 'conversations', 'operate'] as const;
 export type PageName = (typeof PAGES)[number];
 
 /** The page that the address names after `#`, so that the browser's own back button works. */

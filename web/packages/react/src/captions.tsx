@@ -1,14 +1,23 @@
 import type { ConversationItem, MessageItem } from '@antiphon/client';
 import { useEffect, useRef } from 'react';
 
-const WHO = { user: 'You', assistant: 'Agent', system: 'Note' } as const;
+/** What each side is called. */
+type Names = Record<MessageItem['role'], string>;
+const WHO: Names = { user: 'You', assistant: 'Agent', system: 'Note' };
 /** So near to the end the list follows what is new. */
 const NEAR_PX = 60;
 
 /** What was said, word by word; what was cut off is struck through. */
-export function Captions({ items }: { items: readonly ConversationItem[] }) {
+export function Captions({
+  items,
+  who = {},
+}: {
+  items: readonly ConversationItem[];
+  who?: Partial<Names>;
+}) {
   const list = useRef<HTMLOListElement>(null);
   const follows = useRef(true);
+  const names = { ...WHO, ...who };
 
   // biome-ignore lint/correctness/useExhaustiveDependencies: it scrolls because of new words.
   useEffect(() => {
@@ -34,23 +43,27 @@ export function Captions({ items }: { items: readonly ConversationItem[] }) {
             data-role={item.type === 'message' ? item.role : 'tool'}
             data-partial={(item.type === 'message' && item.transcribing) || undefined}
           >
-            {item.type === 'message' ? <Message item={item} /> : <ToolCall item={item} />}
+            {item.type === 'message' ? (
+              <Message item={item} name={names[item.role]} />
+            ) : (
+              <ToolCall item={item} />
+            )}
           </li>
         ))}
       </ol>
       {/* Word by word would be read out over and over. */}
       <p className="antiphon-hidden" aria-live="polite">
-        {latestWhole(items)}
+        {latestWhole(items, names)}
       </p>
     </>
   );
 }
 
-function Message({ item }: { item: MessageItem }) {
+function Message({ item, name }: { item: MessageItem; name: string }) {
   const isBlank = !item.heard && !item.unheard && !item.images.length;
   return (
     <>
-      <span className="antiphon-who">{WHO[item.role]}</span>
+      <span className="antiphon-who">{name}</span>
       {item.images.map((image, index) =>
         // biome-ignore lint/suspicious/noArrayIndexKey: the pictures of an item never change.
         image ? <img key={index} src={image} alt="What was shown to the agent" /> : null,
@@ -80,7 +93,7 @@ function ToolCall({ item }: { item: Extract<ConversationItem, { type: 'tool_call
   );
 }
 
-function latestWhole(items: readonly ConversationItem[]): string {
+function latestWhole(items: readonly ConversationItem[], names: Names): string {
   const item = items.findLast(
     (other) =>
       other.type === 'message' &&
@@ -88,5 +101,5 @@ function latestWhole(items: readonly ConversationItem[]): string {
       !other.transcribing &&
       (other.interrupted || other.heard.length === other.text.length),
   );
-  return item?.type === 'message' && item.heard ? `${WHO[item.role]}: ${item.heard}` : '';
+  return item?.type === 'message' && item.heard ? `${names[item.role]}: ${item.heard}` : '';
 }
