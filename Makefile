@@ -8,6 +8,8 @@ export PYTHONDONTWRITEBYTECODE =
 
 SYNC = $(UV) sync --quiet --frozen --no-dev --no-group clients --extra webrtc --inexact
 
+PYTEST := $(UV) run --frozen pytest
+
 # Everything that npm installs: the web packages, and browsers' and Node's clients in the tests.
 NPM := $(shell command -v npm 2>/dev/null)
 NODE_PARTS := $(patsubst %/package-lock.json,%,$(wildcard web/package-lock.json tests/*/*/package-lock.json))
@@ -16,7 +18,14 @@ CONSOLE := src/antiphon/console/index.html
 CLIENT := web/packages/client/dist/index.js
 CONSOLE_SOURCES := $(shell find web/console web/packages \( -name node_modules -o -name dist \) -prune -o -type f -print)
 
-.PHONY: run mic example test test-web check fmt bench bench-peers dist setup setup-test clean
+# Tests that play and listen in real time, or start servers, browsers and other programs: mostly they wait.
+REAL_TIME := $(addprefix tests/,browser clients cli conformance/test_over_webrtc.py \
+	conformance/test_over_websocket.py deploy docs e2e examples mock/test_calls.py mock/test_clients.py \
+	mock/test_on_a_port.py server/test_tls.py talk/test_end_to_end.py talk/test_webrtc.py transports)
+# The rest uses up what they leave of the processors, and makes none of them late.
+NICE := nice -n 10
+
+.PHONY: run mic example test test-real-time test-virtual-time test-web build-web check fmt bench bench-peers dist setup setup-test clean
 
 run: setup $(if $(NPM),$(CONSOLE))  ## serve on http://127.0.0.1:$(PORT)
 	$(UV) run --no-sync antiphon serve --port $(PORT)
@@ -29,18 +38,29 @@ example: setup $(CLIENT)  ## one of the applications: make example NAME=escape_r
 	.venv/bin/python -m examples.$(NAME) $(OPTIONS)
 
 test: setup-test  ## every check and every test
-	@$(MAKE) --no-print-directory -j2 check test-web
-	$(UV) run --frozen pytest --numprocesses 2 --dist loadfile
+	@$(MAKE) --no-print-directory build-web
+	@$(MAKE) --no-print-directory --keep-going -j4 test-real-time test-virtual-time test-web check
+
+test-real-time: setup-test
+	$(PYTEST) --numprocesses 3 --dist worksteal $(REAL_TIME)
+
+test-virtual-time: setup-test
+	$(NICE) $(PYTEST) --numprocesses 2 --dist loadfile --no-loadscope-reorder $(REAL_TIME:%=--ignore=%)
 
 test-web: setup-test  ## the packages for web pages, where npm is there
 ifneq ($(NPM),)
-	cd web && npm run --silent check && npm test --silent && npm run --silent build && npm run --silent size
+	cd web && $(NICE) npm run --silent check && $(NICE) npm test --silent
+endif
+
+build-web: setup-test
+ifneq ($(NPM),)
+	cd web && npm run --silent build && npm run --silent size
 endif
 
 check: setup-test  ## format, lint and types
 	$(UV) run --frozen ruff format --check .
 	$(UV) run --frozen ruff check .
-	$(UV) run --frozen mypy
+	$(NICE) $(UV) run --frozen mypy
 
 fmt: setup-test
 	$(UV) run --frozen ruff format .

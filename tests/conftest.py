@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Iterator
 
 import aioice.ice
+import hypothesis
 import pytest
 import pytest_asyncio
+from hypothesis.internal.conjecture import engine as shrinking
 
 from antiphon.server.self_signed import LOCAL_NAMES, Files, write_self_signed
 from tests.server_process import KEY, ServerProcess
@@ -17,12 +20,28 @@ LONGEST_FIRST = (
     "tests/talk/test_webrtc",
     "tests/clients",
     "tests/cli",
+    "tests/core/test_laws",
+    "tests/engines",
+    "tests/mock",
 )
-"""Files that wait for sound to be played: begun first, so that no worker is left alone with one."""
+"""Begun first, so that no worker is left alone with one."""
+DEEP = os.environ.get("ANTIPHON_LAWS") == "deep"
+"""Laws look longer, and at random; otherwise each run tries the same examples."""
+
+hypothesis.settings.register_profile(
+    "each change", max_examples=50, derandomize=True, database=None, deadline=None
+)
+hypothesis.settings.register_profile("deep", max_examples=2_000, database=None, deadline=None)
+hypothesis.settings.load_profile("deep" if DEEP else "each change")
+shrinking.MAX_SHRINKING_SECONDS = 30  # Five minutes for each law would hide what else failed.
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: not item.nodeid.startswith(LONGEST_FIRST))
+    def place(item: pytest.Item) -> int:
+        matching = (at for at, path in enumerate(LONGEST_FIRST) if item.nodeid.startswith(path))
+        return next(matching, len(LONGEST_FIRST))
+
+    items.sort(key=place)
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ from tests.core.witness import LawfulCall
 
 DEEP = os.environ.get("ANTIPHON_LAWS") == "deep"
 LAWFUL = settings(
-    max_examples=20_000 if DEEP else 120,
+    max_examples=20_000 if DEEP else 50,
     derandomize=not DEEP,
     deadline=None,
     database=None,

@@ -175,7 +175,6 @@ def _calm(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
 
 
 @settings(
-    max_examples=150,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
@@ -197,7 +196,6 @@ def test_each_update_has_one_answer_and_the_session_lives(
 
 
 @settings(
-    max_examples=100,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
@@ -242,7 +240,6 @@ assert set(WHOLE) == set(SessionPatch.__struct_fields__)
 
 
 @settings(
-    max_examples=100,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

