@@ -140,7 +140,7 @@ async def measure(peer: Peer, args: argparse.Namespace, until_s: float, rows: li
 
 
 def _next(rows: list[Row], first: int, args: argparse.Namespace, until_s: float) -> int | None:
-    more = [row.step for row in rows if row.sessions > 1]
+    more = [row.step for row in rows[1:]]  # The first was one session alone.
     if len(more) >= args.steps or (more and time.monotonic() + WHOLE_STEP_S > until_s):
         return None
     return next_sessions(more, first)

@@ -28,6 +28,7 @@ def python_of(venv: str, uv: str) -> str:
     python, is_done = place / "bin" / "python", place / "is-installed"
     if is_done.exists():
         return str(python)
+    uv = str(Path(uv).resolve()) if os.sep in uv else uv
     pip = [uv, "pip", "install", "--quiet", "--python", str(python)]
     commands = [
         [uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(place)],
@@ -64,8 +65,10 @@ def _environments() -> list[dict[str, str]]:
 
 def _run(command: list[str], extra: dict[str, str]) -> str:
     try:
+        KEPT.mkdir(parents=True, exist_ok=True)
         done = subprocess.run(
             command,
+            cwd=KEPT,  # In the repository, uv leaves out what Antiphon has no need of.
             capture_output=True,
             text=True,
             env=os.environ | extra,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from antiphon.bench.line import Line, Listener
@@ -179,3 +181,18 @@ async def test_recordings_that_ship_have_turns_in_them_for_a_whole_server() -> N
     assert {round(turn.speech_end_ms - turn.began_ms) for r in results for turn in r.turns} == {
         round(said.speech_end_ms) for said in built_in()
     }
+
+
+@in_virtual_time
+async def test_who_is_cut_off_while_waiting_has_waited_in_vain() -> None:
+    """Else the calls that go worst would make the percentiles better."""
+    plan = Plan(duration_s=10, patience_ms=4_000)
+    async with mocking(script(first_delta_ms=3_000)) as mock:
+        calling = asyncio.create_task(calls(mock, plan))
+        await asyncio.sleep(2.5)
+    [result] = await calling
+    assert result.all_errors()["no_answer"] == 1, result
+    summary = summarize([result], plan)
+    assert (summary.turns, summary.answered) == (1, 0)
+    assert summary.answer.count == 1
+    assert summary.answer.worst == 4_000

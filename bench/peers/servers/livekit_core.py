@@ -51,6 +51,13 @@ class ZeroStream(stt.RecognizeStream):
                 self._event_ch.send_nowait(stt.SpeechEvent(type=kind, alternatives=[said]))
 
 
+class ZeroModel(llm.LLM):
+    """There has to be one; what it says is in `Assistant.llm_node`."""
+
+    def chat(self, **_) -> llm.LLMStream:
+        raise NotImplementedError
+
+
 class Microphone(io.AudioInput):
     def __init__(self) -> None:
         super().__init__(label="websocket")
@@ -113,6 +120,7 @@ class Assistant(Agent):
 async def talk(connection: ServerConnection) -> None:
     session = AgentSession(
         stt=ZeroRecognizer(),
+        llm=ZeroModel(),
         vad=inference.VAD(min_silence_duration=VAD_SILENCE_S),
         turn_handling={
             "turn_detection": "vad",

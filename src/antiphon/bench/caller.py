@@ -64,9 +64,13 @@ class Caller:
         return self._speak() if self._state == "speaking" else SILENCE
 
     def hang_up(self) -> None:
-        """The call is over, in whatever state."""
-        if self.turns:
-            self.turns[-1].lateness_ms += self._ear.take_lateness_ms()
+        """The call is over, in whatever state; who was waiting then has waited in vain."""
+        if not self.turns:
+            return
+        turn = self.turns[-1]
+        turn.lateness_ms += self._ear.take_lateness_ms()
+        if self._state == "waiting" and self._expects_answers and not turn.errors:
+            turn.errors.append("no_answer")
 
     def _begin(self, began_ms: float, *, interrupts: bool) -> None:
         number = len(self.turns)
