@@ -367,6 +367,7 @@ class Hub:
     def release(self, session: Housed) -> None:
         """It has ended."""
         self._sessions.pop(session.id, None)
+        self._meters.pop(session, None)  # It refers to the session, and would keep it for ever.
         self._ending.add(session)
         if not self._sessions:
             self._all_ended.set()
