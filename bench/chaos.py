@@ -257,6 +257,7 @@ async def strain(place: Place, args: argparse.Namespace) -> dict[str, object]:
         name = names[len(faults) % len(names)]
         faults.append((time.monotonic(), name))
         await place.faults[name]()
+        print(f"  {name}, done after {time.monotonic() - faults[-1][0]:.1f} s", flush=True)
         await asyncio.sleep(args.every_s * chance.uniform(0.7, 1.3))
     await calls
     heard: dict[str, list[Turn]] = defaultdict(list)
