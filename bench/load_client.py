@@ -10,6 +10,7 @@ and keeps to them, however the server does.  What comes back is measured here:
 
 from __future__ import annotations
 
+import bisect
 import json
 import random
 import select
@@ -37,6 +38,17 @@ class Overloaded(Exception):
     """The server does not take what is sent to it any more."""
 
 
+class Refused(Exception):
+    """No session was opened."""
+
+    def __init__(self, reply: bytes) -> None:
+        super().__init__(reply)
+        head = reply.partition(b"\r\n\r\n")[0].decode("latin-1").split("\r\n")
+        self.status = int(head[0].split()[1])
+        fields = (line.partition(":") for line in head[1:])
+        self.headers = {name.lower(): value.strip() for name, _, value in fields}
+
+
 class Client:
     """One session, from the outside."""
 
@@ -45,7 +57,9 @@ class Client:
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket.sendall(UPGRADE)
         reply = self.socket.recv(4096)
-        assert reply.startswith(b"HTTP/1.1 101"), reply
+        if not reply.startswith(b"HTTP/1.1 101"):
+            self.socket.close()
+            raise Refused(reply)
         self.rest = reply.partition(b"\r\n\r\n")[2]
         self.sent_at = array("d")
         self.next_frame = 0
@@ -145,18 +159,37 @@ class Crowd:
         }
         session = {"type": "realtime", "audio": {"input": {"turn_detection": detection}}}
         while len(self.clients) < clients:
-            client = Client(self._port, delta_ms=self._chunk_ms, chunk_ms=self._chunk_ms)
-            client.tell({"type": "session.update", "session": session})
-            if self._always:
-                client.tell({"type": "response.create"})
-            client.socket.setblocking(False)
-            client.next_frame = self._random.randrange(len(self._frames))
-            self.clients.append(client)
-            self._by_fileno[client.socket.fileno()] = client
-            self._epoll.register(client.socket.fileno(), select.EPOLLIN)
+            self._join(session)
             if len(self.clients) % 5 == 0:
                 self.run(0.02)
         self._shuffle()
+
+    def join(self) -> None:
+        """One more, who talks at once; the others keep their moments.
+
+        Raises:
+            Refused: the server takes no more.
+        """
+        client = self._join({"type": "realtime"})
+        moment_s = self._random.random() * self._chunk_ms / 1000
+        place = bisect.bisect([at_s for at_s, _ in self._queue], moment_s)
+        self._queue.insert(place, (moment_s, client))
+        if len(self._queue) == 1:
+            self._began = time.monotonic()
+        elif place <= self._at:
+            self._at += 1  # Its moment in this round has passed, or is that of another.
+
+    def _join(self, session: dict[str, object]) -> Client:
+        client = Client(self._port, delta_ms=self._chunk_ms, chunk_ms=self._chunk_ms)
+        client.tell({"type": "session.update", "session": session})
+        if self._always:
+            client.tell({"type": "response.create"})
+        client.socket.setblocking(False)
+        client.next_frame = self._random.randrange(len(self._frames))
+        self.clients.append(client)
+        self._by_fileno[client.socket.fileno()] = client
+        self._epoll.register(client.socket.fileno(), select.EPOLLIN)
+        return client
 
     def _shuffle(self) -> None:
         step = self._chunk_ms / 1000

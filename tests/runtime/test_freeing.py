@@ -4,15 +4,27 @@ import asyncio
 import gc
 import weakref
 
+import pytest
+
 from antiphon.engines.scripted import ScriptedEngine, ScriptedSession
 from antiphon.engines.vad.energy import EnergyDetector
+from antiphon.metering.budgets import Limits, LocalLedger
+from antiphon.metering.prices import PriceTable
 from antiphon.protocol.client import ResponseCreate
 from antiphon.runtime.hub import Hub
+from antiphon.runtime.metering import Metering
 from antiphon.testing.memory_connection import MemoryConnection
 
 
-async def test_an_ended_session_is_freed_without_the_garbage_collector() -> None:
-    hub = Hub(lambda _: ScriptedEngine(), detector=EnergyDetector())
+@pytest.mark.parametrize(
+    "metering",
+    [None, Metering(PriceTable(())), Metering(PriceTable(()), ledger=LocalLedger(Limits()))],
+    ids=["uncounted", "metered", "budgeted"],
+)
+async def test_an_ended_session_is_freed_without_the_garbage_collector(
+    metering: Metering | None,
+) -> None:
+    hub = Hub(lambda _: ScriptedEngine(), detector=EnergyDetector(), metering=metering)
     connection = MemoryConnection()
     session = hub.open(kind="realtime", model="any")
     session.attach(connection)

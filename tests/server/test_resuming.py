@@ -28,10 +28,13 @@ Story = Callable[[Served, ClientSession], Awaitable[None]]
 
 @asynccontextmanager
 async def server_of(
-    *replies: Reply, delay_s: Any = 0.0, linger_s: float = 30
+    *replies: Reply,
+    delay_s: Any = 0.0,
+    linger_s: float = 30,
+    journal: MemoryJournal | None = None,
 ) -> AsyncIterator[tuple[Served, ClientSession]]:
     engine = ScriptedEngine(Script(replies=replies or (LONG,)))
-    parts = Parts(journal=MemoryJournal(delay_s=delay_s))
+    parts = Parts(journal=journal or MemoryJournal(delay_s=delay_s))
     config = Config(models={"test": "scripted"}, journal=JournalSettings(linger_s=linger_s))
     async with (
         serving(engine, keys=[KEY], config=config, parts=parts) as server,
@@ -257,6 +260,48 @@ def test_after_a_restart_the_conversation_is_found_by_its_name_beside_the_token(
             assert lost.close_code == 1008
 
     told(story)
+
+
+def test_after_a_restart_a_token_leads_a_new_secret_of_the_same_user_to_the_conversation() -> None:
+    async def main() -> None:
+        journal = MemoryJournal()
+        async with server_of(journal=journal) as (server, http):
+            phone = await talking(http, key=await minted(server, http, end_user_id="anna"))
+            used = phone.token
+            phone.drop()
+            await phone.return_()  # From now on another token counts,
+            await phone.says("Are you there?")  # once it has shown that it is alive.
+            name = phone.resume["conversation_id"]
+            phone.drop()
+        async with server_of(journal=journal) as (server, http):
+            anna = await minted(server, http, end_user_id="anna")
+            for user, token in (
+                ("bob", phone.token),
+                ("anna", used),
+                ("anna", "rt_made_up"),
+                (None, phone.token),
+            ):
+                secret = await minted(server, http, **({"end_user_id": user} if user else {}))
+                refused = await came_back(http, secret, token, name)
+                assert refused.told[-1]["error"]["code"] == "resume_token_unknown", (user, token)
+            back = await came_back(http, anna, phone.token, name)
+            assert back.resume["continues"] == "conversation"
+            assert back.resume["conversation_id"] == name
+            assert "conversation.item.done" in back.types()
+            # It was good once.
+            await back.says("Here I am again.")
+            await back.close()
+            again = await came_back(http, anna, phone.token, name)
+            assert again.told[-1]["error"]["code"] == "resume_token_unknown"
+
+    run_in_virtual_time(main())
+
+
+async def came_back(http: ClientSession, key: str, token: str, conversation_id: str) -> Phone:
+    """By what a client knows of a server that has restarted."""
+    headers = {"Antiphon-Resume": token}
+    query = f"after=event_before&conversation_id={conversation_id}"
+    return await Phone(http, key=key).dial(query, headers)
 
 
 # --- A gap is told -----------------------------------------------------------

@@ -67,6 +67,12 @@ class Missed(_LogEntry, frozen=True, kw_only=True, tag="missed"):
     """What happened before this, since the entry before it, may not all be here."""
 
 
+class TokensChanged(_LogEntry, frozen=True, kw_only=True, tag="tokens"):
+    """Which resume tokens lead to the conversation from now on; none of before does."""
+
+    digests: tuple[bytes, ...]
+
+
 class Sounded(_LogEntry, frozen=True, kw_only=True, tag="sounded"):
     """A piece of the session's recording.  Such entries are kept and read apart from the others."""
 
@@ -82,7 +88,9 @@ class Metered(_LogEntry, frozen=True, kw_only=True, tag="metered"):
     line: Line
 
 
-LogEntry = Opened | Changed | ConnectionJoined | ConnectionLeft | Closed | Missed | Sounded
+LogEntry = (
+    Opened | Changed | ConnectionJoined | ConnectionLeft | Closed | Missed | TokensChanged | Sounded
+)
 
 AnyEntry = LogEntry | Metered
 

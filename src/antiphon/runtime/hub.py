@@ -367,6 +367,7 @@ class Hub:
     def release(self, session: Housed) -> None:
         """It has ended."""
         self._sessions.pop(session.id, None)
+        self._meters.pop(session, None)  # It refers to the session, and would keep it for ever.
         self._ending.add(session)
         if not self._sessions:
             self._all_ended.set()
@@ -472,10 +473,10 @@ class Hub:
     def _attended(
         self, about: About, model: str | None, keeping: Keeping | None, *, goes_on: bool
     ) -> tuple[Attendance, SessionLog | None]:
-        resumption = self._resumption(about, keeping, goes_on=goes_on)
         if keeping is None:
-            return Attendance(resumption), None
+            return Attendance(self._resumption(about, None, goes_on=goes_on)), None
         session_log = SessionLog(keeping.journal, about, model=model, redact=keeping.redact)
+        resumption = self._resumption(about, session_log, goes_on=goes_on)
         return Outbox(session_log, resumption, hold_ms=keeping.hold_ms), session_log
 
     def _recorder(self, keeping: Keeping, log: SessionLog, settings: AnySession) -> Recorder:
@@ -485,11 +486,12 @@ class Hub:
         self._recording.add(recorder)
         return recorder
 
-    def _resumption(self, about: About, keeping: Keeping | None, *, goes_on: bool) -> Resumption:
+    def _resumption(self, about: About, kept: SessionLog | None, *, goes_on: bool) -> Resumption:
         return Resumption(
             Place(session_id=about.session_id, conversation_id=about.conversation_id),
             self.resume_tokens if self.rules.linger_ms else None,
             linger_ms=self.rules.linger_ms,
-            is_kept=keeping is not None,
+            is_kept=kept is not None,
             goes_on=goes_on,
+            on_change=(lambda _: None) if kept is None else kept.tokens,
         )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Literal
 
 from msgspec import Struct
@@ -59,6 +60,9 @@ class ResumeTokens:
         if valid := self._valid.get(place.session_id):
             self._replace(place, valid[-1:])
 
+    def valid_digests(self, session_id: str) -> tuple[bytes, ...]:
+        return tuple(self._valid.get(session_id, ()))
+
     def find(self, token: str) -> Place | None:
         # The dictionary compares hashes, whose bytes nobody can choose.
         return self._places.get(_digest(token))
@@ -81,6 +85,7 @@ class Resumption:
         tokens: None: one comes back to its conversation alone.
         is_kept: One may come back to the conversation once the session is over.
         goes_on: The conversation is older than the session.
+        on_change: Is given the digests of the tokens that count from now on.
     """
 
     def __init__(
@@ -91,12 +96,14 @@ class Resumption:
         linger_ms: Ms = 0,
         is_kept: bool = False,
         goes_on: bool = False,
+        on_change: Callable[[tuple[bytes, ...]], None] = lambda _: None,
     ) -> None:
         self._place = place
         self._tokens = tokens
         self._linger_ms = linger_ms
         self._is_kept = is_kept
         self._goes_on = goes_on
+        self._on_change = on_change
         self._is_confirmed = True
 
     @property
@@ -114,6 +121,7 @@ class Resumption:
         if owns and self._tokens is not None:
             token = self._tokens.issue(self._place, used=used)
             self._is_confirmed = used is None
+            self._on_change(self._tokens.valid_digests(self._place.session_id))
         older: Literal["conversation"] | None = "conversation" if self._goes_on else None
         return Resume(
             conversation_id=self._place.conversation_id,
@@ -128,6 +136,12 @@ class Resumption:
         if not self._is_confirmed and self._tokens is not None:
             self._is_confirmed = True
             self._tokens.confirm(self._place)
+            self._on_change(self._tokens.valid_digests(self._place.session_id))
+
+
+def is_among(token: str, digests: Iterable[bytes]) -> bool:
+    found = _digest(token)
+    return any(hmac.compare_digest(found, one) for one in digests)
 
 
 def _digest(token: str) -> bytes:

@@ -381,6 +381,8 @@ class LiveSession:
         self._tool_runs.close()
         for observer in self._observers:
             observer.close()
+        # Some of them refer to the session: nothing shall hold it that it holds.
+        self._observers, self._admits = [], lambda _: True
         self._closing = asyncio.get_running_loop().create_task(self._free())
         self._on_end(self)
 

@@ -15,6 +15,7 @@ from antiphon.journal.entries import (
     Missed,
     Opened,
     Sounded,
+    TokensChanged,
     without_audio,
 )
 from antiphon.journal.journal import Journal, Ticket
@@ -107,6 +108,10 @@ class SessionLog:
         elif not self._is_over:
             self._held_sound_bytes += len(data)
             self._keep(entry, says=self._held_sound_bytes > MAX_HELD_SOUND_BYTES)
+
+    def tokens(self, digests: tuple[bytes, ...]) -> None:
+        """Which resume tokens count from now on."""
+        self._keep(TokensChanged(at_s=self._now_s(), session_id=self.session_id, digests=digests))
 
     def missed(self) -> None:
         """Something happened that nobody here was told of."""

@@ -8,6 +8,7 @@ or secret that any session needs.
 from __future__ import annotations
 
 import hmac
+import logging
 
 from aiohttp import web
 from msgspec import Struct
@@ -15,14 +16,17 @@ from msgspec.structs import replace
 from multidict import CIMultiDictProxy
 
 from antiphon.identity.principal import Principal
+from antiphon.journal.entries import JournalError, Opened, TokensChanged
 from antiphon.runtime.door import SessionDoor
 from antiphon.runtime.hub import Hub
-from antiphon.runtime.resumption import MAX_PLACES
+from antiphon.runtime.resumption import MAX_PLACES, is_among
 from antiphon.server.admission import Admission, Admitted
 from antiphon.server.api_errors import ApiError
 from antiphon.server.auth import Gate, Visitor, offered_subprotocols
 from antiphon.server.grant import Grant
 from antiphon.server.secret_store import PREFIX, digest
+
+log = logging.getLogger(__name__)
 
 HEADER = "Antiphon-Resume"
 SUBPROTOCOL_HEAD = "antiphon-resume."
@@ -108,9 +112,10 @@ class Returning:
         opener = None if place is None else self._opened_by.get(place.session_id)
         if place is None or opener is None:
             await self._admission.check_key(visitor)
-            if not request.query.get("conversation_id"):
+            named = request.query.get("conversation_id")
+            if not named:
                 raise TokenUnknown
-            return None  # It names the conversation as well.
+            return await self._by_the_journal(visitor, token, named)
         grant = await self._grant(visitor, opener)
         session = self._hub.get(place.session_id)
         waits = session is not None and session.keeps_a_seat
@@ -120,6 +125,32 @@ class Returning:
         return Comeback(
             token=token, conversation_id=place.conversation_id, grant=grant, session=session
         )
+
+    async def _by_the_journal(self, visitor: Visitor, token: str, named: str) -> Comeback | None:
+        """The token is of a server that has restarted, and the journal has its hash: it leads to
+        the conversation for a new secret of the same end user.
+
+        None: it may come by no other right than its key's; with a server key, that is enough.
+        """
+        keeping = self._hub.keeping
+        if keeping is None or not visitor.key.reveal().startswith(PREFIX):
+            return None
+        grant = await self._admission.grant_of(visitor)
+        try:
+            entries = await keeping.journal.read(named)
+        except JournalError as error:
+            log.warning("%s", error)
+            return None
+        opened = [entry for entry in entries if isinstance(entry, Opened)]
+        issued = [entry for entry in entries if isinstance(entry, TokensChanged)]
+        if grant.principal.user is None or not opened or not issued:
+            return None
+        of = opened[-1].tenant, opened[-1].end_user_id
+        if of != (grant.principal.tenant, grant.principal.user):
+            return None
+        if not is_among(token, issued[-1].digests):
+            return None
+        return Comeback(token=token, conversation_id=named, grant=grant, session=None)
 
     async def _grant(self, visitor: Visitor, opener: Admitted) -> Grant:
         """The principal must be the one who opened the session: whoever has a server key, or the
