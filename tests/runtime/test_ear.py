@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,7 +17,7 @@ from antiphon.protocol.client import InputAudioBufferCommit, SessionUpdate
 from antiphon.protocol.session import (
     AudioInputPatch,
     AudioPatch,
-    NoiseReduction,
+    NoiseReductionPatch,
     SessionPatch,
 )
 from antiphon.runtime.ear import WINDOW_BYTES, Ear
@@ -101,7 +102,7 @@ class Told:
     def __call__(self, _: Terms) -> Told:
         return self
 
-    def saw(self, now_ms: Ms, cause: Cause, effects: list[Effect]) -> None:
+    def saw(self, now_ms: Ms, cause: Cause, effects: Sequence[Effect]) -> None:
         if isinstance(cause, Heard):
             self.heard_bytes.append(len(cause.pcm))
         self.committed += [len(e.pcm) for e in effects if isinstance(e, TurnCommitted)]
@@ -141,7 +142,7 @@ def test_what_is_cleaned_first_is_told_as_it_comes() -> None:
         session = hub.open(kind="realtime", model="m", playback=playback)
         connection = MemoryConnection("page")
         session.attach(connection)
-        wish = AudioInputPatch(noise_reduction=NoiseReduction(type="near_field"))
+        wish = AudioInputPatch(noise_reduction=NoiseReductionPatch(type="near_field"))
         patch = SessionPatch(audio=AudioPatch(input=wish))
         session.receive(connection, SessionUpdate(session=patch))
         for _ in range(5):

@@ -39,10 +39,10 @@ class Ear:
         self._voice: VoiceStream | None = None
         self._echo = Echo()
         self.gathers = True
-        """Whether `gather` may keep anything: what is gathered comes to `hear` as it is, at once."""
+        """Whether what is gathered comes to `hear` as it is, at once; else nothing is kept."""
         self._gathered: list[bytes] = []
         self._to_window = WINDOW_BYTES
-        """What `hear` lacks of a whole window; less what is gathered: what the next packets bring."""
+        """What `hear` lacks of a whole window, less what is gathered."""
 
     # --- Before the conversation ---------------------------------------------
 
