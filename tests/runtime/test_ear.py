@@ -3,23 +3,35 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
+from typing import get_args
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from antiphon.core.causes import Cause, Heard, Ms
-from antiphon.core.effects import Effect, TurnCommitted
+from antiphon.core.causes import Attached, Cause, ClientSent, Heard, Ms, VoiceScored
+from antiphon.core.conversation import Conversation
+from antiphon.core.effects import DetectVoice, Effect, ScoreVoice, SendTo, TurnCommitted
 from antiphon.core.terms import Terms
+from antiphon.engines.engine import VoiceReport, VoiceStream
 from antiphon.engines.scripted import Script, ScriptedEngine
 from antiphon.engines.vad.energy import EnergyDetector
-from antiphon.protocol.client import InputAudioBufferCommit, SessionUpdate
+from antiphon.protocol.client import (
+    ClientEvent,
+    InputAudioBufferClear,
+    InputAudioBufferCommit,
+    SessionUpdate,
+)
+from antiphon.protocol.codec import encode_server_event
+from antiphon.protocol.server import ServerEvent
 from antiphon.protocol.session import (
     AudioInputPatch,
     AudioPatch,
-    NoiseReduction,
+    NoiseReductionPatch,
     SessionPatch,
+    TurnDetectionPatch,
 )
-from antiphon.runtime.ear import WINDOW_BYTES, Ear
+from antiphon.runtime.ear import MAX_GATHERED_BYTES, Ear
 from antiphon.runtime.hub import Hub
 from antiphon.runtime.media import NO_PLAYBACK
 from antiphon.testing import MemoryConnection, run_in_virtual_time
@@ -42,14 +54,16 @@ class Microphone:
 
     def listen(self) -> None:
         self.tell(self.ear.take_gathered())
-        self.ear.listen(
-            lambda at, probability, _: self.scores.append((at, probability)),
-            user_speaks=lambda: True,
-        )
+        self.ear.listen(self.scored, user_speaks=lambda: True)
+
+    def scored(self, at_sample: int, probability: float, is_echo: bool) -> None:
+        assert not is_echo
+        self.scores.append((at_sample, probability))
+        self.tell(self.ear.take_gathered())
 
     def bring(self, pcm: bytes) -> int:
         """Returns how many windows are scored by now."""
-        self.tell(self.ear.gather(pcm))
+        self.tell(self.ear.gather(pcm, len(self.heard) // 2))
         return len(self.scores)
 
     def tell(self, pcm: bytes) -> None:
@@ -78,30 +92,54 @@ def test_gathering_delays_no_score_and_loses_nothing(
     assert gathering.scores == plain.scores
 
 
-def test_packets_are_told_by_the_window() -> None:
+def test_packets_are_told_with_their_scores() -> None:
     microphone = Microphone(gathers=True)
     for _ in range(80):
         microphone.bring(bytes(PACKET_BYTES))
-    assert microphone.hand_overs == len(microphone.scores) == 80 * PACKET_BYTES // WINDOW_BYTES
+    assert microphone.hand_overs == len(microphone.scores) == 50
+
+
+class Deaf:
+    """A detector that has stopped to score."""
+
+    def open(self, _: VoiceReport) -> Deaf:
+        return self
+
+    def feed(self, pcm: bytes, at_sample: int) -> None: ...
+
+    def reset(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def test_what_is_never_scored_is_told_without() -> None:
+    ear = Ear(Deaf(), NO_PLAYBACK)
+    ear.listen(lambda *_: None, user_speaks=lambda: False)
+    told = b""
+    for _ in range(100):
+        told += ear.gather(bytes(PACKET_BYTES), len(told) // 2)
+    assert 100 * PACKET_BYTES - len(told) < MAX_GATHERED_BYTES
 
 
 def test_nothing_is_gathered_while_nobody_scores() -> None:
     ear = Ear(None, NO_PLAYBACK)
     ear.listen(lambda *_: None, user_speaks=lambda: False)
-    assert ear.gather(b"ab") == b"ab"
+    assert ear.gather(b"ab", 0) == b"ab"
 
 
 class Told:
     """An observer."""
 
     def __init__(self) -> None:
+        self.terms: Terms | None = None
         self.heard_bytes: list[int] = []
         self.committed: list[int] = []
 
-    def __call__(self, _: Terms) -> Told:
+    def __call__(self, terms: Terms) -> Told:
+        self.terms = terms
         return self
 
-    def saw(self, now_ms: Ms, cause: Cause, effects: list[Effect]) -> None:
+    def saw(self, now_ms: Ms, cause: Cause, effects: Sequence[Effect]) -> None:
         if isinstance(cause, Heard):
             self.heard_bytes.append(len(cause.pcm))
         self.committed += [len(e.pcm) for e in effects if isinstance(e, TurnCommitted)]
@@ -121,7 +159,8 @@ def test_a_commit_is_exact_to_the_sample() -> None:
         session.attach(connection)
         for _ in range(9):
             session.hear(bytes(PACKET_BYTES))
-        assert told.heard_bytes == [packets * PACKET_BYTES for packets in (2, 2, 1, 2, 1)]
+        # Of silence nothing follows: it is told by four windows.
+        assert told.heard_bytes == [7 * PACKET_BYTES]
         session.hear(bytes(6))
         session.receive(connection, InputAudioBufferCommit())
         assert told.committed == [9 * PACKET_BYTES + 6]
@@ -141,12 +180,105 @@ def test_what_is_cleaned_first_is_told_as_it_comes() -> None:
         session = hub.open(kind="realtime", model="m", playback=playback)
         connection = MemoryConnection("page")
         session.attach(connection)
-        wish = AudioInputPatch(noise_reduction=NoiseReduction(type="near_field"))
+        wish = AudioInputPatch(noise_reduction=NoiseReductionPatch(type="near_field"))
         patch = SessionPatch(audio=AudioPatch(input=wish))
         session.receive(connection, SessionUpdate(session=patch))
         for _ in range(5):
             session.hear(bytes(PACKET_BYTES))
         assert told.heard_bytes == 5 * [PACKET_BYTES]
+        await hub.aclose()
+
+    run_in_virtual_time(main())
+
+
+# --- Nothing else follows than if all was told at once ------------------------
+
+EVENTS = get_args(ServerEvent)
+LOUD = bytes.fromhex("0020ffdf")
+
+
+class AsItComes:
+    """A conversation that is told each packet and each score at once."""
+
+    def __init__(self, terms: Terms) -> None:
+        self.conversation = Conversation(terms)
+        self.voice: VoiceStream | None = None
+        self.events: list[bytes] = []
+        self.waiting: list[Cause] = []
+        self.give(Attached("page"))
+
+    def give(self, cause: Cause) -> None:
+        self.waiting.append(cause)
+        while self.waiting:
+            for effect in self.conversation.handle(self.waiting.pop(0), 0):
+                self.carry_out(effect)
+
+    def carry_out(self, effect: Effect) -> None:
+        match effect:
+            case DetectVoice(on=True) if self.voice is not None:
+                self.voice.reset()
+            case DetectVoice(on=True):
+                self.voice = EnergyDetector().open(
+                    lambda at, probability: self.waiting.append(VoiceScored(at, probability))
+                )
+            case DetectVoice():
+                self.voice = None
+            case ScoreVoice():
+                assert self.voice is not None
+                self.voice.feed(effect.pcm, effect.at_sample)
+            case SendTo():
+                self.events.append(encode_server_event(effect.event))
+            case _ if type(effect) in EVENTS:
+                self.events.append(encode_server_event(effect))
+
+
+SAYINGS = st.one_of(
+    st.tuples(st.just("loud"), st.integers(1, 3000)),
+    st.tuples(st.just("quiet"), st.integers(1, 3000)),
+    st.tuples(st.sampled_from(["commit", "clear", "off", "on"]), st.just(0)),
+)
+TOLD_BY_CLIENT: dict[str, ClientEvent] = {
+    "commit": InputAudioBufferCommit(),
+    "clear": InputAudioBufferClear(),
+    "off": SessionUpdate(
+        session=SessionPatch(audio=AudioPatch(input=AudioInputPatch(turn_detection=None)))
+    ),
+    "on": SessionUpdate(
+        session=SessionPatch(
+            audio=AudioPatch(
+                input=AudioInputPatch(
+                    turn_detection=TurnDetectionPatch(
+                        type="server_vad", silence_duration_ms=200, create_response=False
+                    )
+                )
+            )
+        )
+    ),
+}
+
+
+@given(st.lists(SAYINGS, max_size=40))
+def test_what_is_told_late_has_the_same_effects(script: list[tuple[str, int]]) -> None:
+    async def main() -> None:
+        told = Told()
+        engine = ScriptedEngine(Script())
+        hub = Hub(lambda _: engine, detector=EnergyDetector(), observers=[told])
+        playback = PacedPlayback(Plain(), lambda: None)
+        session = hub.open(kind="realtime", model="m", playback=playback)
+        connection = MemoryConnection("page")
+        session.attach(connection)
+        assert told.terms is not None
+        plain = AsItComes(told.terms)
+        for kind, samples in [("on", 0), *script, ("commit", 0)]:
+            if kind in TOLD_BY_CLIENT:
+                session.receive(connection, TOLD_BY_CLIENT[kind])
+                plain.give(ClientSent("page", TOLD_BY_CLIENT[kind]))
+            else:
+                pcm = (LOUD * samples)[: 2 * samples] if kind == "loud" else bytes(2 * samples)
+                session.hear(pcm)
+                plain.give(Heard(pcm))
+        heard = list(iter(connection.take, None))
+        assert heard == plain.events
         await hub.aclose()
 
     run_in_virtual_time(main())

@@ -163,6 +163,18 @@ class Conversation:
         return self._listening.user_speaks and not self._listening.is_undecided
 
     @property
+    def heard_samples(self) -> int:
+        """Up to where the microphone was heard, in its time."""
+        return self._listening.heard_samples
+
+    @property
+    def least_voice(self) -> float:
+        """Of a window that scores less nothing follows now, but that it was scored; so the next
+        ones may be told first, or instead.
+        """
+        return self._listening.least_voice
+
+    @property
     def activity(self) -> Activity:
         if self._responses.any_runs:
             return "responding"

@@ -93,6 +93,14 @@ class Listening:
         return Pause(turn.item_id, turn.understood, samples)
 
     @property
+    def least_voice(self) -> float:
+        """Of a window that scores less, in this quiet, nothing follows but that it was scored."""
+        detector = self._detector
+        if detector is None or self._turn is not None or not detector.is_quiet:
+            return 0.0
+        return detector.threshold
+
+    @property
     def heard_samples(self) -> int:
         return self._buffer.end
 

@@ -154,7 +154,7 @@ class TurnDetector:
 
     def score(self, at_sample: int, probability: float) -> TurnStarted | TurnStopped | None:
         """Take the score of the window that ends at ``at_sample``."""
-        is_voice = probability >= self._threshold
+        is_voice = probability >= self.threshold
         if self._phase is Phase.QUIET or self._phase is Phase.ONSET:
             return self._score_quiet(at_sample, is_voice)
         if is_voice:
@@ -162,7 +162,7 @@ class TurnDetector:
                 self._phase = TURN.next(self._phase, Move.VOICE)
             return None
         if self._phase is Phase.SPEAKING:
-            if probability >= self._threshold - HYSTERESIS:
+            if probability >= self.threshold - HYSTERESIS:
                 return None
             self._phase = TURN.next(self._phase, Move.SILENCE)
             self._silence_from = at_sample - WINDOW_SAMPLES
@@ -193,7 +193,7 @@ class TurnDetector:
         return TurnStopped(end)
 
     @property
-    def _threshold(self) -> float:
+    def threshold(self) -> float:
         if isinstance(self.detection, SemanticVad):
             return SEMANTIC_THRESHOLD
         return self.detection.threshold

@@ -10,7 +10,8 @@ from antiphon.audio.echo import Echo
 from antiphon.core.turns import WINDOW_SAMPLES
 from antiphon.engines.engine import VoiceDetector, VoiceStream
 
-WINDOW_BYTES: Final = 2 * WINDOW_SAMPLES
+MAX_GATHERED_BYTES: Final = 8 * 2 * WINDOW_SAMPLES
+"""A quarter of a second; overflow, where scores stay away, is told without them."""
 MAYBE_VOICE: Final = 0.2
 """Below, a window is no voice under any threshold that makes sense: no need to ask whose."""
 
@@ -39,33 +40,43 @@ class Ear:
         self._voice: VoiceStream | None = None
         self._echo = Echo()
         self.gathers = True
-        """Whether `gather` may keep anything: what is gathered comes to `hear` as it is, at once."""
+        """Whether what the microphone brings comes to `hear` as it is; else nothing is kept."""
         self._gathered: list[bytes] = []
-        self._to_window = WINDOW_BYTES
-        """What `hear` lacks of a whole window; less what is gathered: what the next packets bring."""
+        self._gathered_bytes = 0
+        self._fed_to: int | None = None
+        """Where in the microphone's time the next sample lies; None: it has begun afresh."""
 
     # --- Before the conversation ---------------------------------------------
 
-    def gather(self, pcm: bytes) -> bytes:
+    def gather(self, pcm: bytes, told_to: int) -> bytes:
         """What the conversation should hear now, that this came from the microphone.
 
-        Nothing follows from less than a window, so packets wait here for the one that completes
-        it: no score comes later for that, and all that is done for a packet is done for a window.
-        While nobody scores, what comes is heard as it comes.
+        While we listen, nothing follows from sound but by its score.  So it is scored at once, and
+        told with the score of which something follows; all that is done for a packet is then done
+        for a window, or for some of them.  While nobody scores, it is told as it comes.
+
+        Args:
+            pcm: 16-bit mono at 24 kHz.
+            told_to: Up to which sample the conversation was told; without what is gathered.
         """
-        if self._voice is None or not self.gathers:
-            return self.take_gathered() + pcm if self._gathered else pcm
-        self._gathered.append(pcm)
-        self._to_window -= len(pcm)
-        return b"" if self._to_window > 0 else self.take_gathered()
+        voice, gathered = self._voice, self._gathered
+        if not gathered:
+            if voice is None or not self.gathers or self._fed_to not in (None, told_to):
+                return pcm  # The last: what was told is on its way to be scored, in its turn.
+            self._fed_to = told_to
+        gathered.append(pcm)
+        self._gathered_bytes += len(pcm)
+        if voice is not None:
+            self._feed(voice, pcm, self._fed_to or 0)
+        return b"" if self._gathered_bytes < MAX_GATHERED_BYTES else self.take_gathered()
 
     def take_gathered(self) -> bytes:
-        """All of it, be it a window or not."""
+        """All that was not told."""
         if not self._gathered:
             return b""
-        gathered, self._gathered = self._gathered, []
-        pcm = gathered[0] if len(gathered) == 1 else b"".join(gathered)
-        self._to_window += len(pcm)
+        pcm = self._gathered[0] if len(self._gathered) == 1 else b"".join(self._gathered)
+        self._gathered.clear()
+        self._gathered_bytes = 0
         return pcm
 
     # --- Scores --------------------------------------------------------------
@@ -78,7 +89,7 @@ class Ear:
             user_speaks: Whether a turn is under way.  Within one nothing depends on echoes, which
                 are dear to look for: what interrupts has interrupted.
         """
-        self._to_window = WINDOW_BYTES - sum(map(len, self._gathered))
+        self._fed_to = None
         if self._voice is not None:
             self._voice.reset()
         elif self._detector is not None:
@@ -91,11 +102,13 @@ class Ear:
 
     def hear(self, pcm: bytes, at_sample: int) -> None:
         """16-bit mono at 24 kHz; ``at_sample`` is where it begins in the microphone's time."""
-        if self._voice is None:
-            return
-        self._to_window = (self._to_window - len(pcm)) % WINDOW_BYTES or WINDOW_BYTES
-        self._voice.feed(pcm, at_sample)
+        if self._voice is not None and (self._fed_to is None or at_sample >= self._fed_to):
+            self._feed(self._voice, pcm, at_sample)  # Else it was gathered.
+
+    def _feed(self, voice: VoiceStream, pcm: bytes, at_sample: int) -> None:
+        self._fed_to = at_sample + len(pcm) // 2
         self._echo.hear(pcm)
+        voice.feed(pcm, at_sample)
 
     def _score(
         self,

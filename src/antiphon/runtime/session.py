@@ -18,8 +18,6 @@ from antiphon.core.causes import (
     Detached,
     EngineMoved,
     EngineNews,
-    EngineSaid,
-    EngineSpoke,
     Heard,
     MemoryChanged,
     MessageRefused,
@@ -29,7 +27,6 @@ from antiphon.core.causes import (
     TakenOver,
     Tick,
     TurnFound,
-    VoiceScored,
 )
 from antiphon.core.conversation import TAKEN_OVER_TEXT, Conversation
 from antiphon.core.effects import (
@@ -81,6 +78,7 @@ from antiphon.runtime.connection import Connection
 from antiphon.runtime.door import About
 from antiphon.runtime.ear import Ear
 from antiphon.runtime.engine_line import EngineLine
+from antiphon.runtime.hearing import Hearing
 from antiphon.runtime.media import NO_PLAYBACK, Playback
 from antiphon.runtime.observer import Observer
 from antiphon.runtime.playback_line import PlaybackLine
@@ -94,9 +92,6 @@ log = logging.getLogger(__name__)
 _unknown_voices = UnknownNames(log, "voice '%s' is not there: '%s' answers")
 
 SESSION_ENDED = "The session has ended."
-_WHATEVER_WAS_HEARD = frozenset({Heard, VoiceScored, EngineSpoke, EngineSaid, PlayoutDrained})
-"""Causes of which the same follows, whether or not the last packets of the microphone were told: a
-window is not complete with them."""
 
 
 class LiveSession:
@@ -143,6 +138,7 @@ class LiveSession:
         self._observers = list(observers)
         self.supervision = LiveSupervision(self, lambda: self._conversation.items)
         self._on_end = on_end
+        self._hearing = Hearing(self._ear, self._conversation, self._playback, self._give)
         self._admits: Callable[[Generate], bool] = lambda _: True
         self._waiting: deque[Cause] = deque()
         self._busy = False
@@ -244,8 +240,12 @@ class LiveSession:
     # --- For transports that own playout -------------------------------------
 
     def hear(self, pcm: bytes) -> None:
-        if heard := self._ear.gather(pcm):
-            self._give(Heard(heard))
+        if self.supervision.is_muted:
+            pcm = bytes(len(pcm))  # Here already: it is scored before the conversation is told.
+        if self._sideband_wait is None or self._sideband_wait.is_over:
+            self._hearing.hear(pcm)
+        else:
+            self._give(Heard(pcm))
 
     def drained(self) -> None:
         self._give(PlayoutDrained(self._playback.played_samples))
@@ -378,6 +378,7 @@ class LiveSession:
         if self._sideband_wait is not None:
             self._sideband_wait.close()
         self._ear.close()
+        self._hearing.close()
         self._tool_runs.close()
         for observer in self._observers:
             observer.close()
@@ -419,8 +420,8 @@ class LiveSession:
     def _give(self, cause: Cause) -> None:
         if self._closing is not None:
             return
-        if type(cause) not in _WHATEVER_WAS_HEARD and (heard := self._ear.take_gathered()):
-            self._give(Heard(heard))  # So that a commit is exact to the sample.
+        if self._hearing.comes_before(cause):
+            self._hearing.catch_up()
         if self.supervision.is_muted:
             cause = self.supervision.unheard(cause)
         if self._sideband_wait is not None and self._sideband_wait.keeps(cause):
@@ -494,7 +495,7 @@ class LiveSession:
                 self._ask(effect)
             case DetectVoice():
                 if effect.on:
-                    self._ear.listen(self._on_score, user_speaks=self._user_speaks)
+                    self._ear.listen(self._hearing.scored, user_speaks=self._user_speaks)
                 else:
                     self._ear.close()
             case Close():
@@ -534,9 +535,6 @@ class LiveSession:
 
     def _user_speaks(self) -> bool:
         return self._conversation.user_speaks
-
-    def _on_score(self, at_sample: int, probability: float, is_echo: bool) -> None:
-        self._give(VoiceScored(at_sample, probability, self._playback.played_samples, is_echo))
 
     def _tick(self) -> None:
         self._give(Tick(self._playback.played_samples))

@@ -301,3 +301,53 @@ def test_over_any_network(
     slack = 0.02 + jitter_s
     assert network.most_behind_s <= MAX_QUIET_WAIT_S + MAX_REORDER_WAIT_S + 0.04 + slack
     assert network.given_s >= 150 * 0.02 - slack
+
+
+_JUMPS = st.sampled_from([1, 1, 1, 1, 1, 1, 0, 2, 3, -1, -2, 150, 4000])
+_ARRIVALS = st.lists(
+    st.tuples(
+        _JUMPS,  # of the sequence, from the packet before
+        st.sampled_from([0, 0, 0, 0, 960, -960, 48_000 * 3]),  # of the timestamp, beside that
+        st.sampled_from([0.0, 0.001, 0.02, 0.02, 0.02, 0.05, 0.2, 2.5]),  # of the clock
+        st.booleans(),  # whether a pause is announced
+        st.booleans(),  # whether a clock ticks after it
+    ),
+    max_size=60,
+)
+
+
+@given(_ARRIVALS, st.sampled_from([0, 65_530]), st.sampled_from([0, 2**32 - 3000]))
+def test_what_passes_is_what_would_have_been_put_and_taken(
+    arrivals: list[tuple[int, int, float, bool, bool]], sequence: int, timestamp: int
+) -> None:
+    quick, plain = JitterBuffer(RATE_HZ), JitterBuffer(RATE_HZ)
+    now_s = 1000.0
+    for buffer in (quick, plain):
+        buffer.start_clock(now_s)
+    for jump, drift, wait_s, pauses, ticks in arrivals:
+        now_s += wait_s
+        sequence = (sequence + jump) & 0xFFFF
+        timestamp = (timestamp + jump * SAMPLES + drift) & 0xFFFFFFFF
+        payload = b"%d %d" % (sequence, timestamp)
+        plain.put(sequence, timestamp, SAMPLES, payload, now_s, pauses=pauses)
+        expected = plain.take(now_s)
+        if quick.passes(sequence, timestamp, SAMPLES, now_s, pauses=pauses):
+            assert expected == [Frame(payload)]
+        else:
+            quick.put(sequence, timestamp, SAMPLES, payload, now_s, pauses=pauses)
+            assert quick.take(now_s) == expected
+        if ticks:
+            now_s += 0.1
+            assert quick.take(now_s) == plain.take(now_s)
+        assert vars(quick.reception) == vars(plain.reception)
+        assert (quick.lost, quick.late) == (plain.lost, plain.late)
+
+
+def test_packets_in_order_pass() -> None:
+    buffer = JitterBuffer(RATE_HZ)
+    buffer.put(65_534, 0, SAMPLES, b"first", 1000.0)
+    assert buffer.take(1000.0) == [Frame(b"first")]
+    for i in range(1, 5):
+        at_s = 1000 + i * 0.02
+        assert buffer.passes((65_534 + i) & 0xFFFF, i * SAMPLES, SAMPLES, at_s, pauses=False)
+    assert not buffer.passes(4, 6 * SAMPLES, SAMPLES, 1000.12, pauses=False), "one is missing"

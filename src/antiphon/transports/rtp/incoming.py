@@ -77,8 +77,13 @@ class IncomingStream:
             self.refused += 1
             return False
         self.received += 1
+        sequence, timestamp = parsed.sequence, parsed.timestamp
         pauses = self._decoder.announces_pause(payload)
-        self.buffer.put(parsed.sequence, parsed.timestamp, samples, payload, now_s, pauses=pauses)
+        if self.buffer.passes(sequence, timestamp, samples, now_s, pauses=pauses):
+            if pcm := self._decoder.decode(payload):
+                self._hear(pcm)
+            return True
+        self.buffer.put(sequence, timestamp, samples, payload, now_s, pauses=pauses)
         self.tick(now_s)
         return True
 

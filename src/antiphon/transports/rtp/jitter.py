@@ -110,6 +110,18 @@ class _Timeline:
         """The sender has begun afresh."""
         self._filled = 0
 
+    def go_on(self, samples: int, now_s: float, *, pauses: bool) -> bool:
+        """`give`, of a packet that is played as it comes, right behind the last one; False, and
+        nothing done, where silence has been filled in since.
+        """
+        if self._filled:
+            return False
+        self._quiet = self._quiet + samples if pauses else 0
+        self._pausing = pauses
+        self._up_to_s = now_s
+        self._packet_s = samples / self._rate_hz
+        return True
+
     def is_full(self, now_s: float) -> bool:
         """Whether no silence can be due: by far the most ticks."""
         return self._up_to_s is None or (
@@ -239,6 +251,30 @@ class JitterBuffer:
             return
         self.reception.highest_sequence = max(self.reception.highest_sequence, number)
         self._held[number] = _Held(now_s, timestamp, samples, payload, pauses)
+
+    def passes(
+        self, sequence: int, timestamp: int, samples: int, now_s: float, *, pauses: bool
+    ) -> bool:
+        """`put` and `take` in one, for nearly all packets: one that nothing is missing before, and
+        behind which nothing waits, can be heard at once.  False: it is none, and was not taken.
+        """
+        expected = self._next_sequence
+        if (
+            expected is None
+            or self._held
+            or sequence != expected & 0xFFFF
+            or timestamp != self._next_timestamp & 0xFFFFFFFF
+            or not self._timeline.go_on(samples, now_s, pauses=pauses)
+        ):
+            return False
+        self._afresh = None
+        reception = self.reception
+        reception.count(timestamp, now_s)
+        if expected > reception.highest_sequence:
+            reception.highest_sequence = expected
+        self._next_sequence = expected + 1
+        self._next_timestamp = timestamp + samples
+        return True
 
     def take(self, now_s: float) -> list[Piece]:
         """What can be said by now, in order."""

@@ -138,7 +138,7 @@ class OpusDecoder:
         self._state = _ffi.gc(state, _library().opus_decoder_destroy, 20_000)
 
     def samples(self, payload: bytes) -> int:
-        return payload_samples(payload)
+        return _SAMPLES_BY_TOC.get(payload[:1]) or payload_samples(payload)
 
     def announces_pause(self, payload: bytes) -> bool:
         """libopus: a packet of "2 bytes or less" need not be transmitted; one tells of it."""
@@ -186,3 +186,9 @@ def payload_samples(payload: bytes) -> int:
         frames = 1 if code == 0 else 2
     duration_us = frames * frame_us
     return duration_us * RTP_RATE_HZ // 1_000_000 if duration_us <= MAX_DURATION_MS * 1000 else 0
+
+
+_SAMPLES_BY_TOC: Final = {
+    bytes((toc,)): payload_samples(bytes((toc,))) for toc in range(256) if not toc & 3
+}
+"""Of all payloads of one frame."""

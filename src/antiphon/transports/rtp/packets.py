@@ -25,6 +25,10 @@ def parse_rtp(data: bytes) -> RtpPacket | None:
     if len(data) < HEADER_BYTES:
         return None
     first, second, sequence, timestamp, ssrc = _HEADER.unpack_from(data)
+    if first == VERSION_2:  # Nearly all: nothing but the header.
+        return RtpPacket(
+            second & 0x7F, second > 0x7F, sequence, timestamp, ssrc, data[HEADER_BYTES:]
+        )
     if first >> 6 != 2:
         return None
     start, end = HEADER_BYTES + 4 * (first & 15), len(data)

@@ -12,16 +12,14 @@ import secrets
 from collections.abc import Callable
 from typing import Any, Final
 
-import pylibsrtp
 from aioice.ice import CandidatePair
 from aiortc.rtcdtlstransport import RTCDtlsTransport
 
 from antiphon.transports.rtp.packets import is_rtcp
 from antiphon.transports.webrtc.candidates import gather
 from antiphon.transports.webrtc.settings import WebRtcSettings
+from antiphon.transports.webrtc.srtp import SrtpKeys
 
-MAX_DATAGRAM_BYTES: Final = 1500
-"""pylibsrtp's limit; no larger one crosses the internet whole."""
 MAX_UNSENT_BYTES: Final = 64 * 1024
 """In a socket's own queue; media beyond is dropped: it would be late anyway."""
 
@@ -39,6 +37,8 @@ class MediaTransport:
         self._pair: Any = None
         self._address: tuple[str, int] = ("", 0)
         """Where we send to."""
+        self._received: SrtpKeys | None = None
+        self._sent: SrtpKeys | None = None
         self._gather_by(settings)
 
     @property
@@ -129,24 +129,31 @@ class MediaTransport:
         Raises:
             RefusedPacket
         """
-        srtp = self._dtls._rx_srtp
-        if srtp is None:
-            return None
-        if len(datagram) > MAX_DATAGRAM_BYTES:
-            raise RefusedPacket
+        keys = self._received
+        if keys is None:
+            if self._dtls._rx_srtp is None:
+                return None
+            keys = self._received = SrtpKeys(self._dtls._rx_srtp, inbound=True)
         rtcp = is_rtcp(datagram)
-        try:
-            return (srtp.unprotect_rtcp(datagram) if rtcp else srtp.unprotect(datagram)), rtcp
-        except pylibsrtp.Error:
-            raise RefusedPacket from None
+        packet = keys.rtcp(datagram) if rtcp else keys.rtp(datagram)
+        if packet is None:
+            raise RefusedPacket
+        return packet, rtcp
 
     def send_rtp(self, packet: bytes) -> None:
-        if self._dtls._tx_srtp is not None:
-            self._send(self._dtls._tx_srtp.protect(packet))
+        keys = self._sent or self._keys_to_send()
+        if keys is not None and (datagram := keys.rtp(packet)) is not None:
+            self._send(datagram)
 
     def send_rtcp(self, packet: bytes) -> None:
+        keys = self._sent or self._keys_to_send()
+        if keys is not None and (datagram := keys.rtcp(packet)) is not None:
+            self._send(datagram)
+
+    def _keys_to_send(self) -> SrtpKeys | None:
         if self._dtls._tx_srtp is not None:
-            self._send(self._dtls._tx_srtp.protect_rtcp(packet))
+            self._sent = SrtpKeys(self._dtls._tx_srtp, inbound=False)
+        return self._sent
 
     def _send(self, datagram: bytes) -> None:
         pair = self._ice._nominated.get(1)

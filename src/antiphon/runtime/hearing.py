@@ -1,0 +1,91 @@
+"""From a microphone and its scores to what the conversation is told of them.
+
+While voice detection listens, nothing follows from sound but by its score, and nothing from the
+scores of a silence but that they came.  So both are told with the first score of which something
+may follow, or after some windows; and first whatever else happens.  The same follows as if each
+packet and each score were told at once (a law in tests/runtime/test_ear.py), for less work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from antiphon.core.causes import (
+    Cause,
+    ClientSent,
+    EngineSaid,
+    EngineSpoke,
+    Heard,
+    PlayoutDrained,
+    VoiceScored,
+)
+from antiphon.core.conversation import Conversation
+from antiphon.protocol.client import InputAudioBufferAppend
+from antiphon.runtime.ear import Ear
+from antiphon.runtime.media import Playback
+
+QUIET_WINDOWS: Final = 3
+"""So many windows in a row, of whose scores nothing follows, are told with the next one: 128 ms."""
+_WHATEVER_WAS_HEARD: Final = frozenset(
+    {Heard, VoiceScored, EngineSpoke, EngineSaid, PlayoutDrained}
+)
+"""Causes of which the same follows, whether or not what waits here was told."""
+
+
+class Hearing:
+    """One session's.
+
+    Args:
+        give: tells the conversation.
+    """
+
+    def __init__(
+        self,
+        ear: Ear,
+        conversation: Conversation,
+        playback: Playback,
+        give: Callable[[Cause], None],
+    ) -> None:
+        self._ear = ear
+        self._conversation = conversation
+        self._playback = playback
+        self._give = give
+        self._quiet_windows = QUIET_WINDOWS
+        """How many more may wait."""
+        self._quiet_score: tuple[int, float, bool] | None = None
+        """The last one, where it was not told."""
+
+    def hear(self, pcm: bytes) -> None:
+        if told := self._ear.gather(pcm, self._conversation.heard_samples):
+            self._give(Heard(told))
+
+    def scored(self, at_sample: int, probability: float, is_echo: bool) -> None:
+        self._quiet_score = (at_sample, probability, is_echo)
+        voice = 0.0 if is_echo else probability
+        if self._quiet_windows and voice < self._conversation.least_voice:
+            self._quiet_windows -= 1
+        else:
+            self._quiet_windows = QUIET_WINDOWS
+            self.catch_up()  # What follows from those before follows from this one.
+
+    def catch_up(self) -> None:
+        """Tell all of it."""
+        if heard := self._ear.take_gathered():
+            self._give(Heard(heard))
+        if (score := self._quiet_score) is not None:
+            self._quiet_score = None
+            at_sample, probability, is_echo = score
+            played_samples = self._playback.played_samples
+            self._give(VoiceScored(at_sample, probability, played_samples, is_echo))
+
+    def close(self) -> None:
+        """Nobody is told anything any more; what was given here is let go of."""
+        self._give = lambda _: None
+
+    def comes_before(self, cause: Cause) -> bool:
+        """Whether to `catch_up` first: so that a commit is exact to the sample."""
+        kind = type(cause)
+        return kind not in _WHATEVER_WAS_HEARD and not (
+            isinstance(cause, ClientSent) and type(cause.event) is InputAudioBufferAppend
+        )
