@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from antiphon.protocol import server
 from antiphon.protocol.client import ConversationItemCreate, ResponseCreate
@@ -49,6 +50,27 @@ def test_calls_and_outputs_are_hidden_wherever_items_are_told(item: Item) -> Non
 def test_a_message_is_shown_as_it_is() -> None:
     event = server.ConversationItemAdded(event_id="e", previous_item_id="item_o", item=SAID)
     assert veiled(GA, ["tools", "instructions"]).encode(event) == GA.encode(event)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        server.ConversationItemAdded(event_id="e", previous_item_id=None, item=SAID),
+        server.ConversationItemDone(event_id="e", previous_item_id=None, item=SAID),
+        server.ConversationItemRetrieved(event_id="e", item=SAID),
+    ],
+)
+def test_of_a_system_message_it_is_told_that_there_is_one(
+    told: server.ConversationItemAdded
+    | server.ConversationItemDone
+    | server.ConversationItemRetrieved,
+) -> None:
+    secret = Message(role="system", content=(InputText("Offer a refund."),), id="item_s")
+    event = replace(told, item=secret)
+    [whole] = shown(event, "tools")
+    assert whole["item"]["content"][0]["text"] == "Offer a refund."
+    [veiled_] = shown(event, "tools", "instructions")
+    assert veiled_["item"] == whole["item"] | {"content": []}
 
 
 def test_a_session_is_shown_without_what_is_hidden() -> None:

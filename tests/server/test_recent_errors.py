@@ -60,10 +60,7 @@ async def test_the_log_is_followed_from_a_warning_up_while_the_server_lives() ->
     async with places() as place:
         log.info("nothing to see")
         log.warning("the disk is nearly full")
-        try:
-            raise OSError("/home/somebody")
-        except OSError:
-            log.exception("the disk is full")
+        log.error("the disk is full", exc_info=OSError("/home/somebody"))
         newest, older = (await listed(place))[:2]
         assert (newest["message"], newest["level"]) == ("the disk is full (OSError)", "error")
         assert (older["message"], older["level"]) == ("the disk is nearly full", "warning")

@@ -87,7 +87,9 @@ class DirectSession:
         self._closing: asyncio.Task[None] | None = None
         self.bill = bill_of(self)
         self.supervision = DirectSupervision(
-            items=lambda: [item for _, item in following.items], write=self._write
+            items=lambda: [item for _, item in following.items],
+            is_answering=lambda: following.activity == "responding",
+            write=self._write,
         )
         self._keep(following.begin())
         self._sideband = follow(self)

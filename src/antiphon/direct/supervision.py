@@ -20,6 +20,7 @@ NOT_MUTED: Final = (
 class DirectSupervision:
     """Args:
     items: Those of the conversation that are known here.
+    is_answering: Whether a response runs there, as far as is known here.
     write: Sends events to the other server; raises `Fault` where it cannot.
     """
 
@@ -29,9 +30,11 @@ class DirectSupervision:
         self,
         *,
         items: Callable[[], Iterable[Item]],
+        is_answering: Callable[[], bool],
         write: Callable[[Collection[ClientEvent]], None],
     ) -> None:
         self._items = items
+        self._is_answering = is_answering
         self._write = write
         self._listeners: list[Listener] = []
 
@@ -47,10 +50,9 @@ class DirectSupervision:
         return stop
 
     def instruct(self, instructions: str, *, answer: bool) -> bool:
-        # The other server refuses the second one while a response runs; it is told to sidebands.
-        asked = [ResponseCreate()] if answer else []
-        self._write([instruction(instructions), *asked])
-        return answer
+        answers = answer and not self._is_answering()
+        self._write([instruction(instructions), *([ResponseCreate()] if answers else [])])
+        return answers
 
     def mute(self, on: bool) -> None:
         if on:

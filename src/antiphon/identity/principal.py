@@ -11,7 +11,7 @@ from msgspec.structs import replace
 Scope = Literal["mint", "call", "sideband", "read", "operate"]
 """What a key opens.  ``mint``: make and revoke client secrets.  ``call``: open sessions.
 ``sideband``: find live sessions, join them, hang them up.  ``read``: read and fork conversations.
-``operate``: move sessions, erase conversations, keys, the audit log.
+``operate``: supervise live sessions, erase conversations, keys, the audit log.
 """
 SCOPES: Final[tuple[Scope, ...]] = get_args(Scope)
 ALL_SCOPES: Final[frozenset[Scope]] = frozenset(SCOPES)

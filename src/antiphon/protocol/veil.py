@@ -7,24 +7,30 @@ page need not learn which tools there are, what they are called with and what th
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Literal
+from typing import Final, Literal, TypeGuard
 
 from msgspec.structs import replace
 
 from antiphon.protocol import server
 from antiphon.protocol.dialects.dialect import Dialect
-from antiphon.protocol.items import FunctionCall, FunctionCallOutput, Item
+from antiphon.protocol.items import FunctionCall, FunctionCallOutput, Item, Message
 from antiphon.protocol.server import ServerEvent
 from antiphon.protocol.session import AnySession, Session
 
 Hidden = Literal["tools", "instructions"]
+
+_OF_ITEMS: Final = (
+    server.ConversationItemAdded,
+    server.ConversationItemDone,
+    server.ConversationItemRetrieved,
+)
 
 
 def veiled(dialect: Dialect, hidden: Collection[Hidden]) -> Dialect:
     """``dialect``, to someone from whom ``hidden`` is kept.
 
     Of tools it keeps their declarations, calls and outputs, events and items alike; of
-    instructions the text.
+    instructions the text, that of system messages too.
     """
 
     def encode(event: ServerEvent) -> tuple[bytes, ...]:
@@ -35,6 +41,8 @@ def veiled(dialect: Dialect, hidden: Collection[Hidden]) -> Dialect:
 
 
 def _shown(event: ServerEvent, hidden: Collection[Hidden]) -> ServerEvent | None:
+    if "instructions" in hidden and isinstance(event, _OF_ITEMS) and _instructs(event.item):
+        event = replace(event, item=replace(event.item, content=()))
     match event:
         case server.SessionCreated() | server.SessionUpdated():
             return replace(event, session=_session(event.session, hidden))
@@ -57,6 +65,10 @@ def _shown(event: ServerEvent, hidden: Collection[Hidden]) -> ServerEvent | None
             return replace(event, response=replace(event.response, output=output))
         case _:
             return event
+
+
+def _instructs(item: Item) -> TypeGuard[Message]:
+    return isinstance(item, Message) and item.role == "system"
 
 
 def _is_of_tools(item: Item) -> bool:

@@ -23,7 +23,7 @@ from antiphon.protocol.client import (
 )
 from antiphon.protocol.items import InputImage, InputText, Item, Message
 from antiphon.protocol.server import ServerEvent
-from antiphon.protocol.session import AudioFormat, PcmaFormat, PcmuFormat
+from antiphon.protocol.session import AudioFormat, PcmaFormat, PcmuFormat, Session
 
 if TYPE_CHECKING:
     from antiphon.runtime.session import LiveSession
@@ -126,6 +126,8 @@ class LiveSupervision:
 
     def instruct(self, instructions: str, *, answer: bool) -> bool:
         session = self._session
+        if not isinstance(session.settings, Session):
+            raise Fault("invalid_event", "A transcription session has no agent to be instructed.")
         answers = answer and session.state != "responding"
         self._give(instruction(instructions))
         if answers:

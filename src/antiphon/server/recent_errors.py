@@ -135,9 +135,9 @@ class FailureObserver:
             case server.TranscriptionFailed(error=error):
                 self._note("engine", f"The words of a turn are not known: {_code(error.code)}")
             case server.ResponseDone(response=response) if response.status == "failed":
-                details = response.status_details
-                error = None if details is None else details.error
-                self._note("engine", f"An answer failed: {_code(error and error.code)}")
+                failed = response.status_details and response.status_details.error
+                code_of_it = failed.code if isinstance(failed, server.ResponseError) else None
+                self._note("engine", f"An answer failed: {_code(code_of_it)}")
 
     def _note(
         self,

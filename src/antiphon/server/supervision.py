@@ -32,8 +32,10 @@ MAX_LISTENERS: Final = 16
 """Of one session.  Overflow policy: the next one is refused."""
 MAX_UNREAD: Final = 2_000
 """Events.  Overflow policy: a reader that is further behind is told so, and its stream ends."""
-BEAT_S: Final = 10.0
-"""So often something is sent: else nobody would notice that a listener is gone."""
+BEAT_S: Final = 1.0
+"""So often it is looked whether the listener is still there."""
+BEATS_A_COMMENT: Final = 10
+"""So often something is sent, as proxies drop a connection that is silent for long."""
 HUNG_UP: Final = "The session was ended by its operator."
 
 Why = Literal["session_ended", "key_revoked", "too_slow"]
@@ -200,12 +202,17 @@ async def _streamed(request: web.Request, captions: Captions) -> web.StreamRespo
     response = web.StreamResponse(headers=headers)
     await response.prepare(request)
     await response.write(b": captions\n\n")
+    beats = 0
     while True:
         try:
             async with asyncio.timeout(BEAT_S):
                 event = await captions.next()
         except TimeoutError:
-            await response.write(b": \n\n")
+            if request.transport is None or request.transport.is_closing():
+                return response
+            beats += 1
+            if beats % BEATS_A_COMMENT == 0:
+                await response.write(b": \n\n")
             continue
         if event is None:
             break

@@ -2,6 +2,7 @@ import type { Turn, Usage } from '@antiphon/react';
 import { costOf } from './cost';
 
 const FIGURES: [name: string, of: (usage: Usage) => string][] = [
+  ['Cost', (usage) => costOf(usage) ?? '–'],
   ['Tokens in', (usage) => String(usage.inputTokens)],
   ['Audio in', (usage) => String(usage.inputAudioTokens)],
   ['Cached in', (usage) => String(usage.cachedTokens)],
@@ -9,7 +10,6 @@ const FIGURES: [name: string, of: (usage: Usage) => string][] = [
   ['Audio out', (usage) => String(usage.outputAudioTokens)],
   ['You spoke', (usage) => `${usage.inputAudioSeconds.toFixed(1)} s`],
   ['The agent spoke', (usage) => `${usage.outputAudioSeconds.toFixed(1)} s`],
-  ['Cost', (usage) => costOf(usage) ?? '–'],
 ];
 
 /** Tokens, seconds and money: in all, and turn by turn. */

@@ -19,7 +19,7 @@ export function Facts({ session, before }: FactsProps) {
     ['Key', session.key],
     ['Lasts', `${duration(nowS - session.began_at)}, ${duration(session.expires_at - nowS)} left`],
     ['Last answer', latency === null ? null : `after ${wait(latency)}`],
-    ['Way', call ? wayOf(call, before) : session.transport],
+    ['Connection', call ? wayOf(call, before) : transportOf(session)],
     ['Cost', session.cost && moneyOf(session.cost)],
     ['Sidebands', sidebands ? String(sidebands) : null],
   ];
@@ -41,6 +41,10 @@ export function Facts({ session, before }: FactsProps) {
       </p>
     </>
   );
+}
+
+function transportOf({ transport }: SupervisedSession): string {
+  return transport === 'webrtc' ? 'WebRTC' : 'WebSocket';
 }
 
 function wayOf(call: CallQuality, before: CallQuality | null): string {

@@ -84,7 +84,9 @@ export function Operate({ url, apiKey, models, enterKey }: OperateProps) {
         />
       ) : (
         <section className="panel placeholder" aria-label="Session">
-          <Empty>Choose a session to listen to it, to instruct its agent, or to end it.</Empty>
+          {!problem && (
+            <Empty>Choose a session to listen to it, to instruct its agent, or to end it.</Empty>
+          )}
         </section>
       )}
     </>

@@ -42,7 +42,7 @@ function about(session: SupervisedSession, before: CallQuality | null): string {
   const { engine, model, tenant, quality, cost } = session;
   const { latency_ms: latency, call } = quality;
   return [
-    model && model !== engine ? `${model} by ${engine}` : engine,
+    model && model !== engine ? `${model} (${engine})` : engine,
     nameOf(session) !== tenant && tenant,
     latency !== null && `answered in ${wait(latency)}`,
     call && `${percent(lossOf(call, before))} lost`,

@@ -1,3 +1,4 @@
+import { Fragment } from 'react';
 import type { Tenant } from './api';
 import { limitOf, moneyOf, usedOf } from './words';
 
@@ -11,20 +12,26 @@ export function Tenants({ tenants }: { tenants: readonly Tenant[] }) {
             <th scope="col">Tenant</th>
             <th scope="col">Live</th>
             <th scope="col">Today</th>
-            <th scope="col">This month</th>
+            <th scope="col">Month</th>
           </tr>
         </thead>
         <tbody>
           {tenants.map((tenant) => (
-            <tr key={tenant.tenant}>
-              <th scope="row">
-                {tenant.tenant}
-                <Limits limits={tenant.limits} />
-              </th>
-              <td>{tenant.sessions}</td>
-              <td>{moneyOf(tenant.today)}</td>
-              <td>{moneyOf(tenant.month)}</td>
-            </tr>
+            <Fragment key={tenant.tenant}>
+              <tr>
+                <th scope="row">{tenant.tenant}</th>
+                <td>{tenant.sessions}</td>
+                <td>{moneyOf(tenant.today)}</td>
+                <td>{moneyOf(tenant.month)}</td>
+              </tr>
+              {tenant.limits.length > 0 && (
+                <tr className="limits">
+                  <td colSpan={4}>
+                    <Limits limits={tenant.limits} />
+                  </td>
+                </tr>
+              )}
+            </Fragment>
           ))}
         </tbody>
       </table>
@@ -33,9 +40,8 @@ export function Tenants({ tenants }: { tenants: readonly Tenant[] }) {
 }
 
 function Limits({ limits }: Pick<Tenant, 'limits'>) {
-  if (!limits.length) return null;
   return (
-    <ul className="limits">
+    <ul>
       {limits.map((limit) => (
         <li key={limit.what}>
           <meter

@@ -58,10 +58,8 @@ export function useDesk(url: string, key: string): Desk {
       if (isLooking || document.hidden) return;
       isLooking = true;
       try {
-        const [{ data: sessions }, slowly] = await Promise.all([
-          api.sessions(signal),
-          looks % SLOWLY ? null : slowPart(api, signal),
-        ]);
+        const { data: sessions } = await api.sessions(signal);
+        const slowly = looks % SLOWLY ? null : await slowPart(api, signal);
         looks += 1;
         setSeen((last) => ({ ...last, ...slowly, sessions, before: callsOf(last.sessions) }));
         setProblem(null);

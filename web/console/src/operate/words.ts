@@ -12,8 +12,8 @@ const STATES: Record<SupervisedSession['state'], string> = {
 const LIMITS: Record<string, string> = {
   sessions_at_once: 'sessions at once',
   minutes_per_day: 'minutes today',
-  tenant_day: 'budget of the day',
-  tenant_month: 'budget of the month',
+  tenant_day: 'budget today',
+  tenant_month: 'budget this month',
 };
 
 export function stateOf({ state }: SupervisedSession): string {
@@ -25,12 +25,12 @@ export function nameOf({ user, key, tenant }: SupervisedSession): string {
   return user ?? key ?? tenant;
 }
 
-export function moneyOf(spent: Spent | null): string {
+export function moneyOf(spent: Partial<Spent> | null): string {
   if (!spent) return '–';
-  const { nano_usd: nano, unpriced_lines: unpriced } = spent;
+  const { nano_usd: nano = 0, unpriced_lines: unpriced = 0 } = spent;
   if (!nano) return unpriced ? 'no price known' : '$0';
   const dollars = nano / 1e9;
-  const digits = Math.abs(dollars) < 0.01 ? 5 : Math.abs(dollars) < 10 ? 3 : 2;
+  const digits = Math.abs(dollars) < 0.01 ? 5 : Math.abs(dollars) < 1 ? 3 : 2;
   return `$${dollars.toFixed(digits)}${unpriced ? ' and more' : ''}`;
 }
 
@@ -70,6 +70,7 @@ export function limitOf(what: string): string {
 
 /** "3 of 5", in dollars where it is a budget. */
 export function usedOf({ what, used, limit }: { what: string; used: number; limit: number }) {
-  const amount = (n: number) => (what.startsWith('tenant_') ? `$${n}` : String(n));
+  const amount = (n: number) =>
+    what.startsWith('tenant_') ? moneyOf({ nano_usd: 1e9 * n }) : String(n);
   return `${amount(used)} of ${amount(limit)}`;
 }

@@ -77,7 +77,8 @@ function Message({ item, name }: { item: MessageItem; name: string }) {
 }
 
 function whyBlank({ role, text, transcribing, status }: MessageItem): string {
-  if (transcribing || text || status === 'in_progress') return '…';
+  // Of a system message some pages are told no more than that there is one.
+  if (transcribing || text || status === 'in_progress' || role === 'system') return '…';
   return role === 'user' ? 'Not understood' : 'Not heard';
 }
 
