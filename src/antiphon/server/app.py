@@ -108,6 +108,7 @@ class Api:
         self.hub = hub
         self._lateness = Lateness()
         self.quotas = Quotas(policy or Policy(), sessions=lambda: hub.sessions)
+        hub.pace_of = self.quotas.pace
         self._closes_revoked = closes_revoked
         self.admission = Admission(
             identify=lambda visitor: gate.principal(visitor, "call"),
