@@ -360,8 +360,8 @@ def test_the_bill_is_the_sum_of_its_lines_and_a_tape_has_the_same_bill(
     done = [e.response for e in call.everything if isinstance(e, ResponseDone)]
     responses = [line for line in lines if line.kind == "response"]
     assert [line.source_id for line in responses] == [response.id for response in done]
-    assert total.input_tokens == sum(r.usage.input_tokens for r in done if r.usage)
-    assert total.output_tokens == sum(r.usage.output_tokens for r in done if r.usage)
+    assert bill(responses).input_tokens == sum(r.usage.input_tokens for r in done if r.usage)
+    assert bill(responses).output_tokens == sum(r.usage.output_tokens for r in done if r.usage)
     heard = [cause for _, cause in call.tape if isinstance(cause, TranscriptEnded)]
     assert sum(line.kind == "transcription" for line in lines) <= len(heard)
     said = sum(len(cause.text) for _, cause in call.tape if isinstance(cause, EngineSaid))
