@@ -188,6 +188,10 @@ async def test_what_has_expired_is_still_named_until_its_line_is_swept(journal: 
     assert (await journal.lines(LinesWanted(), limit=9)).lines == (LINES[1],)
 
 
+def traces(folder: Path, name: bytes) -> list[str]:
+    return [file.name for file in folder.iterdir() if name in file.read_bytes()]
+
+
 async def test_lines_of_a_version_that_knew_no_erasure_are_reached_too(tmp_path: Path) -> None:
     path = tmp_path / "c.sqlite3"
     journal = SqliteJournal(path)
@@ -204,8 +208,7 @@ async def test_lines_of_a_version_that_knew_no_erasure_are_reached_too(tmp_path:
     [line] = (await again.lines(LinesWanted(), limit=9)).lines
     assert line.conversation_id.startswith("erased_")
     await again.aclose()
-    found = [file.name for file in tmp_path.iterdir() if b"sess_1" in file.read_bytes()]
-    assert found == []
+    assert traces(tmp_path, b"sess_1") == []
 
 
 async def test_they_need_no_conversation(journal: Journal) -> None:

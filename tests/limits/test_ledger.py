@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from antiphon.limits.addresses import one_client
-from antiphon.limits.ledger import DAY_S, MessageLedger, SessionLedger
+from antiphon.limits.ledger import DAY_S, AnswerLedger, MessageLedger, SessionLedger
 from antiphon.limits.policy import Limits, Policy, Subject, Who
 
 NOON_S = 20_000 * DAY_S + DAY_S / 2
@@ -127,3 +127,29 @@ def test_what_would_wait_too_long_is_refused_and_takes_nothing() -> None:
     assert ledger.take(mine, 100_000, 0.0, max_wait_s=5) is None
     assert ledger.take(mine, 100, 0.0, max_wait_s=5) == pytest.approx(1)
     assert ledger.take(mine, 100, 1.0, max_wait_s=5) == pytest.approx(1)
+
+
+@given(
+    asked=st.lists(st.tuples(st.floats(0, 5), st.integers(0, 40)), max_size=60),
+    per_minute=st.sampled_from([1, 6, 60]),
+)
+@settings(derandomize=True, max_examples=60)
+def test_what_is_said_to_be_left_is_what_can_be_had(
+    asked: list[tuple[float, int]], per_minute: int
+) -> None:
+    ledger, of = AnswerLedger(), who(responses_per_minute=per_minute, tokens_per_minute=100)
+    now_s = had = 0.0
+    for pause_s, tokens in asked:
+        now_s += pause_s
+        left = ledger.left(of, now_s)
+        refused = ledger.ask(of, now_s)
+        has_room = left["requests"].remaining > 1 - 1e-6 and left["tokens"].remaining > 1 - 1e-6
+        assert has_room == (refused is None)
+        if refused is None:
+            had += 1
+            ledger.use(of, tokens, now_s)
+        else:
+            kind, wait_s = refused
+            assert left[kind].remaining < 1 + 1e-6
+            assert 0 < wait_s <= left[kind].reset_s + 1e-6
+    assert had <= per_minute + now_s * per_minute / 60 + 1e-6

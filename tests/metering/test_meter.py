@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,6 +13,7 @@ from antiphon.core.causes import (
     EngineFinished,
     EngineMoved,
     EngineSaid,
+    EngineSpoke,
     Speculated,
     Tick,
     TranscriptEnded,
@@ -21,7 +23,7 @@ from antiphon.core.effects import Generate, Speculate
 from antiphon.core.terms import Terms
 from antiphon.metering.bill import DIMENSIONS, NOTHING, bill, bill_by
 from antiphon.metering.lines import Account, Line
-from antiphon.metering.meter import TIME_LINE_MS, Meter
+from antiphon.metering.meter import TIME_LINE_MS, BilledAs, BilledKind, Meter, as_asked
 from antiphon.metering.prices import Price, PriceTable, known_prices
 from antiphon.protocol.client import ResponseCancel, ResponseCreate, ResponseOptions
 from antiphon.protocol.server import (
@@ -70,15 +72,26 @@ NANO = (
 class Call:
     """A virtual call with a meter."""
 
-    def __init__(self, *, prices: PriceTable = PRICES, model: str = MODEL, **terms: object) -> None:
-        audio = Audio(input=AudioInput(transcription=Transcription(model="gpt-realtime-whisper")))
+    def __init__(
+        self,
+        *,
+        prices: PriceTable = PRICES,
+        model: str = MODEL,
+        billed_as: BilledAs = as_asked,
+        asks_words: bool = True,
+        **terms: object,
+    ) -> None:
+        asked = Transcription(model="gpt-realtime-whisper") if asks_words else None
+        audio = Audio(input=AudioInput(transcription=asked))
         settings = session(audio=audio)
         settings = type(settings)(
             id=settings.id, model=model, expires_at=1_900_000_000, audio=settings.audio
         )
         self.call = VirtualCall(settings, **terms)
         self.lines: list[Line] = []
-        self.meter = Meter(self.call.terms, ACCOUNT, prices, conversation_id="conv_1")
+        self.meter = Meter(
+            self.call.terms, ACCOUNT, prices, conversation_id="conv_1", billed_as=billed_as
+        )
         self.give = self.call.give
         self._metered = 0
         self._conversation = Conversation(self.call.terms)
@@ -253,9 +266,76 @@ def test_what_happens_after_a_move_is_another_models() -> None:
     assert done.nano < NANO
 
 
-def _replayed(terms: Terms, tape: list[tuple[int, Cause]]) -> list[Line]:
+def elsewhere(voice: str, ears: str = "whisper-1") -> BilledAs:
+    """Another server speaks, and one hears."""
+
+    def name(kind: BilledKind, engine: str, model: str | None) -> str:
+        if kind == "speech":
+            return voice
+        return ears if kind == "recognition" else as_asked(kind, engine, model)
+
+    return name
+
+
+@pytest.mark.parametrize(
+    ("voice", "charge"),
+    [
+        ("tts-1", ("characters", 12, 12 * 15_000)),
+        ("gpt-4o-mini-tts", ("ms", 600, 150_000)),
+        ("a-voice-of-tomorrow", ("characters", 12, None)),
+    ],
+)
+def test_what_another_server_speaks_is_a_line_of_its_own(
+    voice: str, charge: tuple[str, int, int | None]
+) -> None:
+    call = Call(billed_as=elsewhere(voice))
+    call.call.client(ResponseCreate())
+    response_id = call.call.response_id
+    call.give(EngineSaid(response_id, "Good "))
+    call.give(EngineSaid("round_2", "morning"))
+    call.give(EngineSpoke(response_id, bytes(600 * 48)))
+    assert call.metered() == []
+    call.give(EngineFinished(response_id, usage=USAGE))
+    spoken, answer = call.metered()
+    assert (spoken.kind, spoken.billed_as, spoken.source_id) == ("speech", voice, response_id)
+    [said] = spoken.charges
+    assert (said.kind, said.quantity, said.nano) == charge
+    assert spoken.is_unpriced == (charge[2] is None)
+    assert spoken.is_estimated, "it was counted here"
+    assert (answer.kind, answer.nano) == ("response", NANO)
+
+
+def test_speech_is_paid_for_also_where_it_was_cut_short_or_moved_away_from() -> None:
+    call = Call(billed_as=elsewhere("tts-1"))
+    call.call.client(ResponseCreate())
+    call.give(EngineSaid(call.call.response_id, "Good morning"))
+    call.give(EngineMoved(name="relay", model="gpt-realtime-2.1-mini", message="cheaper"))
+    spoken, failed = call.metered()
+    assert (spoken.kind, spoken.nano, failed.status) == ("speech", 180_000, "failed")
+    call.give(EngineSaid(call.call.response_id, "Good"))
+    call.call.client(ResponseCancel())
+    spoken, cancelled = call.metered()
+    assert (spoken.nano, cancelled.status) == (60_000, "cancelled")
+
+
+@pytest.mark.parametrize("asks_words", [True, False])
+def test_a_turn_is_recognised_once_whether_the_client_wants_its_words_or_not(
+    asks_words: bool,
+) -> None:
+    call = Call(billed_as=elsewhere(""), asks_words=asks_words)
+    call.call.user_speaks(1_000).user_is_quiet(1_000)
+    turn_id = call.call.turn_id
+    call.give(TranscriptEnded(turn_id, "Hello."))
+    [heard] = [line for line in call.metered() if line.kind == "transcription"]
+    assert heard.billed_as == ("gpt-realtime-whisper" if asks_words else "whisper-1")
+    assert heard.source_id == f"{turn_id}.0"
+    assert 900 <= heard.quantity("ms") <= 2_000
+    assert heard.nano > 0
+
+
+def _replayed(terms: Terms, tape: list[tuple[int, Cause]], billed_as: BilledAs) -> list[Line]:
     conversation = Conversation(terms)
-    meter = Meter(terms, ACCOUNT, PRICES, conversation_id="conv_1")
+    meter = Meter(terms, ACCOUNT, PRICES, conversation_id="conv_1", billed_as=billed_as)
     lines: list[Line] = []
     for now_ms, cause in tape:
         lines += meter.saw(now_ms, cause, conversation.handle(cause, now_ms))
@@ -269,18 +349,21 @@ def test_the_bill_is_the_sum_of_its_lines_and_a_tape_has_the_same_bill(
 ) -> None:
     call = LawfulCall(settings, **terms)  # type: ignore[arg-type]
     World(call).run(script)
-    lines = _replayed(call.terms, call.tape)
-    assert lines == _replayed(call.terms, list(call.tape))
+    paid = elsewhere("tts-1")
+    lines = _replayed(call.terms, call.tape, paid)
+    assert lines == _replayed(call.terms, list(call.tape), paid)
 
     total = bill(lines)
     assert total.nano == sum(charge.nano or 0 for line in lines for charge in line.charges)
     for by in DIMENSIONS:
         assert sum(bill_by(lines, by).values(), NOTHING) == total
     done = [e.response for e in call.everything if isinstance(e, ResponseDone)]
-    told = [e for e in call.everything if isinstance(e, TranscriptionCompleted)]
     responses = [line for line in lines if line.kind == "response"]
     assert [line.source_id for line in responses] == [response.id for response in done]
-    assert total.input_tokens == sum(r.usage.input_tokens for r in done if r.usage)
-    assert total.output_tokens == sum(r.usage.output_tokens for r in done if r.usage)
-    assert sum(line.kind == "transcription" for line in lines) <= len(told)
+    assert bill(responses).input_tokens == sum(r.usage.input_tokens for r in done if r.usage)
+    assert bill(responses).output_tokens == sum(r.usage.output_tokens for r in done if r.usage)
+    heard = [cause for _, cause in call.tape if isinstance(cause, TranscriptEnded)]
+    assert sum(line.kind == "transcription" for line in lines) <= len(heard)
+    said = sum(len(cause.text) for _, cause in call.tape if isinstance(cause, EngineSaid))
+    assert sum(line.quantity("characters") for line in lines) <= said
     assert len({line.id for line in lines}) == len(lines)

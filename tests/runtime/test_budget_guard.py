@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import base64
+from collections.abc import Sequence
 from typing import Any
 
 from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType
+from msgspec.structs import replace
 
-from antiphon.core.causes import Tick
-from antiphon.core.effects import Generate
+from antiphon.core.causes import Cause, ClientSent, Tick
+from antiphon.core.effects import Effect, Generate
+from antiphon.core.terms import Terms
+from antiphon.engines.relay.engine import RelayEngine
+from antiphon.engines.relay.session import RelayRules, World
+from antiphon.engines.relay.upstreams import Upstream
 from antiphon.engines.scripted import Script, ScriptedEngine, Speak
+from antiphon.engines.vad.energy import EnergyDetector
 from antiphon.journal.memory import MemoryJournal
 from antiphon.metering.budgets import Limits, LocalLedger
 from antiphon.metering.lines import Account
@@ -23,6 +30,7 @@ from antiphon.server.metering_settings import BudgetSettings, MeteringSettings, 
 from antiphon.server.settings import Config
 from antiphon.server.wiring import Parts
 from antiphon.testing import serving
+from antiphon.testing.conformance.sound import SILENCE, VOICE
 from antiphon.testing.virtual_call import VirtualCall
 from antiphon.testing.virtual_loop import in_virtual_time
 
@@ -234,6 +242,73 @@ async def test_without_a_farewell_it_ends_all_the_same() -> None:
         await call.ask()
         assert call.closed == 1000
         assert call.stages == ["end"]
+
+
+class Asked:
+    """Counts, at the upstream, how often it was told to answer."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __call__(self, terms: Terms) -> Asked:
+        del terms
+        return self
+
+    def saw(self, now_ms: int, cause: Cause, effects: Sequence[Effect]) -> None:
+        del now_ms, effects
+        self.count += isinstance(cause, ClientSent) and isinstance(cause.event, ResponseCreate)
+
+    def close(self) -> None: ...
+
+
+def test_an_upstream_that_begins_is_asked_while_there_is_still_room_for_two() -> None:
+    """Two answers of its own; then each is asked for, the last one with what was left."""
+    worst = 4_096 * 0.01
+    for session, own in ((0.5, 1), (2 * worst + 0.3, 2), (3 * worst, 4)):
+        asked = Asked()
+
+        @in_virtual_time
+        async def talk(session: float = session, asked: Asked = asked) -> Call:
+            there = Parts(detector=EnergyDetector(), observers=[asked])
+            budgets = config(session=session, text_percent=100, cheaper_percent=100)
+            budgets = replace(budgets, models={"dear": "relay"})
+            async with serving(ScriptedEngine(ANSWER), parts=there) as upstream:
+                relay = RelayEngine(
+                    Upstream(url="ws://localhost/v1/realtime"),
+                    rules=RelayRules(turn_detection="duplex"),
+                    world=World(lambda: 1.0),
+                    make_connector=upstream.make_connector,
+                )
+                async with (
+                    serving(relay, config=budgets, parts=parts()) as server,
+                    server.client() as http,
+                ):
+                    call = await calling(http)
+                    reading = asyncio.create_task(call.until("nothing"))
+                    for _ in range(4):
+                        for chunk in (*[VOICE] * 30, *[SILENCE] * 60):
+                            if not call.ws.closed:
+                                await call.ws.send_str(chunk)
+                            await asyncio.sleep(0.02)
+                        await asyncio.sleep(2)
+                    reading.cancel()
+                    await asyncio.gather(reading, return_exceptions=True)
+                    return call
+
+        call = talk()
+        kinds = [e["type"] for e in call.events]
+        spent = sum(e["nano_usd"] for e in call.events if e["type"] == "antiphon.cost")
+        if own == 4:
+            assert kinds.count("response.done") == 4
+            assert (asked.count, kinds.count("session.updated")) == (0, 1), "there was always room"
+            continue
+        asks_from = kinds.index("session.updated", kinds.index("response.done"))
+        assert kinds[:asks_from].count("response.done") == own, "so many were its own"
+        assert asked.count == 2, "the others were asked for"
+        assert spent < (session + 0.2) * 10**9, "at most one turn beyond"
+        if own == 1:
+            assert call.stages[-1] == "end"
+            assert (spent, call.said) == (60 * CENT, "Yes." * 3 + "Goodbye.")
 
 
 class Alone:

@@ -16,6 +16,7 @@ from antiphon.cli import main
 from antiphon.engines.scripted import Script, ScriptedEngine, Write
 from antiphon.errors import ConfigurationError
 from antiphon.journal.memory import MemoryJournal
+from antiphon.server.cascade_settings import SttSettings, TtsSettings
 from antiphon.server.config import load
 from antiphon.server.metering import billed_as, csv_of, dollars
 from antiphon.server.metering_settings import (
@@ -329,6 +330,15 @@ def test_who_sends_the_bill() -> None:
     assert name("response", "offline", "gpt-realtime-2.1") == "offline"
     assert name("transcription", "text", "whisper-1") == "offline"
     assert name("response", "plugin", "m") == "plugin"
+    assert name("speech", "offline", None) == name("recognition", "offline", None) == ""
+    speech = Config(
+        stt=SttSettings(recognizer="http", model="whisper-1"),
+        tts=TtsSettings(synthesizer="http", model="tts-1"),
+    )
+    name = billed_as(speech)
+    assert name("recognition", "offline", None) == "whisper-1"
+    assert name("speech", "farewell", "m") == name("speech", "offline", "m") == "tts-1"
+    assert name("speech", "relay", "m") == name("recognition", "relay", "m") == ""
     name = billed_as(Config(relay=RelaySettings(model="gpt-realtime-mini")))
     assert name("response", "relay", "gpt-realtime-2.1") == "gpt-realtime-mini"
 

@@ -217,3 +217,64 @@ def test_lateness_is_of_the_last_seconds_and_one_hiccup_is_none() -> None:
     for _ in range(3):
         lateness.note(30)
     assert lateness.p99_ms == 30
+
+
+async def answered(ws: ClientWebSocketResponse) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """The answer, and what is told of limits until it has ended."""
+    await ws.send_json({"type": "response.create"})
+    told: list[dict[str, Any]] = []
+    while True:
+        event = await ws.receive_json(timeout=60)
+        if event["type"] == "rate_limits.updated":
+            told.append({one["name"]: one for one in event["rate_limits"]})
+        if event["type"] == "response.done":
+            break
+    done: dict[str, Any] = event["response"]
+    return done, told
+
+
+async def test_what_is_told_of_limits_is_what_holds() -> None:
+    limits = {
+        "plans": {"free": Limits(responses_per_minute=2)},
+        "tenant": Limits(responses_per_minute=50, tokens_per_minute=240),
+    }
+    async with limited(**limits) as place:
+        free = await key_of(place, tenant="acme", limits="free")
+        rich = await key_of(place, tenant="acme")
+        ws, other = await opened(place, free), await opened(place, rich)
+        first, told = await answered(ws)
+        assert first["status"] == "completed"
+        assert told[0]["requests"]["limit"] == 2
+        assert told[0]["requests"]["remaining"] == 1
+        assert 0 < told[0]["requests"]["reset_seconds"] <= 30
+        assert told[0]["tokens"] | {"reset_seconds": 0} == {
+            "name": "tokens",
+            "limit": 240,
+            "remaining": 240,
+            "reset_seconds": 0,
+        }
+        _, told = await answered(other)
+        used = first["usage"]["total_tokens"]
+        assert told[0]["requests"]["limit"] == 50
+        assert told[0]["requests"]["remaining"] == 48, "the tenant's other key has asked too"
+        assert 240 - used <= told[0]["tokens"]["remaining"] < 240
+        assert (await answered(ws))[0]["status"] == "completed"
+        refused, told = await answered(ws)
+        error = refused["status_details"]["error"]
+        assert (refused["status"], error["code"], error["type"]) == (
+            "failed",
+            "rate_limit_exceeded",
+            "requests",
+        )
+        assert (await answered(other))[0]["status"] == "completed"
+        await ws.close()
+        await other.close()
+
+
+async def test_tokens_that_an_answer_used_hold_up_the_next() -> None:
+    async with limited(key=Limits(tokens_per_minute=1)) as place:
+        ws = await opened(place, await key_of(place))
+        assert (await answered(ws))[0]["status"] == "completed"
+        refused, _ = await answered(ws)
+        assert refused["status_details"]["error"]["type"] == "tokens"
+        await ws.close()

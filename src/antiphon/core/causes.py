@@ -335,7 +335,7 @@ class MemoryChanged(_Cause, frozen=True, tag="memory_changed"):
 class Costed(_Cause, frozen=True, kw_only=True, tag="costed"):
     """What something cost that has happened; who looks on has added it up."""
 
-    kind: Literal["response", "speculation", "transcription", "time"]
+    kind: Literal["response", "speech", "speculation", "transcription", "time"]
     source_id: str = ""
     """Of the response, or the item."""
     nano_usd: int

@@ -36,7 +36,7 @@ def _cost(cause: Costed, event_id: str) -> CostTold:
     return CostTold(
         event_id=event_id,
         kind=cause.kind,
-        response_id=cause.source_id if cause.kind == "response" else None,
+        response_id=cause.source_id if cause.kind in ("response", "speech") else None,
         item_id=cause.source_id if cause.kind == "transcription" else None,
         nano_usd=cause.nano_usd,
         session_nano_usd=cause.session_nano_usd,

@@ -59,6 +59,10 @@ class Buckets:
         """How long until it might pass; nothing is taken."""
         return take(rate, self._empty_at_s.get(subject), now_s, cost).wait_s
 
+    def empty_in_s(self, subject: Hashable, now_s: float) -> float:
+        """How long until it has rested."""
+        return max(0.0, self._empty_at_s.get(subject, now_s) - now_s)
+
     def take(
         self, subject: Hashable, rate: Rate, now_s: float, cost: float = 1, *, owe: bool = False
     ) -> float:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Final, Literal, NamedTuple
 
 from antiphon.limits.gcra import MAX_SUBJECTS, Buckets, Rate
-from antiphon.limits.policy import Subject, Who
+from antiphon.limits.policy import Limits, Subject, Who
 
 DAY_S: Final = 24 * 60 * 60
 RETRY_AT_ONCE_S: Final = 5
@@ -85,6 +85,68 @@ class SessionLedger:
         if day > self._day:  # A clock that was put back gives nobody a second day.
             self._day = day
             self._used_s.clear()
+
+
+class Left(NamedTuple):
+    """Of a rate, for the one whose limit is nearest."""
+
+    limit: float
+    """For a minute."""
+    remaining: float
+    reset_s: float
+    """Until it has rested."""
+
+
+class AnswerLedger:
+    """Answers and their tokens, of all sessions of a subject together.  An answer may begin while
+    there are tokens left, and may use more than those: who comes next waits for them.
+    """
+
+    def __init__(self) -> None:
+        self._responses = Buckets()
+        self._tokens = Buckets()
+
+    def ask(self, who: Who, now_s: float) -> tuple[Literal["requests", "tokens"], float] | None:
+        """One answer; else what it must wait for, and how long, and nothing was taken."""
+        for subject, limits in who.items():
+            for kind, buckets, per_minute in self._of(limits):
+                if per_minute and (wait_s := buckets.wait_s(subject, _rate(per_minute), now_s)):
+                    return kind, wait_s
+        for subject, limits in who.items():
+            if per_minute := limits.responses_per_minute:
+                self._responses.take(subject, _rate(per_minute), now_s)
+        return None
+
+    def use(self, who: Who, tokens: int, now_s: float) -> None:
+        for subject, limits in who.items():
+            if per_minute := limits.tokens_per_minute:
+                self._tokens.take(subject, _rate(per_minute), now_s, tokens, owe=True)
+
+    def left(self, who: Who, now_s: float) -> dict[Literal["requests", "tokens"], Left]:
+        """Nothing of what has no limit."""
+        found: dict[Literal["requests", "tokens"], Left] = {}
+        for subject, limits in who.items():
+            for kind, buckets, per_minute in self._of(limits):
+                if not per_minute:
+                    continue
+                reset_s = buckets.empty_in_s(subject, now_s)
+                remaining = max(0.0, max(1.0, per_minute) - reset_s * per_minute / 60)
+                left = Left(per_minute, remaining, reset_s)
+                if kind not in found or left.remaining < found[kind].remaining:
+                    found[kind] = left
+        return found
+
+    def _of(
+        self, limits: Limits
+    ) -> tuple[tuple[Literal["requests", "tokens"], Buckets, float], ...]:
+        return (
+            ("requests", self._responses, limits.responses_per_minute),
+            ("tokens", self._tokens, limits.tokens_per_minute),
+        )
+
+
+def _rate(per_minute: float) -> Rate:
+    return Rate(per_minute / 60, max(1.0, per_minute))
 
 
 class MessageLedger:

@@ -17,6 +17,9 @@ class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     sessions_at_once: Annotated[int, Meta(ge=0)] = 0
     minutes_per_day: Amount = 0
     """Of all its sessions together; the day is UTC's."""
+    responses_per_minute: Amount = 0
+    tokens_per_minute: Amount = 0
+    """Of answers: what they saw and what they said."""
     messages_per_second: Amount = 0
     bytes_per_second: Amount = 0
 

@@ -17,9 +17,9 @@ from antiphon.protocol.server import TranscriptionTokens, TranscriptionUsage, Us
 MILLION = 1_000_000
 MINUTE_MS = 60_000
 
-LineKind = Literal["response", "speculation", "transcription", "time"]
-"""What was paid for: an answer, one that was begun early and thrown away, the words of a turn, or a
-while of the session.
+LineKind = Literal["response", "speech", "speculation", "transcription", "time"]
+"""What was paid for: an answer, its sound where another server makes that, one that was begun early
+and thrown away, the words of a turn, or a while of the session.
 """
 
 
@@ -41,10 +41,10 @@ class Charge(Struct, frozen=True):
     """One kind of what was used."""
 
     kind: str
-    """One of `TOKEN_KINDS`, or "ms"."""
+    """One of `TOKEN_KINDS`, "characters" or "ms"."""
     quantity: int
     rate: Nano | None
-    """For a million tokens, or for a minute; None: nobody knows the price."""
+    """For a million tokens or characters, or for a minute; None: nobody knows the price."""
     nano: Nano | None
 
 
@@ -130,6 +130,8 @@ def line_of(used: Used, prices: PriceTable) -> Line:
 def _charge(kind: str, quantity: int, price: Price | None) -> Charge:
     if kind == "ms":
         rate, per = (None if price is None else price.minute), MINUTE_MS
+    elif kind == "characters":
+        rate, per = (None if price is None else price.characters), MILLION
     else:
         rate, per = (None if price is None else price.for_tokens(kind)), MILLION
     return Charge(kind, quantity, rate, None if rate is None else proportion(quantity, rate, per))

@@ -7,19 +7,24 @@ gives the same lines.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 from msgspec.structs import replace
 
 from antiphon.core.causes import (
+    MEDIA_RATE_HZ,
     Cause,
     EngineBegan,
     EngineCounted,
     EngineFinished,
     EngineMoved,
+    EngineSaid,
+    EngineSpoke,
     Ms,
     Speculated,
+    TranscriptEnded,
 )
-from antiphon.core.effects import Configure, Effect, Speculate
+from antiphon.core.effects import Configure, Effect, Speculate, TurnCommitted
 from antiphon.core.terms import Terms
 from antiphon.metering.lines import (
     Account,
@@ -38,10 +43,12 @@ from antiphon.protocol.server import (
     ResponseDone,
     ServerEvent,
     TranscriptionCompleted,
+    TranscriptionUsage,
     Usage,
 )
 from antiphon.protocol.session import AnySession, Session
 
+BYTES_PER_MS = 2 * MEDIA_RATE_HZ // 1000
 TIME_LINE_MS: Ms = 60_000
 """Of an engine that is paid by the minute, a line at least so often: what a crash would lose."""
 
@@ -49,15 +56,62 @@ MAX_ESTIMATES = 64
 """Answers that were stopped, and whose bill may still come.  Overflow policy: the oldest keeps our
 estimate."""
 
-BilledAs = Callable[[LineKind, str, str | None], str]
-"""``(kind, engine, model)``: the name in the table of prices.  ``model`` is the one that was asked
-for: the session's, or that of the transcription."""
+MAX_TURNS = 64
+"""Turns whose words are awaited.  Overflow policy: the oldest is not billed."""
+
+BilledKind = LineKind | Literal["recognition"]
+BilledAs = Callable[[BilledKind, str, str | None], str]
+"""``(kind, engine, model)``: the name in the table of prices; "": nobody sends a bill for it.
+``model`` is the one that was asked for: the session's, or that of the transcription.  A
+"recognition" is a transcription that no client has asked for.
+"""
 
 
-def as_asked(kind: LineKind, engine: str, model: str | None) -> str:
+def as_asked(kind: BilledKind, engine: str, model: str | None) -> str:
     """By the model that was asked for, or the engine where none was."""
-    del kind
-    return model or engine
+    return "" if kind in ("speech", "recognition") else model or engine
+
+
+class _Speech:
+    """What was said of answers, and is not billed yet."""
+
+    def __init__(self) -> None:
+        self._said: dict[str, list[int]] = {}
+        """Characters, and bytes of sound, by what the engine calls the answer."""
+        self._running: set[str] = set()
+        """Ids of answers; what has none of these names is a further round of one of them."""
+        self._lines = 0
+
+    def saw(self, cause: Cause) -> None:
+        if isinstance(cause, EngineSaid | EngineSpoke):
+            said = self._said.setdefault(cause.response_id, [0, 0])
+            if isinstance(cause, EngineSaid):
+                said[0] += len(cause.text)
+            else:
+                said[1] += len(cause.pcm)
+
+    def began(self, response_id: str) -> None:
+        self._running.add(response_id)
+
+    def ended(self, response_id: str, *, in_conversation: bool) -> tuple[int, int]:
+        """Characters and bytes of sound of the answer and its further rounds."""
+        self._running.discard(response_id)
+        names = [response_id]
+        if in_conversation:
+            names += [name for name in self._said if name not in self._running]
+        found = [self._said.pop(name, (0, 0)) for name in dict.fromkeys(names)]
+        return sum(one[0] for one in found), sum(one[1] for one in found)
+
+    def taken(self) -> list[tuple[str, int, int]]:
+        """All that is not billed yet; it will not be told again."""
+        found = [(name, *said) for name, said in self._said.items()]
+        self._said.clear()
+        return found  # type: ignore[return-value]
+
+    def number(self) -> int:
+        """Of the next line."""
+        self._lines += 1
+        return self._lines
 
 
 class Meter:
@@ -91,6 +145,9 @@ class Meter:
         """Of the input of the answer that was begun early last."""
         self._estimates: dict[str, Used] = {}
         """By what the engine calls the answers."""
+        self._speech = _Speech()
+        self._turns: dict[str, int] = {}
+        """How many bytes of sound were given to be recognised, by ids of items."""
         self._own_names: dict[str, str] = {}
         """Our ids of answers that run, and how the engine that began them calls them."""
 
@@ -101,8 +158,11 @@ class Meter:
         self._now_ms = now_ms
         lines: list[Line] = []
         counted = _counts(cause)
+        self._speech.saw(cause)
         if isinstance(cause, EngineMoved):
             lines += self._while_it_served()
+            for name, *said in self._speech.taken():
+                lines += self._spoken(name, *said)
         elif isinstance(cause, EngineCounted):
             lines += self._corrected(cause)
         elif isinstance(cause, Speculated) and not cause.used:
@@ -110,15 +170,19 @@ class Meter:
         for effect in effects:
             kind = type(effect)
             if kind is ResponseDone:
-                lines.append(self._response(effect.response, counted=counted))  # type: ignore[union-attr]
+                lines += self._whole_response(effect.response, counted=counted)  # type: ignore[union-attr]
+            elif kind is TurnCommitted:
+                self._heard(effect)  # type: ignore[arg-type]
             elif kind is TranscriptionCompleted:
                 lines += self._transcription(effect)  # type: ignore[arg-type]
             elif kind is Speculate:
                 self._foreseen_tokens = effect.input_tokens  # type: ignore[union-attr]
             elif kind is Configure:
                 self._session = effect.session  # type: ignore[union-attr]
-            elif kind is ResponseCreated and isinstance(cause, EngineBegan):
-                self._own_names[effect.response.id] = cause.response_id  # type: ignore[union-attr]
+            elif kind is ResponseCreated:
+                self._began(effect.response.id, cause)  # type: ignore[union-attr]
+        if isinstance(cause, TranscriptEnded):
+            lines += self._recognized(cause, lines)
         if isinstance(cause, EngineMoved):
             self._engine = cause.name
             self._estimates.clear()  # Of that engine nothing more is heard.
@@ -155,7 +219,56 @@ class Meter:
         """What answers now, by its name in the table of prices."""
         return self._billed_as("response", self._engine, self._model)
 
+    @property
+    def voice_billed_as(self) -> str:
+        """The same of what speaks; "": nobody sends a bill for it."""
+        return self._billed_as("speech", self._engine, self._model)
+
     # --- Lines ---------------------------------------------------------------
+
+    def _began(self, response_id: str, cause: Cause) -> None:
+        self._speech.began(response_id)
+        if isinstance(cause, EngineBegan):
+            self._own_names[response_id] = cause.response_id
+
+    def _heard(self, turn: TurnCommitted) -> None:
+        self._turns[turn.item_id] = len(turn.pcm)
+        if len(self._turns) > MAX_TURNS:
+            del self._turns[next(iter(self._turns))]
+
+    def _whole_response(self, response: Response, *, counted: bool) -> list[Line]:
+        """The answer, and before it its sound, where another server made that."""
+        in_conversation = response.conversation_id is not None
+        said = self._speech.ended(response.id, in_conversation=in_conversation)
+        spoken = self._spoken(response.id, *said)
+        return [*spoken, self._response(response, counted=counted)]
+
+    def _spoken(self, response_id: str, characters: int, sound_bytes: int) -> list[Line]:
+        name = self._billed_as("speech", self._engine, self._model)
+        ms = sound_bytes // BYTES_PER_MS
+        if not name or not (characters or ms):
+            return []
+        used = self._used("speech", name, response_id)
+        price = self._prices.find(name, day_of(used.at_ms))
+        by_sound = price is not None and price.characters is None and price.minute is not None
+        used = replace(
+            used,
+            id=f"{used.id}/speech-{self._speech.number()}",
+            is_estimated=True,
+            quantities=(("ms", ms) if by_sound else ("characters", characters),),
+        )
+        return [line_of(used, self._prices)]
+
+    def _recognized(self, news: TranscriptEnded, told: Sequence[Line]) -> list[Line]:
+        """The words of a turn, which the engine wants also where the client does not."""
+        sound_bytes = self._turns.pop(news.item_id, 0)
+        name = self._billed_as("recognition", self._engine, None)
+        if not name or not sound_bytes or any(line.kind == "transcription" for line in told):
+            return []
+        usage = news.usage or TranscriptionUsage(seconds=sound_bytes // BYTES_PER_MS / 1000)
+        quantities = quantities_of_transcription(usage)
+        used = self._used("transcription", name, f"{news.item_id}.0")
+        return [line_of(replace(used, quantities=quantities), self._prices)]
 
     def _response(self, response: Response, *, counted: bool) -> Line:
         used = replace(

@@ -28,6 +28,8 @@ TOKEN_KINDS = (
     "image_cached",
 )
 """Of what is counted in tokens; ``cached`` is input that the model had seen before."""
+AMOUNTS = (*TOKEN_KINDS, "characters", "minute")
+"""All that a row may name a price for."""
 SINCE_EVER = "0001-01-01"
 
 
@@ -47,8 +49,11 @@ class Price(Struct, frozen=True, kw_only=True):
     image_in: Nano | None = None
     image_cached: Nano | None = None
     """The eight for a million tokens."""
+    characters: Nano | None = None
+    """For a million of those that it speaks."""
     minute: Nano | None = None
-    """For a minute: of sound, where the model transcribes; else of the session that it serves."""
+    """For a minute: of sound, where the model transcribes or speaks; else of the session that it
+    serves."""
     source: str = ""
     """Who says so."""
     noted: str = ""
@@ -70,7 +75,8 @@ class Price(Struct, frozen=True, kw_only=True):
     @property
     def is_by_the_minute(self) -> bool:
         """And by nothing else."""
-        return self.minute is not None and all(getattr(self, k) is None for k in TOKEN_KINDS)
+        others = (*TOKEN_KINDS, "characters")
+        return self.minute is not None and all(getattr(self, k) is None for k in others)
 
 
 def price_of(row: Mapping[str, Any]) -> Price:
@@ -87,8 +93,8 @@ def price_of(row: Mapping[str, Any]) -> Price:
             raise ValueError(f"{name}: {error}") from None
     if not fields.get("model"):
         raise ValueError("model: a row names the model, or a pattern of names, that it is for")
-    if all(fields.get(name) is None for name in (*TOKEN_KINDS, "minute")):
-        raise ValueError(f"a row needs a price: one of {', '.join(TOKEN_KINDS)}, minute")
+    if all(fields.get(name) is None for name in AMOUNTS):
+        raise ValueError(f"a row needs a price: one of {', '.join(AMOUNTS)}")
     return Price(**fields)
 
 

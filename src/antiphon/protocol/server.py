@@ -152,7 +152,7 @@ class CostTold(_Event, frozen=True, kw_only=True, tag="antiphon.cost"):
     the event that tells of it.
     """
 
-    kind: Literal["response", "speculation", "transcription", "time"]
+    kind: Literal["response", "speech", "speculation", "transcription", "time"]
     """An answer, one that was begun early and thrown away, the words of a turn, or a while of the
     session.
     """

@@ -30,6 +30,7 @@ from antiphon.errors import EngineUnavailable
 from antiphon.metering.budgets import ORDER, Ledger, Reservation, Stage, Standing
 from antiphon.metering.lines import Account, Line
 from antiphon.metering.meter import Meter
+from antiphon.metering.money import Nano
 from antiphon.metering.prices import PriceTable
 from antiphon.protocol.closes import CloseCode
 from antiphon.protocol.server import ErrorDetail, ResponseCreated, ResponseDone
@@ -92,6 +93,8 @@ class BudgetGuard:
         self._means = means
         self._reserved: dict[str, Reservation] = {}
         """By ids of responses, and names of their further rounds."""
+        self._sound: dict[str, Nano] = {}
+        """What that of answers cost whose lines follow."""
         self._running: set[str] = set()
         """Ids of responses whose line has not come."""
         self._done: Stage | None = None
@@ -139,6 +142,9 @@ class BudgetGuard:
 
     def charged(self, line: Line) -> None:
         """What was reserved for it is settled."""
+        if line.kind == "speech" and line.source_id in self._reserved:
+            self._sound[line.source_id] = line.nano
+            return  # It is a part of what was reserved for its answer, whose line follows.
         reservation = None
         if line.kind == "response" and not line.is_correction:
             reservation = self._settled_by(line)
@@ -146,7 +152,7 @@ class BudgetGuard:
         if reservation is None:
             self._ledger.spend(line)
         else:
-            self._ledger.settle(reservation, line.nano)
+            self._ledger.settle(reservation, line.nano + self._sound.pop(line.source_id, 0))
         if self._done == "end":
             return
         standing = self._standing()

@@ -7,10 +7,10 @@ import msgspec
 from antiphon.core.effects import Generate
 from antiphon.core.usage import CHARACTERS_PER_TOKEN, IMAGE_TOKENS
 from antiphon.metering.budgets import worst_of
-from antiphon.metering.lines import MINUTE_MS, Line, day_of
+from antiphon.metering.lines import MILLION, MINUTE_MS, Line, day_of
 from antiphon.metering.meter import Meter
 from antiphon.metering.money import Nano, proportion
-from antiphon.metering.prices import TOKEN_KINDS, PriceTable
+from antiphon.metering.prices import TOKEN_KINDS, Price, PriceTable
 from antiphon.protocol.items import InputAudio, InputImage, Message, OutputAudio
 
 MOST_OUTPUT_TOKENS = 4_096
@@ -42,11 +42,6 @@ class Foreseen:
         command: What is asked for; None: whoever answers does so of itself.
         speaks: Whether it does then.
         """
-        price = self._prices.find(self._meter.billed_as, day_of(self._meter.at_ms))
-        if price is None:
-            return 0  # Unpriced: alarmed by the meter, and no budget can hold it.
-        if price.is_by_the_minute:
-            return proportion(LONGEST_ANSWER_MS, price.minute or 0, MINUTE_MS)
         seen, most = dict(self._seen), MOST_OUTPUT_TOKENS
         if command is not None:
             for kind, count in tokens_seen(command).items():
@@ -54,8 +49,27 @@ class Foreseen:
             speaks = command.modality == "audio"
             if command.max_output_tokens != "inf":
                 most = command.max_output_tokens
+        sound = self._sound(most) if speaks else 0
+        price = self._price(self._meter.billed_as)
+        if price is None:
+            return sound  # Unpriced: alarmed by the meter, and no budget can hold it.
+        if price.is_by_the_minute:
+            return sound + proportion(LONGEST_ANSWER_MS, price.minute or 0, MINUTE_MS)
         rates = {kind: price.for_tokens(kind) for kind in TOKEN_KINDS}
-        return worst_of(rates, context=seen, most_out=most, speaks=speaks)
+        return sound + worst_of(rates, context=seen, most_out=most, speaks=speaks)
+
+    def _sound(self, most_out: int) -> Nano:
+        """Of another server's voice."""
+        name = self._meter.voice_billed_as
+        price = self._price(name) if name else None
+        if price is None:
+            return 0
+        if price.characters is not None:
+            return proportion(most_out * CHARACTERS_PER_TOKEN, price.characters, MILLION)
+        return proportion(LONGEST_ANSWER_MS, price.minute or 0, MINUTE_MS)
+
+    def _price(self, name: str) -> Price | None:
+        return self._prices.find(name, day_of(self._meter.at_ms))
 
 
 def tokens_seen(command: Generate) -> dict[str, int]:

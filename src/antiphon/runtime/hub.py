@@ -45,6 +45,7 @@ from antiphon.runtime.media import Playback
 from antiphon.runtime.metering import Metering, SessionMeter
 from antiphon.runtime.observer import Observer
 from antiphon.runtime.outbox import HOLD_MS, Outbox
+from antiphon.runtime.pace import Pace, PaceGuard
 from antiphon.runtime.recorder import Encoding, Recorder
 from antiphon.runtime.resumption import Place, ResumeTokens, Resumption
 from antiphon.runtime.route import Route
@@ -173,6 +174,8 @@ class Hub:
         self._meters: weakref.WeakKeyDictionary[SessionDoor, SessionMeter] = (
             weakref.WeakKeyDictionary()
         )
+        self.pace_of: Callable[[Principal], Pace | None] = lambda _: None
+        """How often the sessions of a bearer may be answered; None: without end."""
         self._claimed: set[str] = set()
         """Conversations that somebody is about to open, or to erase."""
         self.resume_tokens = ResumeTokens()
@@ -347,6 +350,11 @@ class Hub:
             assert keeping is not None, "it is kept"
             session.observe(self._recorder(keeping, logs[0], terms.session))
         self.adopt(session, None if self.metering is None else self.metering.watch(session, terms))
+        if (pace := self.pace_of(principal)) is not None:
+            farewell = None if self.metering is None else self.metering.means.farewell
+            guard = PaceGuard(session, pace, farewell=farewell)
+            session.observe(guard)
+            session.guard(guard.admits)
         return session
 
     def spent_by(self, session: SessionDoor) -> Total | None:

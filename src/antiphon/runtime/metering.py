@@ -201,7 +201,7 @@ class SessionMeter:
         self.on_line(line)
 
     def _tell_of(self, line: Line) -> None:
-        is_response = line.kind == "response"
+        is_response = line.kind in ("response", "speech")
         source_id = line.source_id if is_response else line.source_id.rpartition(".")[0]
         self._tell(
             Costed(

@@ -347,7 +347,8 @@ class LiveSession:
 
     def guard(self, admits: Callable[[Generate], bool]) -> None:
         """Ask before each answer; where the answer is no, who is asked sees to what follows."""
-        self._admits = admits
+        before = self._admits
+        self._admits = lambda command: before(command) and admits(command)
 
     def tell(self, cause: Cause) -> None:
         """What one who looks on has found out; after what goes on now."""

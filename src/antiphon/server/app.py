@@ -116,6 +116,7 @@ class Api:
         self._last_turns = last_turns or LastTurns()
         self._lateness = Lateness()
         self.quotas = Quotas(policy or Policy(), sessions=lambda: hub.sessions)
+        hub.pace_of = self.quotas.pace
         self._closes_revoked = closes_revoked
         self.admission = Admission(
             identify=lambda visitor: gate.principal(visitor, "call"),

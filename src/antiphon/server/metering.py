@@ -30,10 +30,10 @@ from antiphon.journal.line_table import LinesWanted
 from antiphon.journal.memory import MemoryJournal
 from antiphon.metering.bill import DIMENSIONS, Dimension, Total
 from antiphon.metering.budgets import LocalLedger
-from antiphon.metering.lines import Line, LineKind, day_of
-from antiphon.metering.meter import BilledAs
+from antiphon.metering.lines import Line, day_of
+from antiphon.metering.meter import BilledAs, BilledKind
 from antiphon.metering.money import NANO_PER_DOLLAR, Nano
-from antiphon.metering.prices import TOKEN_KINDS, PriceTable, known_prices, prices_in
+from antiphon.metering.prices import AMOUNTS, TOKEN_KINDS, PriceTable, known_prices, prices_in
 from antiphon.runtime.budget_guard import Means
 from antiphon.runtime.metering import Metering
 from antiphon.server.api_errors import ApiError
@@ -85,8 +85,14 @@ def billed_as(config: Config) -> BilledAs:
     """
     minds = config.llm.model if config.llm.base_url else None
     ears = config.stt.model if config.stt.recognizer in ("http", "realtime") else None
+    voice = config.tts.model if config.tts.synthesizer == "http" else None
+    own = (THIS_MACHINE, "text", FAREWELL)
 
-    def name(kind: LineKind, engine: str, model: str | None) -> str:
+    def name(kind: BilledKind, engine: str, model: str | None) -> str:
+        if kind == "speech":
+            return (voice or "") if engine in own else ""
+        if kind == "recognition":
+            return (ears or "") if engine in own else ""
         if engine == RELAY:
             there = config.relay.model if kind != "transcription" else None
             return there or model or engine
@@ -209,7 +215,7 @@ class UsageRoutes:
                 "since": row.since,
                 **{
                     kind: dollars(rate)
-                    for kind in (*TOKEN_KINDS, "minute")
+                    for kind in AMOUNTS
                     if (rate := getattr(row, kind)) is not None
                 },
                 "source": row.source,
@@ -316,7 +322,7 @@ def told_line(line: Line) -> dict[str, Any]:
 def flat(line: dict[str, Any]) -> dict[str, Any]:
     """For a table: a column for each kind of charge."""
     quantities = {charge["kind"]: charge["quantity"] for charge in line["charges"]}
-    kinds = {kind: quantities.get(kind, 0) for kind in (*TOKEN_KINDS, "ms")}
+    kinds = {kind: quantities.get(kind, 0) for kind in (*TOKEN_KINDS, "characters", "ms")}
     return {name: value for name, value in line.items() if name != "charges"} | kinds
 
 

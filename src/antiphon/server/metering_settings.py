@@ -23,6 +23,7 @@ class PriceSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     audio_out: Dollars | None = None
     image_in: Dollars | None = None
     image_cached: Dollars | None = None
+    characters: Dollars | None = None
     minute: Dollars | None = None
     source: str | None = None
     noted: str | None = None
@@ -51,7 +52,8 @@ class MeteringSettings(Struct, frozen=True, kw_only=True):
             description="Prices that go before those that come along, each a table "
             "`[[metering.prices]]`: `model` (or a pattern), `since` (a day), and in US dollars for "
             "a million tokens `text_in`, `text_cached`, `text_out`, `audio_in`, `audio_cached`, "
-            "`audio_out`, `image_in`, `image_cached`, or for a `minute`; in the variable as JSON."
+            "`audio_out`, `image_in`, `image_cached`, for a million spoken `characters`, or for a "
+            "`minute`; in the variable as JSON."
         ),
     ] = ()
     retention_days: Annotated[

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import AsyncIterator, Callable, Collection
 from typing import Final
@@ -11,12 +12,14 @@ from weakref import WeakKeyDictionary
 
 from aiohttp import web
 
+from antiphon.core.responses import UNLIMITED
 from antiphon.errors import ProtocolError
 from antiphon.identity.principal import Principal
 from antiphon.limits.addresses import one_client
-from antiphon.limits.ledger import DAY_S, Exceeded, MessageLedger, SessionLedger
+from antiphon.limits.ledger import DAY_S, AnswerLedger, Exceeded, MessageLedger, SessionLedger
 from antiphon.limits.policy import Policy, Who
 from antiphon.protocol.closes import CloseCode
+from antiphon.protocol.server import RateLimit
 from antiphon.runtime.door import SessionDoor
 from antiphon.server.api_errors import slow_down
 
@@ -56,6 +59,43 @@ class LedgerThrottle:
         return wait_s
 
 
+class LedgerPace:
+    """A `Pace` of one session, with the answers of all of its subjects counted."""
+
+    def __init__(self, ledger: AnswerLedger, who: Who, now_s: Callable[[], float]) -> None:
+        self._ledger = ledger
+        self._who = who
+        self._now_s = now_s
+
+    def ask(self) -> tuple[str, str] | None:
+        refused = self._ledger.ask(self._who, self._now_s())
+        if refused is None:
+            return None
+        kind, wait_s = refused
+        what = "answers" if kind == "requests" else "tokens of answers"
+        most = self._ledger.left(self._who, self._now_s())[kind].limit
+        return kind, (
+            f"Rate limit reached: {most:g} {what} a minute. Try again in {math.ceil(wait_s)} s."
+        )
+
+    def use(self, tokens: int) -> None:
+        self._ledger.use(self._who, tokens, self._now_s())
+
+    def told(self) -> tuple[RateLimit, ...]:
+        left = self._ledger.left(self._who, self._now_s())
+        return tuple(
+            RateLimit(
+                no_limit.name,
+                int(of.limit),
+                int(of.remaining + 1e-6),
+                round(of.reset_s, 3),
+            )
+            if (of := left.get(no_limit.name)) is not None
+            else no_limit
+            for no_limit in UNLIMITED
+        )
+
+
 class Quotas:
     """Args:
     policy: Who may have how much.
@@ -78,6 +118,7 @@ class Quotas:
         self._unix_s = unix_s
         self._ledger = SessionLedger()
         self._messages = MessageLedger()
+        self._answers = AnswerLedger()
         self._addresses: WeakKeyDictionary[SessionDoor, str] = WeakKeyDictionary()
         self._opening: list[Who] = []
         self._warned: WeakKeyDictionary[SessionDoor, None] = WeakKeyDictionary()
@@ -125,6 +166,17 @@ class Quotas:
             if limits.messages_per_second or limits.bytes_per_second
         }
         return LedgerThrottle(self._messages, limited, self._now_s) if limited else None
+
+    def pace(self, principal: Principal) -> LedgerPace | None:
+        """For a session; None: it may be answered as often as it asks.  An address counts no
+        answers.
+        """
+        limited = {
+            subject: limits
+            for subject, limits in self.who(principal, "").items()
+            if limits.responses_per_minute or limits.tokens_per_minute
+        }
+        return LedgerPace(self._answers, limited, self._now_s) if limited else None
 
     async def running(self, _: web.Application) -> AsyncIterator[None]:
         """Sessions end with the minutes of their day."""

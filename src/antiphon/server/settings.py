@@ -16,7 +16,8 @@ from antiphon.server.secret import Secret
 MIB = 1 << 20
 LIMITS_OF = (
     "A table of `sessions_per_minute`, `sessions_at_once`, `minutes_per_day`, "
-    "`messages_per_second`, `bytes_per_second` (0: no limit): limits of "
+    "`responses_per_minute`, `tokens_per_minute`, `messages_per_second`, `bytes_per_second` "
+    "(0: no limit): limits of "
 )
 LogLevel = Literal["debug", "info", "warning", "error"]
 

@@ -24,6 +24,7 @@ from antiphon.engines.cascade.recital import RecitalBrain
 from antiphon.engines.engine import Engine, VoiceDetector
 from antiphon.engines.farewell import FAREWELL, FarewellEngine
 from antiphon.engines.registry import EngineRegistry
+from antiphon.engines.relay.engine import RelayEngine
 from antiphon.engines.text_only import TextOnlyEngine
 from antiphon.engines.vad.silero import SileroDetector
 from antiphon.errors import ConfigurationError
@@ -158,16 +159,14 @@ def means_of(config: Config, registry: EngineRegistry, parts: Parts) -> Means:
     for engine in registry.engines:
         if inner is None and isinstance(engine, CascadeEngine):
             inner = engine.with_brain(RecitalBrain(), name=FAREWELL)
-    waiting = None
-    if config.relay.is_on and config.relay.turn_detection == "duplex":
-        asked = replace(config.relay, turn_detection="theirs")
-        waiting = make_relay(asked, may_give_way=may_give_way(config))
+    relays = (engine for engine in registry.engines if isinstance(engine, RelayEngine))
+    waiting = {relay.name: relay.that_waits() for relay in relays}
     return Means(
         cheaper_model=budgets.cheaper_model,
         # By the same name, so that the same bill is expected.
         text_only=lambda engine: TextOnlyEngine(engine, name=engine.name),
         farewell=None if inner is None else FarewellEngine(inner, budgets.farewell),
-        asked=lambda engine: waiting if engine.name == RELAY else None,
+        asked=lambda engine: waiting.get(engine.name),
     )
 
 

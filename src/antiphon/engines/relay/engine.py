@@ -11,6 +11,7 @@ import random
 from collections.abc import Callable
 
 from aiohttp import BaseConnector
+from msgspec.structs import replace
 
 from antiphon.engines.engine import Abilities
 from antiphon.engines.relay.link import Link, open_link
@@ -72,6 +73,23 @@ class RelayEngine:
             follows_items=True,
             voices=self._voices,
         )
+
+    def that_waits(self) -> RelayEngine | None:
+        """To the same upstreams, which answer only what they are asked for there; None: they do
+        here as well.
+        """
+        if self._rules.turn_detection != "duplex":
+            return None
+        waits = RelayEngine(
+            *self.upstreams,
+            name=self.name,
+            voices=self._voices,
+            rules=replace(self._rules, turn_detection="theirs"),
+            world=self._world,
+            make_connector=self.make_connector,
+        )
+        waits.pool = self.pool  # Which of them are well is known.
+        return waits
 
     async def start(self) -> None:
         """Nothing to get ready: an upstream that is away now may be back for the next call."""

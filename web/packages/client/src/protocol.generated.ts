@@ -375,7 +375,7 @@ export interface ServerEvents {
      * An answer, one that was begun early and thrown away, the words of a turn, or a while of the
      * session.
      */
-    kind: 'response' | 'speculation' | 'time' | 'transcription';
+    kind: 'response' | 'speculation' | 'speech' | 'time' | 'transcription';
     response_id?: string | null;
     item_id?: string | null;
     /** In thousand-millionths of a US dollar; less than nothing where an estimate was too much. */
@@ -394,7 +394,7 @@ export interface ServerEvents {
     /** What follows: nothing yet; a cheaper engine; no more voice; the end. */
     stage: 'cheaper' | 'end' | 'tell' | 'text';
     /** Whose budget it is. */
-    scope: 'session' | 'tenant' | 'user';
+    scope: 'key' | 'session' | 'tenant' | 'user';
     period: 'day' | 'month' | 'session';
     limit_nano_usd: number;
     spent_nano_usd: number;

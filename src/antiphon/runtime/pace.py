@@ -1,0 +1,71 @@
+"""How often a session may be answered: asked before each answer, and told to the client."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from antiphon.core.causes import Cause, EngineFailed, Ms, RateLimitsChanged
+from antiphon.core.effects import Effect, Generate
+from antiphon.engines.engine import Engine
+from antiphon.protocol.server import RateLimit, ResponseDone
+
+
+class Pace(Protocol):
+    """What the limits in force say of one session."""
+
+    def ask(self) -> tuple[str, str] | None:
+        """Take an answer; else which limit is in the way ("requests", "tokens"), in words too."""
+        ...
+
+    def use(self, tokens: int) -> None: ...
+
+    def told(self) -> tuple[RateLimit, ...]:
+        """As `rate_limits.updated` tells it."""
+        ...
+
+
+class Paced(Protocol):
+    """What is asked of the session."""
+
+    @property
+    def engine(self) -> Engine: ...
+
+    def tell(self, cause: Cause) -> None: ...
+
+
+class PaceGuard:
+    """An `Observer` too.
+
+    Args:
+        farewell: An engine that is not held up: it says that the session ends.
+    """
+
+    def __init__(self, session: Paced, pace: Pace, *, farewell: Engine | None = None) -> None:
+        self._session = session
+        self._pace = pace
+        self._farewell = farewell
+        self._admitted = ""
+
+    def admits(self, command: Generate) -> bool:
+        """Whether the engine is to be asked for it now; else the answer fails, and says why."""
+        if command.response_id == self._admitted or self._session.engine is self._farewell:
+            return True  # Asked again, of another engine.
+        refused = self._pace.ask()
+        if refused is not None:
+            kind, message = refused
+            failed = EngineFailed(command.response_id, message, "rate_limit_exceeded", kind)
+            self._session.tell(failed)
+            return False
+        self._admitted = command.response_id
+        self._session.tell(RateLimitsChanged(self._pace.told()))
+        return True
+
+    def saw(self, now_ms: Ms, cause: Cause, effects: Sequence[Effect]) -> None:
+        del now_ms, cause
+        for effect in effects:
+            if isinstance(effect, ResponseDone) and effect.response.usage is not None:
+                self._pace.use(effect.response.usage.total_tokens)
+                self._session.tell(RateLimitsChanged(self._pace.told()))
+
+    def close(self) -> None: ...
