@@ -282,3 +282,25 @@ def test_what_is_told_late_has_the_same_effects(script: list[tuple[str, int]]) -
         await hub.aclose()
 
     run_in_virtual_time(main())
+
+
+def test_a_muted_user_is_not_heard_by_voice_detection_either() -> None:
+    async def main() -> None:
+        hub = Hub(lambda _: ScriptedEngine(Script()), detector=EnergyDetector())
+        playback = PacedPlayback(Plain(), lambda: None)
+        session = hub.open(kind="realtime", model="m", playback=playback)
+        connection = MemoryConnection("page")
+        session.attach(connection)
+
+        def speaks() -> bool:
+            for _ in range(40):
+                session.hear(PACKET_BYTES // 4 * b"\x00\x30\x00\xd0")
+            return b'"input_audio_buffer.speech_started"' in b"".join(iter(connection.take, None))
+
+        session.supervision.mute(True)
+        assert not speaks()
+        session.supervision.mute(False)
+        assert speaks()
+        await hub.aclose()
+
+    run_in_virtual_time(main())
