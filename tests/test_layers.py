@@ -68,6 +68,13 @@ MAY_IMPORT: dict[str, set[str]] = {
         "metering",
         "telemetry",
     },
+    "processes": {
+        "identity",
+        "limits",
+        "metering",
+        "runtime",
+        "server",
+    },
     "mock": {
         "core",
         "protocol",

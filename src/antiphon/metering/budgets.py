@@ -103,6 +103,14 @@ class Ledger(Protocol):
         ...
 
 
+class RestoredLedger(Ledger, Protocol):
+    """One that is told what was spent before it began."""
+
+    def restore(self, tenant: str, user: str, day: str, nano: Nano) -> None:
+        """What was spent then, as the lines say that were kept."""
+        ...
+
+
 class _Pot:
     __slots__ = ("reserved", "spent")
 

@@ -29,6 +29,7 @@ from antiphon.engines.vad.silero import SileroDetector
 from antiphon.errors import ConfigurationError
 from antiphon.journal.journal import Journal
 from antiphon.journal.tape import tapes_in
+from antiphon.metering.budgets import RestoredLedger
 from antiphon.protocol.unknown_names import UnknownNames
 from antiphon.runtime.budget_guard import Means
 from antiphon.runtime.hub import Hub, SessionRules
@@ -38,7 +39,6 @@ from antiphon.server.admission import LoadLimits
 from antiphon.server.app import Api, Model
 from antiphon.server.cascade_parts import CascadeParts, choose_parts, make_cascade
 from antiphon.server.config_problems import is_loopback
-from antiphon.server.directory import Directory
 from antiphon.server.grant import DEFAULT_MODEL
 from antiphon.server.keeping import make_journal, make_keeping, make_profiles
 from antiphon.server.metering import make_metering
@@ -56,6 +56,7 @@ from antiphon.server.secret_store import SecretStore
 from antiphon.server.serve import StopSignals, serve
 from antiphon.server.service_manager import ServiceManager, inherited_sockets
 from antiphon.server.settings import Config
+from antiphon.server.siblings import Siblings
 from antiphon.server.summing_up import summed_up_by
 from antiphon.transports.webrtc.settings import IceServer, WebRtcSettings
 from antiphon.transports.websocket import WebSocketLimits
@@ -127,7 +128,10 @@ class Parts(Struct, frozen=True, kw_only=True):
     hub: Hub | None = None
     """Then there is no use for a detector or rules."""
     secret_store: SecretStore | None = None
-    directory: Directory | None = None
+    siblings: Siblings | None = None
+    """The other processes of the same server."""
+    ledger: RestoredLedger | None = None
+    """Where money is limited together with them."""
     journal: Journal | None = None
     reciting: Engine | None = None
     """It says its instructions where a budget is spent."""
@@ -192,7 +196,9 @@ def make_hub(config: Config, registry: EngineRegistry, parts: Parts) -> Hub:
         rules=parts.rules or rules,
         observers=observers,
         keeping=keeping,
-        metering=make_metering(config, journal, means_of(config, registry, parts)),
+        metering=make_metering(
+            config, journal, means_of(config, registry, parts), ledger=parts.ledger
+        ),
     )
 
 
@@ -232,7 +238,7 @@ def wire(config: Config, parts: Parts | None = None) -> Wired:
         load=LoadLimits(max_sessions=server.max_sessions, max_lateness_ms=limits.max_lateness_ms),
         webrtc=webrtc_settings(config),
         secret_store=parts.secret_store,
-        directory=parts.directory,
+        siblings=parts.siblings,
         direct_calls=make_direct_calls(config, registry, hub),
         profiles=make_profiles(config, journal, None if model is None else summed_up_by(model)),
         retention_days=config.journal.retention_days,
