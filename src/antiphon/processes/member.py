@@ -31,7 +31,6 @@ from antiphon.server.admission import FEW_SESSIONS, overloaded
 from antiphon.server.app import Api
 from antiphon.server.auth import presented_key
 from antiphon.server.directory import Directory, ListedSession, LocalDirectory
-from antiphon.server.metrics_route import PATH as METRICS_PATH
 from antiphon.server.readiness import DRAIN_PATH, READY_PATH
 from antiphon.server.returning import shown_token
 from antiphon.server.secret_store import PREFIX as SECRET_PREFIX
@@ -86,7 +85,7 @@ class Member:
     ) -> None:
         self.name = name
         self.secrets = SecretsOfAll(bus)
-        self._bus = bus
+        self.bus = bus
         self._token = token
         self._connect = connect
         self._carried: set[asyncio.Task[object] | None] = set()
@@ -101,18 +100,20 @@ class Member:
     # --- `Siblings` ----------------------------------------------------------
 
     def directory(self, local: LocalDirectory) -> Directory:
-        self._directory = DirectoryOfAll(self._bus, local)
+        self._directory = DirectoryOfAll(self.bus, local)
         return self._directory
 
     def join(self, api: Api) -> None:
         self._api = api
         hub, quotas = api.hub, api.quotas
         quotas.shared = self._counts
-        self._messages = MessagesOfAll(quotas.messages, self._bus.tell_others)
-        hub.claiming = ClaimsOfAll(self._bus, self._directory.elsewhere).claiming
+        self._messages = MessagesOfAll(quotas.messages, self.bus.tell_others)
+        hub.claiming = ClaimsOfAll(self.bus, self._directory.elsewhere).claiming
         hub.on_adopted.append(lambda door: self._counts.live(door.id, quotas.who_of(door)))
         hub.on_released.append(lambda door: self._counts.ended(door.id))
-        self._bus.answer_by(self.answer)
+        self.bus.answer_by(self.answer)
+        if api.metrics is not None:
+            api.metrics.completed = self._measured
 
     async def handle(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         shown = request.headers.get(FORWARDED)
@@ -192,16 +193,9 @@ class Member:
         path = request.path
         if not isinstance(response, web.Response):
             return response
-        if path == METRICS_PATH and response.status == 200:
-            theirs = await self._bus.ask(Measured(), str)
-            texts = {self.name: response.text or "", **theirs}
-            body = merged_metrics(dict(sorted(texts.items()))).encode()
-            return web.Response(
-                body=body, headers={"Content-Type": response.headers["Content-Type"]}
-            )
         if path in (HEALTH_PATH, READY_PATH):
             ours = HealthTold(self._api.health_now(), dict(self._api.checks_now()))
-            told = {self.name: ours, **await self._bus.ask(Health(), HealthTold)}
+            told = {self.name: ours, **await self.bus.ask(Health(), HealthTold)}
             health = merged_health(dict(sorted(told.items())))
             if path == HEALTH_PATH:
                 return _json(health.health)
@@ -212,11 +206,15 @@ class Member:
             return await self._drained(request, response)
         return response
 
+    async def _measured(self, ours: str) -> str:
+        texts = {self.name: ours, **await self.bus.ask(Measured(), str)}
+        return merged_metrics(dict(sorted(texts.items())))
+
     async def _drained(self, request: web.Request, response: web.Response) -> web.Response:
         wish = {"GET": None, "POST": True, "DELETE": False}[request.method]
         text = await request.text() if wish else ""
         within_s = msgspec.json.decode(text).get("within_seconds") if text.strip() else None
-        theirs = await self._bus.ask(Drains(wish, within_s), int)
+        theirs = await self.bus.ask(Drains(wish, within_s), int)
         body = msgspec.json.decode(response.body)
         return _json(body | {"sessions": body["sessions"] + sum(theirs.values())})
 
@@ -230,7 +228,7 @@ class Member:
             case Listed():
                 return await api.local_directory.listed()
             case Measured():
-                return "" if api.metrics is None else api.metrics.text().decode()
+                return "" if api.metrics is None else api.metrics.own_text()
             case Health():
                 return HealthTold(api.health_now(), dict(api.checks_now()))
             case Drains():
@@ -246,7 +244,7 @@ class Member:
     async def tell_load(self) -> None:
         """Until it is cancelled."""
         while True:
-            self._bus.send(self.load)
+            self.bus.send(self.load)
             await asyncio.sleep(LOAD_EVERY_S)
 
     @property

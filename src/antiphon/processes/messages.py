@@ -88,6 +88,8 @@ class Begin(Struct, frozen=True, tag="begin"):
     processes: int
     token: str
     """What shows that a request comes from one of us."""
+    url: str
+    """Of the server."""
     config_path: str | None
     overrides: dict[str, Any]
     """Settings of the command line."""

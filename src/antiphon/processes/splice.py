@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from aiohttp import web
 
@@ -77,8 +77,7 @@ class _OwnersEnd(asyncio.Protocol):
         self._has_answered = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport), "a stream"
-        self._owner = transport
+        self._owner = cast(asyncio.Transport, transport)  # uvloop has a class of its own.
 
     def data_received(self, data: bytes) -> None:
         if not self._has_answered:

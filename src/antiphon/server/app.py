@@ -181,11 +181,10 @@ class Api:
             journal_path=journal_path,
             max_sessions=load.max_sessions,
         )
-        self.metrics = metrics
-        self._metrics: MetricsRoute | None = None
+        self.metrics: MetricsRoute | None = None
         if metrics is not None:
             metrics.watch_server(self._counted())
-            self._metrics = MetricsRoute(
+            self.metrics = MetricsRoute(
                 metrics, gate=gate, token=metrics_token, listen=metrics_listen
             )
         if siblings is not None:
@@ -227,9 +226,9 @@ class Api:
         app.router.add_get(READY_PATH, self._readiness.show)
         app.add_routes(self.drain.routes())
         app.cleanup_ctx.append(self.drain.running)
-        if self._metrics is not None:
-            app.cleanup_ctx.append(self._metrics.running)
-            app.router.add_get(METRICS_PATH, self._metrics.show)
+        if self.metrics is not None:
+            app.cleanup_ctx.append(self.metrics.running)
+            app.router.add_get(METRICS_PATH, self.metrics.show)
         app.add_routes(Console().routes())
         app.add_routes(self._session_list.routes())
         app.add_routes(self._conversations.routes())

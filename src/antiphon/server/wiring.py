@@ -329,7 +329,7 @@ async def _run(
     # To the very end: a signal too many must not leave an engine's processes behind.
     stop = StopSignals()
     hang_up = HangUp(stop.first.set)
-    sockets = _given_sockets(wired)
+    sockets = given_sockets(is_open=wired.api.bearers.is_open)
     with stop.installed(), hang_up.installed():
         async with started(wired.registry.engines):
             collect_less_garbage()
@@ -372,8 +372,8 @@ async def _serve(
         )
 
 
-def _given_sockets(wired: Wired) -> Sequence[socket]:
-    """Those of the service manager, whatever `host` says.
+def given_sockets(*, is_open: bool) -> Sequence[socket]:
+    """Those of the service manager, whatever `host` says.  ``is_open``: there are no keys.
 
     Raises:
         ConfigurationError: one cannot be served, or must not be without keys.
@@ -381,7 +381,7 @@ def _given_sockets(wired: Wired) -> Sequence[socket]:
     sockets = inherited_sockets(os.environ)
     for given in sockets:
         host = given.getsockname()[0]
-        if wired.api.bearers.is_open and not is_loopback(host):
+        if is_open and not is_loopback(host):
             for each in sockets:
                 each.close()
             raise ConfigurationError(
@@ -404,11 +404,14 @@ def run(
         ConfigurationError: the server cannot listen.
         EngineUnavailable: an engine cannot start.
     """
+    with runner() as loop:
+        loop.run(_run(wired, on_ready, reread))
+
+
+def runner() -> asyncio.Runner:
+    """Of the fastest event loop that there is."""
     try:
         import uvloop
     except ImportError:
-        factory = None
-    else:
-        factory = uvloop.new_event_loop
-    with asyncio.Runner(loop_factory=factory) as runner:
-        runner.run(_run(wired, on_ready, reread))
+        return asyncio.Runner()
+    return asyncio.Runner(loop_factory=uvloop.new_event_loop)
