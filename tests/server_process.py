@@ -57,6 +57,10 @@ class ServerProcess:
         """As http://127.0.0.1:8080, or https:// where the environment sets ANTIPHON_TLS_CERT."""
 
     @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
     def port(self) -> int:
         return int(self.url.rpartition(":")[2])
 

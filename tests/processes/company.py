@@ -137,6 +137,7 @@ async def company(
                 ledger=ledger,
             )
             wired = wire(config, parts)
+            wired.api.quotas.now_s = asyncio.get_running_loop().time
             await stack.enter_async_context(started(wired.registry.engines))
             runner = await stack.enter_async_context(
                 running(wired.api.app(), shutdown_timeout_s=0.1)

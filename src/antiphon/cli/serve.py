@@ -129,7 +129,7 @@ def welcome(url: str, wired: Wired) -> list[str]:
     if wired.config.auth.jwt_issuer is not None:
         lines.append(f"  tokens   of {wired.config.auth.jwt_issuer}")
     if wired.config.server.processes > 1:
-        lines.append(f"  processes {wired.config.server.processes}, one server")
+        lines.append(f"  server   {wired.config.server.processes} processes on one port")
     lines.append(f"  journal  {wired.keeps}")
     relay = wired.config.relay
     if relay.is_on:

@@ -215,7 +215,7 @@ class Member:
         text = await request.text() if wish else ""
         within_s = msgspec.json.decode(text).get("within_seconds") if text.strip() else None
         theirs = await self.bus.ask(Drains(wish, within_s), int)
-        body = msgspec.json.decode(response.body)
+        body = msgspec.json.decode(response.text or "{}")
         return _json(body | {"sessions": body["sessions"] + sum(theirs.values())})
 
     # --- What the others ask -------------------------------------------------

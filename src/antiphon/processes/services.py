@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Coroutine, Mapping
+from types import GenericAlias
 from typing import Any, Final, NamedTuple, get_type_hints
 
 import msgspec
@@ -35,7 +36,7 @@ class Interface:
             if not name.startswith("_"):
                 hints = get_type_hints(function)
                 result = hints.pop("return")
-                wanted: Any = tuple[tuple(hints.values())] if hints else tuple[()]
+                wanted = GenericAlias(tuple, tuple(hints.values()))
                 self._methods[name] = _Method(
                     tuple(hints), msgspec.msgpack.Decoder(wanted), msgspec.msgpack.Decoder(result)
                 )

@@ -151,7 +151,7 @@ class LedgerOfAll:
         tell: The same, without an answer.
     """
 
-    def __init__(self, ask: Callable[[Call], Returned], tell: Callable[[Call], None]) -> None:
+    def __init__(self, ask: Callable[[Call], Returned], tell: Callable[[Call], object]) -> None:
         self._ask = ask
         self._tell = tell
 
