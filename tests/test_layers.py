@@ -69,6 +69,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "telemetry",
     },
     "processes": {
+        "engines.engine",
         "identity",
         "limits",
         "metering",

@@ -126,12 +126,10 @@ async def test_messages_a_second_hold_within_one_percent_over_all(
     def tell_others(own: int, taken: Taken) -> None:
         for number, other in enumerate(shared):
             if number != own:  # As late as a bus that is busy.
-                loop.call_later(0.005, lambda other=other: other.heard(taken, loop.time()))
+                loop.call_later(0.005, other.heard, taken, loop.time())
 
     for number, sender in enumerate(senders):
-        shared.append(
-            MessagesOfAll(sender.ledger, lambda taken, own=number: tell_others(own, taken))
-        )
+        shared.append(MessagesOfAll(sender.ledger, partial(tell_others, number)))
     who = {TENANT: Limits(messages_per_second=per_s)}
     async with asyncio.TaskGroup() as tasks:
         for sender in senders:

@@ -19,6 +19,7 @@ from antiphon.processes.messages import (
     Ask,
     Asked,
     Call,
+    Freest,
     FromProcess,
     LinkTo,
     Question,
@@ -97,6 +98,15 @@ class Bus:
         if not msgspec.msgpack.decode(returned.value):
             raise BusLost(f"process {process} cannot be reached")
         return int(returned.id)
+
+    async def freest(self) -> str:
+        """The process that has the most room for one more session.
+
+        Raises:
+            BusLost: nobody knows.
+        """
+        returned = await self._answer_to(Freest)
+        return msgspec.msgpack.decode(returned.value, type=str)
 
     async def _answer_to(self, message: Callable[[int], FromProcess]) -> Any:
         if self._is_lost or len(self._waiting) >= MAX_WAITING:

@@ -40,6 +40,8 @@ from antiphon.server.siblings import Handler
 log = logging.getLogger(__name__)
 
 LOAD_EVERY_S: Final = 0.1
+BEGINNINGS: Final = ("/realtime", "/realtime/calls", "/realtimertc")
+"""Routes on which sessions begin."""
 HEALTH_PATH: Final = "/healthz"
 
 
@@ -141,17 +143,21 @@ class Member:
         for name in await self._names(request):
             if (process := await self._directory.elsewhere(name)) is not None:
                 return process
+        if request.method == "POST" and _begins_call(request):
+            # Clients behind a proxy share its connections, and so come to one process; their media
+            # need not.
+            freest = await self.bus.freest()
+            return None if freest == self.name else freest
         return None
 
     async def _names(self, request: web.Request) -> list[str]:
         """Of sessions and conversations that the request is about."""
-        resource = request.match_info.route.resource
-        route = "" if resource is None else resource.canonical
+        route = _route(request)
         if "/calls/{id}" in route or "/sessions/{id}" in route:
             return [request.match_info["id"]]
         if route.endswith("/conversations/{id}") and request.method == "DELETE":
             return [request.match_info["id"]]
-        if not route.endswith(("/realtime", "/realtime/calls", "/realtimertc")):
+        if not route.endswith(BEGINNINGS):
             return []
         if call_id := request.query.get("call_id"):
             return [call_id]
@@ -254,6 +260,15 @@ class Member:
         is_late = bool(limits.max_lateness_ms) and late_ms > limits.max_lateness_ms
         refuses = api.admission.draining or api.hub.unable is not None
         return Load(live, late_ms, not refuses and not (is_late and live >= FEW_SESSIONS))
+
+
+def _route(request: web.Request) -> str:
+    resource = request.match_info.route.resource
+    return "" if resource is None else resource.canonical
+
+
+def _begins_call(request: web.Request) -> bool:
+    return _route(request).endswith(BEGINNINGS)
 
 
 def _json(body: object, status: int = 200) -> web.Response:

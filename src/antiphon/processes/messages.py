@@ -52,6 +52,12 @@ class LinkTo(Struct, frozen=True, tag="link_to"):
     process: str
 
 
+class Freest(Struct, frozen=True, tag="freest"):
+    """Who has the most room for one more session?  Returns a name, which may be mine."""
+
+    id: int
+
+
 class Load(Struct, frozen=True, tag="load"):
     """How a process does; it tells this several times a second."""
 
@@ -73,7 +79,7 @@ class Failed(Struct, frozen=True, tag="failed"):
     message: str
 
 
-FromProcess: TypeAlias = Call | Ask | Answer | LinkTo | Load | Ready | Failed
+FromProcess: TypeAlias = Call | Ask | Answer | LinkTo | Freest | Load | Ready | Failed
 
 
 # --- To a process ------------------------------------------------------------

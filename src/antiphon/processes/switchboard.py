@@ -23,6 +23,7 @@ from antiphon.processes.messages import (
     Call,
     Drains,
     Failed,
+    Freest,
     FromProcess,
     LinkTo,
     Load,
@@ -39,6 +40,8 @@ log = logging.getLogger(__name__)
 
 ANSWER_TIMEOUT_S: Final = 2.0
 """Who has not answered by then is left out."""
+WORTH_A_WAY_ROUND: Final = 2
+"""So many sessions fewer."""
 
 
 class Line:
@@ -127,6 +130,16 @@ class Switchboard:
         there = [line for line in self._lines.values() if line.is_ready]
         return sorted(there, key=lambda line: line.weight)
 
+    def _freer_than(self, line: Line) -> Line:
+        """The best place for what has come to ``line``: another only where that is clearly better,
+        as it costs a way round.
+        """
+        best = next(iter(self.choose()), line)
+        (refuses, sessions), (best_refuses, best_sessions) = line.weight, best.weight
+        is_better = refuses and not best_refuses
+        is_freer = refuses == best_refuses and best_sessions + WORTH_A_WAY_ROUND <= sessions
+        return best if is_better or is_freer else line
+
     # --- Messages ------------------------------------------------------------
 
     def received(self, line: Line, message: FromProcess) -> None:
@@ -142,6 +155,8 @@ class Switchboard:
             case LinkTo():
                 is_linked = self._link(line.name, message.process, message.id)
                 line.send(Returned(message.id, raw(is_linked)))
+            case Freest():
+                line.send(Returned(message.id, raw(self._freer_than(line).name)))
             case Load():
                 line.load, line.sent_clients = message, 0
             case Ready():

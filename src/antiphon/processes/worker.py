@@ -6,12 +6,13 @@ import asyncio
 import logging
 import socket
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from typing import Final
 
 from msgspec.structs import replace
 
+from antiphon.engines.engine import Engine
 from antiphon.errors import AntiphonError
 from antiphon.processes.bus import Bus
 from antiphon.processes.channels import Counter, DoorIn, FrameStream, Pairs, first_message
@@ -43,13 +44,16 @@ Welcome = Callable[[str, Wired], list[str]]
 """What the operator is told of a server at that URL."""
 
 
-def run(pairs: Pairs, welcome: Welcome) -> int:
-    """Serve, as the supervisor says; returns the exit code."""
+def run(pairs: Pairs, welcome: Welcome, engines: Sequence[Engine] | None = None) -> int:
+    """Serve, as the supervisor says; returns the exit code.
+
+    ``engines`` stand in place of those that the configuration would bring.
+    """
     begin = first_message(pairs.bus)
     assert isinstance(begin, Begin), "it comes first"
     try:
         with wiring.runner() as runner:
-            runner.run(_Process(pairs, begin).serve(welcome))
+            runner.run(_Process(pairs, begin, engines).serve(welcome))
     except AntiphonError as error:
         pairs.bus.setblocking(True)
         pairs.bus.sendall(framed(Failed(str(error))))
@@ -72,8 +76,9 @@ def of_process(config: Config, number: int, processes: int) -> Config:
 
 
 class _Process:
-    def __init__(self, pairs: Pairs, begin: Begin) -> None:
+    def __init__(self, pairs: Pairs, begin: Begin, engines: Sequence[Engine] | None) -> None:
         self._pairs = pairs
+        self._engines = engines
         self._begin = begin
         self._stop = StopSignals()
         self._reload: Callable[[], Awaitable[bool]] | None = None
@@ -113,6 +118,7 @@ class _Process:
         counter = Counter(self._pairs.counter)
         has_budgets = make_ledger(config) is not None
         parts = Parts(
+            engines=self._engines,
             siblings=self._member,
             secret_store=self._member.secrets,
             ledger=LedgerOfAll(counter.ask, counter.tell) if has_budgets else None,
@@ -195,5 +201,5 @@ def inherited_pairs(arguments: list[str]) -> Pairs:
     return Pairs(bus, door, counter)
 
 
-def main(welcome: Welcome) -> int:
-    return run(inherited_pairs(sys.argv[1:]), welcome)
+def main(welcome: Welcome, engines: Sequence[Engine] | None = None) -> int:
+    return run(inherited_pairs(sys.argv[1:]), welcome, engines)
