@@ -20,6 +20,7 @@ PURPOSE = {
     "pytest_plugin": "fixtures for those who build on it",
     "mock": "an upstream to test against",
     "testing": "fakes, kits, a whole server for a test",
+    "processes": "several that are one server",
     "server": "HTTP: who comes in, where all is wired",
     "talk": "a client for the terminal",
     "bench": "callers that load and measure",

@@ -77,6 +77,14 @@ MAY_IMPORT: dict[str, set[str]] = {
         "metering",
         "telemetry",
     },
+    "processes": {
+        "engines.engine",
+        "identity",
+        "limits",
+        "metering",
+        "runtime",
+        "server",
+    },
     "mock": {
         "core",
         "protocol",

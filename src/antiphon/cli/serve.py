@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from antiphon.cli.talk import DEFAULT_URL
 
 if TYPE_CHECKING:
+    from antiphon.server.config import Loaded
     from antiphon.server.wiring import Wired
 
 EPILOG = """\
@@ -45,6 +46,9 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--port", type=int, help="port to listen on (default 8080; 0: a free one)")
     parser.add_argument("--tls-cert", metavar="FILE", help="serve https and wss with this (PEM)")
     parser.add_argument("--tls-key", metavar="FILE", help="the certificate's key (PEM)")
+    parser.add_argument(
+        "--processes", type=int, metavar="N", help="so many that are one server (default 1)"
+    )
     parser.add_argument("--config", metavar="FILE", help="default: antiphon.toml, if it is there")
     parser.add_argument(
         "--log-level", choices=["debug", "info", "warning", "error"], help="default: info"
@@ -63,6 +67,7 @@ def run(args: argparse.Namespace) -> int:
         "server.port": args.port,
         "server.tls_cert": args.tls_cert,
         "server.tls_key": args.tls_key,
+        "server.processes": args.processes,
         "server.log_level": args.log_level,
         "server.tape_dir": args.tape,
     }
@@ -73,18 +78,43 @@ def run(args: argparse.Namespace) -> int:
     loaded = read()
     settings = loaded.config
     logs.configure(settings.server.log_level, as_json=settings.log.format == "json")
+    if settings.server.processes > 1:
+        _run_several(loaded, {name: v for name, v in overrides.items() if v is not None})
+        return 0
     wired = wiring.wire(config.kept_by_default(loaded.config))
     for warning in (*loaded.warnings, *wired.warnings()):
         logging.getLogger(__name__).warning("%s", warning)
     wiring.run(
         wired,
-        on_ready=lambda url: _welcome(url, wired),
+        on_ready=lambda url: print("\n".join(welcome(url, wired)), flush=True),
         reread=lambda: config.kept_by_default(read().config),
     )
     return 0
 
 
-def _welcome(url: str, wired: Wired) -> None:
+def _run_several(loaded: Loaded, overrides: dict[str, Any]) -> None:
+    from antiphon.processes.supervisor import Supervisor, program_of
+    from antiphon.server import config, wiring
+
+    for warning in loaded.warnings:
+        logging.getLogger(__name__).warning("%s", warning)
+    settings = config.kept_by_default(loaded.config)
+    auth, server = settings.auth, settings.server
+    is_open = not server.api_keys and not auth.required and auth.jwt_issuer is None
+    supervisor = Supervisor(
+        settings,
+        program=program_of("antiphon.cli.process"),
+        config_path=None if loaded.path is None else str(loaded.path),
+        overrides=overrides,
+        sockets=wiring.given_sockets(is_open=is_open),
+        on_ready=lambda lines: print("\n".join(lines), flush=True),
+    )
+    with wiring.runner() as runner:
+        runner.run(supervisor.run())
+
+
+def welcome(url: str, wired: Wired) -> list[str]:
+    """What the operator is told of a server that answers at ``url``."""
     from antiphon.server.console import Console
 
     bearers = wired.api.bearers
@@ -98,6 +128,8 @@ def _welcome(url: str, wired: Wired) -> None:
     ]
     if wired.config.auth.jwt_issuer is not None:
         lines.append(f"  tokens   of {wired.config.auth.jwt_issuer}")
+    if wired.config.server.processes > 1:
+        lines.append(f"  server   {wired.config.server.processes} processes on one port")
     lines.append(f"  journal  {wired.keeps}")
     relay = wired.config.relay
     if relay.is_on:
@@ -112,7 +144,7 @@ def _welcome(url: str, wired: Wired) -> None:
         lines.append(f"  console  open {url} in a browser")
     where = "" if url == DEFAULT_URL else f" --url {url}"
     lines.append(f"  talk     {program(Path(sys.argv[0]))} talk{where}, in another terminal")
-    print("\n".join(lines), flush=True)
+    return lines
 
 
 def program(called: Path) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final, Literal, NamedTuple
 
 from antiphon.limits.gcra import MAX_SUBJECTS, Buckets, Rate
@@ -155,6 +155,8 @@ class MessageLedger:
     def __init__(self) -> None:
         self._messages = Buckets()
         self._bytes = Buckets()
+        self.on_taken: Callable[[Who, int], None] = lambda *_: None
+        """Told whose message was let through, and of how many bytes."""
 
     def take(self, who: Who, size_bytes: int, now_s: float, *, max_wait_s: float) -> float | None:
         """One message.
@@ -178,7 +180,18 @@ class MessageLedger:
             return None
         for buckets, subject, rate, cost in wanted:
             buckets.take(subject, rate, now_s, cost, owe=True)
+        self.on_taken(who, size_bytes)
         return longest
+
+    def charge(
+        self, subject: Subject, limits: Limits, *, messages: int, size_bytes: int, now_s: float
+    ) -> None:
+        """What another process let through of the same subject."""
+        if per_s := limits.messages_per_second:
+            rate = Rate(per_s, max(1, per_s))
+            self._messages.take(subject, rate, now_s, messages, owe=True)
+        if per_s := limits.bytes_per_second:
+            self._bytes.take(subject, Rate(per_s, per_s), now_s, size_bytes, owe=True)
 
 
 def _excess_s(rate: Rate, cost: float) -> float:

@@ -7,7 +7,7 @@ beyond it, and no second: whatever sessions share the pot, it ends at most one r
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple, Protocol
 
 from msgspec import Struct
@@ -155,6 +155,21 @@ class Ledger(Protocol):
         ...
 
 
+class RestoredLedger(Ledger, Protocol):
+    """One that is told what was spent before it began, and tells how far each pot is."""
+
+    @property
+    def budgets(self) -> Budgets: ...
+
+    def restore(self, account: Account, day: str, nano: Nano) -> None:
+        """What was spent then, as the lines say that were kept."""
+        ...
+
+    def pots(self, at_ms: int) -> Sequence[PotTold]:
+        """Those of the day and the month, sessions' own left out."""
+        ...
+
+
 class _Place(NamedTuple):
     """Which pot: whose it is, and for how long."""
 
@@ -268,8 +283,13 @@ class LocalLedger:
     def forget(self, session_id: str) -> None:
         self._pots.pop(f"session/{session_id}", None)
 
-    def pots(self, at_ms: int) -> Iterator[PotTold]:
+    def pots(self, at_ms: int) -> Sequence[PotTold]:
         """Those of the day and the month, sessions' own left out."""
+        return list(self._told(at_ms))
+
+    # --- Steps ---------------------------------------------------------------
+
+    def _told(self, at_ms: int) -> Iterator[PotTold]:
         day = day_of(at_ms)
         for name in sorted(self._pots):
             pot, place = self._pots[name], self._pots[name].place
@@ -290,8 +310,6 @@ class LocalLedger:
                     reserved=pot.reserved,
                     stage=self._stages.at(pot.spent + pot.reserved, limit),
                 )
-
-    # --- Steps ---------------------------------------------------------------
 
     def _pot(self, place: _Place) -> _Pot:
         name = place.name

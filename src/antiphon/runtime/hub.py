@@ -9,7 +9,13 @@ import string
 import time
 import weakref
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import (
+    AbstractAsyncContextManager,
+    asynccontextmanager,
+    contextmanager,
+    nullcontext,
+    suppress,
+)
 from typing import Literal, Protocol
 
 from msgspec import Struct
@@ -178,6 +184,10 @@ class Hub:
         """How often the sessions of a bearer may be answered; None: without end."""
         self._claimed: set[str] = set()
         """Conversations that somebody is about to open, or to erase."""
+        self.claiming: Callable[[str], AbstractAsyncContextManager[None]] = lambda _: nullcontext()
+        """Keeps other processes from opening a conversation in the body (`ConversationInUse`)."""
+        self.on_adopted: list[Callable[[SessionDoor], None]] = []
+        self.on_released: list[Callable[[SessionDoor], None]] = []
         self.resume_tokens = ResumeTokens()
         self._sessions: dict[str, Housed] = {}
         self._ending: weakref.WeakSet[Housed] = weakref.WeakSet()
@@ -252,10 +262,11 @@ class Hub:
         if live is not None and may_take_over(live):
             log.info("session %s: another goes on with its conversation", live.id)
             live.be_taken_over()
-        with self.claimed(conversation_id):
-            entries = await self._entries(conversation_id)
-            # Also where the entry that names it was lost.
-            yield replace(Recalled(entries).past, conversation_id=conversation_id)
+        async with self.claiming(conversation_id):
+            with self.claimed(conversation_id):
+                entries = await self._entries(conversation_id)
+                # Also where the entry that names it was lost.
+                yield replace(Recalled(entries).past, conversation_id=conversation_id)
 
     async def fork(self, conversation_id: str, *, item_id: str | None = None) -> str:
         """Begin a conversation as another went, live or not, until ``item_id``, or until now.
@@ -371,6 +382,8 @@ class Hub:
             self._meters[session] = meter
         self._all_ended.clear()
         log.info("session %s: opened on engine %s", session.id, session.about.engine_name)
+        for told in self.on_adopted:
+            told(session)
 
     def release(self, session: Housed) -> None:
         """It has ended."""
@@ -380,6 +393,8 @@ class Hub:
         if not self._sessions:
             self._all_ended.set()
         log.info("session %s: ended", session.id)
+        for told in self.on_released:
+            told(session)
 
     def attended(
         self, about: About, *, model: str, retention: Retention | None

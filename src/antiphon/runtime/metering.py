@@ -18,7 +18,7 @@ from antiphon.journal.entries import Metered
 from antiphon.journal.journal import Fate, Journal, Ticket
 from antiphon.journal.line_table import LinesWanted
 from antiphon.metering.bill import NOTHING, Dimension, Total, total_of
-from antiphon.metering.budgets import LocalLedger
+from antiphon.metering.budgets import RestoredLedger
 from antiphon.metering.lines import Account, Line, day_of
 from antiphon.metering.meter import BilledAs, Meter, as_asked
 from antiphon.metering.prices import PriceTable
@@ -55,7 +55,7 @@ class Metering:
         *,
         journal: Journal | None = None,
         billed_as: BilledAs = as_asked,
-        ledger: LocalLedger | None = None,
+        ledger: RestoredLedger | None = None,
         means: Means | None = None,
     ) -> None:
         self.ledger = ledger

@@ -17,7 +17,7 @@ from antiphon.identity.principal import ANYONE, Principal, fewer_events
 from antiphon.server.api_errors import ApiError, Unauthorized
 from antiphon.server.auth import Visitor
 from antiphon.server.grant import Grant
-from antiphon.server.quotas import Quotas
+from antiphon.server.quotas import Quotas, ServerFull
 from antiphon.server.secret_store import PREFIX, SecretRefused, SecretStore, digest
 
 RETRY_AFTER_S = 5
@@ -101,7 +101,7 @@ class Admission:
         if not is_secret:
             asked = _of(principal, visitor, asked_for)
             principal = asked.principal
-        with self._place(principal, visitor.address):
+        async with self._place(principal, visitor.address):
             if is_secret:
                 async with self._redeemed(key, visitor.origin) as admitted:
                     yield admitted
@@ -132,14 +132,18 @@ class Admission:
             raise Unauthorized("The API key that made this client secret was revoked.")
         return grant
 
-    @contextmanager
-    def _place(self, principal: Principal, address: str) -> Iterator[None]:
-        """Room for a session that is to come.  Nothing waits between the look and the taking.
+    @asynccontextmanager
+    async def _place(self, principal: Principal, address: str) -> AsyncIterator[None]:
+        """Room for a session that is to come.  Nothing waits between the look and the taking,
+        which is a single step where other processes take of the same.
 
         One that is open before its body ends counts twice until then: rather one too few.
         """
         self._check_load()
-        who = self._quotas.begin(principal, address)
+        try:
+            who = await self._quotas.begin(principal, address)
+        except ServerFull:
+            raise self._full() from None
         self._opening += 1
         try:
             yield
@@ -164,6 +168,12 @@ class Admission:
         if redeeming.exception() is None:
             await self._secrets.give_back(secret)
 
+    def _full(self) -> ApiError:
+        return overloaded(
+            f"All {self._load.max_sessions} sessions of this server are in use; try again. "
+            "(Its operator can raise max_sessions.)"
+        )
+
     def _check_load(self) -> None:
         if self.draining:
             raise overloaded("The server is going away; try again.")
@@ -171,10 +181,7 @@ class Admission:
             raise overloaded(problem)
         live = self._live_sessions() + self._opening
         if live >= self._load.max_sessions:
-            raise overloaded(
-                f"All {self._load.max_sessions} sessions of this server are in use; try again. "
-                "(Its operator can raise max_sessions.)"
-            )
+            raise self._full()
         if live < FEW_SESSIONS or not self._load.max_lateness_ms:
             return
         if self._late_ms() > self._load.max_lateness_ms:

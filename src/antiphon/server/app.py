@@ -41,7 +41,7 @@ from antiphon.server.metrics_route import MetricsRoute
 from antiphon.server.operator import OperatorRoutes
 from antiphon.server.quality import LastTurns, Quality
 from antiphon.server.quotas import Quotas
-from antiphon.server.readiness import READY_PATH, Drain, Readiness
+from antiphon.server.readiness import READY_PATH, Drain, Readiness, Verdict
 from antiphon.server.realtime import Realtime
 from antiphon.server.recent_errors import RecentErrorRoutes, RecentErrors
 from antiphon.server.returning import HEADER as RESUME_HEADER
@@ -49,6 +49,7 @@ from antiphon.server.returning import Returning
 from antiphon.server.secret import Secret
 from antiphon.server.secret_store import MemorySecretStore, SecretStore
 from antiphon.server.session_list import SessionList
+from antiphon.server.siblings import Siblings
 from antiphon.server.supervision import SupervisionRoutes
 from antiphon.server.tenants import TenantRoutes
 from antiphon.transports.webrtc.settings import WebRtcSettings
@@ -96,7 +97,7 @@ class Api:
         policy: Policy | None = None,
         audit: Audit | None = None,
         closes_revoked: bool = True,
-        directory: Directory | None = None,
+        siblings: Siblings | None = None,
         direct_calls: DirectCalls | None = None,
         profiles: Profiles | None = None,
         retention_days: float = 30,
@@ -154,10 +155,13 @@ class Api:
             audit=audit,
             strict=strict,
         )
-        if directory is None:
-            directory = LocalDirectory(
-                hub, of_call=self._calls.session_of, qualities=self._qualities
-            )
+        self.local_directory = LocalDirectory(
+            hub, of_call=self._calls.session_of, qualities=self._qualities
+        )
+        directory: Directory = self.local_directory
+        self._siblings = siblings
+        if siblings is not None:
+            directory = siblings.directory(self.local_directory)
         self._realtime = Realtime(
             hub,
             gate=gate,
@@ -202,12 +206,14 @@ class Api:
             journal_path=journal_path,
             max_sessions=load.max_sessions,
         )
-        self._metrics: MetricsRoute | None = None
+        self.metrics: MetricsRoute | None = None
         if metrics is not None:
             metrics.watch_server(self._counted())
-            self._metrics = MetricsRoute(
+            self.metrics = MetricsRoute(
                 metrics, gate=gate, token=metrics_token, listen=metrics_listen
             )
+        if siblings is not None:
+            siblings.join(self)
 
     def _counted(self) -> Sources:
         """What there is to be counted beside sessions."""
@@ -242,7 +248,7 @@ class Api:
 
     def app(self) -> web.Application:
         keep_peer_data_out()
-        app = web.Application(middlewares=[errors_as_json, self._at_the_gate])
+        app = web.Application(middlewares=[errors_as_json, self._siblings_first, self._at_the_gate])
         app.on_response_prepare.append(self._add_headers)
         app.on_shutdown.append(self._end_sessions)
         app.cleanup_ctx.append(self._errors.running)
@@ -258,9 +264,9 @@ class Api:
         app.router.add_get(READY_PATH, self._readiness.show)
         app.add_routes(self.drain.routes())
         app.cleanup_ctx.append(self.drain.running)
-        if self._metrics is not None:
-            app.cleanup_ctx.append(self._metrics.running)
-            app.router.add_get(METRICS_PATH, self._metrics.show)
+        if self.metrics is not None:
+            app.cleanup_ctx.append(self.metrics.running)
+            app.router.add_get(METRICS_PATH, self.metrics.show)
         app.add_routes(Console().routes())
         app.add_routes(self._session_list.routes())
         app.add_routes(self._supervision.routes())
@@ -307,6 +313,12 @@ class Api:
     # --- For every request ---------------------------------------------------
 
     @web.middleware
+    async def _siblings_first(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if self._siblings is None:
+            return await handler(request)
+        return await self._siblings.handle(request, handler)
+
+    @web.middleware
     async def _at_the_gate(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         if request.path in ("/healthz", READY_PATH):
             return await handler(request)
@@ -331,7 +343,10 @@ class Api:
     # --- Plain HTTP ----------------------------------------------------------
 
     async def health(self, _: web.Request) -> web.Response:
-        body = {
+        return _json(self.health_now())
+
+    def health_now(self) -> dict[str, Any]:
+        return {
             "status": "draining" if self.admission.draining else "ok",
             "version": version("antiphon"),
             "sessions": len(self.hub.sessions),
@@ -339,8 +354,20 @@ class Api:
             "lateness_ms": round(self._lateness.p99_ms, 1),
             "keys_refused": self._gate.refused_keys,
             "slowed_down": self._gate.slowed_down,
-        }
-        return _json(body)  # Who drains lives: a supervisor that kills it would end its calls.
+        }  # Who drains lives: a supervisor that kills it would end its calls.
+
+    def checks_now(self) -> dict[str, Verdict]:
+        """What `/readyz` says."""
+        return self._readiness.checks()
+
+    @property
+    def late_ms(self) -> float:
+        """How late sound is, p99 of the last seconds."""
+        return self._lateness.p99_ms
+
+    @property
+    def load_limits(self) -> LoadLimits:
+        return self._load
 
     async def list_models(self, request: web.Request) -> web.Response:
         await self._gate.require(request)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -51,6 +52,20 @@ def problems(config: Config) -> Iterator[tuple[str, str]]:
             'retention = "items" in [journal].',
         )
     yield from _problems_of_money(config)
+    yield from _problems_of_processes(config)
+
+
+def _problems_of_processes(config: Config) -> Iterator[tuple[str, str]]:
+    processes, webrtc = config.server.processes, config.webrtc
+    if processes == 1:
+        return
+    if not sys.platform.startswith("linux"):
+        yield "server.processes", "more than one needs Linux."
+    if webrtc.port_min and webrtc.port_max - webrtc.port_min + 1 < processes:
+        yield (
+            "webrtc.port_max",
+            f"each of the {processes} processes needs ports of its own; widen the range.",
+        )
 
 
 def _wants_auth(auth: AuthSettings) -> bool:

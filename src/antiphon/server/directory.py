@@ -61,6 +61,12 @@ class Directory(Protocol):
         """The session with this id ("sess_…"), or of the call with this id ("rtc_…")."""
         ...
 
+    async def elsewhere(self, name: str) -> str | None:
+        """The other process that has it: a session by its id or its call's, a live conversation, a
+        session by its resume token.
+        """
+        ...
+
     async def listed(self) -> Sequence[ListedSession]: ...
 
 
@@ -86,6 +92,18 @@ class LocalDirectory:
 
     async def find(self, name: str) -> SessionDoor | None:
         return self._hub.get(name) or self._of_call(name)
+
+    async def elsewhere(self, name: str) -> str | None:
+        del name
+        return None  # There is no other.
+
+    def has(self, name: str) -> bool:
+        """It is in this process, by any of the names of `elsewhere`."""
+        hub = self._hub
+        if (hub.get(name) or self._of_call(name) or hub.live_in(name)) is not None:
+            return True
+        # Of a session that has ended too: it leads on to the conversation.
+        return hub.resume_tokens.find(name) is not None
 
     async def listed(self) -> Sequence[ListedSession]:
         quality_of = self._qualities()

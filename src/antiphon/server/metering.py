@@ -29,7 +29,7 @@ from antiphon.journal.journal import Journal
 from antiphon.journal.line_table import LinesWanted
 from antiphon.journal.memory import MemoryJournal
 from antiphon.metering.bill import DIMENSIONS, Dimension, Total
-from antiphon.metering.budgets import LocalLedger
+from antiphon.metering.budgets import LocalLedger, RestoredLedger
 from antiphon.metering.lines import Line, day_of
 from antiphon.metering.meter import BilledAs, BilledKind
 from antiphon.metering.money import NANO_PER_DOLLAR, Nano
@@ -55,9 +55,14 @@ THIS_MACHINE = "offline"
 
 
 def make_metering(
-    config: Config, journal: Journal | None, means: Means | None = None
+    config: Config,
+    journal: Journal | None,
+    means: Means | None = None,
+    *,
+    ledger: RestoredLedger | None = None,
 ) -> Metering | None:
-    """``journal``: where conversations are kept; None: lines have a place of their own.
+    """``journal``: where conversations are kept; None: lines have a place of their own.  ``ledger``
+    stands in place of the process's own.
 
     Raises:
         ConfigurationError: that needs an extra that is not installed.
@@ -69,14 +74,21 @@ def make_metering(
         journal = kept or MemoryJournal()
     own = prices_in(price.row for price in config.metering.prices)
     prices = PriceTable(own, known_prices())
-    budgets = budgets_of(config.budgets)
+    if ledger is None:
+        ledger = make_ledger(config)
     return Metering(
         prices,
         journal=journal,
         billed_as=billed_as(config),
-        ledger=LocalLedger(budgets, stages_of(config.budgets)) if budgets.any else None,
+        ledger=ledger,
         means=means,
     )
+
+
+def make_ledger(config: Config) -> LocalLedger | None:
+    """None: nothing is limited."""
+    budgets = budgets_of(config.budgets)
+    return LocalLedger(budgets, stages_of(config.budgets)) if budgets.any else None
 
 
 def billed_as(config: Config) -> BilledAs:

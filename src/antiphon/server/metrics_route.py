@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 from aiohttp import web
 
@@ -16,6 +16,10 @@ from antiphon.server.secret import Secret
 log = logging.getLogger(__name__)
 
 PATH = "/metrics"
+
+
+async def _alone(text: str) -> str:
+    return text
 
 
 class MetricsRoute:
@@ -31,23 +35,30 @@ class MetricsRoute:
         self._gate = gate
         self._token = token
         self._listen = listen
+        self.completed: Callable[[str], Awaitable[str]] = _alone
+        """With what other processes of the same server have to say."""
 
     async def show(self, request: web.Request) -> web.Response:
         """For the token, or a key of the scope `operate`; for everyone where there are no keys."""
         if not self._is_token(presented_key(request.headers) or ""):
             await self._gate.require(request, "operate")
-        return self._response()
+        return await self._response()
 
     def _is_token(self, shown: str) -> bool:
         if self._token is None:
             return False
         return hmac.compare_digest(shown.encode(), self._token.reveal().encode())
 
-    def _response(self) -> web.Response:
-        return web.Response(body=self._metrics.text(), headers={"Content-Type": CONTENT_TYPE})
+    async def _response(self) -> web.Response:
+        body = (await self.completed(self.own_text())).encode()
+        return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE})
+
+    def own_text(self) -> str:
+        """Of this process."""
+        return self._metrics.text().decode()
 
     async def _show_anyone(self, _: web.Request) -> web.Response:
-        return self._response()
+        return await self._response()
 
     async def running(self, _: web.Application) -> AsyncIterator[None]:
         """Listens on the second address, while the server runs.

@@ -6,8 +6,8 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import AsyncIterator, Callable, Collection
-from typing import Final
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from typing import Final, Literal, Protocol
 from weakref import WeakKeyDictionary
 
 from aiohttp import web
@@ -96,6 +96,24 @@ class LedgerPace:
         )
 
 
+class ServerFull(Exception):
+    """All processes together have as many sessions as they may."""
+
+
+class SharedCounts(Protocol):
+    """Counts sessions together with other processes."""
+
+    async def begin(self, who: Who) -> Exceeded | Literal["full"] | None: ...
+
+    def opened_or_not(self, who: Who) -> None: ...
+
+    def live(self, session_id: str, who: Who) -> None: ...
+
+    async def use(self, rows: Sequence[tuple[Who, float]]) -> Sequence[float | None]:
+        """Sessions of these took so many seconds; what is left to each of the day."""
+        ...
+
+
 class Quotas:
     """Args:
     policy: Who may have how much.
@@ -114,40 +132,53 @@ class Quotas:
     ) -> None:
         self.policy = policy
         self._sessions = sessions
-        self._now_s = now_s
+        self.now_s = now_s
         self._unix_s = unix_s
+        self.shared: SharedCounts | None = None
+        """None: there are no other processes."""
         self._ledger = SessionLedger()
-        self._messages = MessageLedger()
+        self.messages = MessageLedger()
         self._answers = AnswerLedger()
         self._addresses: WeakKeyDictionary[SessionDoor, str] = WeakKeyDictionary()
         self._opening: list[Who] = []
         self._warned: WeakKeyDictionary[SessionDoor, None] = WeakKeyDictionary()
 
-    def begin(self, principal: Principal, address: str) -> Who:
+    async def begin(self, principal: Principal, address: str) -> Who:
         """Room for one session more; `opened_or_not` gives it back.
 
         Raises:
             ApiError: 429, a limit is reached.
+            ServerFull: so is that of all processes.
         """
         who = self.who(principal, address)
+        if self.shared is not None:
+            refused = await self.shared.begin(who)
+            if refused == "full":
+                raise ServerFull
+            if refused is not None:
+                raise _told(refused)
+            return who
         if not who:
             return who
-        live = [*map(self._who_of, self._sessions()), *self._opening]
-        exceeded = self._ledger.begin(who, live, now_s=self._now_s(), unix_s=self._unix_s())
+        live = [*map(self.who_of, self._sessions()), *self._opening]
+        exceeded = self._ledger.begin(who, live, now_s=self.now_s(), unix_s=self._unix_s())
         if exceeded is not None:
-            log.info("refused: %s of %s", exceeded.what, exceeded.subject.kind)
             raise _told(exceeded)
         self._opening.append(who)
         return who
 
     def opened_or_not(self, who: Who) -> None:
         """The session that was begun is live now, or will never be."""
-        if who:
+        if self.shared is not None:
+            self.shared.opened_or_not(who)
+        elif who:
             self._opening.remove(who)
 
     def note(self, session: SessionDoor, address: str) -> None:
         """From where it was opened."""
         self._addresses[session] = address
+        if self.shared is not None:
+            self.shared.live(session.id, self.who_of(session))
 
     def who(self, principal: Principal, address: str) -> Who:
         return self.policy.who(
@@ -165,7 +196,7 @@ class Quotas:
             for subject, limits in self.who(principal, address).items()
             if limits.messages_per_second or limits.bytes_per_second
         }
-        return LedgerThrottle(self._messages, limited, self._now_s) if limited else None
+        return LedgerThrottle(self.messages, limited, self.now_s) if limited else None
 
     def pace(self, principal: Principal) -> LedgerPace | None:
         """For a session; None: it may be answered as often as it asks.  An address counts no
@@ -176,7 +207,7 @@ class Quotas:
             for subject, limits in self.who(principal, "").items()
             if limits.responses_per_minute or limits.tokens_per_minute
         }
-        return LedgerPace(self._answers, limited, self._now_s) if limited else None
+        return LedgerPace(self._answers, limited, self.now_s) if limited else None
 
     async def running(self, _: web.Application) -> AsyncIterator[None]:
         """Sessions end with the minutes of their day."""
@@ -186,39 +217,55 @@ class Quotas:
         await asyncio.gather(looking, return_exceptions=True)
 
     async def _look(self) -> None:
-        then_s = self._now_s()
+        then_s = self.now_s()
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
-            now_s = self._now_s()
-            self.pass_time(now_s - then_s)
+            now_s = self.now_s()
+            await self._pass_shared_time(now_s - then_s)
             then_s = now_s
+
+    async def _pass_shared_time(self, seconds: float) -> None:
+        if self.shared is None:
+            self.pass_time(seconds)
+            return
+        live = [(session, self.who_of(session)) for session in list(self._sessions())]
+        left = await self.shared.use([(who, seconds) for _, who in live])
+        for (session, _), left_s in zip(live, left, strict=True):
+            self._end_in_time(session, left_s)
 
     def pass_time(self, seconds: float) -> None:
         """So long all sessions have gone on since this was called last."""
         unix_s = self._unix_s()
-        live = [(session, self._who_of(session)) for session in list(self._sessions())]
+        live = [(session, self.who_of(session)) for session in list(self._sessions())]
         for _, who in live:
             self._ledger.use(who, seconds, unix_s=unix_s)
         for session, who in live:
-            left_s = self._ledger.left_s(who, unix_s)
-            if left_s is None:
-                continue
-            if left_s == 0:
-                log.info("session %s: its minutes of the day are used up", session.id)
-                session.close(CloseCode.GOING_AWAY, "The minutes of this day are used up.")
-            elif left_s <= WARN_BEFORE_S and session not in self._warned:
-                self._warned[session] = None
-                session.warn(_ending(left_s))
+            self._end_in_time(session, self._ledger.left_s(who, unix_s))
 
-    def left_s(self, tenant: str) -> float | None:
+    def _end_in_time(self, session: SessionDoor, left_s: float | None) -> None:
+        if left_s is None:
+            return
+        if left_s == 0:
+            log.info("session %s: its minutes of the day are used up", session.id)
+            session.close(CloseCode.GOING_AWAY, "The minutes of this day are used up.")
+        elif left_s <= WARN_BEFORE_S and session not in self._warned:
+            self._warned[session] = None
+            session.warn(_ending(left_s))
+
+    async def left_s(self, tenant: str) -> float | None:
         """Of a tenant's minutes of this day; None: it may have any."""
-        return self._ledger.left_s(self.policy.who(tenant=tenant), self._unix_s())
+        who = self.policy.who(tenant=tenant)
+        if self.shared is not None:
+            [left_s] = await self.shared.use([(who, 0.0)])
+            return left_s
+        return self._ledger.left_s(who, self._unix_s())
 
-    def _who_of(self, session: SessionDoor) -> Who:
+    def who_of(self, session: SessionDoor) -> Who:
         return self.who(session.about.principal, self._addresses.get(session, ""))
 
 
 def _told(exceeded: Exceeded) -> Exception:
+    log.info("refused: %s of %s", exceeded.what, exceeded.subject.kind)
     said = _SAID[exceeded.what].format(most=exceeded.limit)
     wait_s = min(exceeded.wait_s, DAY_S)
     return slow_down(f"The limit of {exceeded.subject} is {said}", wait_s)

@@ -13,7 +13,7 @@ import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -149,6 +149,12 @@ def changed(old: Config, new: Config) -> Iterator[str]:
                 yield f"{section}.{name}"
 
 
+class Reloads(Protocol):
+    async def again(self) -> bool:
+        """As `Reload.again`."""
+        ...
+
+
 def _wants_keys(config: Config) -> bool:
     return config.auth.required or config.auth.jwt_issuer is not None
 
@@ -195,7 +201,7 @@ class HangUp:
             loop.remove_signal_handler(number)
 
     @asynccontextmanager
-    async def heeded(self, reload: Reload, manager: ServiceManager) -> AsyncIterator[None]:
+    async def heeded(self, reload: Reloads, manager: ServiceManager) -> AsyncIterator[None]:
         """Many signals in a short time are one."""
         heeding = asyncio.create_task(self._heed(reload, manager))
         try:
@@ -204,7 +210,7 @@ class HangUp:
             heeding.cancel()
             await asyncio.gather(heeding, return_exceptions=True)
 
-    async def _heed(self, reload: Reload, manager: ServiceManager) -> None:
+    async def _heed(self, reload: Reloads, manager: ServiceManager) -> None:
         await self.serving.wait()
         while True:
             await self._asked.wait()

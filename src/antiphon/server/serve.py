@@ -23,6 +23,10 @@ SHUTDOWN_TIMEOUT_S = 1.0
 """What handlers that are left when all sessions have been ended may still take."""
 
 
+BACKLOG = 1024
+"""Connections that wait to be taken in."""
+
+
 class StopSignals:
     """The first SIGTERM or SIGINT asks to go; the second, to go at once."""
 
@@ -138,21 +142,22 @@ async def serve(
     """
     async with listening(api.app(), host=host, port=port, tls=tls, sockets=sockets) as url:
         on_ready(url)
-        with _drained_by_signal(api):
+        with drained_by_signal(api.drain.begin):
             await stop.first.wait()
         api.admission.draining = True
         on_stopping()
         log.info("going away: %d sessions live, %.0f s grace", len(api.hub.sessions), drain_s)
-        await _drain(api, drain_s, stop)
+        await let_sessions_end(api, drain_s, stop)
 
 
 @contextmanager
-def _drained_by_signal(api: Api) -> Iterator[None]:
+def drained_by_signal(begin: Callable[[], None]) -> Iterator[None]:
+    """SIGUSR1 in the body calls ``begin``."""
     loop, number = asyncio.get_running_loop(), getattr(signal, "SIGUSR1", None)
     if number is None:  # On Windows.
         yield
         return
-    loop.add_signal_handler(number, api.drain.begin)
+    loop.add_signal_handler(number, begin)
     try:
         yield
     finally:
@@ -163,16 +168,55 @@ async def _listen(runner: web.AppRunner, host: str, port: int, tls: ssl.SSLConte
     try:
         await web.TCPSite(runner, host, port, ssl_context=tls).start()
     except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            raise ConfigurationError(
-                f"Port {port} of {host} is in use. Stop what uses it, or choose another "
-                "with --port."
-            ) from None
-        reason = error.strerror or str(error)
-        raise ConfigurationError(f"Cannot listen on {host} port {port}: {reason}.") from None
+        raise _cannot_listen(host, port, error) from None
 
 
-async def _drain(api: Api, drain_s: float, stop: StopSignals) -> None:
+async def bound(host: str, port: int) -> list[socket.socket]:
+    """Sockets that listen there; port 0 is a free one.
+
+    Raises:
+        ConfigurationError: none can.
+    """
+    loop = asyncio.get_running_loop()
+    found: list[socket.socket] = []
+    try:
+        infos = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        for family, kind, protocol, _, address in dict.fromkeys(infos):
+            listening = socket.socket(family, kind, protocol)
+            found.append(listening)
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            if not address[1] and len(found) > 1:
+                address = (address[0], found[0].getsockname()[1], *address[2:])
+            listening.bind(address)
+            listening.listen(BACKLOG)
+            listening.setblocking(False)
+    except OSError as error:
+        for each in found:
+            each.close()
+        raise _cannot_listen(host, port, error) from None
+    return found
+
+
+def url_of(sockets: Sequence[socket.socket], host: str, *, is_tls: bool) -> str:
+    """Of a server that listens on these."""
+    scheme = "https" if is_tls else "http"
+    port = sockets[0].getsockname()[1]
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def _cannot_listen(host: str, port: int, error: OSError) -> ConfigurationError:
+    if error.errno == errno.EADDRINUSE:
+        return ConfigurationError(
+            f"Port {port} of {host} is in use. Stop what uses it, or choose another with --port."
+        )
+    reason = error.strerror or str(error)
+    return ConfigurationError(f"Cannot listen on {host} port {port}: {reason}.")
+
+
+async def let_sessions_end(api: Api, drain_s: float, stop: StopSignals) -> None:
+    """For at most so long; a second signal hurries."""
     draining = asyncio.create_task(api.hub.drain(drain_s))
     hurried = asyncio.create_task(stop.second.wait())
     await asyncio.wait((draining, hurried), return_when=asyncio.FIRST_COMPLETED)

@@ -58,6 +58,15 @@ class ServerSettings(Struct, frozen=True, kw_only=True):
         ),
     ] = None
     tls_key: Annotated[str | None, Meta(description="Path of the certificate's key (PEM).")] = None
+    processes: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=256,
+            description="Processes that are this one server, on one port (Linux): see "
+            "docs/guides/processes.md.",
+        ),
+    ] = 1
     max_sessions: Annotated[
         int, Meta(ge=1, description="Live sessions; above, a client is told 503 and to retry.")
     ] = 200

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -17,7 +17,7 @@ from antiphon.identity.principal import DEFAULT_TENANT, Principal
 from antiphon.journal.line_table import LinesWanted
 from antiphon.limits.policy import Subject
 from antiphon.metering.bill import NOTHING, Total
-from antiphon.metering.lines import day_of
+from antiphon.metering.lines import Account, day_of
 from antiphon.runtime.hub import Hub
 from antiphon.runtime.metering import Metering
 from antiphon.server.api_errors import ApiError
@@ -109,7 +109,10 @@ class TenantRoutes:
                 month=_told(spent_month, name),
                 limits=()
                 if principal.user is not None  # What others of the tenant used is not theirs.
-                else tuple(self._limits(name, live[name], spent_today, spent_month)),
+                else (
+                    *await self._limits(name, live[name]),
+                    *_budgets(self._hub.metering, name, spent_today, spent_month),
+                ),
             )
             for name in ordered[:MAX_TENANTS]
         ]
@@ -135,25 +138,20 @@ class TenantRoutes:
             raise ApiError(500, "journal_error", message, type="server_error") from None
         return {tenant: total for (tenant,), total in page.totals}
 
-    def _limits(
-        self,
-        tenant: str,
-        live: int,
-        today: Mapping[str, Total] | None,
-        month: Mapping[str, Total] | None,
-    ) -> Iterable[Used]:
+    async def _limits(self, tenant: str, live: int) -> Sequence[Used]:
+        found = []
         limits = self._quotas.policy.who(tenant=tenant).get(Subject("tenant", tenant))
         if limits is not None:
             if limits.sessions_at_once:
-                yield Used(what="sessions_at_once", used=live, limit=limits.sessions_at_once)
-            if limits.minutes_per_day:
-                left_s = self._quotas.left_s(tenant) or 0.0
-                used = limits.minutes_per_day - left_s / 60
-                yield Used(
-                    what="minutes_per_day", used=round(used, 1), limit=limits.minutes_per_day
+                found.append(
+                    Used(what="sessions_at_once", used=live, limit=limits.sessions_at_once)
                 )
-        for what, limit, spent in _budgets(self._hub.metering, tenant, today, month):
-            yield Used(what=what, used=_dollars(spent), limit=_dollars(limit))
+            if limits.minutes_per_day:
+                most = limits.minutes_per_day
+                left_s = await self._quotas.left_s(tenant) or 0.0
+                used = round(most - left_s / 60, 1)
+                found.append(Used(what="minutes_per_day", used=used, limit=most))
+        return found
 
 
 def _budgets(
@@ -161,15 +159,19 @@ def _budgets(
     tenant: str,
     today: Mapping[str, Total] | None,
     month: Mapping[str, Total] | None,
-) -> Iterable[tuple[str, int, int]]:
-    """Each budget of the tenant as a whole: its setting, its limit, what of it is spent."""
+) -> Iterable[Used]:
+    """Each budget of the tenant as a whole."""
     if metering is None or metering.ledger is None:
         return
-    limits = metering.ledger.limits
+    limits = metering.ledger.budgets.of(Account(tenant))
     if limits.tenant_day is not None:
-        yield "tenant_day", limits.tenant_day, _nano(today, tenant)
+        yield _used("tenant_day", _nano(today, tenant), limits.tenant_day)
     if limits.tenant_month is not None:
-        yield "tenant_month", limits.tenant_month, _nano(month, tenant)
+        yield _used("tenant_month", _nano(month, tenant), limits.tenant_month)
+
+
+def _used(what: str, nano: int, limit: int) -> Used:
+    return Used(what=what, used=_dollars(nano), limit=_dollars(limit))
 
 
 def _nano(totals: Mapping[str, Total] | None, tenant: str) -> int:

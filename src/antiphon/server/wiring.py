@@ -30,6 +30,7 @@ from antiphon.engines.vad.silero import SileroDetector
 from antiphon.errors import ConfigurationError
 from antiphon.journal.journal import Journal
 from antiphon.journal.tape import tapes_in
+from antiphon.metering.budgets import RestoredLedger
 from antiphon.protocol.unknown_names import UnknownNames
 from antiphon.runtime.budget_guard import Means
 from antiphon.runtime.hub import Hub, SessionRules
@@ -39,7 +40,6 @@ from antiphon.server.admission import LoadLimits
 from antiphon.server.app import Api, Model
 from antiphon.server.cascade_parts import CascadeParts, choose_parts, make_cascade
 from antiphon.server.config_problems import is_loopback
-from antiphon.server.directory import Directory
 from antiphon.server.grant import DEFAULT_MODEL
 from antiphon.server.keeping import make_journal, make_keeping, make_profiles
 from antiphon.server.metering import make_metering
@@ -59,6 +59,7 @@ from antiphon.server.secret_store import SecretStore
 from antiphon.server.serve import StopSignals, serve
 from antiphon.server.service_manager import ServiceManager, inherited_sockets
 from antiphon.server.settings import Config
+from antiphon.server.siblings import Siblings
 from antiphon.server.summing_up import summed_up_by
 from antiphon.transports.webrtc.settings import IceServer, WebRtcSettings
 from antiphon.transports.websocket import WebSocketLimits
@@ -130,7 +131,10 @@ class Parts(Struct, frozen=True, kw_only=True):
     hub: Hub | None = None
     """Then there is no use for a detector or rules."""
     secret_store: SecretStore | None = None
-    directory: Directory | None = None
+    siblings: Siblings | None = None
+    """The other processes of the same server."""
+    ledger: RestoredLedger | None = None
+    """Where money is limited together with them."""
     journal: Journal | None = None
     reciting: Engine | None = None
     """It says its instructions where a budget is spent."""
@@ -193,7 +197,9 @@ def make_hub(config: Config, registry: EngineRegistry, parts: Parts) -> Hub:
         rules=parts.rules or rules,
         observers=observers,
         keeping=keeping,
-        metering=make_metering(config, journal, means_of(config, registry, parts)),
+        metering=make_metering(
+            config, journal, means_of(config, registry, parts), ledger=parts.ledger
+        ),
     )
 
 
@@ -235,7 +241,7 @@ def wire(config: Config, parts: Parts | None = None) -> Wired:
         load=LoadLimits(max_sessions=server.max_sessions, max_lateness_ms=limits.max_lateness_ms),
         webrtc=webrtc_settings(config),
         secret_store=parts.secret_store,
-        directory=parts.directory,
+        siblings=parts.siblings,
         direct_calls=make_direct_calls(config, registry, hub),
         profiles=make_profiles(config, journal, None if model is None else summed_up_by(model)),
         retention_days=config.journal.retention_days,
@@ -328,7 +334,7 @@ async def _run(
     # To the very end: a signal too many must not leave an engine's processes behind.
     stop = StopSignals()
     hang_up = HangUp(stop.first.set)
-    sockets = _given_sockets(wired)
+    sockets = given_sockets(is_open=wired.api.bearers.is_open)
     with stop.installed(), hang_up.installed():
         async with started(wired.registry.engines):
             collect_less_garbage()
@@ -371,8 +377,8 @@ async def _serve(
         )
 
 
-def _given_sockets(wired: Wired) -> Sequence[socket]:
-    """Those of the service manager, whatever `host` says.
+def given_sockets(*, is_open: bool) -> Sequence[socket]:
+    """Those of the service manager, whatever `host` says.  ``is_open``: there are no keys.
 
     Raises:
         ConfigurationError: one cannot be served, or must not be without keys.
@@ -380,7 +386,7 @@ def _given_sockets(wired: Wired) -> Sequence[socket]:
     sockets = inherited_sockets(os.environ)
     for given in sockets:
         host = given.getsockname()[0]
-        if wired.api.bearers.is_open and not is_loopback(host):
+        if is_open and not is_loopback(host):
             for each in sockets:
                 each.close()
             raise ConfigurationError(
@@ -403,11 +409,14 @@ def run(
         ConfigurationError: the server cannot listen.
         EngineUnavailable: an engine cannot start.
     """
+    with runner() as loop:
+        loop.run(_run(wired, on_ready, reread))
+
+
+def runner() -> asyncio.Runner:
+    """Of the fastest event loop that there is."""
     try:
         import uvloop
     except ImportError:
-        factory = None
-    else:
-        factory = uvloop.new_event_loop
-    with asyncio.Runner(loop_factory=factory) as runner:
-        runner.run(_run(wired, on_ready, reread))
+        return asyncio.Runner()
+    return asyncio.Runner(loop_factory=uvloop.new_event_loop)

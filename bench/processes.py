@@ -1,0 +1,174 @@
+"""What several processes cost beside one, and what a sideband costs that is in another.
+
+    python bench/processes.py                    about a minute
+    python bench/processes.py --sessions 100 --seconds 20
+
+Servers and callers share the machine's cores, so that capacity is not read from when they are full
+but from the processor time that a session takes, supervisor included: two processes have room for
+twice as many sessions as one, by as much as each of them costs no more there.  Linux only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import aiohttp
+from load_client import Crowd
+from report import conditions, percentile, write
+
+HERE = Path(__file__).parent
+
+
+class Server:
+    """``command`` prints its port; its children count as it."""
+
+    def __init__(self, *command: str) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, *command], stdout=subprocess.PIPE, text=True, cwd=HERE
+        )
+        assert self._process.stdout is not None
+        self.port = int(self._process.stdout.readline())
+
+    @property
+    def pids(self) -> list[int]:
+        pid = self._process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        return [pid, *map(int, children)]
+
+    def cpu_s(self) -> list[float]:
+        """Of each, the first one's first."""
+        return [
+            sum(
+                int((task / "schedstat").read_text().split()[0]) / 1e9
+                for task in Path(f"/proc/{pid}/task").iterdir()
+            )
+            for pid in self.pids
+        ]
+
+    def stop(self) -> None:
+        self._process.send_signal(signal.SIGTERM)
+        self._process.wait(30)
+
+
+def load(server: Server, sessions: int, seconds: float) -> dict[str, object]:
+    crowd = Crowd(server.port, chunk_ms=20, always=False)
+    crowd.grow(sessions)
+    crowd.run(3)
+    crowd.forget()
+    before, began = server.cpu_s(), time.monotonic()
+    crowd.run(seconds)
+    passed = time.monotonic() - began
+    used = [after - was for after, was in zip(server.cpu_s(), before, strict=True)]
+    late = [ms for client in crowd.clients for ms in client.lateness_ms]
+    for client in crowd.clients:
+        client.socket.close()
+    return {
+        "sessions": sessions,
+        "cpu_ms_per_session_second": sum(used) * 1000 / passed / sessions,
+        "core_of_each": [seconds_used / passed for seconds_used in used],
+        "late_p50_ms": percentile(late, 50),
+        "late_p99_ms": percentile(late, 99),
+        "callers_late_p99_ms": percentile(crowd.lag_ms, 99),
+    }
+
+
+def holder(pids: list[int], server_port: int, client_port: int) -> int:
+    """The process that holds the server's end of a connection."""
+    wanted = (f"{server_port:04X}", f"{client_port:04X}")
+    inode = next(
+        fields[9]
+        for fields in (line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:])
+        if (fields[1][-4:], fields[2][-4:]) == wanted
+    )
+    for pid in pids:
+        for file in Path(f"/proc/{pid}/fd").iterdir():
+            try:
+                if os.readlink(file) == f"socket:[{inode}]":
+                    return pid
+            except OSError:
+                continue
+    raise AssertionError("somebody holds it")
+
+
+async def sidebands(server: Server, rounds: int) -> dict[str, object]:
+    async with aiohttp.ClientSession(f"http://127.0.0.1:{server.port}") as http:
+
+        async def join(query: str) -> tuple[aiohttp.ClientWebSocketResponse, str, int]:
+            ws = await http.ws_connect(f"/v1/realtime?{query}")
+            port = ws.get_extra_info("sockname")[1]
+            created = await ws.receive_json()
+            return ws, created["session"]["id"], holder(server.pids, server.port, port)
+
+        owner, session_id, home = await join("model=zero")
+        found: dict[bool, aiohttp.ClientWebSocketResponse] = {}
+        kept = [owner]
+        while len(found) < 2:
+            ws, _, pid = await join(f"call_id={session_id}")
+            kept.append(ws)
+            found.setdefault(pid != home, ws)
+            await asyncio.sleep(0.15)
+        for ws in kept:
+            if ws is not owner and ws not in found.values():
+                await ws.close()
+        took: dict[bool, list[float]] = {False: [], True: []}
+        for number in range(2 * rounds):
+            is_routed = bool(number % 2)
+            ws = found[is_routed]
+            update = {"type": "realtime", "instructions": f"Number {number}."}
+            began = time.perf_counter()
+            await ws.send_json({"type": "session.update", "session": update})
+            while (event := await ws.receive_json())["type"] != "session.updated":
+                pass
+            took[is_routed].append((time.perf_counter() - began) * 1000)
+            assert event["session"]["instructions"] == update["instructions"]
+            await (found[not is_routed]).receive_json()
+        local, routed = took[False], took[True]
+        p50, routed_p50 = percentile(local, 50), percentile(routed, 50)
+        assert p50 is not None, "there were some"
+        assert routed_p50 is not None, "there were some"
+        return {
+            "rounds": rounds,
+            "here_p50_ms": p50,
+            "here_p99_ms": percentile(local, 99),
+            "routed_p50_ms": routed_p50,
+            "routed_p99_ms": percentile(routed, 99),
+            "more_p50_ms": routed_p50 - p50,
+        }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sessions", type=int, default=40)
+    parser.add_argument("--seconds", type=float, default=10)
+    parser.add_argument("--rounds", type=int, default=300)
+    args = parser.parse_args()
+    result: dict[str, object] = {"conditions": conditions()}
+    rows = {}
+    for name, command in {
+        "one": ("zero_server.py",),
+        "two": ("zero_processes.py", "--processes", "2"),
+    }.items():
+        server = Server(*command)
+        try:
+            rows[name] = load(server, args.sessions, args.seconds)
+            print(name, rows[name])
+            if name == "two":
+                result["sidebands"] = asyncio.run(sidebands(server, args.rounds))
+                print(result["sidebands"])
+        finally:
+            server.stop()
+    one, two = (float(str(rows[name]["cpu_ms_per_session_second"])) for name in ("one", "two"))
+    result |= {"load": rows, "room_for": 2 * one / two}
+    print(f"two processes have room for {2 * one / two:.2f} times the sessions of one")
+    write("processes", result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,14 @@
+"""One process of several (`antiphon serve --processes`); its supervisor runs it, nobody else."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+if __name__ == "__main__":
+    # Before numpy is loaded, as for every command.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from antiphon.cli.serve import welcome
+    from antiphon.processes.worker import main
+
+    sys.exit(main(welcome))

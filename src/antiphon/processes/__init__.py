@@ -1,0 +1,1 @@
+"""Several processes that are one server: who holds what, and how a request finds its session."""

@@ -1,0 +1,29 @@
+"""What a server asks of the other processes that are one server with it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Protocol
+
+from aiohttp import web
+
+from antiphon.server.directory import Directory, LocalDirectory
+
+if TYPE_CHECKING:
+    from antiphon.server.app import Api
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Siblings(Protocol):
+    def directory(self, local: LocalDirectory) -> Directory:
+        """Of all processes."""
+        ...
+
+    def join(self, api: Api) -> None:
+        """The server is made, and not started yet."""
+        ...
+
+    async def handle(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Each request, before anybody else sees it."""
+        ...

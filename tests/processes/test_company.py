@@ -1,0 +1,213 @@
+"""Several processes are one server, whichever of them a client happens to reach."""
+
+from __future__ import annotations
+
+import asyncio
+
+from aiohttp import WSMsgType
+
+from antiphon.testing import in_virtual_time
+from tests.processes.company import company
+from tests.server.place import KEY, until
+
+
+@in_virtual_time
+async def test_a_sideband_finds_its_session_in_another_process() -> None:
+    async with company() as firm:
+        here, there = firm.places
+        owner = await here.join()
+        created = await until(owner, "session.created")
+        sideband = await there.join(f"call_id={created['session']['id']}")
+        joined = await until(sideband, "session.created")
+        assert joined["session"]["id"] == created["session"]["id"]
+        await sideband.send_json(
+            {"type": "session.update", "session": {"type": "realtime", "instructions": "Be kind."}}
+        )
+        updated = await until(owner, "session.updated")
+        assert updated["session"]["instructions"] == "Be kind."
+        await owner.close()
+        ended = await sideband.receive()
+        while ended.type is WSMsgType.TEXT:
+            ended = await sideband.receive()
+        assert ended.type is WSMsgType.CLOSE
+        assert sideband.close_code == 1000
+
+
+@in_virtual_time
+async def test_a_session_that_nobody_has_is_not_found() -> None:
+    async with company() as firm:
+        for place in firm.places:
+            told = await place.ask(
+                "GET", "/v1/realtime?call_id=sess_nobody", headers={"Upgrade": "websocket"}
+            )
+            assert (told.status, told.code) == (404, "call_id_not_found")
+
+
+@in_virtual_time
+async def test_all_sessions_are_listed_and_moved_from_anywhere() -> None:
+    async with company() as firm:
+        here, there = firm.places
+        created = [await until(await place.join(), "session.created") for place in firm.places]
+        ids = {each["session"]["id"] for each in created}
+        for place in firm.places:
+            listed = (await place.ask("GET", "/v1/antiphon/sessions")).body["data"]
+            assert {session["id"] for session in listed} == ids
+        of_here = created[0]["session"]["id"]
+        told = await there.ask(
+            "POST", f"/v1/antiphon/sessions/{of_here}/move", json={"voice": "marin"}
+        )
+        assert told.status == 200, told
+        assert told.body["id"] == of_here
+        assert here.hub.get(of_here) is not None
+
+
+@in_virtual_time
+async def test_a_secret_opens_as_many_sessions_as_it_may_over_all() -> None:
+    async with company() as firm:
+        here, there = firm.places
+        secret = (await here.mint(max_sessions=2))["value"]
+        kept = [await place.join(key=secret) for place in (there, here)]
+        assert [(await until(ws, "session.created"))["type"] for ws in kept]
+        told = await there.ask("GET", "/v1/realtime", key=secret, headers={"Upgrade": "websocket"})
+        refused = await there.join(key=secret)
+        assert (await refused.receive_json())["error"]["code"] == "invalid_api_key"
+        del told
+
+
+@in_virtual_time
+async def test_who_comes_back_by_another_door_finds_the_session() -> None:
+    async with company() as firm:
+        here, there = firm.places
+        owner = await here.join()
+        created = await until(owner, "session.created")
+        token = created["session"]["antiphon"]["resume"]["token"]
+        await owner.close(code=1001)
+        await asyncio.sleep(1)
+        back = await there.join(headers={"Antiphon-Resume": token})
+        again = await until(back, "session.created")
+        assert again["session"]["id"] == created["session"]["id"]
+        assert again["session"]["antiphon"]["resume"]["continues"] == "session"
+        await back.close()
+
+
+@in_virtual_time
+async def test_a_conversation_is_taken_over_from_another_process() -> None:
+    async with company() as firm:
+        here, there = firm.places
+        owner = await here.join()
+        created = await until(owner, "session.created")
+        await owner.send_json(
+            {
+                "type": "conversation.item.create",
+                "item": {
+                    "type": "message",
+                    "role": "user",
+                    "content": [{"type": "input_text", "text": "My name is Ann."}],
+                },
+            }
+        )
+        await until(owner, "conversation.item.done")
+        conversation = created["session"]["antiphon"]["resume"]["conversation_id"]
+        second = await there.join(f"model=test&conversation_id={conversation}")
+        again = await until(second, "session.created")
+        assert again["session"]["antiphon"]["resume"]["conversation_id"] == conversation
+        assert [len(place.hub.sessions) for place in firm.places] == [1, 0], "where it was"
+        await second.close()
+
+
+@in_virtual_time
+async def test_when_a_process_died_its_conversation_goes_on_in_another() -> None:
+    async with company() as firm:
+        here, there = firm.places
+        owner = await here.join()
+        created = await until(owner, "session.created")
+        resume = created["session"]["antiphon"]["resume"]
+        await owner.send_json(
+            {
+                "type": "conversation.item.create",
+                "item": {
+                    "type": "message",
+                    "role": "user",
+                    "content": [{"type": "input_text", "text": "My name is Ann."}],
+                },
+            }
+        )
+        await until(owner, "conversation.item.done")
+        firm.loses(firm.people[0])
+        back = await there.join(
+            f"model=test&conversation_id={resume['conversation_id']}",
+            headers={"Antiphon-Resume": resume["token"]},
+        )
+        again = await until(back, "session.created")
+        assert again["session"]["antiphon"]["resume"]["continues"] == "conversation"
+        assert again["session"]["id"] != created["session"]["id"]
+
+
+@in_virtual_time
+async def test_drain_and_health_are_of_all() -> None:
+    async with company() as firm:
+        here, there = firm.places
+        await until(await here.join(), "session.created")
+        told = await there.ask("POST", "/v1/antiphon/drain", json={})
+        assert told.body == {"object": "antiphon.drain", "draining": True, "sessions": 1}
+        assert all(place.api.admission.draining for place in firm.places)
+        assert (await here.ask("GET", "/readyz", key=None)).status == 503
+        health = (await here.ask("GET", "/healthz", key=None)).body
+        assert (health["sessions"], health["processes"]) == (1, 2)
+        await here.ask("DELETE", "/v1/antiphon/drain")
+        assert not any(place.api.admission.draining for place in firm.places)
+        assert (await there.ask("GET", "/readyz", key=None)).status == 200
+
+
+@in_virtual_time
+async def test_a_server_is_ready_while_one_process_is() -> None:
+    async with company() as firm:
+        here, there = firm.places
+        here.api.admission.draining = True
+        for place in firm.places:
+            assert (await place.ask("GET", "/readyz", key=None)).status == 200
+        there.api.admission.draining = True
+        assert (await here.ask("GET", "/readyz", key=None)).status == 503
+
+
+@in_virtual_time
+async def test_metrics_tell_of_each_process() -> None:
+    async with company() as firm:
+        here, there = firm.places
+        await until(await here.join(), "session.created")
+        text = (await there.ask("GET", "/metrics")).body
+        opened = 'antiphon_sessions_opened_total{transport="websocket",process="%s"} %s'
+        assert opened % ("1", "1.0") in text
+        assert opened % ("2", "0.0") in text
+        assert text.count("# TYPE antiphon_sessions_opened_total counter") == 1
+
+
+@in_virtual_time
+async def test_the_word_of_a_stranger_that_he_is_one_of_us_is_worth_nothing() -> None:
+    async with company() as firm:
+        here, there = firm.places
+        created = await until(await here.join(), "session.created")
+        query = f"call_id={created['session']['id']}"
+        # Who is believed to be a process is not sent on, and so finds nothing here.
+        believed = {"Antiphon-Forwarded": "of-this-company 10.0.0.1", "Upgrade": "websocket"}
+        told = await there.ask("GET", f"/v1/realtime?{query}", headers=believed)
+        assert told.status == 404
+        sideband = await there.join(query, headers={"Antiphon-Forwarded": "a-guess 10.0.0.1"})
+        assert (await until(sideband, "session.created"))["session"]["id"]
+
+
+@in_virtual_time
+async def test_another_key_learns_nothing_of_sessions_elsewhere() -> None:
+    async with company() as firm:
+        here, there = firm.places
+        created = await until(await here.join(), "session.created")
+        name = created["session"]["id"]
+        told = await there.ask(
+            "GET", f"/v1/realtime?call_id={name}", key="wrong", headers={"Upgrade": "websocket"}
+        )
+        assert (told.status, told.code) == (404, "call_id_not_found")
+        moved = await there.ask(
+            "POST", f"/v1/antiphon/sessions/{name}/move", key="wrong", json={"voice": "marin"}
+        )
+        assert moved.status == 401
+        assert KEY not in str(moved)

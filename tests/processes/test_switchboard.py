@@ -1,0 +1,101 @@
+"""Who gets the next client, and what becomes of questions."""
+
+from __future__ import annotations
+
+import asyncio
+
+import msgspec
+
+from antiphon.processes.commons import Commons
+from antiphon.processes.messages import (
+    Answer,
+    Asked,
+    Failed,
+    Has,
+    Load,
+    Ready,
+    ToProcess,
+    raw,
+)
+from antiphon.processes.switchboard import ANSWER_TIMEOUT_S, CannotServe, Line, Switchboard
+from antiphon.testing import in_virtual_time
+
+
+class Board:
+    def __init__(self, size: int) -> None:
+        self.board = Switchboard(Commons(max_sessions=100), lambda *_: False)
+        self.told: dict[str, list[ToProcess]] = {}
+        self.lines = [self.join(str(number + 1)) for number in range(size)]
+
+    def join(self, name: str) -> Line:
+        told = self.told[name] = []
+        line = self.board.joined(name, told.append)
+        self.board.received(line, Ready())
+        return line
+
+    @property
+    def order(self) -> list[str]:
+        return [line.name for line in self.board.choose()]
+
+
+@in_virtual_time
+async def test_the_least_loaded_process_gets_the_next_client() -> None:
+    board = Board(3)
+    for line, sessions in zip(board.lines, (5, 2, 3), strict=True):
+        board.board.received(line, Load(sessions))
+    assert board.order == ["2", "3", "1"]
+    board.lines[1].sent_clients += 2  # On their way, and in no load yet.
+    assert board.order == ["3", "2", "1"]
+    board.board.received(board.lines[1], Load(2))
+    assert board.order == ["2", "3", "1"]
+
+
+@in_virtual_time
+async def test_one_that_would_refuse_gets_no_client_while_another_is_free() -> None:
+    board = Board(2)
+    board.board.received(board.lines[0], Load(1, late_ms=80, takes_sessions=False))
+    board.board.received(board.lines[1], Load(90))
+    assert board.order == ["2", "1"]
+    board.board.received(board.lines[1], Load(90, late_ms=80, takes_sessions=False))
+    assert board.order == ["1", "2"], "all are late: the least loaded says so"
+
+
+@in_virtual_time
+async def test_one_that_starts_gets_no_client_and_one_that_failed_says_why() -> None:
+    board = Board(1)
+    line = board.board.joined("2", lambda _: None)
+    assert board.order == ["1"]
+    board.board.received(line, Failed("There is no engine 'x'."))
+    assert board.order == ["1"]
+    try:
+        await line.ready
+    except CannotServe as error:
+        assert str(error) == "There is no engine 'x'."
+    else:
+        raise AssertionError("it failed")
+
+
+@in_virtual_time
+async def test_a_question_waits_for_all_who_live_and_for_a_frozen_one_not_for_ever() -> None:
+    board = Board(3)
+    asking = asyncio.create_task(board.board.ask_all(Has("sess_1")))
+    await asyncio.sleep(0)
+    numbers = {
+        name: told[-1].id for name, told in board.told.items() if isinstance(told[-1], Asked)
+    }
+    board.board.received(board.lines[0], Answer(numbers["1"], raw(True)))
+    board.board.left(board.lines[1])
+    began_s = asyncio.get_running_loop().time()
+    answers = await asking
+    assert asyncio.get_running_loop().time() - began_s == ANSWER_TIMEOUT_S
+    assert {name: msgspec.msgpack.decode(value) for name, value in answers.items()} == {"1": True}
+    board.board.received(board.lines[2], Answer(numbers["3"], raw(True)))  # Too late: no harm.
+
+
+@in_virtual_time
+async def test_one_that_took_the_place_of_a_dead_one_is_not_taken_for_it() -> None:
+    board = Board(1)
+    old = board.lines[0]
+    new = board.join("1")
+    board.board.left(old)
+    assert board.board.choose() == [new]
