@@ -13,7 +13,7 @@ import pytest
 from antiphon.errors import ConfigurationError
 from antiphon.limits.policy import Limits
 from antiphon.server.config import Loaded, load, variable_name
-from antiphon.server.metering_settings import PriceSettings
+from antiphon.server.metering_settings import PlanSettings, PriceSettings, TenantBudgetSettings
 from antiphon.server.secret import Secret
 from antiphon.server.settings import SECTIONS, Config, UpstreamSettings
 
@@ -201,6 +201,8 @@ EACH = {
     "sessions_per_minute": 6.0,
     "sessions_at_once": 2,
     "minutes_per_day": 30.0,
+    "responses_per_minute": 20.0,
+    "tokens_per_minute": 50_000.0,
     "messages_per_second": 60.0,
     "bytes_per_second": 100_000.0,
 }
@@ -225,6 +227,9 @@ NEEDS: dict[str, tuple[Any, str]] = {
     ),
     **dict.fromkeys(("address", "user", "key", "tenant"), (EACH, "")),
     **dict.fromkeys(("tenants", "plans"), ({"acme": EACH}, "")),
+    "budgets.tenants": ({"acme": {"day": 2.0, "month": 30.0}}, ""),
+    "budgets.plans": ({"trial": dict.fromkeys(PlanSettings.__struct_fields__, 1.5)}, ""),
+    "default_plan": ("trial", "plans = {trial = {session = 1.0}}"),
     "port_min": (40_000, "port_max = 40_000"),
     "port_max": (40_000, "port_min = 40_000"),
 }
@@ -244,8 +249,8 @@ def test_every_documented_setting_is_taken_from_file_and_variable(
     section, key, variable, kind, default = row
     beside = ""
     value: object
-    if key in NEEDS:
-        value, beside = NEEDS[key]
+    if needed := NEEDS.get(f"{section}.{key}", NEEDS.get(key)):
+        value, beside = needed
     elif key in ("tls_cert", "tls_key", "agent"):
         value = str(tmp_path / "file")
         Path(str(value)).touch()
@@ -259,8 +264,8 @@ def test_every_documented_setting_is_taken_from_file_and_variable(
     else:
         value = VALUES.get(kind, 1)
     if section == "llm":
-        needed = {"base_url": "http://127.0.0.1:9/v1", "model": "m"}
-        beside = "\n".join(f'{k} = "{v}"' for k, v in needed.items() if k != key)
+        server = {"base_url": "http://127.0.0.1:9/v1", "model": "m"}
+        beside = "\n".join(f'{k} = "{v}"' for k, v in server.items() if k != key)
     if section in PARTS and key == "base_url":
         beside = f'{PARTS[section]} = "http"\nmodel = "m"'
     text = f"[{section}]\n{key} = {toml(value)}\n{beside}\n"
@@ -286,7 +291,7 @@ def plain(value: object) -> object:
         return [plain(part) for part in value]
     if isinstance(value, UpstreamSettings):
         return {"url": value.url, "weight": value.weight}
-    if isinstance(value, Limits):
+    if isinstance(value, Limits | PlanSettings | TenantBudgetSettings):
         return msgspec.structs.asdict(value)
     if isinstance(value, PriceSettings):
         told = msgspec.structs.asdict(value)

@@ -359,10 +359,14 @@ class JournalFile:
         if all(name != "conversation_id" for _, name, *_ in columns):
             self._database.execute(f"ALTER TABLE {LINES} ADD COLUMN {line_table.CONVERSATION}")
         self._database.execute(line_table.index_by_conversation(LINES))
-        self._database.execute(
-            f"UPDATE {LINES} SET conversation_id = json_extract(line, '$.conversation_id') "  # noqa: S608
-            "WHERE conversation_id = ''"
-        )
+        nameless = f"SELECT number FROM {LINES} WHERE conversation_id = '' LIMIT 1"  # noqa: S608
+        if (
+            self._database.execute(nameless).fetchone() is not None
+        ):  # Else nobody need be locked out.
+            self._database.execute(
+                f"UPDATE {LINES} SET conversation_id = json_extract(line, '$.conversation_id') "  # noqa: S608
+                "WHERE conversation_id = ''"
+            )
 
     def _one(self, query: str) -> tuple[Any, ...]:
         row: tuple[Any, ...] = self._database.execute(query).fetchone()
