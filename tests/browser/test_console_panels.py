@@ -6,11 +6,12 @@ import asyncio
 import json
 import shutil
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from tests.browser.console_page import console, content, needs_console
+from tests.browser.console_page import Console, console, content, needs_console
 from tests.browser.visitor import NEEDS_CHROMIUM
 from tests.server_process import ServerProcess
 
@@ -135,27 +136,35 @@ async def test_drawers_by_keyboard(offline_server: ServerProcess) -> None:
         await code.wait_for(state="hidden")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 820, 1440, 1920])
-async def test_it_fits(offline_server: ServerProcess, width: int, scheme: str) -> None:
-    """No page scrolls, and panels side by side are equally high."""
-    async with console(offline_server.url) as shown:
-        await shown.page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+WIDTHS = (390, 820, 1440, 1920)
+
+
+async def look(shown: Console, name: str) -> AsyncIterator[str]:
+    """The page in each width, by day and by night; each is kept as a picture."""
+    for width in WIDTHS:
         await shown.page.set_viewport_size({"width": width, "height": 900})
+        for scheme in ("light", "dark"):
+            await shown.page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+            await shown.picture(f"{name}-{width}-{scheme}")
+            yield f"{width}, {scheme}"
+
+
+async def test_it_fits(offline_server: ServerProcess) -> None:
+    """No page scrolls, and panels side by side are equally high."""
+    over = """() => {
+      const { scrollWidth, scrollHeight } = document.documentElement;
+      return [scrollWidth - innerWidth, scrollHeight - innerHeight];
+    }"""
+    heights = "() => [...document.querySelectorAll('main > section')].map((p) => p.clientHeight)"
+    async with console(offline_server.url) as shown:
         await shown.page.get_by_role("button", name="Tell me a story.").wait_for()
-        await shown.picture(f"opening-{width}-{scheme}")
+        async for _ in look(shown, "opening"):
+            pass
         await shown.type("Tell me a story.")
         await shown.page.locator("[data-role=assistant]").wait_for()
-        await shown.picture(f"told-{width}-{scheme}")
-        over = """() => {
-          const { scrollWidth, scrollHeight } = document.documentElement;
-          return [scrollWidth - innerWidth, scrollHeight - innerHeight];
-        }"""
-        assert await shown.visitor.run(over) == [0, 0]
-        heights = (
-            "() => [...document.querySelectorAll('main > section')].map((p) => p.clientHeight)"
-        )
-        assert len(set(await shown.visitor.run(heights))) == 1
+        async for looked in look(shown, "told"):
+            assert await shown.visitor.run(over) == [0, 0], looked
+            assert len(set(await shown.visitor.run(heights))) == 1, looked
 
 
 async def test_words_appear_while_one_speaks(offline_server: ServerProcess) -> None:

@@ -40,7 +40,7 @@ from antiphon.core.items import MAX_AUDIO_BYTES
 from antiphon.core.records import Recollection, Record
 from antiphon.core.terms import Terms
 from antiphon.protocol import client, server
-from antiphon.protocol.items import Message
+from antiphon.protocol.items import FunctionCall, FunctionCallOutput, Message
 from antiphon.protocol.server import ServerEvent
 from antiphon.protocol.session import AudioFormat
 from antiphon.testing import VirtualCall
@@ -357,9 +357,14 @@ class Witness:
         assert request.response_id == ""
         assert not request.out_of_band
         assert all(response.done or not response.in_conversation for response in self.alive)
-        *before, said = (str(item.id) for item in request.items)
-        assert said == self.turn, "it is about what is being said"
-        assert [item_id for item_id in self.order if item_id in before] == before
+        *before, said = request.items
+        assert said.id == self.turn, "it is about what is being said"
+        told = [str(item.id) for item in before if item.id in self.order]
+        assert [item_id for item_id in self.order if item_id in told] == told
+        for item in before:  # What the server called itself no client is told.
+            if item.id not in self.order:
+                assert isinstance(item, FunctionCall | FunctionCallOutput)
+                assert self.terms.server_tools
 
     @property
     def alive(self) -> list[SeenResponse]:
