@@ -219,7 +219,7 @@ def main() -> int:
     parser.add_argument("--steps", type=int, default=3, help="the most, besides one session (3)")
     parser.add_argument("--minutes", type=float, default=10, help="the whole run ends by then (10)")
     parser.add_argument(
-        "--start-timeout", type=float, default=90, metavar="SECONDS", help="of a server (90)"
+        "--start-timeout", type=float, default=120, metavar="SECONDS", help="of a server (120)"
     )
     parser.add_argument("--resume", action="store_true", help="keep what is measured")
     parser.add_argument("--page", action="store_true", help="only the page, from the last run")
