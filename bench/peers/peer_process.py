@@ -16,6 +16,8 @@ LIFETIME_S = 900
 """If whoever started it is killed, it ends by itself."""
 STOP_TIMEOUT_S = 10
 REASON_CHARACTERS = 200
+CORES = ",".join(map(str, sorted(os.sched_getaffinity(0))))
+"""All that there are, before the callers keep to theirs."""
 
 
 class DidNotStart(Exception):
@@ -39,7 +41,7 @@ class PeerProcess:
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("wb") as errors:
             self._process = subprocess.Popen(
-                ["timeout", str(LIFETIME_S), *command],
+                ["timeout", str(LIFETIME_S), "taskset", "-c", CORES, *command],
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 cwd=folder,

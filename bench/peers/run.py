@@ -130,6 +130,8 @@ async def measure(peer: Peer, args: argparse.Namespace, until_s: float, rows: li
         _add(rows, alone)
         if not alone.connected:
             raise OSError(alone.first_error or "one call was not connected")
+        if not peer.is_floor and not alone.answered:
+            raise OSError(f"one call alone had no answer: {alone.error_kinds}")
         if not peer.is_sized:
             while sessions := _next(rows, first, args, until_s):
                 _add(rows, await step(peer, server, sessions, alone.memory_mib))
@@ -217,7 +219,7 @@ def main() -> int:
     parser.add_argument("--steps", type=int, default=3, help="the most, besides one session (3)")
     parser.add_argument("--minutes", type=float, default=10, help="the whole run ends by then (10)")
     parser.add_argument(
-        "--start-timeout", type=float, default=60, metavar="SECONDS", help="of a server (60)"
+        "--start-timeout", type=float, default=120, metavar="SECONDS", help="of a server (120)"
     )
     parser.add_argument("--resume", action="store_true", help="keep what is measured")
     parser.add_argument("--page", action="store_true", help="only the page, from the last run")

@@ -123,9 +123,8 @@ def test_what_failed_is_a_dash_with_its_reason(tmp_path: Path) -> None:
     assert "≥ 5 sessions" in page.draw(result, roster.PEERS)
 
 
-@pytest.mark.parametrize("option", ["--help", "--only=nobody"])
-def test_the_command_is_one_that_runs(option: str) -> None:
-    done = subprocess.run(
-        [sys.executable, str(PEERS / "run.py"), option], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == (0 if option == "--help" else 2), done.stderr
+def test_the_command_can_be_asked_what_it_does() -> None:
+    command = [sys.executable, str(PEERS / "run.py"), "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "--resume" in done.stdout

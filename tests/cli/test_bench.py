@@ -63,6 +63,8 @@ def test_another_machine_is_loaded_by_who_said_so_twice() -> None:
 def test_nobody_there_is_an_error_of_each_call(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", HERE, "--calls", "2", "--rate", "100", "--duration", "1"]) == 1
     shown = capsys.readouterr().out
+    assert "2 calls of 1 s" in shown
+    assert "1 of 2 over, 1 of them with errors" in shown
     assert "0 of 2 calls connected" in shown
     assert "2  connect_nobody: nobody listens at 127.0.0.1:1" in shown
 

@@ -13,6 +13,7 @@ from antiphon.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from antiphon.bench.line import Line
+    from antiphon.bench.result import CallResult
 
 EPILOG = """\
 Calls begin at their own times, however the server does, and each lasts --duration.  A caller says
@@ -103,14 +104,30 @@ def run(args: argparse.Namespace) -> int:
     check_place(url, allow_remote=args.allow_remote, yes_this_costs_money=args.yes_this_costs_money)
     open_line = _opener(args, url)
     file = None if args.csv is None else open_csv(args.csv)
-    print(f"{plan.calls} calls of {plan.duration_s:g} s to {args.url}, {plan.rate:g} a second")
-    results = asyncio.run(run_calls(plan, recordings, open_line))
+    calls = "1 call" if plan.calls == 1 else f"{plan.calls} calls"
+    rate = "" if plan.calls == 1 else f", {plan.rate:g} a second"
+    print(f"{calls} of {plan.duration_s:g} s to {args.url}{rate}", flush=True)
+    results = asyncio.run(run_calls(plan, recordings, open_line, on_end=_progress(plan.calls)))
     summary = summarize(results, plan)
     print(as_text(summary))
     if file is not None:
         with file:
             write_csv(file, results, plan)
     return 1 if summary.errors or not summary.answered else 0
+
+
+def _progress(calls: int) -> Callable[[CallResult], None]:
+    """A line for each tenth of the calls that are over: a long run is not silent."""
+    over = failed = 0
+
+    def tell(result: CallResult) -> None:
+        nonlocal over, failed
+        over += 1
+        failed += bool(result.all_errors())
+        if calls > 1 and over * 10 // calls > (over - 1) * 10 // calls:
+            print(f"{over} of {calls} over, {failed} of them with errors", flush=True)
+
+    return tell
 
 
 def _opener(args: argparse.Namespace, url: str) -> Callable[[], Line]:
