@@ -86,7 +86,7 @@ from antiphon.runtime.route import Route
 from antiphon.runtime.server_tools import ServerTools, ToolRuns
 from antiphon.runtime.session_clock import SessionClock
 from antiphon.runtime.sideband_wait import SidebandWait
-from antiphon.runtime.supervision import LiveSupervision
+from antiphon.runtime.supervision import LiveSupervision, silenced
 
 log = logging.getLogger(__name__)
 _unknown_voices = UnknownNames(log, "voice '%s' is not there: '%s' answers")
@@ -136,7 +136,8 @@ class LiveSession:
         self._at_client = ClientPlayback(lambda: clock.now_ms) if playback is None else None
         self._ear = Ear(detector, self._at_client or self._playback)
         self._observers = list(observers)
-        self.supervision = LiveSupervision(self, lambda: self._conversation.items)
+        self.is_muted = False
+        """It hears silence in place of its user (`supervision`)."""
         self._on_end = on_end
         self._admits: Callable[[Generate], bool] = lambda _: True
         self._waiting: deque[Cause] = deque()
@@ -336,6 +337,11 @@ class LiveSession:
             self._observers = [other for other in self._observers if other is not observer]
 
     @property
+    def supervision(self) -> LiveSupervision:
+        # Made when it is asked for: kept, it would keep a session that has ended.
+        return LiveSupervision(self, lambda: self._conversation.items)
+
+    @property
     def played_samples(self) -> int:
         return self._playback.played_samples
 
@@ -411,8 +417,8 @@ class LiveSession:
     def _give(self, cause: Cause) -> None:
         if self._closing is not None:
             return
-        if self.supervision.is_muted:
-            cause = self.supervision.unheard(cause)
+        if self.is_muted:
+            cause = silenced(cause, self.settings.audio.input.format)
         if self._sideband_wait is not None and self._sideband_wait.keeps(cause):
             return
         if self._busy:
