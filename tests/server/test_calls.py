@@ -262,3 +262,18 @@ async def test_a_network_change_is_told_by_a_new_offer(place: Place) -> None:
     told = await patch(offer, key=KEY, call_id="rtc_unknown")
     assert (told.status, told.code) == (404, "call_id_not_found")
     await page.hang_up()
+
+
+async def test_the_operator_sees_how_a_call_is_doing_and_ends_it(place: Place) -> None:
+    page = Client(WithForm(place, {}))
+    await page.call()
+    await page.event("session.created")
+    (listed,) = (await place.ask("GET", "/v1/antiphon/sessions")).body["data"]
+    call = (await place.ask("GET", f"/v1/antiphon/calls/{page.call_id}")).body
+    assert listed["quality"]["call"].keys() == call["quality"].keys()
+    told = await place.ask("POST", f"/v1/antiphon/sessions/{listed['id']}/hangup")
+    assert told.status == 200
+    assert (await place.ask("GET", "/v1/antiphon/sessions")).body["data"] == []
+    while (await place.ask("GET", f"/v1/antiphon/calls/{page.call_id}")).status == 200:
+        pass  # Its last packets are being sent.
+    await page.hang_up()

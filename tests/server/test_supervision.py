@@ -15,7 +15,10 @@ from antiphon.engines.scripted import Hold, Script, Write
 from antiphon.identity.principal import Principal
 from antiphon.journal.memory import MemoryJournal
 from antiphon.protocol.server import ConversationItemDeleted
+from antiphon.server.quality import MAX_SESSIONS, LastTurns
 from antiphon.server.supervision import MAX_LISTENERS, MAX_UNREAD, Captions
+from antiphon.telemetry.facts import Answered
+from antiphon.telemetry.timeline import Timeline
 from tests.server.place import EVENT_TIMEOUT_S, KEY, Place, places, until
 
 TEXT = {"type": "realtime", "output_modalities": ["text"]}
@@ -103,6 +106,23 @@ async def test_a_listener_reads_what_was_said_and_what_is_being_said() -> None:
             assert ended["reason"] == "session_ended"
             assert not (await captions.content.read()).strip()
         assert await session.deeds() == ["session.listened"]
+
+
+async def test_the_list_tells_how_long_the_last_answer_took() -> None:
+    async with sessions() as session:
+        assert (await session.listed())["quality"] == {"latency_ms": None, "call": None}
+        await session.say("Are you there?")
+        await session.answered()
+        assert (await session.listed())["quality"]["latency_ms"] >= 0
+
+
+def test_only_so_many_sessions_are_remembered() -> None:
+    turns = LastTurns()
+    timeline = Timeline(response_id="r", kind="typed", began_ms=5, ended_ms=12, segments=())
+    for number in range(MAX_SESSIONS + 1):
+        turns.told(f"sess_{number}", Answered(timeline))
+    assert turns.latency_ms("sess_0") is None
+    assert (turns.latency_ms("sess_1"), turns.latency_ms(f"sess_{MAX_SESSIONS}")) == (7, 7)
 
 
 async def test_nobody_in_the_session_can_tell_that_somebody_listens() -> None:

@@ -86,7 +86,7 @@ from antiphon.runtime.route import Route
 from antiphon.runtime.server_tools import ServerTools, ToolRuns
 from antiphon.runtime.session_clock import SessionClock
 from antiphon.runtime.sideband_wait import SidebandWait
-from antiphon.runtime.supervision import LiveSupervision
+from antiphon.runtime.supervision import LiveSupervision, silenced
 
 log = logging.getLogger(__name__)
 _unknown_voices = UnknownNames(log, "voice '%s' is not there: '%s' answers")
@@ -136,7 +136,8 @@ class LiveSession:
         self._at_client = ClientPlayback(lambda: clock.now_ms) if playback is None else None
         self._ear = Ear(detector, self._at_client or self._playback)
         self._observers = list(observers)
-        self.supervision = LiveSupervision(self, lambda: self._conversation.items)
+        self.is_muted = False
+        """It hears silence in place of its user (`supervision`)."""
         self._on_end = on_end
         self._hearing = Hearing(self._ear, self._conversation, self._playback, self._give)
         self._admits: Callable[[Generate], bool] = lambda _: True
@@ -240,7 +241,7 @@ class LiveSession:
     # --- For transports that own playout -------------------------------------
 
     def hear(self, pcm: bytes) -> None:
-        if self.supervision.is_muted:
+        if self.is_muted:
             pcm = bytes(len(pcm))  # Here already: it is scored before the conversation is told.
         if self._sideband_wait is None or self._sideband_wait.is_over:
             self._hearing.hear(pcm)
@@ -342,6 +343,11 @@ class LiveSession:
             self._observers = [other for other in self._observers if other is not observer]
 
     @property
+    def supervision(self) -> LiveSupervision:
+        # Made when it is asked for: kept, it would keep a session that has ended.
+        return LiveSupervision(self, lambda: self._conversation.items)
+
+    @property
     def played_samples(self) -> int:
         return self._playback.played_samples
 
@@ -423,8 +429,8 @@ class LiveSession:
             return
         if self._hearing.comes_before(cause):
             self._hearing.catch_up()
-        if self.supervision.is_muted:
-            cause = self.supervision.unheard(cause)
+        if self.is_muted:
+            cause = silenced(cause, self.settings.audio.input.format)
         if self._sideband_wait is not None and self._sideband_wait.keeps(cause):
             return
         if self._busy:

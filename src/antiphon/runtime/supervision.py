@@ -115,7 +115,10 @@ class LiveSupervision:
     def __init__(self, session: LiveSession, items: Callable[[], Iterable[Item]]) -> None:
         self._session = session
         self._items = items
-        self.is_muted = False
+
+    @property
+    def is_muted(self) -> bool:
+        return self._session.is_muted
 
     def listen(self, listener: Listener) -> Callable[[], None]:
         for event in shown_items(self._items()):
@@ -135,17 +138,7 @@ class LiveSupervision:
         return answers
 
     def mute(self, on: bool) -> None:
-        self.is_muted = on
-
-    def unheard(self, cause: Cause) -> Cause:
-        """The same, with silence for sound: time goes on, and what was begun comes to its end."""
-        match cause:
-            case Heard():
-                return replace(cause, pcm=bytes(len(cause.pcm)))
-            case ClientSent(event=InputAudioBufferAppend() as event):
-                audio = silence(self._session.settings.audio.input.format, len(event.audio))
-                return replace(cause, event=replace(event, audio=audio))
-        return cause
+        self._session.is_muted = on
 
     def _give(self, event: ClientEvent) -> None:
         refusals = _Refusals()
@@ -161,6 +154,17 @@ class LiveSupervision:
 
 def instruction(text: str) -> ConversationItemCreate:
     return ConversationItemCreate(item=Message(role="system", content=(InputText(text),)))
+
+
+def silenced(cause: Cause, audio_format: AudioFormat) -> Cause:
+    """The same, with silence for sound: time goes on, and what was begun comes to its end."""
+    match cause:
+        case Heard():
+            return replace(cause, pcm=bytes(len(cause.pcm)))
+        case ClientSent(event=InputAudioBufferAppend() as event):
+            audio = silence(audio_format, len(event.audio))
+            return replace(cause, event=replace(event, audio=audio))
+    return cause
 
 
 def silence(audio_format: AudioFormat, size_bytes: int) -> bytes:
