@@ -251,6 +251,7 @@ async def by_secret(server: ServerProcess, rounds: int) -> list[float]:
                 await asyncio.sleep(HEARS_S)
                 if at:
                     ways.append([step - cut_ms for step in way])
+                    print(f"  {at}: sound after {ways[-1][-1]:.0f} ms", flush=True)
                 cut_ms = now_ms()
                 proxy.cut()
             await openai.close()
