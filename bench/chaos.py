@@ -182,12 +182,12 @@ class Place:
         self._environ = {"ANTIPHON_API_KEYS": KEY}
         if postgres is not None:
             self._environ["ANTIPHON_JOURNAL_URL"] = postgres.make("chaos")
-        self.server = ServerProcess(folder, **self._environ)
+        self.server = self._started(0)
         self.proxy = CuttingProxy(self.server.port)
 
     @property
     def faults(self) -> dict[str, Callable[[], Awaitable[None]]]:
-        found = {
+        found: dict[str, Callable[[], Awaitable[None]]] = {
             "a worker is killed": self._kill_a_worker,
             "connections are cut": self._cut,
             "the server stalls": self._stall,
@@ -211,9 +211,10 @@ class Place:
     async def _kill(self) -> None:
         port = self.server.port
         self.server.kill()
-        self.server = await asyncio.to_thread(
-            ServerProcess, self._folder, port=port, **self._environ
-        )
+        self.server = await asyncio.to_thread(self._started, port)
+
+    def _started(self, port: int) -> ServerProcess:
+        return ServerProcess(self._folder, port=port, **self._environ)
 
     async def _fill_disk(self) -> None:
         pid = self.server.pid
