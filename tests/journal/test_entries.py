@@ -14,7 +14,15 @@ from antiphon.core.records import (
     ServerCall,
     ServerCallChanged,
 )
-from antiphon.journal.entries import Changed, JournalError, Missed, decode, encode, without_audio
+from antiphon.journal.entries import (
+    Changed,
+    JournalError,
+    Missed,
+    Opened,
+    decode,
+    encode,
+    without_audio,
+)
 from antiphon.journal.recall import NO_ANSWER, Move, Recalled
 from antiphon.protocol.items import Message
 from tests.journal.logs import WORDS, changed, opened, said, whole_log
@@ -118,7 +126,8 @@ def test_a_move_is_told_with_its_time() -> None:
 
 def test_what_the_server_carried_out_stands_where_it_was_called_and_has_an_answer() -> None:
     call = ServerCall(item_id="c", after="a", call_id="call_1", name="recall", arguments="{}")
-    log = [opened(), said("a"), said("b", after="a"), changed(ServerCallChanged(call))]
+    log: list[Opened | Changed] = [opened(), said("a"), said("b", after="a")]
+    log.append(changed(ServerCallChanged(call)))
     recalled = Recalled([decode(encode(entry)) for entry in log])
     assert [item.id for item in recalled.items] == ["a", "b"]
     assert [item.id for item in recalled.all_items] == ["a", "c", "c_output", "b"]
