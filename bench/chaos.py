@@ -35,7 +35,8 @@ from tests.server_process import KEY, ServerProcess
 
 PAUSE_S = 0.5
 """Between an answer and the next question."""
-GIVES_UP_S = 20.0
+GIVES_UP_S = 90.0
+"""A server that starts takes its time on a busy machine."""
 SOON_S = 3.0
 """So long after a fault a question is one of those that met it."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 1.0
@@ -49,6 +50,11 @@ class Turn(Struct):
     """One question."""
 
     asked_s: float
+    item_id: str
+    is_kept: bool = False
+    """The question was acknowledged."""
+    has_begun: bool = False
+    """The answer."""
     sound_ms: float | None = None
     """From the question to the first sound, however it came."""
     became: str = "no answer"
@@ -73,7 +79,7 @@ class Caller:
 
     async def run(self, until_s: float) -> None:
         while time.monotonic() < until_s:
-            turn = Turn(asked_s=time.monotonic())
+            turn = Turn(asked_s=time.monotonic(), item_id=f"question_{len(self.turns)}")
             self.turns.append(turn)
             try:
                 async with asyncio.timeout(GIVES_UP_S):
@@ -93,30 +99,30 @@ class Caller:
 
     async def _ask(self, turn: Turn) -> bool:
         """Returns whether it came to an end; False: the connection was lost."""
-        must_ask = True
         if self._ws is None:
             self._ws, resume = await self._connect()
             if turn.connections_lost:
                 turn.continues = resume.get("continues", "new")
-                must_ask = turn.continues != "session"
             if turn.continues == "new":
                 self.errors["conversation lost"] += bool(self.acknowledged)
                 self.acknowledged.clear()
             self.conversation_id = resume["conversation_id"]
         try:
-            if must_ask:
-                await self._say(desk.TODAY)
+            await self._say(turn)
             return await self._listen(turn)
         except (ConnectionError, aiohttp.ClientError):
             self._ws = None
             return False
 
-    async def _say(self, text: str) -> None:
+    async def _say(self, turn: Turn) -> None:
+        """All of it that the server is not known to have.  What it has after all it refuses."""
         assert self._ws is not None
-        content = [{"type": "input_text", "text": text}]
-        item = {"type": "message", "role": "user", "content": content}
-        await self._ws.send_json({"type": "conversation.item.create", "item": item})
-        await self._ws.send_json({"type": "response.create"})
+        if not turn.is_kept:
+            content = [{"type": "input_text", "text": desk.TODAY}]
+            item = {"id": turn.item_id, "type": "message", "role": "user", "content": content}
+            await self._ws.send_json({"type": "conversation.item.create", "item": item})
+        if not turn.has_begun or turn.continues == "conversation":
+            await self._ws.send_json({"type": "response.create"})
 
     async def _listen(self, turn: Turn) -> bool:
         assert self._ws is not None
@@ -124,14 +130,18 @@ class Caller:
             event = message.json()
             self._cursor = event["event_id"]
             match event["type"]:
-                case "conversation.item.done" if event["item"]["id"] not in self.acknowledged:
-                    self.acknowledged.append(event["item"]["id"])
+                case "conversation.item.done":
+                    turn.is_kept |= event["item"]["id"] == turn.item_id
+                    if event["item"]["id"] not in self.acknowledged:
+                        self.acknowledged.append(event["item"]["id"])
+                case "response.created":
+                    turn.has_begun = True
                 case "response.output_audio.delta" if turn.sound_ms is None:
                     turn.sound_ms = (time.monotonic() - turn.asked_s) * 1000
                 case "response.done":
                     turn.became = event["response"]["status"]
                     return True
-                case "error":
+                case "error" if not turn.connections_lost:
                     self.errors[event["error"]["code"] or event["error"]["type"]] += 1
         self._ws = None
         return False
@@ -179,15 +189,13 @@ class Place:
         self._folder = folder
         self._postgres = postgres
         self._chance = chance
-        self._environ = {"ANTIPHON_API_KEYS": KEY}
-        if postgres is not None:
-            self._environ["ANTIPHON_JOURNAL_URL"] = postgres.make("chaos")
-        self.server = ServerProcess(folder, **self._environ)
+        self._url = None if postgres is None else postgres.make("chaos")
+        self.server = self._started(0)
         self.proxy = CuttingProxy(self.server.port)
 
     @property
     def faults(self) -> dict[str, Callable[[], Awaitable[None]]]:
-        found = {
+        found: dict[str, Callable[[], Awaitable[None]]] = {
             "a worker is killed": self._kill_a_worker,
             "connections are cut": self._cut,
             "the server stalls": self._stall,
@@ -211,8 +219,13 @@ class Place:
     async def _kill(self) -> None:
         port = self.server.port
         self.server.kill()
-        self.server = await asyncio.to_thread(
-            ServerProcess, self._folder, port=port, **self._environ
+        self.server = await asyncio.to_thread(self._started, port)
+
+    def _started(self, port: int) -> ServerProcess:
+        if self._url is None:
+            return ServerProcess(self._folder, port=port, ANTIPHON_API_KEYS=KEY)
+        return ServerProcess(
+            self._folder, port=port, ANTIPHON_API_KEYS=KEY, ANTIPHON_JOURNAL_URL=self._url
         )
 
     async def _fill_disk(self) -> None:

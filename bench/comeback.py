@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 from asyncio.subprocess import PIPE, Process
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -36,6 +36,8 @@ ROUNDS = 20
 HEARS_S = 1.0
 """So long an answer is heard before it is cut."""
 GIVES_UP_S = 30
+LONGEST_S = 110
+"""Of one way: no further round begins after it."""
 LED = """
 const take = RTCPeerConnection.prototype.setRemoteDescription;
 RTCPeerConnection.prototype.setRemoteDescription = async function (answer) {
@@ -46,6 +48,20 @@ RTCPeerConnection.prototype.setRemoteDescription = async function (answer) {
   lines.splice(at + 1, 0, `a=candidate:1 1 udp 2130706431 127.0.0.1 ${led} typ host`);
   return take.call(this, { type: answer.type, sdp: lines.join('\\r\\n') });
 };
+"""
+SPEAKS = """
+async () => {
+  const end = Date.now() + 60_000;
+  let asked = 0;
+  while (voice.getSnapshot().state !== 'speaking' || voice.outputLevel < 0.01) {
+    if (Date.now() > end) throw new Error('the agent does not speak');
+    if (voice.getSnapshot().activity === 'listening' && Date.now() - asked > 5_000) {
+      asked = Date.now();
+      voice.sendText('Tell me a story.');
+    }
+    await new Promise((again) => setTimeout(again, 20));
+  }
+}
 """
 BACK = """
 async () => {
@@ -139,6 +155,15 @@ class CuttingRelay:
             leg.is_cut = True
 
 
+def rounds_of(most: int) -> Iterator[int]:
+    """As many as there is time for."""
+    until_s = time.monotonic() + LONGEST_S
+    for at in range(most):
+        if time.monotonic() > until_s:
+            return
+        yield at
+
+
 async def by_websocket(server: ServerProcess, rounds: int, folder: Path) -> list[float]:
     proxy = CuttingProxy(server.port)
     port = await proxy.open()
@@ -154,7 +179,7 @@ async def by_websocket(server: ServerProcess, rounds: int, folder: Path) -> list
     took = []
     try:
         await told(client, "sound")
-        for _ in range(rounds):
+        for _ in rounds_of(rounds):
             await hears(client)
             cut_ms = time.time() * 1000
             proxy.cut()
@@ -194,25 +219,24 @@ async def by_webrtc(server: ServerProcess, rounds: int) -> list[float]:
     ):
         await visitor.page.expose_function("leg", relay.lead)
         await visitor.run("() => app.connect({ transport: 'webrtc' })")
-        for _ in range(rounds):
+        for _ in rounds_of(rounds):
             await speaks(visitor)
             cut_ms = time.time() * 1000
             relay.cut()
             async with asyncio.timeout(GIVES_UP_S):
                 took.append(await visitor.run(BACK) - cut_ms)
+            print(f"  sound after {took[-1]:.0f} ms", flush=True)
         await visitor.run("() => voice.close()")
     return took
 
 
 async def speaks(visitor: Visitor) -> None:
     """The agent does, for a while."""
-    if await visitor.run("() => voice.getSnapshot().activity") == "listening":
-        await visitor.run("() => voice.sendText('Tell me a story.')")
-    await visitor.until("() => voice.getSnapshot().state === 'speaking'")
-    await visitor.until("() => voice.outputLevel > 0.01")
-    await asyncio.sleep(HEARS_S)
-    if await visitor.run("() => voice.getSnapshot().activity") == "listening":
-        await speaks(visitor)
+    while True:
+        await visitor.run(SPEAKS)
+        await asyncio.sleep(HEARS_S)
+        if await visitor.run("() => voice.getSnapshot().state") == "speaking":
+            return
 
 
 STEPS = ("secret", "session", "answer begins", "sound")
@@ -226,7 +250,7 @@ async def by_secret(server: ServerProcess, rounds: int) -> list[float]:
     ways: list[list[float]] = []
     conversation_id, cut_ms = None, 0.0
     try:
-        for at in range(rounds + 1):
+        for at in rounds_of(rounds + 1):
             minted = await backend.realtime.client_secrets.create(
                 session={"type": "realtime", "instructions": desk.INSTRUCTIONS},
                 extra_body={"antiphon": _bound(conversation_id)},
@@ -251,6 +275,7 @@ async def by_secret(server: ServerProcess, rounds: int) -> list[float]:
                 await asyncio.sleep(HEARS_S)
                 if at:
                     ways.append([step - cut_ms for step in way])
+                    print(f"  {at}: sound after {ways[-1][-1]:.0f} ms", flush=True)
                 cut_ms = now_ms()
                 proxy.cut()
             await openai.close()

@@ -54,12 +54,15 @@ def measure(sessions: int, seconds: float, folder: Path | None) -> float:
 
 
 def compare(sessions: int, seconds: float, rounds: int, folder: Path) -> None:
-    without, kept = [], []
-    for _ in range(rounds):
-        without.append(measure(sessions, seconds, None))
-        kept.append(measure(sessions, seconds, folder))
-    plain, more = statistics.median(without), statistics.median(kept)
-    print(f"CPU {plain:.3f} → {more:.3f} ms per session-second: {more / plain - 1:+.1%}")
+    """In pairs, each next one the other way round: what the machine does meanwhile meets both."""
+    more = []
+    for at in range(rounds):
+        cpu_ms = {}
+        for keeps in (False, True) if at % 2 == 0 else (True, False):
+            cpu_ms[keeps] = measure(sessions, seconds, folder if keeps else None)
+        more.append(cpu_ms[True] / cpu_ms[False] - 1)
+        print(f"pair {at + 1}: {more[-1]:+.1%}", flush=True)
+    print(f"CPU of {sessions} sessions, median of {rounds} pairs: {statistics.median(more):+.1%}")
 
 
 # --- The journal alone ----------------------------------------------------------
@@ -168,10 +171,11 @@ def opened() -> Opened:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sessions", type=int, default=50)
+    parser.add_argument("--sessions", type=int, default=100)
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--alone", action="store_true", help="only the journal alone")
+    parser.add_argument("--pairs", action="store_true", help="only the sessions, in pairs")
     parser.add_argument("--hour", action="store_true", help="only what an hour takes on disk")
     parser.add_argument("--url", help="of an empty PostgreSQL database, to measure beside it")
     parser.add_argument("--folder", type=Path, help="on the disk to measure; default: here")
@@ -179,6 +183,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=args.folder or Path.cwd()) as name:
         folder = Path(name)
         print(f"Python {sys.version.split()[0]}")
+        if args.pairs:
+            compare(args.sessions, args.seconds, args.rounds, folder)
+            return
         asyncio.run(hour(folder))
         if args.hour:
             return

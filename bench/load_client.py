@@ -17,6 +17,7 @@ import select
 import socket
 import time
 from array import array
+from collections.abc import Mapping
 from math import ceil
 
 import speech_loop
@@ -73,7 +74,7 @@ class Client:
         self._is_first = False
         self._turn_ended_at: float | None = None
 
-    def tell(self, event: dict[str, object]) -> None:
+    def tell(self, event: Mapping[str, object]) -> None:
         self.socket.sendall(speech_loop.masked_frame(json.dumps(event).encode()))
 
     def take(self, data: bytes, now: float) -> None:
@@ -179,7 +180,7 @@ class Crowd:
         elif place <= self._at:
             self._at += 1  # Its moment in this round has passed, or is that of another.
 
-    def _join(self, session: dict[str, object]) -> Client:
+    def _join(self, session: Mapping[str, object]) -> Client:
         client = Client(self._port, delta_ms=self._chunk_ms, chunk_ms=self._chunk_ms)
         client.tell({"type": "session.update", "session": session})
         if self._always:

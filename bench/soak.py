@@ -220,7 +220,7 @@ class Clients:
         await ws.receive()
         await ws.close()
 
-    async def _half_way(self, _: aiohttp.ClientSession) -> None:
+    async def _half_way(self, http: aiohttp.ClientSession) -> None:  # noqa: ARG002
         port = int(self._url.rpartition(":")[2])
         _, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"GET /v1/realtime?model=zero HTTP/1.1\r\nHost: x\r\nUpgr")

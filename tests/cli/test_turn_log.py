@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from antiphon.cli.turn_log import TurnLog
-from antiphon.core.effects import Close, SendTo
+from antiphon.core.effects import Close, RunTool, SendTo
 from antiphon.protocol import server
 from antiphon.protocol.items import Message
 from antiphon.protocol.server import Response
@@ -45,6 +45,17 @@ def test_a_typed_answer_counts_to_its_first_word() -> None:
     log.saw(900, delta)
     log.saw(950, server.ResponseDone(event_id="e", response=response("completed")))
     assert shown(log) == ["  0:00.000  typed            first word after 0.25 s · completed"]
+
+
+def test_what_the_server_carried_out_is_told_with_its_turn() -> None:
+    log = TurnLog()
+    log.saw(0, RunTool("call_1", "early", "{}", 0))  # Of no turn that is known.
+    log.saw(0, created())
+    log.saw(10, RunTool("call_2", "remember", '{"fact": "x"}', 1))
+    log.saw(950, server.ResponseDone(event_id="e", response=response("completed")))
+    assert shown(log) == [
+        "  0:00.000  unasked          called remember (by the server) · completed"
+    ]
 
 
 def test_errors_and_the_end_have_lines_of_their_own() -> None:

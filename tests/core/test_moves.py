@@ -6,6 +6,7 @@ from typing import Any
 
 from antiphon.core.causes import EngineMoved, RateLimitsChanged, TranscriptEnded
 from antiphon.core.effects import Configure, DetectVoice, Generate, TurnCommitted
+from antiphon.core.records import EngineChanged, Record
 from antiphon.core.responses import UNLIMITED
 from antiphon.protocol import client, server
 from antiphon.protocol import session as wire
@@ -39,6 +40,14 @@ def test_an_answer_that_had_not_begun_is_asked_again_and_nobody_notices() -> Non
     assert [item.id for item in again.items] == ["hello"]
     call.engine_writes("Yes.").engine_finishes()
     assert call.one(server.ResponseDone).response.status == "completed"
+
+
+def test_it_is_in_the_log() -> None:
+    call = by_hand(engine_name="first", recorded=True)
+    call.take()
+    call.give(OTHER)
+    changes = [effect.change for effect in call.take() if isinstance(effect, Record)]
+    assert changes[0] == EngineChanged("other", "gone")
 
 
 def test_an_answer_that_had_begun_ends_once_and_is_given_anew() -> None:

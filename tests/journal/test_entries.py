@@ -7,9 +7,23 @@ from pathlib import Path
 import pytest
 
 from antiphon.core.items import HeardPart, MessageEntry
-from antiphon.core.records import ItemChanged, ItemDeleted
-from antiphon.journal.entries import Changed, JournalError, Missed, decode, encode, without_audio
-from antiphon.journal.recall import Recalled
+from antiphon.core.records import (
+    EngineChanged,
+    ItemChanged,
+    ItemDeleted,
+    ServerCall,
+    ServerCallChanged,
+)
+from antiphon.journal.entries import (
+    Changed,
+    JournalError,
+    Missed,
+    Opened,
+    decode,
+    encode,
+    without_audio,
+)
+from antiphon.journal.recall import NO_ANSWER, Move, Recalled
 from antiphon.protocol.items import Message
 from tests.journal.logs import WORDS, changed, opened, said, whole_log
 
@@ -103,3 +117,19 @@ def test_a_log_says_where_something_was_missed() -> None:
     recalled = Recalled([opened(), said("a"), decode(encode(missed)), said("b", after="a")])
     assert not recalled.whole
     assert [item.id for item in recalled.items] == ["a", "b"]
+
+
+def test_a_move_is_told_with_its_time() -> None:
+    recalled = Recalled([opened(), said("a"), changed(EngineChanged("other", "gone"), at_s=7)])
+    assert recalled.moves == [Move(7, "sess_1", "other", "gone")]
+
+
+def test_what_the_server_carried_out_stands_where_it_was_called_and_has_an_answer() -> None:
+    call = ServerCall(item_id="c", after="a", call_id="call_1", name="recall", arguments="{}")
+    log: list[Opened | Changed] = [opened(), said("a"), said("b", after="a")]
+    log.append(changed(ServerCallChanged(call)))
+    recalled = Recalled([decode(encode(entry)) for entry in log])
+    assert [item.id for item in recalled.items] == ["a", "b"]
+    assert [item.id for item in recalled.all_items] == ["a", "c", "c_output", "b"]
+    [kept] = recalled.past.server_calls
+    assert kept.output == NO_ANSWER, "its process died before it was answered"

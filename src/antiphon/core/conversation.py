@@ -18,6 +18,7 @@ from antiphon.core.floor import Floor
 from antiphon.core.item_requests import ItemRequests
 from antiphon.core.listening import Listening
 from antiphon.core.money_told import tell_money
+from antiphon.core.records import EngineChanged
 from antiphon.core.responses import Responses
 from antiphon.core.settings import update_session
 from antiphon.core.speculation import Speculation, Speculations
@@ -339,6 +340,7 @@ class Conversation:
         error = server.ResponseError(code=cause.code, message=cause.message)
         ended, interrupted = self._responses.fail_begun(error, out)
         stage.move(cause)
+        stage.recorder.tell(EngineChanged(cause.name, cause.code), out)
         self._speculation.forget()
         stage.tell_settings(out)
         out.append(server.SessionUpdated(event_id=self._event_id(), session=stage.shown_session))

@@ -98,7 +98,23 @@ class ServerCallChanged(_Change, frozen=True, tag="server_call"):
     call: ServerCall
 
 
-Change = SessionChanged | ItemChanged | ItemDeleted | ResponseEnded | ContextCut | ServerCallChanged
+class EngineChanged(_Change, frozen=True, tag="engine"):
+    """Another engine serves the session from now on."""
+
+    engine: str
+    code: str
+    """Why."""
+
+
+Change = (
+    SessionChanged
+    | ItemChanged
+    | ItemDeleted
+    | ResponseEnded
+    | ContextCut
+    | ServerCallChanged
+    | EngineChanged
+)
 
 
 class Record(Struct, frozen=True, tag_field="command", tag="record"):

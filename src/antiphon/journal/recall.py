@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from antiphon.core.items import Entry, HeardPart, MessageEntry
 from antiphon.core.records import (
     Change,
+    EngineChanged,
     ItemChanged,
     Past,
     Recollection,
@@ -24,18 +26,28 @@ from antiphon.protocol.session import AnySession
 NO_ANSWER = '{"error":"The session ended before there was an answer."}'
 
 
+class Move(Struct, frozen=True):
+    at: int
+    """Unix time."""
+    session_id: str
+    engine: str
+    code: str
+
+
 class Recalled:
     """What became of a conversation, over all its sessions.
 
     Attributes:
         sessions: Each with its model, engine and times, in order.
         responses: As `response.done` showed them.
+        moves: From one engine to another, in order.
         whole: False where entries are missing; what the others tell is here.
     """
 
     def __init__(self, entries: Iterable[LogEntry]) -> None:
         self.sessions: list[Opened] = []
         self.responses: list[Response] = []
+        self.moves: list[Move] = []
         self.whole = True
         self._recollection = Recollection()
         for entry in entries:
@@ -45,8 +57,12 @@ class Recalled:
                 self.whole = False
             elif isinstance(entry, Changed):
                 self._add(Record(entry.change, entry.ids_used))
-                if isinstance(entry.change, ResponseEnded):
-                    self.responses.append(entry.change.response)
+                change = entry.change
+                if isinstance(change, ResponseEnded):
+                    self.responses.append(change.response)
+                elif isinstance(change, EngineChanged):
+                    at, session_id = int(entry.at_s), entry.session_id
+                    self.moves.append(Move(at, session_id, change.engine, change.code))
 
     @property
     def past(self) -> Past:

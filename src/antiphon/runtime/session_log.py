@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from antiphon.core.records import Record, SessionChanged
+from antiphon.core.records import EngineChanged, Record, SessionChanged
 from antiphon.journal.entries import (
     Changed,
     Closed,
@@ -72,7 +72,7 @@ class SessionLog:
     def record(self, record: Record) -> Ticket | None:
         """None: it need not be kept yet."""
         change = without_audio(record.change)
-        says = not isinstance(change, SessionChanged)
+        says = not isinstance(change, SessionChanged | EngineChanged)
         if isinstance(change, SessionChanged):
             self._conversation_id = change.conversation_id
         if self._redact is not None:

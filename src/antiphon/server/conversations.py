@@ -357,6 +357,7 @@ def whole(conversation_id: str, recalled: Recalled) -> dict[str, Any]:
         "items": recalled.items,
         "server_calls": recalled.past.server_calls,
         "responses": recalled.responses,
+        "moves": recalled.moves,
         "usage": recalled.used,
         "is_whole": recalled.whole,
     }
