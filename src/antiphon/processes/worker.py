@@ -32,6 +32,7 @@ from antiphon.processes.shared import LedgerOfAll
 from antiphon.server import config as configuration
 from antiphon.server import logs, wiring
 from antiphon.server import reload as reloading
+from antiphon.server.keeping import make_secret_store
 from antiphon.server.metering import make_ledger
 from antiphon.server.serve import StopSignals, let_sessions_end, running
 from antiphon.server.settings import Config
@@ -116,6 +117,7 @@ class _Process:
 
     def _wire(self, config: Config) -> Wired:
         counter = Counter(self._pairs.counter)
+        self._member.secrets = make_secret_store(config) or self._member.secrets
         has_budgets = make_ledger(config) is not None
         parts = Parts(
             engines=self._engines,

@@ -498,6 +498,19 @@ class MetricsSettings(Struct, frozen=True, kw_only=True):
     ] = None
 
 
+class RedisSettings(Struct, frozen=True, kw_only=True):
+    """What several servers share in Redis or Valkey: client secrets."""
+
+    url: Annotated[
+        Secret | None,
+        Meta(
+            description="As `redis://user:password@host:6379/0`, or `rediss://` with TLS: client "
+            "secrets are kept there, good at every server that has the same, and a restart forgets "
+            "none. Needs the extra `redis`."
+        ),
+    ] = None
+
+
 class DownloadSettings(Struct, frozen=True, kw_only=True):
     """Where `antiphon models pull` keeps models. Nothing else downloads any."""
 
@@ -532,6 +545,7 @@ class Config(Struct, frozen=True, kw_only=True):
     budgets: BudgetSettings = BudgetSettings()
     log: LogSettings = LogSettings()
     metrics: MetricsSettings = MetricsSettings()
+    redis: RedisSettings = RedisSettings()
     downloads: DownloadSettings = DownloadSettings()
 
 
@@ -552,5 +566,6 @@ SECTIONS: dict[str, type[Struct]] = {
     "budgets": BudgetSettings,
     "log": LogSettings,
     "metrics": MetricsSettings,
+    "redis": RedisSettings,
     "downloads": DownloadSettings,
 }
