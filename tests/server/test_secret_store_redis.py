@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -67,9 +68,9 @@ async def stores(redis: str) -> AsyncIterator[tuple[RedisSecretStore, RedisSecre
         yield here, there
 
 
-def emptied(url: str) -> Redis:
+def emptied(url: str) -> Any:
     """A client of it, after nothing is left in it."""
-    client = Redis.from_url(url)
+    client: Any = Redis.from_url(url)
     client.flushall()
     return client
 
