@@ -73,7 +73,8 @@ def of_process(config: Config, number: int, processes: int) -> Config:
         last = webrtc.port_max if number == processes - 1 else first + share - 1
         webrtc = replace(webrtc, port_min=first, port_max=last)
     metrics = config.metrics if number == 0 else replace(config.metrics, listen=None)
-    return replace(config, webrtc=webrtc, metrics=metrics)
+    server = replace(config.server, processes=processes)
+    return replace(config, server=server, webrtc=webrtc, metrics=metrics)
 
 
 class _Process:
@@ -125,7 +126,10 @@ class _Process:
             secret_store=self._member.secrets,
             ledger=LedgerOfAll(counter.ask, counter.tell) if has_budgets else None,
         )
-        return wiring.wire(of_process(config, self._begin.number, self._begin.processes), parts)
+        return wiring.wire(self._share(config), parts)
+
+    def _share(self, config: Config) -> Config:
+        return of_process(config, self._begin.number, self._begin.processes)
 
     async def _answer(
         self, stack: AsyncExitStack, wired: Wired, bus: Bus, lines: list[str]
@@ -139,7 +143,7 @@ class _Process:
         api = wired.api
         self._reload = reloading.Reload(
             wired.config,
-            lambda: configuration.kept_by_default(self._load().config),
+            lambda: self._share(configuration.kept_by_default(self._load().config)),
             bearers=api.bearers,
             metering=wired.hub.metering,
             shown=shown,

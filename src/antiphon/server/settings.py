@@ -60,10 +60,11 @@ class ServerSettings(Struct, frozen=True, kw_only=True):
     processes: Annotated[
         int,
         Meta(
-            ge=1,
+            ge=0,
             le=256,
             description="Processes that are this one server, on one port (Linux): see "
-            "docs/guides/processes.md.",
+            "docs/guides/processes.md. 0: one for each core, but one where ears or a voice on this "
+            "machine need the cores.",
         ),
     ] = 1
     max_sessions: Annotated[
