@@ -101,6 +101,8 @@ class _Process:
         bus.send = stream.send
         self._member = Member(bus, name=begin.process, token=begin.token, connect=self._connect)
         wired = self._wire(config)
+        for warning in wired.warnings() if begin.number == 0 else ():
+            log.warning("%s", warning)
         async with AsyncExitStack() as stack:
             loop = asyncio.get_running_loop()
             await loop.create_unix_connection(lambda: stream, sock=self._pairs.bus)
