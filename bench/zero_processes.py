@@ -45,6 +45,7 @@ def main() -> None:
     logs.configure("error")
     supervisor = Supervisor(
         settings,
+        processes=settings.server.processes,
         program=[sys.executable, str(Path(__file__))],
         config_path=os.devnull,
         overrides=asked,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 
 from aiohttp import WSMsgType
 
@@ -211,3 +212,17 @@ async def test_another_key_learns_nothing_of_sessions_elsewhere() -> None:
         )
         assert moved.status == 401
         assert KEY not in str(moved)
+
+
+@in_virtual_time
+async def test_a_body_that_was_packed_is_passed_on_unpacked() -> None:
+    async with company() as firm:
+        here, there = firm.places
+        created = await until(await here.join(), "session.created")
+        told = await there.ask(
+            "POST",
+            f"/v1/antiphon/sessions/{created['session']['id']}/move",
+            data=gzip.compress(b'{"voice": "marin"}'),
+            headers={"Content-Encoding": "gzip", "Content-Type": "application/json"},
+        )
+        assert told.status == 200, told

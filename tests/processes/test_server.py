@@ -17,7 +17,14 @@ from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType
 from tests.server.place import until
 from tests.server_process import ServerProcess
 
-SETTINGS = '[server]\napi_keys = ["first"]\nprocesses = 2\n'
+SETTINGS = """
+[server]
+api_keys = ["first"]
+processes = 2
+[webrtc]
+port_min = 40000
+port_max = 40099
+"""
 ITEM = {
     "type": "conversation.item.create",
     "item": {
@@ -142,6 +149,7 @@ async def test_a_reload_reaches_every_process(server: ServerProcess) -> None:
     while server.log.read_text().count("reload: taken") < 2:
         assert time.monotonic() < deadline_s, server.log.read_text()
         await asyncio.sleep(0.1)
+    assert "wait for a restart" not in server.log.read_text()
     for _ in range(6):  # By a new connection each.
         async with ClientSession(server.url) as client:
             shown = {"Authorization": "Bearer second"}

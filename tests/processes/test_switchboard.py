@@ -11,9 +11,11 @@ from antiphon.processes.messages import (
     Answer,
     Asked,
     Failed,
+    Freest,
     Has,
     Load,
     Ready,
+    Returned,
     ToProcess,
     raw,
 )
@@ -99,3 +101,23 @@ async def test_one_that_took_the_place_of_a_dead_one_is_not_taken_for_it() -> No
     new = board.join("1")
     board.board.left(old)
     assert board.board.choose() == [new]
+
+
+@in_virtual_time
+async def test_a_call_goes_to_another_process_only_where_that_is_clearly_freer() -> None:
+    board = Board(2)
+    here, there = board.lines
+
+    def freest(of_here: Load, of_there: Load) -> str:
+        board.board.received(here, of_here)
+        board.board.received(there, of_there)
+        board.board.received(here, Freest(7))
+        returned = board.told["1"][-1]
+        assert isinstance(returned, Returned)
+        assert returned.id == 7
+        return msgspec.msgpack.decode(returned.value, type=str)
+
+    assert freest(Load(3), Load(2)) == "1", "one fewer is not worth the way round"
+    assert freest(Load(4), Load(2)) == "2"
+    assert freest(Load(0, takes_sessions=False), Load(9)) == "2"
+    assert freest(Load(9), Load(0, takes_sessions=False)) == "1"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,7 +48,10 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--tls-cert", metavar="FILE", help="serve https and wss with this (PEM)")
     parser.add_argument("--tls-key", metavar="FILE", help="the certificate's key (PEM)")
     parser.add_argument(
-        "--processes", type=int, metavar="N", help="so many that are one server (default 1)"
+        "--processes",
+        type=int,
+        metavar="N",
+        help="so many are one server (default 1; 0: by the cores)",
     )
     parser.add_argument("--config", metavar="FILE", help="default: antiphon.toml, if it is there")
     parser.add_argument(
@@ -78,8 +82,10 @@ def run(args: argparse.Namespace) -> int:
     loaded = read()
     settings = loaded.config
     logs.configure(settings.server.log_level, as_json=settings.log.format == "json")
-    if settings.server.processes > 1:
-        _run_several(loaded, {name: v for name, v in overrides.items() if v is not None})
+    processes = config.process_count(settings, os.cpu_count() or 1)
+    if processes > 1:
+        given = {name: value for name, value in overrides.items() if value is not None}
+        _run_several(loaded, given, processes)
         return 0
     wired = wiring.wire(config.kept_by_default(loaded.config))
     for warning in (*loaded.warnings, *wired.warnings()):
@@ -92,7 +98,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _run_several(loaded: Loaded, overrides: dict[str, Any]) -> None:
+def _run_several(loaded: Loaded, overrides: dict[str, Any], processes: int) -> None:
     from antiphon.processes.supervisor import Supervisor, program_of
     from antiphon.server import config, wiring
 
@@ -103,6 +109,7 @@ def _run_several(loaded: Loaded, overrides: dict[str, Any]) -> None:
     is_open = not server.api_keys and not auth.required and auth.jwt_issuer is None
     supervisor = Supervisor(
         settings,
+        processes=processes,
         program=program_of("antiphon.cli.process"),
         config_path=None if loaded.path is None else str(loaded.path),
         overrides=overrides,

@@ -34,7 +34,7 @@ from antiphon.server.directory import Directory, ListedSession, LocalDirectory
 from antiphon.server.readiness import DRAIN_PATH, READY_PATH
 from antiphon.server.returning import shown_token
 from antiphon.server.secret_store import PREFIX as SECRET_PREFIX
-from antiphon.server.secret_store import SecretRefused
+from antiphon.server.secret_store import SecretRefused, SecretStore
 from antiphon.server.siblings import Handler
 
 log = logging.getLogger(__name__)
@@ -86,7 +86,7 @@ class Member:
         connect: Callable[[str, Callable[[], asyncio.Protocol]], Awaitable[asyncio.Transport]],
     ) -> None:
         self.name = name
-        self.secrets = SecretsOfAll(bus)
+        self.secrets: SecretStore = SecretsOfAll(bus)
         self.bus = bus
         self._token = token
         self._connect = connect

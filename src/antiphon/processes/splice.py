@@ -19,7 +19,17 @@ LOOK_AGAIN_S: Final = 0.01
 FORWARDED: Final = "Antiphon-Forwarded"
 """Header by which one process tells another whose request it passes on; of no worth without the
 token that only they have."""
-_OF_ONE_HOP: Final = frozenset({"connection", "keep-alive", "content-length", "transfer-encoding"})
+_OF_ONE_HOP: Final = frozenset(
+    {
+        "connection",
+        "content-encoding",
+        "content-length",
+        "expect",
+        "keep-alive",
+        "transfer-encoding",
+    }
+)
+"""What is settled with the client: its body has been read and unpacked."""
 
 Connect = Callable[[Callable[[], asyncio.Protocol]], Awaitable[asyncio.Transport]]
 

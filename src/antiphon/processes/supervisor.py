@@ -72,6 +72,7 @@ class _Child:
 class Supervisor:
     """Args:
     config: Of the server; each process reads it again for itself.
+    processes: How many.
     program: Runs a process, by the numbers of its three files.
     config_path, overrides: What each of them reads it by.
     sockets: That listen already; none: by ``config``.
@@ -82,6 +83,7 @@ class Supervisor:
         self,
         config: Config,
         *,
+        processes: int,
         program: Sequence[str],
         config_path: str | None,
         overrides: dict[str, Any],
@@ -89,6 +91,7 @@ class Supervisor:
         on_ready: Callable[[Sequence[str]], None] = lambda _: None,
     ) -> None:
         self._config = config
+        self._processes = processes
         self._program = program
         self._config_path = config_path
         self._overrides = overrides
@@ -119,7 +122,7 @@ class Supervisor:
                 async with manager.watched(), hang_up.heeded(self, manager):
                     self._listen()
                     self._on_ready(lines)
-                    manager.ready(f"serving at {self._url} with {server.processes} processes")
+                    manager.ready(f"serving at {self._url} with {self._processes} processes")
                     hang_up.serving.set()
                     with drained_by_signal(self._drain):
                         await self._stop.first.wait()
@@ -143,7 +146,7 @@ class Supervisor:
         """The first alone: it makes files that are not there, and finds what is wrong."""
         first, lines = await self._started(0)
         keeping.append(asyncio.create_task(self._keep(0, first)))
-        rest = range(1, self._config.server.processes)
+        rest = range(1, self._processes)
         for number, (child, _) in zip(
             rest, await asyncio.gather(*map(self._started, rest)), strict=True
         ):
@@ -197,7 +200,7 @@ class Supervisor:
             Begin(
                 process=name,
                 number=number,
-                processes=self._config.server.processes,
+                processes=self._processes,
                 token=self._token,
                 url=self._url,
                 config_path=self._config_path,

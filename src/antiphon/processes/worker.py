@@ -32,6 +32,7 @@ from antiphon.processes.shared import LedgerOfAll
 from antiphon.server import config as configuration
 from antiphon.server import logs, wiring
 from antiphon.server import reload as reloading
+from antiphon.server.keeping import make_secret_store
 from antiphon.server.metering import make_ledger
 from antiphon.server.serve import StopSignals, let_sessions_end, running
 from antiphon.server.settings import Config
@@ -72,7 +73,8 @@ def of_process(config: Config, number: int, processes: int) -> Config:
         last = webrtc.port_max if number == processes - 1 else first + share - 1
         webrtc = replace(webrtc, port_min=first, port_max=last)
     metrics = config.metrics if number == 0 else replace(config.metrics, listen=None)
-    return replace(config, webrtc=webrtc, metrics=metrics)
+    server = replace(config.server, processes=processes)
+    return replace(config, server=server, webrtc=webrtc, metrics=metrics)
 
 
 class _Process:
@@ -99,6 +101,8 @@ class _Process:
         bus.send = stream.send
         self._member = Member(bus, name=begin.process, token=begin.token, connect=self._connect)
         wired = self._wire(config)
+        for warning in wired.warnings() if begin.number == 0 else ():
+            log.warning("%s", warning)
         async with AsyncExitStack() as stack:
             loop = asyncio.get_running_loop()
             await loop.create_unix_connection(lambda: stream, sock=self._pairs.bus)
@@ -116,6 +120,7 @@ class _Process:
 
     def _wire(self, config: Config) -> Wired:
         counter = Counter(self._pairs.counter)
+        self._member.secrets = make_secret_store(config) or self._member.secrets
         counted = make_ledger(config)
         parts = Parts(
             engines=self._engines,
@@ -125,7 +130,10 @@ class _Process:
                 None if counted is None else LedgerOfAll(counted.budgets, counter.ask, counter.tell)
             ),
         )
-        return wiring.wire(of_process(config, self._begin.number, self._begin.processes), parts)
+        return wiring.wire(self._share(config), parts)
+
+    def _share(self, config: Config) -> Config:
+        return of_process(config, self._begin.number, self._begin.processes)
 
     async def _answer(
         self, stack: AsyncExitStack, wired: Wired, bus: Bus, lines: list[str]
@@ -139,7 +147,7 @@ class _Process:
         api = wired.api
         self._reload = reloading.Reload(
             wired.config,
-            lambda: configuration.kept_by_default(self._load().config),
+            lambda: self._share(configuration.kept_by_default(self._load().config)),
             bearers=api.bearers,
             metering=wired.hub.metering,
             shown=shown,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -115,6 +116,7 @@ class Api:
         audit = NO_AUDIT if audit is None else audit
         self.hub = hub
         self._last_turns = last_turns or LastTurns()
+        self.secret_store = secret_store
         self._lateness = Lateness()
         self.quotas = Quotas(policy or Policy(), sessions=lambda: hub.sessions)
         hub.pace_of = self.quotas.pace
@@ -252,6 +254,7 @@ class Api:
         app.on_response_prepare.append(self._add_headers)
         app.on_shutdown.append(self._end_sessions)
         app.cleanup_ctx.append(self._errors.running)
+        app.cleanup_ctx.append(self._with_secret_store)
         app.cleanup_ctx.append(self._operator.running)
         app.cleanup_ctx.append(self._conversations.running)
         if self.quotas.policy.limits_minutes:
@@ -284,6 +287,13 @@ class Api:
             app.router.add_get(f"{prefix}/models", self.list_models)
             app.router.add_get(f"{prefix}/models/{{id}}", self.one_model)
         return app
+
+    async def _with_secret_store(self, _: web.Application) -> AsyncIterator[None]:
+        """One that has connections closes them when the server ends."""
+        async with AsyncExitStack() as stack:
+            if isinstance(self.secret_store, AbstractAsyncContextManager):
+                await stack.enter_async_context(self.secret_store)
+            yield
 
     async def _end_sessions(self, _: web.Application) -> None:
         # Nobody listens any more; those who are still connected are told why it ends.

@@ -254,6 +254,20 @@ def kept_by_default(config: Config, environ: Mapping[str, str] | None = None) ->
     return msgspec.structs.replace(config, journal=journal)
 
 
+LIGHT_VOICES = frozenset({"espeak", "http"})
+"""What speaks without a core of its own."""
+
+
+def process_count(config: Config, cores: int) -> int:
+    """How many processes the server is; of so many cores, where the operator leaves it to us."""
+    asked = config.server.processes
+    if asked:
+        return asked
+    hears_here = config.stt.recognizer not in ("http", "realtime")
+    speaks_here = config.tts.synthesizer not in LIGHT_VOICES
+    return 1 if hears_here or speaks_here else max(1, cores)
+
+
 def _is_list(kind: Any) -> bool:
     return "tuple[" in str(kind)
 

@@ -59,7 +59,7 @@ def _problems_of_processes(config: Config) -> Iterator[tuple[str, str]]:
     processes, webrtc = config.server.processes, config.webrtc
     if processes == 1:
         return
-    if not sys.platform.startswith("linux"):
+    if processes and not sys.platform.startswith("linux"):
         yield "server.processes", "more than one needs Linux."
     if webrtc.port_min and webrtc.port_max - webrtc.port_min + 1 < processes:
         yield (

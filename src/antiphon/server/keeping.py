@@ -15,6 +15,7 @@ from antiphon.profiles.profiles import Profiles, Summarize
 from antiphon.runtime.door import Retention
 from antiphon.runtime.hub import Keeping
 from antiphon.runtime.recorder import Encoding
+from antiphon.server.secret_store import SecretStore
 from antiphon.server.settings import Config
 
 GO_ON_AFTER_MS = 100
@@ -48,6 +49,28 @@ def make_journal(config: Config, *, create: bool = True, for_lines: bool = False
     from antiphon.journal.sqlite import SqliteJournal
 
     return SqliteJournal(Path(settings.path).expanduser(), create=create)
+
+
+def make_secret_store(config: Config) -> SecretStore | None:
+    """Where client secrets are; None: in the memory of this server.
+
+    Raises:
+        ConfigurationError: it needs an extra that is not installed, or the address is none.
+    """
+    url = config.redis.url
+    if url is None:
+        return None
+    try:
+        from antiphon.server.secret_store_redis import RedisSecretStore
+    except ModuleNotFoundError as missing:
+        raise ConfigurationError(
+            f"[redis] url: the Python package {missing.name} is missing; install it with "
+            "pip install redis (the extra 'redis')."
+        ) from None
+    try:
+        return RedisSecretStore(url.reveal())
+    except ValueError as error:
+        raise ConfigurationError(f"[redis] url: {error}") from None
 
 
 def make_keeping(config: Config, journal: Journal | None) -> Keeping | None:

@@ -30,6 +30,13 @@ REMEMBER_S = 600
 """How long an expired secret is told that it has expired, and not that it is unknown."""
 
 
+MAX_SECRETS = 10_000
+FULL = (
+    "All {max_secrets} client secrets of this server are valid still; revoke some, give them "
+    "shorter lives, or try again later."
+)
+
+
 class Minted(Struct, frozen=True):
     id: str
     """Names the secret in logs, and to revoke it; no secret itself."""
@@ -63,6 +70,34 @@ class _Entry:
         self.expires_at = expires_at
         self.revoked = False
         self.opened = 0
+
+
+def unknown() -> SecretRefused:
+    return SecretRefused(
+        "unknown", "Incorrect API key provided: there is no such client secret here."
+    )
+
+
+def check_opens(
+    grant: Grant, *, opened: int, is_revoked: bool, has_expired: bool, origin: str | None
+) -> None:
+    """Raises:
+    SecretRefused: a secret of which this is known opens no session now.
+    """
+    if is_revoked:
+        raise SecretRefused("revoked", "The client secret was revoked; ask for a new one.")
+    if has_expired:
+        raise SecretRefused("expired", "The client secret has expired; ask for a new one.")
+    if grant.max_sessions is not None and opened >= grant.max_sessions:
+        raise SecretRefused(
+            "spent",
+            f"The client secret has opened the {grant.max_sessions} sessions that it may; "
+            "ask for a new one.",
+        )
+    if grant.allowed_origins is not None and (origin or "").lower() not in grant.allowed_origins:
+        raise SecretRefused(
+            "origin", "The client secret may not be used from this web page (or without one)."
+        )
 
 
 class SecretStore(Protocol):
@@ -119,7 +154,7 @@ class MemorySecretStore:
     def __init__(
         self,
         *,
-        max_secrets: int = 10_000,
+        max_secrets: int = MAX_SECRETS,
         now_s: Callable[[], float] = time.time,
         random_bytes: Callable[[int], bytes] = secrets.token_bytes,
     ) -> None:
@@ -141,12 +176,9 @@ class MemorySecretStore:
         if len(self._by_digest) >= self._max_secrets:
             self._forget()
         if len(self._by_digest) >= self._max_secrets:
-            raise SecretStoreFull(
-                f"All {self._max_secrets} client secrets of this server are valid still; "
-                "revoke some, give them shorter lives, or try again later."
-            )
-        value = PREFIX + self._token(SECRET_BYTES)
-        entry = _Entry(f"cs_{self._token(12)}", digest(value), grant, int(self._now_s()) + ttl_s)
+            raise SecretStoreFull(FULL.format(max_secrets=self._max_secrets))
+        value, secret_id = new_secret(self._random_bytes)
+        entry = _Entry(secret_id, digest(value), grant, int(self._now_s()) + ttl_s)
         self._by_digest[entry.digest] = entry
         self._by_id[entry.id] = entry
         return Minted(entry.id, value, entry.expires_at)
@@ -173,36 +205,20 @@ class MemorySecretStore:
         entry.revoked = True
         return True
 
-    def _token(self, size: int) -> str:
-        """``size`` random bytes in letters, digits, ``-`` and ``_``."""
-        return base64.urlsafe_b64encode(self._random_bytes(size)).rstrip(b"=").decode()
-
     def _valid(self, value: str, origin: str | None) -> _Entry:
         shown = digest(value)
         # The dictionary compares hashes, whose bytes nobody can choose; so how long it takes
         # says nothing about a secret.
         entry = self._by_digest.get(shown)
         if entry is None or not hmac.compare_digest(entry.digest, shown):
-            raise SecretRefused(
-                "unknown", "Incorrect API key provided: there is no such client secret here."
-            )
-        if entry.revoked:
-            raise SecretRefused("revoked", "The client secret was revoked; ask for a new one.")
-        if entry.expires_at <= self._now_s():
-            raise SecretRefused("expired", "The client secret has expired; ask for a new one.")
-        grant = entry.grant
-        if grant.max_sessions is not None and entry.opened >= grant.max_sessions:
-            raise SecretRefused(
-                "spent",
-                f"The client secret has opened the {grant.max_sessions} sessions that it may; "
-                "ask for a new one.",
-            )
-        if grant.allowed_origins is not None and (origin or "").lower() not in (
-            grant.allowed_origins
-        ):
-            raise SecretRefused(
-                "origin", "The client secret may not be used from this web page (or without one)."
-            )
+            raise unknown()
+        check_opens(
+            entry.grant,
+            opened=entry.opened,
+            is_revoked=entry.revoked,
+            has_expired=entry.expires_at <= self._now_s(),
+            origin=origin,
+        )
         return entry
 
     def _forget(self) -> None:
@@ -212,6 +228,16 @@ class MemorySecretStore:
         # What was valid a moment ago is worth a good error message, while there is room.
         for entry in long_ago or useless:
             del self._by_digest[entry.digest], self._by_id[entry.id]
+
+
+def new_secret(random_bytes: Callable[[int], bytes]) -> tuple[str, str]:
+    """The value of a secret, and its id."""
+
+    def token(size: int) -> str:
+        """``size`` random bytes in letters, digits, ``-`` and ``_``."""
+        return base64.urlsafe_b64encode(random_bytes(size)).rstrip(b"=").decode()
+
+    return PREFIX + token(SECRET_BYTES), f"cs_{token(12)}"
 
 
 def _is_useless(entry: _Entry, now_s: float) -> bool:

@@ -61,10 +61,11 @@ class ServerSettings(Struct, frozen=True, kw_only=True):
     processes: Annotated[
         int,
         Meta(
-            ge=1,
+            ge=0,
             le=256,
             description="Processes that are this one server, on one port (Linux): see "
-            "docs/guides/processes.md.",
+            "docs/guides/processes.md. 0: one for each core, but one where ears or a voice on this "
+            "machine need the cores.",
         ),
     ] = 1
     max_sessions: Annotated[
@@ -506,6 +507,19 @@ class MetricsSettings(Struct, frozen=True, kw_only=True):
     ] = None
 
 
+class RedisSettings(Struct, frozen=True, kw_only=True):
+    """What several servers share in Redis or Valkey: client secrets."""
+
+    url: Annotated[
+        Secret | None,
+        Meta(
+            description="As `redis://user:password@host:6379/0`, or `rediss://` with TLS: client "
+            "secrets are kept there, good at every server that has the same, and a restart forgets "
+            "none. Needs the extra `redis`."
+        ),
+    ] = None
+
+
 class DownloadSettings(Struct, frozen=True, kw_only=True):
     """Where `antiphon models pull` keeps models. Nothing else downloads any."""
 
@@ -540,6 +554,7 @@ class Config(Struct, frozen=True, kw_only=True):
     budgets: BudgetSettings = BudgetSettings()
     log: LogSettings = LogSettings()
     metrics: MetricsSettings = MetricsSettings()
+    redis: RedisSettings = RedisSettings()
     downloads: DownloadSettings = DownloadSettings()
 
 
@@ -560,5 +575,6 @@ SECTIONS: dict[str, type[Struct]] = {
     "budgets": BudgetSettings,
     "log": LogSettings,
     "metrics": MetricsSettings,
+    "redis": RedisSettings,
     "downloads": DownloadSettings,
 }

@@ -41,7 +41,7 @@ from antiphon.server.app import Api, Model
 from antiphon.server.cascade_parts import CascadeParts, choose_parts, make_cascade
 from antiphon.server.config_problems import is_loopback
 from antiphon.server.grant import DEFAULT_MODEL
-from antiphon.server.keeping import make_journal, make_keeping, make_profiles
+from antiphon.server.keeping import make_journal, make_keeping, make_profiles, make_secret_store
 from antiphon.server.metering import make_metering
 from antiphon.server.metrics import Metrics
 from antiphon.server.quality import LastTurns
@@ -240,7 +240,9 @@ def wire(config: Config, parts: Parts | None = None) -> Wired:
         models=lambda: listed_models(registry),
         load=LoadLimits(max_sessions=server.max_sessions, max_lateness_ms=limits.max_lateness_ms),
         webrtc=webrtc_settings(config),
-        secret_store=parts.secret_store,
+        secret_store=make_secret_store(config)
+        if parts.secret_store is None
+        else parts.secret_store,
         siblings=parts.siblings,
         direct_calls=make_direct_calls(config, registry, hub),
         profiles=make_profiles(config, journal, None if model is None else summed_up_by(model)),
