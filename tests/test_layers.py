@@ -26,7 +26,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "core": {"protocol", "audio"},
     "engines": WORDS | {"upstream", "protocol", "audio", "downloads"},
     "metering": WORDS | {"protocol"},
-    "telemetry": WORDS | {"core.turns", "protocol"},
+    "telemetry": WORDS | {"core.turns", "protocol", "audio"},
     "journal": WORDS | {"core.records", "core.items", "protocol", "identity", "metering"},
     "runtime": {
         "core",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -36,7 +37,8 @@ def test_a_spoken_turn_is_divided_into_all_its_parts() -> None:
     assert parts["synthesis"] == 80
     assert parts["sending"] == 0
     assert parts["playback"] <= 1
-    assert timeline.is_heard
+    assert parts["onset"] == 0
+    assert timeline.ends_with == "played"
 
 
 def test_where_the_client_plays_the_wait_ends_with_what_was_sent() -> None:
@@ -45,8 +47,34 @@ def test_where_the_client_plays_the_wait_ends_with_what_was_sent() -> None:
     call.engine_heard("hello there")
     call.wait(200).engine_speaks(500, "Hi!")
     (timeline,) = call.timelines
-    assert not timeline.is_heard
+    assert timeline.ends_with == "sent"
     assert "playback" not in by_name(timeline.segments)
+
+
+@pytest.mark.parametrize("playout", ["client", "server"])
+def test_the_silence_that_a_voice_begins_with_is_a_part_of_the_wait(playout: str) -> None:
+    call = WatchedCall(playout=playout)
+    call.user_speaks(960).user_is_quiet(600)
+    call.engine_heard("hello there")
+    call.silent_ms = 120
+    call.wait(200).engine_speaks(500, "Hi!")
+    call.user_is_quiet(400)
+    (timeline,) = call.timelines
+    parts = by_name(timeline.segments)
+    assert 119 <= parts["onset"] <= 121
+    assert timeline.duration_ms == sum(parts.values())
+
+
+@pytest.mark.parametrize("playout", ["client", "server"])
+def test_an_answer_of_nothing_but_silence_was_answered_when_that_began(playout: str) -> None:
+    call = WatchedCall(playout=playout)
+    call.client(user_text("hello"), ResponseCreate())
+    call.silent_ms = 500
+    call.wait(200).engine_speaks(0)
+    call.engine_finishes()
+    call.user_is_quiet(700)
+    (timeline,) = call.timelines
+    assert timeline.duration_ms == 200
 
 
 def test_an_engine_that_never_says_what_it_heard_has_no_part_invented_for_it() -> None:
@@ -74,6 +102,7 @@ def test_push_to_talk_waits_from_when_the_turn_is_committed() -> None:
         "thinking": 200,
         "synthesis": 0,
         "sending": 0,
+        "onset": 0,
     }
 
 
@@ -82,7 +111,7 @@ def test_a_typed_turn_and_a_written_answer() -> None:
     call.client(user_text("hello"), ResponseCreate())
     call.wait(250).engine_writes("Hi!")
     (timeline,) = call.timelines
-    assert (timeline.kind, timeline.is_spoken) == ("typed", False)
+    assert (timeline.kind, timeline.ends_with) == ("typed", "written")
     assert by_name(timeline.segments) == {"request": 0, "thinking": 250, "sending": 0}
 
 
@@ -102,6 +131,7 @@ def test_a_function_call_is_a_part_of_the_same_wait() -> None:
         "tools": 400,
         "synthesis": 0,
         "sending": 0,
+        "onset": 0,
     }
 
 
@@ -199,7 +229,7 @@ def test_whatever_happens_the_parts_make_up_the_whole(
         _do(call, step)
     seen: set[str] = set()
     for timeline in call.timelines:
-        assert timeline.began_ms <= timeline.ended_ms <= call.now_ms
+        assert timeline.began_ms <= timeline.ended_ms <= call.now_ms + 1_000
         assert all(part.duration_ms >= 0 for part in timeline.segments)
         assert sum(p.duration_ms for p in timeline.segments) == timeline.duration_ms
         assert timeline.response_id not in seen

@@ -20,6 +20,7 @@ from antiphon.core.causes import Cause, Ms
 from antiphon.core.effects import Effect
 from antiphon.core.terms import Terms
 from antiphon.metering.lines import quantities_of
+from antiphon.protocol.timeline import Timeline
 from antiphon.runtime.hub import Hub
 from antiphon.telemetry.facts import (
     Answered,
@@ -30,7 +31,7 @@ from antiphon.telemetry.facts import (
     Interrupted,
     ResponseEnded,
 )
-from antiphon.telemetry.timeline import Timeline, by_name
+from antiphon.telemetry.timeline import by_name
 from antiphon.telemetry.watch import Watch
 from antiphon.transports.rtp.rtcp import CallQuality
 from antiphon.transports.websocket import WebSocketCounters
@@ -189,7 +190,7 @@ class SessionTelemetry:
                 "turn_kind": timeline.kind,
                 "latency_ms": timeline.duration_ms,
                 "parts_ms": by_name(timeline.segments),
-                "is_heard": timeline.is_heard,
+                "ends_with": timeline.ends_with,
             },
         )
 

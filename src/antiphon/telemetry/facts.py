@@ -7,7 +7,7 @@ from typing import Literal
 from msgspec import Struct
 
 from antiphon.protocol.server import Usage
-from antiphon.telemetry.timeline import Timeline
+from antiphon.protocol.timeline import Timeline
 
 
 class Answered(Struct, frozen=True):
