@@ -35,6 +35,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "journal",
         "identity",
         "metering",
+        "telemetry",
         "engines.engine",
         "engines.health",
     },

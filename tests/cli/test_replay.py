@@ -39,7 +39,7 @@ def test_a_call_is_shown_a_line_a_turn(capsys: pytest.CaptureFixture[str]) -> No
 def test_a_spoken_turn_is_timed_from_the_last_word(capsys: pytest.CaptureFixture[str]) -> None:
     assert antiphon(str(Path(TAPE).with_name("interrupted.tape"))) == replay.SAME
     first, second, _ = capsys.readouterr().out.splitlines()
-    assert "spoken       first sound after 0.30 s · cut off, 0.30 s heard" in first
+    assert "spoken       first sound after 0.31 s · cut off, 0.30 s heard" in first
     assert "cancelled" in first
     assert "completed" in second
 

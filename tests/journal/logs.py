@@ -23,9 +23,11 @@ from antiphon.journal.entries import (
     ConnectionLeft,
     LogEntry,
     Opened,
+    Timed,
 )
 from antiphon.protocol.server import Response, ResponseAudioOut, ResponseVoice, Usage
 from antiphon.protocol.session import PcmFormat
+from antiphon.protocol.timeline import Segment, Timeline
 from antiphon.testing.virtual_call import session
 
 CONVERSATION = "conv_abcdefghijklm00000001"
@@ -61,6 +63,18 @@ def in_file(path: Path, query: str) -> list[Any]:
 
 def closed(at_s: float = NOW_S) -> Closed:
     return Closed(at_s=at_s, session_id="sess_1")
+
+
+def timed() -> Timed:
+    timeline = Timeline(
+        response_id="resp_1",
+        kind="spoken",
+        began_ms=1_200,
+        ended_ms=2_000,
+        ends_with="played",
+        segments=(Segment("silence", 500), Segment("recognition+thinking", 300)),
+    )
+    return Timed(at_s=NOW_S, session_id="sess_1", timeline=timeline)
 
 
 def whole_log() -> list[LogEntry]:

@@ -11,9 +11,9 @@ from antiphon.core.records import ItemChanged, ItemDeleted
 from antiphon.journal.entries import Changed, JournalError, Missed, decode, encode, without_audio
 from antiphon.journal.recall import Recalled
 from antiphon.protocol.items import Message
-from tests.journal.logs import WORDS, changed, opened, said, whole_log
+from tests.journal.logs import WORDS, changed, opened, said, timed, whole_log
 
-FORMAT_1 = Path(__file__).parent.parent / "data" / "journal" / "format_1.entries"
+DATA = Path(__file__).parent.parent / "data" / "journal"
 
 
 def read_fixture(path: Path) -> list[bytes]:
@@ -26,7 +26,14 @@ def read_fixture(path: Path) -> list[bytes]:
 
 
 def test_format_1_is_read_as_it_was_meant() -> None:
-    assert [decode(data) for data in read_fixture(FORMAT_1)] == whole_log()
+    assert [decode(data) for data in read_fixture(DATA / "format_1.entries")] == whole_log()
+    assert [decode(data) for data in read_fixture(DATA / "format_1.timed.entries")] == [timed()]
+
+
+def test_a_log_tells_where_the_time_of_its_turns_went() -> None:
+    recalled = Recalled([*whole_log(), timed()])
+    assert recalled.whole
+    assert [timeline.duration_ms for timeline in recalled.timelines] == [800]
 
 
 @pytest.mark.parametrize(

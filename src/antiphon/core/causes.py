@@ -21,6 +21,7 @@ from antiphon.protocol.server import (
     TranscriptionUsage,
     Usage,
 )
+from antiphon.protocol.timeline import Timeline
 
 MEDIA_RATE_HZ = 24_000
 """The rate of all audio inside Antiphon: signed 16-bit mono."""
@@ -352,6 +353,12 @@ class BudgetReached(_Cause, frozen=True, kw_only=True, tag="budget_reached"):
     spent_nano_usd: int
 
 
+class Timed(_Cause, frozen=True, tag="timed"):
+    """A turn has its answer; who looks on has timed it."""
+
+    timeline: Timeline
+
+
 TurnNews = TranscriptGrew | TranscriptEnded | TranscriptFailed | TurnJudged | TurnFound | TurnEnded
 OtherNews = EngineBegan | RateLimitsChanged | EngineErred | PartFailed | Speculated
 EngineNews = (
@@ -381,4 +388,5 @@ Cause = (
     | MemoryChanged
     | Costed
     | BudgetReached
+    | Timed
 )

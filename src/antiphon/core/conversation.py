@@ -88,8 +88,8 @@ class Conversation:
                 self._on_engine_lost(cause, now_ms, out)
             case causes.EngineMoved():
                 self._on_engine_moved(cause, now_ms, out)
-            case causes.EngineCounted() | causes.Costed() | causes.BudgetReached():
-                tell_money(cause, self._stage, out)
+            case causes.EngineCounted() | causes.Costed() | causes.BudgetReached() | causes.Timed():
+                self._on_looker(cause, out)
             case causes.PlayoutDrained():
                 if self._stage.sounding.drained(cause.played_samples, out):
                     self._floor.await_user(now_ms)
@@ -113,6 +113,18 @@ class Conversation:
         if life.is_draining and not self._responses.any_runs:
             self._close(CloseCode.RESTART, "The server is restarting; connect again.", out)
         return out
+
+    def _on_looker(
+        self,
+        cause: causes.EngineCounted | causes.Costed | causes.BudgetReached | causes.Timed,
+        out: list[Effect],
+    ) -> None:
+        """What one who looks on has found out."""
+        if not isinstance(cause, causes.Timed):
+            tell_money(cause, self._stage, out)
+        elif self._stage.tells_timeline:
+            event_id = self._stage.ids.event()
+            out.append(server.TimelineTold(event_id=event_id, timeline=cause.timeline))
 
     # --- For those who look on -----------------------------------------------
 

@@ -18,6 +18,7 @@ from antiphon.core.records import Change, ItemChanged
 from antiphon.errors import AntiphonError
 from antiphon.identity.principal import DEFAULT_TENANT
 from antiphon.metering.lines import Line
+from antiphon.protocol.timeline import Timeline
 
 FORMAT = 1
 _C = TypeVar("_C", bound=Change)
@@ -74,6 +75,12 @@ class Sounded(_LogEntry, frozen=True, kw_only=True, tag="sounded"):
     """Ogg, to be joined with that of the pieces around it."""
 
 
+class Timed(_LogEntry, frozen=True, kw_only=True, tag="timed"):
+    """A turn has its answer: where its time went."""
+
+    timeline: Timeline
+
+
 class Metered(_LogEntry, frozen=True, kw_only=True, tag="metered"):
     """What something cost.  It stands in a table of its own (`line_table.py`), is no part of the
     conversation's log, and stays when that is erased.
@@ -82,7 +89,7 @@ class Metered(_LogEntry, frozen=True, kw_only=True, tag="metered"):
     line: Line
 
 
-LogEntry = Opened | Changed | ConnectionJoined | ConnectionLeft | Closed | Missed | Sounded
+LogEntry = Opened | Changed | ConnectionJoined | ConnectionLeft | Closed | Missed | Sounded | Timed
 
 AnyEntry = LogEntry | Metered
 

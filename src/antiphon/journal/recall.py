@@ -8,10 +8,11 @@ from msgspec.structs import replace
 
 from antiphon.core.items import Entry, HeardPart, MessageEntry
 from antiphon.core.records import Change, ItemChanged, Past, Recollection, Record, ResponseEnded
-from antiphon.journal.entries import Changed, LogEntry, Missed, Opened
+from antiphon.journal.entries import Changed, LogEntry, Missed, Opened, Timed
 from antiphon.protocol.items import Item
 from antiphon.protocol.server import Response, Usage
 from antiphon.protocol.session import AnySession
+from antiphon.protocol.timeline import Timeline
 
 
 class Recalled:
@@ -20,12 +21,14 @@ class Recalled:
     Attributes:
         sessions: Each with its model, engine and times, in order.
         responses: As `response.done` showed them.
+        timelines: Of its answered turns; their times are of their sessions.
         whole: False where entries are missing; what the others tell is here.
     """
 
     def __init__(self, entries: Iterable[LogEntry]) -> None:
         self.sessions: list[Opened] = []
         self.responses: list[Response] = []
+        self.timelines: list[Timeline] = []
         self.whole = True
         self._recollection = Recollection()
         for entry in entries:
@@ -33,6 +36,8 @@ class Recalled:
                 self.sessions.append(entry)
             elif isinstance(entry, Missed):
                 self.whole = False
+            elif isinstance(entry, Timed):
+                self.timelines.append(entry.timeline)
             elif isinstance(entry, Changed):
                 self._add(Record(entry.change, entry.ids_used))
                 if isinstance(entry.change, ResponseEnded):

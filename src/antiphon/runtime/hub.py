@@ -51,6 +51,7 @@ from antiphon.runtime.route import Route
 from antiphon.runtime.server_tools import ServerTools
 from antiphon.runtime.session import LiveSession
 from antiphon.runtime.session_log import SessionLog
+from antiphon.runtime.sight import Sight, Watcher
 
 log = logging.getLogger(__name__)
 
@@ -143,6 +144,7 @@ class Hub:
         observers: each is asked, when a session opens, for one that looks on.
         keeping: None: conversations end with their sessions.
         metering: None: nobody counts what is used.
+        watchers: are told what sessions show of themselves.
         choice: draws a letter of the ids; ``unix_s`` tells the time.  A test that wants the same
             bytes each time brings its own.
     """
@@ -157,6 +159,7 @@ class Hub:
         observers: Sequence[Callable[[Terms], Observer]] = (),
         keeping: Keeping | None = None,
         metering: Metering | None = None,
+        watchers: Sequence[Watcher] = (),
         choice: Callable[[str], str] = secrets.choice,
         unix_s: Callable[[], float] = time.time,
     ) -> None:
@@ -170,6 +173,7 @@ class Hub:
         self._observers = observers
         self.keeping = keeping
         self.metering = metering
+        self._watchers = watchers
         self._meters: weakref.WeakKeyDictionary[SessionDoor, SessionMeter] = (
             weakref.WeakKeyDictionary()
         )
@@ -343,6 +347,8 @@ class Hub:
             server_tools=server_tools,
             on_end=self.release,
         )
+        keep = logs[0].timed if logs else None
+        session.observe(Sight(session.about, terms, self._watchers, tell=session.tell, keep=keep))
         if terms.records_sound:
             assert keeping is not None, "it is kept"
             session.observe(self._recorder(keeping, logs[0], terms.session))

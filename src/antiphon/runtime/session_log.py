@@ -15,10 +15,12 @@ from antiphon.journal.entries import (
     Missed,
     Opened,
     Sounded,
+    Timed,
     without_audio,
 )
 from antiphon.journal.journal import Journal, Ticket
 from antiphon.journal.redaction import Redact, redacted
+from antiphon.protocol.timeline import Timeline
 from antiphon.runtime.door import About
 
 MAX_BACKLOG = 200
@@ -107,6 +109,10 @@ class SessionLog:
         elif not self._is_over:
             self._held_sound_bytes += len(data)
             self._keep(entry, says=self._held_sound_bytes > MAX_HELD_SOUND_BYTES)
+
+    def timed(self, timeline: Timeline) -> None:
+        """A turn has its answer."""
+        self._keep(Timed(at_s=self._now_s(), session_id=self.session_id, timeline=timeline))
 
     def missed(self) -> None:
         """Something happened that nobody here was told of."""

@@ -356,6 +356,7 @@ def whole(conversation_id: str, recalled: Recalled) -> dict[str, Any]:
         "sessions": sessions,
         "items": recalled.items,
         "responses": recalled.responses,
+        "timelines": recalled.timelines,
         "usage": recalled.used,
         "is_whole": recalled.whole,
     }

@@ -33,6 +33,7 @@ from antiphon.protocol.unknown_names import UnknownNames
 from antiphon.runtime.budget_guard import Means
 from antiphon.runtime.hub import Hub, SessionRules
 from antiphon.runtime.observer import Observer
+from antiphon.runtime.sight import Watcher
 from antiphon.server.access import make_audit, make_gate, make_policy
 from antiphon.server.admission import LoadLimits
 from antiphon.server.app import Api, Model
@@ -132,7 +133,8 @@ class Parts(Struct, frozen=True, kw_only=True):
     reciting: Engine | None = None
     """It says its instructions where a budget is spent."""
     observers: Sequence[Callable[[Terms], Observer]] = ()
-    """Beside those that the configuration brings."""
+    watchers: Sequence[Watcher] = ()
+    """Both beside those that the configuration brings."""
 
 
 def _engine_for(registry: EngineRegistry, model: str, *, strict: bool) -> Engine:
@@ -191,6 +193,7 @@ def make_hub(config: Config, registry: EngineRegistry, parts: Parts) -> Hub:
         detector=parts.detector or SileroDetector(),
         rules=parts.rules or rules,
         observers=observers,
+        watchers=parts.watchers,
         keeping=keeping,
         metering=make_metering(config, journal, means_of(config, registry, parts)),
     )
@@ -217,7 +220,7 @@ def wire(config: Config, parts: Parts | None = None) -> Wired:
     )
     metrics = Metrics() if config.metrics.enabled else None
     if metrics is not None:
-        parts = replace(parts, observers=(*parts.observers, metrics.observer))
+        parts = replace(parts, watchers=(*parts.watchers, metrics))
     hub = make_hub(config, registry, parts)
     audit = make_audit(config)
     journal = None if hub.keeping is None else hub.keeping.journal

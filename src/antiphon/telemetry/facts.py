@@ -46,4 +46,16 @@ class EngineChanged(Struct, frozen=True):
     engine: str
 
 
-Fact = Answered | ResponseEnded | Interrupted | FalselyStopped | EngineError | EngineChanged
+class SessionEnded(Struct, frozen=True):
+    """Nothing more happens in it."""
+
+
+Fact = (
+    SessionEnded
+    | Answered
+    | ResponseEnded
+    | Interrupted
+    | FalselyStopped
+    | EngineError
+    | EngineChanged
+)

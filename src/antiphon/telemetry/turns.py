@@ -40,6 +40,8 @@ from antiphon.telemetry.timeline import Mark
 SAMPLES_PER_MS: Final = MEDIA_RATE_HZ // 1000
 MAX_ONSET_SAMPLES: Final = 1_000 * SAMPLES_PER_MS
 """A voice that is silent for longer is taken to have begun at once."""
+HALF_FRAME_MS: Final = 10
+"""A frame counts as played when it leaves; looked at by chance, half of it is heard."""
 
 
 @dataclass(slots=True)
@@ -301,7 +303,8 @@ class TurnTimer:
         if beyond <= 0:
             return None
         self._turn = None
-        heard_ms = max(turn.sent_ms, now_ms - beyond // SAMPLES_PER_MS)
+        ago_ms = max(0, beyond // SAMPLES_PER_MS - HALF_FRAME_MS)
+        heard_ms = max(turn.sent_ms, now_ms - ago_ms)
         played_ms = max(turn.sent_ms, heard_ms - onset // SAMPLES_PER_MS)
         return turn.answered(heard_ms, "played", played_ms)
 

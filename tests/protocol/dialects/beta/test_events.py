@@ -187,6 +187,7 @@ NOT_IN_THE_SDK = {
     "antiphon.overlap",
     "antiphon.part_failed",
     "antiphon.cost",
+    "antiphon.timeline",
     "antiphon.budget",
 }
 """Younger than beta, or ours; only ever sent to a client that asked for what they tell of."""
