@@ -172,7 +172,7 @@ class Loudspeaker:
 def utterances(count: int, draw: random.Random) -> list[bytes]:
     """Speech that ends in the middle of a loud word, each with a little noise behind."""
     clips = [np.frombuffer(at_24khz(name), "<i2") for name in CLIPS]
-    found = []
+    found: list[bytes] = []
     while len(found) < count:
         clip = draw.choice(clips)
         end = draw.randrange(900 * MS, min(2_600 * MS, clip.size))

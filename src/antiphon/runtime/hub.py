@@ -193,6 +193,11 @@ class Hub:
         return self._sessions.values()
 
     @property
+    def dropped_windows(self) -> int:
+        """Of sound, in which nobody looked for a voice, since there was too much of it."""
+        return getattr(self._detector, "dropped_windows", 0)
+
+    @property
     def unable(self) -> str | None:
         """Why no session should begin now; None: nothing is in the way."""
         keeping = self.keeping

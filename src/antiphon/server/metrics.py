@@ -27,6 +27,7 @@ from antiphon.telemetry.facts import (
     EngineError,
     Fact,
     FalselyStopped,
+    InputLost,
     Interrupted,
     ResponseEnded,
 )
@@ -106,6 +107,13 @@ class Metrics:
             ["engine", "part"],
             registry=registry,
         )
+        self._drops = Counter(
+            "antiphon_queue_drops",
+            "What did not fit where sound waits to be heard.",
+            ["queue"],
+            registry=registry,
+        )
+        self._drops.labels("recognition")
         self._moves = Counter(
             "antiphon_engine_changes",
             "Sessions that another engine went on with.",
@@ -137,6 +145,8 @@ class Metrics:
                 self._false_stops.inc()
             case EngineError(engine=failed, part=part):
                 self._engine_errors.labels(failed, part).inc()
+            case InputLost():
+                self._drops.labels("recognition").inc()
             case EngineChanged(engine=new):
                 self._moves.labels(new).inc()
 
@@ -180,6 +190,11 @@ class ServerCollector(Collector):
         yield _gauge("antiphon_sessions_max", "Above, none are opened.", sources.max_sessions)
         yield _gauge(
             "antiphon_draining", "1: no new sessions are opened.", int(sources.is_draining())
+        )
+        yield _counter(
+            "antiphon_voice_windows_dropped",
+            "Windows of 32 ms in which nobody looked for a voice: there were too many.",
+            sources.hub.dropped_windows,
         )
         yield _gauge(
             "antiphon_lateness_seconds",
@@ -225,6 +240,11 @@ class ServerCollector(Collector):
                 "antiphon_cost_nano_usd",
                 "What was used, in billionths of a US dollar.",
                 metering.total.nano,
+            )
+            yield _counter(
+                "antiphon_cost_unpriced_lines",
+                "Lines of the bill with something that has no price.",
+                metering.total.unpriced_lines,
             )
             yield _counter(
                 "antiphon_cost_lines_lost", "Lines of the bill not written.", metering.lost_lines

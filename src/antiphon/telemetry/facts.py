@@ -40,6 +40,10 @@ class EngineError(Struct, frozen=True):
     part: EnginePart
 
 
+class InputLost(Struct, frozen=True):
+    """A recogniser was too slow for a turn, and did not hear all of it."""
+
+
 class EngineChanged(Struct, frozen=True):
     """Another one serves the session from now on."""
 
@@ -57,5 +61,6 @@ Fact = (
     | Interrupted
     | FalselyStopped
     | EngineError
+    | InputLost
     | EngineChanged
 )
