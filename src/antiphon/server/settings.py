@@ -12,6 +12,7 @@ from antiphon.runtime.door import Retention
 from antiphon.server.cascade_settings import LlmSettings, OfflineSettings, SttSettings, TtsSettings
 from antiphon.server.metering_settings import BudgetSettings, MeteringSettings
 from antiphon.server.secret import Secret
+from antiphon.server.trace_settings import TraceSettings
 
 MIB = 1 << 20
 LIMITS_OF = (
@@ -523,6 +524,7 @@ class Config(Struct, frozen=True, kw_only=True):
     budgets: BudgetSettings = BudgetSettings()
     log: LogSettings = LogSettings()
     metrics: MetricsSettings = MetricsSettings()
+    traces: TraceSettings = TraceSettings()
     downloads: DownloadSettings = DownloadSettings()
 
 
@@ -543,5 +545,6 @@ SECTIONS: dict[str, type[Struct]] = {
     "budgets": BudgetSettings,
     "log": LogSettings,
     "metrics": MetricsSettings,
+    "traces": TraceSettings,
     "downloads": DownloadSettings,
 }

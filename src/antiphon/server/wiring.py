@@ -58,11 +58,13 @@ from antiphon.server.serve import StopSignals, serve
 from antiphon.server.service_manager import ServiceManager, inherited_sockets
 from antiphon.server.settings import Config
 from antiphon.server.summing_up import summed_up_by
+from antiphon.server.trace_settings import TraceSettings
 from antiphon.transports.webrtc.settings import IceServer, WebRtcSettings
 from antiphon.transports.websocket import WebSocketLimits
 
 if TYPE_CHECKING:
     from antiphon.server.tls import Identity
+    from antiphon.server.traces import Traces
 
 TEXT = "text"
 """The engine that writes where no voice can be had; it is there where a chain names it."""
@@ -221,6 +223,9 @@ def wire(config: Config, parts: Parts | None = None) -> Wired:
     metrics = Metrics() if config.metrics.enabled else None
     if metrics is not None:
         parts = replace(parts, watchers=(*parts.watchers, metrics))
+    traces = make_traces(config.traces)
+    if traces is not None:
+        parts = replace(parts, watchers=(*parts.watchers, traces))
     hub = make_hub(config, registry, parts)
     audit = make_audit(config)
     journal = None if hub.keeping is None else hub.keeping.journal
@@ -246,6 +251,7 @@ def wire(config: Config, parts: Parts | None = None) -> Wired:
         metrics_listen=config.metrics.listen,
         engine_names=lambda: [engine.name for engine in registry.engines],
         journal_path=_journal_path(config, hub),
+        traces=traces,
         limits=WebSocketLimits(
             max_message_bytes=limits.max_message_bytes,
             max_queued_bytes=limits.max_queued_bytes,
@@ -253,6 +259,22 @@ def wire(config: Config, parts: Parts | None = None) -> Wired:
         ),
     )
     return Wired(config, registry, hub, api, tls_identity(config), chosen)
+
+
+def make_traces(settings: TraceSettings) -> Traces | None:
+    """Raises:
+    ConfigurationError: they are asked for, and their libraries are not there.
+    """
+    if settings.endpoint is None:
+        return None
+    try:  # Who sends no traces loads nothing of them.
+        from antiphon.server.traces import Traces, exporter
+    except ImportError as error:
+        raise ConfigurationError(
+            f"[traces] endpoint is set, but {error.name} is not installed: "
+            "pip install 'antiphon[otel]', or leave the endpoint out."
+        ) from None
+    return Traces(exporter(settings), sample_ratio=settings.sample_ratio)
 
 
 def _journal_path(config: Config, hub: Hub) -> Path | None:
