@@ -166,18 +166,20 @@ async def test_a_trace_joins_that_of_the_client_and_tells_no_words_and_no_secret
         )
     )
     try:
-        async with serving(engine, keys=[KEY], config=config) as server:
-            async with server.client(headers=KEYED) as http:
-                secret = await minted(http)
-                path = "/v1/realtime?model=my-model"
-                for headers in (
-                    {"traceparent": TRACEPARENT, **KEYED},
-                    {"Authorization": f"Bearer {secret}"},
-                    {"traceparent": "00-nonsense", **KEYED},
-                ):
-                    async with calling(server, path, headers=headers) as caller:
-                        await caller.types("my very private question")
-                        await caller.answer()
+        async with (
+            serving(engine, keys=[KEY], config=config) as server,
+            server.client(headers=KEYED) as http,
+        ):
+            secret = await minted(http)
+            path = "/v1/realtime?model=my-model"
+            for headers in (
+                {"traceparent": TRACEPARENT, **KEYED},
+                {"Authorization": f"Bearer {secret}"},
+                {"traceparent": "00-nonsense", **KEYED},
+            ):
+                async with calling(server, path, headers=headers) as caller:
+                    await caller.types("my very private question")
+                    await caller.answer()
     finally:
         await runner.cleanup()
     sessions = collector.traces("realtime_session")
