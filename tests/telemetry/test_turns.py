@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import UNSET, UnsetType
 
-from antiphon.core.causes import EngineFailed, EngineMoved, PartFailed, Timed
+from antiphon.core.causes import EngineFailed, EngineMoved, EngineThought, PartFailed, Timed
 from antiphon.core.settings import update_session
 from antiphon.core.terms import Terms
 from antiphon.protocol.client import InputAudioBufferCommit, ResponseCancel, ResponseCreate
@@ -60,6 +60,18 @@ def test_where_the_client_plays_the_wait_ends_with_what_was_sent() -> None:
     (timeline,) = call.timelines
     assert timeline.ends_with == "sent"
     assert "playback" not in by_name(timeline.segments)
+
+
+def test_words_that_wait_to_be_a_clause_are_a_part_of_their_own() -> None:
+    call = WatchedCall()
+    call.client(user_text("hello"), ResponseCreate())
+    call.wait(200).give(EngineThought(call.response_id))
+    call.wait(90).engine_speaks(0, "Well then, ")
+    call.wait(40).engine_speaks(300)
+    (timeline,) = call.timelines
+    parts = by_name(timeline.segments)
+    assert (parts["thinking"], parts["phrasing"]) == (200, 90)
+    assert timeline.duration_ms == 330
 
 
 @pytest.mark.parametrize("playout", ["client", "server"])

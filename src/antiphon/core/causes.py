@@ -189,6 +189,14 @@ class EngineBegan(_Cause, frozen=True, tag="engine_began"):
     response_id: str
 
 
+class EngineThought(_Cause, frozen=True, tag="engine_thought"):
+    """The first words of an answer are there, and more are waited for before they are spoken; for
+    those who time it.
+    """
+
+    response_id: str
+
+
 class EngineSaid(_Cause, frozen=True, tag="engine_said"):
     """More of the transcript of what is being spoken; runs ahead of the audio."""
 
@@ -360,7 +368,7 @@ class Timed(_Cause, frozen=True, tag="timed"):
 
 
 TurnNews = TranscriptGrew | TranscriptEnded | TranscriptFailed | TurnJudged | TurnFound | TurnEnded
-OtherNews = EngineBegan | RateLimitsChanged | EngineErred | PartFailed | Speculated
+OtherNews = EngineBegan | EngineThought | RateLimitsChanged | EngineErred | PartFailed | Speculated
 EngineNews = (
     TurnNews
     | OtherNews

@@ -78,6 +78,7 @@ class Conversation:
                 self._on_server_tools(cause, out)
             case (
                 causes.EngineBegan()
+                | causes.EngineThought()
                 | causes.RateLimitsChanged()
                 | causes.Speculated()
                 | causes.EngineErred()
@@ -295,6 +296,8 @@ class Conversation:
         match cause:
             case causes.EngineBegan():
                 self._floor.on_engine_began(cause, out)
+            case causes.EngineThought():
+                pass
             case causes.RateLimitsChanged(rate_limits):
                 self._responses.on_rate_limits(rate_limits, out)
             case causes.Speculated():

@@ -14,6 +14,7 @@ from antiphon.core.causes import (
     EngineCalled,
     EngineSaid,
     EngineSpoke,
+    EngineThought,
     EngineWrote,
     Ms,
     PlayoutDrained,
@@ -90,6 +91,8 @@ class _Turn:
     """The turn, not the answer."""
     recognised_ms: Ms | None = None
     asked_ms: Ms | None = None
+    thought_ms: Ms | None = None
+    """Where that was before there were words to speak."""
     words_ms: Ms | None = None
     sound_ms: Ms | None = None
     sent_ms: Ms | None = None
@@ -112,7 +115,11 @@ class _Turn:
             marks.append(Mark(timeline.REQUEST, self.asked_ms))
             if self.kind in ("spoken", "pushed"):
                 marks.append(Mark(timeline.RECOGNITION, self.recognised_ms))
-        marks.append(Mark(timeline.THINKING, self.words_ms))
+        if self.thought_ms is None:
+            marks.append(Mark(timeline.THINKING, self.words_ms))
+        else:
+            marks.append(Mark(timeline.THINKING, self.thought_ms))
+            marks.append(Mark(timeline.PHRASING, self.words_ms))
         return marks
 
     def answered(
@@ -140,7 +147,7 @@ class _Turn:
         """The answer was a function call: the user waits on, for the next one."""
         self.rounds = self.marks()
         self.response_id = self.engine_response_id = self.asked_ms = None
-        self.words_ms = self.sound_ms = self.sent_ms = None
+        self.thought_ms = self.words_ms = self.sound_ms = self.sent_ms = None
         self.voice = _Voice()
         self.has_called = False
 
@@ -185,6 +192,9 @@ class TurnTimer:
         if kind is TranscriptEnded or kind is TranscriptFailed:
             if cause.item_id == turn.item_id and turn.recognised_ms is None:  # type: ignore[union-attr]
                 turn.recognised_ms = now_ms
+        elif kind is EngineThought:
+            if self._is_of(turn, cause.response_id) and turn.words_ms is None:  # type: ignore[union-attr]
+                turn.thought_ms = now_ms
         elif kind is EngineSaid or kind is EngineWrote or kind is EngineCalled:
             if self._is_of(turn, cause.response_id) and turn.words_ms is None:  # type: ignore[union-attr]
                 turn.words_ms = now_ms
