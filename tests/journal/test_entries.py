@@ -27,7 +27,12 @@ def read_fixture(path: Path) -> list[bytes]:
 
 def test_format_1_is_read_as_it_was_meant() -> None:
     assert [decode(data) for data in read_fixture(DATA / "format_1.entries")] == whole_log()
-    assert [decode(data) for data in read_fixture(DATA / "format_1.timed.entries")] == [timed()]
+
+
+def test_format_2_is_that_of_what_format_1_has_not() -> None:
+    assert [decode(data) for data in read_fixture(DATA / "format_2.entries")] == [timed()]
+    assert encode(timed())[0] == 2
+    assert {encode(entry)[0] for entry in whole_log()} == {1}, "older servers read the rest"
 
 
 def test_a_log_tells_where_the_time_of_its_turns_went() -> None:
@@ -40,7 +45,7 @@ def test_a_log_tells_where_the_time_of_its_turns_went() -> None:
     ("data", "problem"),
     [
         (b"", "format none"),
-        (b"\x02abc", "format 2; this version reads format 1"),
+        (b"\x03abc", "format 3; this version reads 1 to 2"),
         (b"\x01abc", "cannot be read"),
         (encode(opened())[:-3], "cannot be read"),
     ],

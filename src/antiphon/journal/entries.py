@@ -20,7 +20,10 @@ from antiphon.identity.principal import DEFAULT_TENANT
 from antiphon.metering.lines import Line
 from antiphon.protocol.timeline import Timeline
 
-FORMAT = 1
+FORMAT = 2
+"""The newest.  A kind of entry that came later has a later format, so that a version that does not
+know it says so; all others stay as they were, and stay readable for it.
+"""
 _C = TypeVar("_C", bound=Change)
 
 
@@ -76,7 +79,7 @@ class Sounded(_LogEntry, frozen=True, kw_only=True, tag="sounded"):
 
 
 class Timed(_LogEntry, frozen=True, kw_only=True, tag="timed"):
-    """A turn has its answer: where its time went."""
+    """A turn has its answer: where its time went.  Of format 2."""
 
     timeline: Timeline
 
@@ -98,16 +101,16 @@ _decoder: msgspec.msgpack.Decoder[LogEntry] = msgspec.msgpack.Decoder(LogEntry)
 
 
 def encode(entry: AnyEntry) -> bytes:
-    return bytes((FORMAT,)) + _encoder.encode(entry)
+    return bytes((2 if isinstance(entry, Timed) else 1,)) + _encoder.encode(entry)
 
 
 def decode(data: bytes) -> LogEntry:
     """Raises:
     JournalError: it is no entry, or one of a format that this version does not know.
     """
-    if not data or data[0] != FORMAT:
+    if not data or not 1 <= data[0] <= FORMAT:
         found = data[0] if data else "none"
-        raise JournalError(f"an entry has format {found}; this version reads format {FORMAT}")
+        raise JournalError(f"an entry has format {found}; this version reads 1 to {FORMAT}")
     try:
         return _decoder.decode(data[1:])
     except (msgspec.DecodeError, UnicodeError) as error:

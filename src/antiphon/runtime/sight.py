@@ -68,9 +68,12 @@ class Sight:
 
     def close(self) -> None:
         watch, self._watch = self._watch, None
-        if watch is not None:
-            for sink in self._sinks:
-                sink(self._now_ms, watch.engine, SessionEnded())
+        if watch is None:
+            return
+        try:
+            self._pass_on(watch.engine, SessionEnded())
+        except Exception:
+            log.exception("session %s: its end is not watched", self._session_id)
 
     def _pass_on(self, engine: str, fact: Fact) -> None:
         for sink in self._sinks:

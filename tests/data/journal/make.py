@@ -1,7 +1,7 @@
-"""Write the fixture of the journal's format: python -m tests.data.journal.make
+"""Write the fixtures of the journal's formats: python -m tests.data.journal.make
 
 Made once for each format, by the version that wrote it first; never again afterwards, as it
-stands for what lies on users' disks.  A kind of entry that came later has a file of its own.
+stands for what lies on users' disks.
 """
 
 from __future__ import annotations
@@ -9,16 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from antiphon.journal.entries import FORMAT, LogEntry, encode
+from antiphon.journal.entries import LogEntry, encode
 from tests.journal.logs import timed, whole_log
 
 FOLDER = Path(__file__).parent
 
 
 def main() -> None:
-    logs: dict[str, list[LogEntry]] = {"": whole_log(), ".timed": [timed()]}
-    for name, entries in logs.items():
-        path = FOLDER / f"format_{FORMAT}{name}.entries"
+    logs: dict[int, list[LogEntry]] = {1: whole_log(), 2: [timed()]}
+    for number, entries in logs.items():
+        path = FOLDER / f"format_{number}.entries"
         if not path.exists():
             path.write_bytes(written(entries))
 
