@@ -43,6 +43,7 @@ from antiphon.protocol.session import (
     SessionPatch,
     TranscriptionSession,
 )
+from antiphon.protocol.timeline import Segment, Timeline
 from tests.protocol.sessions import realtime_sessions, transcription_sessions
 
 oracle: TypeAdapter[Any] = TypeAdapter(RealtimeServerEvent)
@@ -120,6 +121,17 @@ EVENTS: list[ServerEvent] = [
         session_nano_usd=9,
         estimated=False,
         unpriced=False,
+    ),
+    server.TimelineTold(
+        **E_,
+        timeline=Timeline(
+            response_id="resp_1",
+            kind="typed",
+            began_ms=1,
+            ended_ms=3,
+            ends_with="sent",
+            segments=(Segment("thinking", 2),),
+        ),
     ),
     server.BudgetTold(
         **E_,
