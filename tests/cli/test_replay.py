@@ -28,10 +28,10 @@ def antiphon(*argv: str) -> int:
 def test_a_call_is_shown_a_line_a_turn(capsys: pytest.CaptureFixture[str]) -> None:
     assert antiphon(TAPE) == replay.SAME
     assert capsys.readouterr().out.splitlines() == [
-        "  0:00.040  typed            called get_time · completed · 31 tokens",
-        "  0:00.100  after a tool     first sound after 0.08 s · cut off, 0.04 s heard · "
+        "  0:00.040  typed        called get_time · completed · 31 tokens",
+        "  0:00.100  after a tool first sound after 0.14 s · cut off, 0.04 s heard · "
         "completed · 37 tokens",
-        "  0:00.180  error            response_cancel_not_active",
+        "  0:00.180  error        response_cancel_not_active",
         "2 turns, 15 steps, all as recorded.  Every step: --full",
     ]
 
@@ -39,7 +39,7 @@ def test_a_call_is_shown_a_line_a_turn(capsys: pytest.CaptureFixture[str]) -> No
 def test_a_spoken_turn_is_timed_from_the_last_word(capsys: pytest.CaptureFixture[str]) -> None:
     assert antiphon(str(Path(TAPE).with_name("interrupted.tape"))) == replay.SAME
     first, second, _ = capsys.readouterr().out.splitlines()
-    assert "spoken 0.04 s    first sound after 0.28 s · cut off, 0.30 s heard" in first
+    assert "spoken       first sound after 0.31 s · cut off, 0.30 s heard" in first
     assert "cancelled" in first
     assert "completed" in second
 

@@ -11,9 +11,12 @@ from antiphon.core.causes import Word
 from antiphon.core.items import CallEntry, Entry, HeardPart, MessageEntry, SpokenPart, TextPart
 from antiphon.core.records import (
     Change,
+    EngineChanged,
     ItemChanged,
     ItemDeleted,
     ResponseEnded,
+    ServerCall,
+    ServerCallChanged,
     SessionChanged,
 )
 from antiphon.journal.entries import (
@@ -23,9 +26,12 @@ from antiphon.journal.entries import (
     ConnectionLeft,
     LogEntry,
     Opened,
+    Timed,
+    TokensChanged,
 )
 from antiphon.protocol.server import Response, ResponseAudioOut, ResponseVoice, Usage
 from antiphon.protocol.session import PcmFormat
+from antiphon.protocol.timeline import Segment, Timeline
 from antiphon.testing.virtual_call import session
 
 CONVERSATION = "conv_abcdefghijklm00000001"
@@ -63,6 +69,18 @@ def closed(at_s: float = NOW_S) -> Closed:
     return Closed(at_s=at_s, session_id="sess_1")
 
 
+def timed() -> Timed:
+    timeline = Timeline(
+        response_id="resp_1",
+        kind="spoken",
+        began_ms=1_200,
+        ended_ms=2_000,
+        ends_with="played",
+        segments=(Segment("silence", 500), Segment("recognition+thinking", 300)),
+    )
+    return Timed(at_s=NOW_S, session_id="sess_1", timeline=timeline)
+
+
 def whole_log() -> list[LogEntry]:
     """Every kind of entry, change, item and part."""
     spoken = SpokenPart("Hi there.", words=[Word(2, 4_800)], samples=24_000, sealed=True)
@@ -92,4 +110,15 @@ def whole_log() -> list[LogEntry]:
         changed(ResponseEnded(response, voice_heard=True), 9),
         ConnectionLeft(at_s=NOW_S, session_id="sess_1", connection="ws_1"),
         closed(NOW_S + 60),
+    ]
+
+
+def later_log() -> list[LogEntry]:
+    """Every kind that format 1 has not."""
+    call = ServerCall(item_id="c", after="a", call_id="call_1", name="recall", arguments="{}")
+    return [
+        timed(),
+        TokensChanged(at_s=NOW_S, session_id="sess_1", digests=(b"\x01" * 32,)),
+        changed(ServerCallChanged(call)),
+        changed(EngineChanged("other", "gone")),
     ]

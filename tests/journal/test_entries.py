@@ -25,9 +25,9 @@ from antiphon.journal.entries import (
 )
 from antiphon.journal.recall import NO_ANSWER, Move, Recalled
 from antiphon.protocol.items import Message
-from tests.journal.logs import WORDS, changed, opened, said, whole_log
+from tests.journal.logs import WORDS, changed, later_log, opened, said, timed, whole_log
 
-FORMAT_1 = Path(__file__).parent.parent / "data" / "journal" / "format_1.entries"
+DATA = Path(__file__).parent.parent / "data" / "journal"
 
 
 def read_fixture(path: Path) -> list[bytes]:
@@ -40,14 +40,26 @@ def read_fixture(path: Path) -> list[bytes]:
 
 
 def test_format_1_is_read_as_it_was_meant() -> None:
-    assert [decode(data) for data in read_fixture(FORMAT_1)] == whole_log()
+    assert [decode(data) for data in read_fixture(DATA / "format_1.entries")] == whole_log()
+
+
+def test_format_2_is_that_of_what_format_1_has_not() -> None:
+    assert [decode(data) for data in read_fixture(DATA / "format_2.entries")] == later_log()
+    assert {encode(entry)[0] for entry in later_log()} == {2}
+    assert {encode(entry)[0] for entry in whole_log()} == {1}, "older servers read the rest"
+
+
+def test_a_log_tells_where_the_time_of_its_turns_went() -> None:
+    recalled = Recalled([*whole_log(), timed()])
+    assert recalled.whole
+    assert [timeline.duration_ms for timeline in recalled.timelines] == [800]
 
 
 @pytest.mark.parametrize(
     ("data", "problem"),
     [
         (b"", "format none"),
-        (b"\x02abc", "format 2; this version reads format 1"),
+        (b"\x03abc", "format 3; this version reads 1 to 2"),
         (b"\x01abc", "cannot be read"),
         (encode(opened())[:-3], "cannot be read"),
     ],

@@ -34,6 +34,7 @@ from antiphon.protocol.session import (
 from antiphon.runtime.ear import MAX_GATHERED_BYTES, Ear
 from antiphon.runtime.hub import Hub
 from antiphon.runtime.media import NO_PLAYBACK
+from antiphon.runtime.session import LiveSession
 from antiphon.testing import MemoryConnection, run_in_virtual_time
 from antiphon.transports.rtp.playback import PacedPlayback
 from tests.transports.rtp.test_playback import Plain
@@ -228,7 +229,7 @@ class AsItComes:
                 self.voice.feed(effect.pcm, effect.at_sample)
             case SendTo():
                 self.events.append(encode_server_event(effect.event))
-            case _ if type(effect) in EVENTS:
+            case _ if isinstance(effect, EVENTS):
                 self.events.append(encode_server_event(effect))
 
 
@@ -289,6 +290,7 @@ def test_a_muted_user_is_not_heard_by_voice_detection_either() -> None:
         hub = Hub(lambda _: ScriptedEngine(Script()), detector=EnergyDetector())
         playback = PacedPlayback(Plain(), lambda: None)
         session = hub.open(kind="realtime", model="m", playback=playback)
+        assert isinstance(session, LiveSession)
         connection = MemoryConnection("page")
         session.attach(connection)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from aiohttp import ClientSession
 from prometheus_client.parser import text_string_to_metric_families
@@ -65,6 +67,30 @@ async def test_a_conversation_shows() -> None:
     assert of_parts == pytest.approx(whole)
     assert found["antiphon_journal_trouble"] == 0
     assert found["antiphon_sessions_max"] == 200
+
+
+@in_virtual_time
+async def test_the_journal_has_the_timelines_of_a_conversation_too() -> None:
+    parts = Parts(journal=MemoryJournal())
+    config = Config(journal=JournalSettings(path="unused"), metrics=MetricsSettings(enabled=False))
+    async with (
+        serving(ScriptedEngine(HELLO), config=config, parts=parts) as server,
+        server.client() as http,
+    ):
+        await converse(http)
+        [conversation] = (await got(http, "conversations"))["data"]
+        shown = await got(http, f"conversations/{conversation['id']}")
+    [timeline] = shown["timelines"]
+    assert timeline["response_id"] == shown["responses"][0]["id"]
+    assert timeline["ends_with"] == "written"
+    parts_ms = {part["name"]: part["duration_ms"] for part in timeline["segments"]}
+    assert list(parts_ms) == ["request", "thinking", "sending"]
+    assert sum(parts_ms.values()) == timeline["ended_ms"] - timeline["began_ms"]
+
+
+async def got(http: ClientSession, path: str) -> Any:
+    async with http.get(f"/v1/antiphon/{path}") as response:
+        return await response.json()
 
 
 @in_virtual_time

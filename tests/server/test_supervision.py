@@ -15,10 +15,10 @@ from antiphon.engines.scripted import Hold, Script, Write
 from antiphon.identity.principal import Principal
 from antiphon.journal.memory import MemoryJournal
 from antiphon.protocol.server import ConversationItemDeleted
+from antiphon.protocol.timeline import Segment, Timeline
 from antiphon.server.quality import MAX_SESSIONS, LastTurns
 from antiphon.server.supervision import MAX_LISTENERS, MAX_UNREAD, Captions
 from antiphon.telemetry.facts import Answered
-from antiphon.telemetry.timeline import Timeline
 from tests.server.place import EVENT_TIMEOUT_S, KEY, Place, places, until
 
 TEXT = {"type": "realtime", "output_modalities": ["text"]}
@@ -118,7 +118,14 @@ async def test_the_list_tells_how_long_the_last_answer_took() -> None:
 
 def test_only_so_many_sessions_are_remembered() -> None:
     turns = LastTurns()
-    timeline = Timeline(response_id="r", kind="typed", began_ms=5, ended_ms=12, segments=())
+    timeline = Timeline(
+        response_id="r",
+        kind="typed",
+        began_ms=5,
+        ended_ms=12,
+        ends_with="written",
+        segments=(Segment("thinking", 7),),
+    )
     for number in range(MAX_SESSIONS + 1):
         turns.told(f"sess_{number}", Answered(timeline))
     assert turns.latency_ms("sess_0") is None

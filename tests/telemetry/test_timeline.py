@@ -3,7 +3,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from antiphon.telemetry.timeline import PARTS, Mark, Segment, by_name, segments
+from antiphon.protocol.timeline import Segment
+from antiphon.telemetry.timeline import PARTS, Mark, by_name, segments
 
 
 def test_parts_follow_each_other() -> None:

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import UNSET, UnsetType
 
-from antiphon.core.causes import EngineFailed, EngineMoved, PartFailed
+from antiphon.core.causes import EngineFailed, EngineMoved, EngineThought, PartFailed, Timed
+from antiphon.core.settings import update_session
 from antiphon.core.terms import Terms
 from antiphon.protocol.client import InputAudioBufferCommit, ResponseCancel, ResponseCreate
-from antiphon.protocol.session import Audio, AudioInput, ServerVad
+from antiphon.protocol.server import TimelineTold
+from antiphon.protocol.session import (
+    Answering,
+    Audio,
+    AudioInput,
+    Extensions,
+    ServerVad,
+    Session,
+    SessionPatch,
+)
 from antiphon.telemetry.facts import (
     EngineChanged,
     EngineError,
@@ -35,8 +47,9 @@ def test_a_spoken_turn_is_divided_into_all_its_parts() -> None:
     assert parts["thinking"] == 300
     assert parts["synthesis"] == 80
     assert parts["sending"] == 0
-    assert parts["playback"] <= 1
-    assert timeline.is_heard
+    assert parts["playback"] <= 11
+    assert parts["onset"] == 0
+    assert timeline.ends_with == "played"
 
 
 def test_where_the_client_plays_the_wait_ends_with_what_was_sent() -> None:
@@ -45,8 +58,46 @@ def test_where_the_client_plays_the_wait_ends_with_what_was_sent() -> None:
     call.engine_heard("hello there")
     call.wait(200).engine_speaks(500, "Hi!")
     (timeline,) = call.timelines
-    assert not timeline.is_heard
+    assert timeline.ends_with == "sent"
     assert "playback" not in by_name(timeline.segments)
+
+
+def test_words_that_wait_to_be_a_clause_are_a_part_of_their_own() -> None:
+    call = WatchedCall()
+    call.client(user_text("hello"), ResponseCreate())
+    call.wait(200).give(EngineThought(call.response_id))
+    call.wait(90).engine_speaks(0, "Well then, ")
+    call.wait(40).engine_speaks(300)
+    (timeline,) = call.timelines
+    parts = by_name(timeline.segments)
+    assert (parts["thinking"], parts["phrasing"]) == (200, 90)
+    assert timeline.duration_ms == 330
+
+
+@pytest.mark.parametrize("playout", ["client", "server"])
+def test_the_silence_that_a_voice_begins_with_is_a_part_of_the_wait(playout: str) -> None:
+    call = WatchedCall(playout=playout)
+    call.user_speaks(960).user_is_quiet(600)
+    call.engine_heard("hello there")
+    call.silent_ms = 120
+    call.wait(200).engine_speaks(500, "Hi!")
+    call.user_is_quiet(400)
+    (timeline,) = call.timelines
+    parts = by_name(timeline.segments)
+    assert 119 <= parts["onset"] <= 121
+    assert timeline.duration_ms == sum(parts.values())
+
+
+@pytest.mark.parametrize("playout", ["client", "server"])
+def test_an_answer_of_nothing_but_silence_was_answered_when_that_began(playout: str) -> None:
+    call = WatchedCall(playout=playout)
+    call.client(user_text("hello"), ResponseCreate())
+    call.silent_ms = 500
+    call.wait(200).engine_speaks(0)
+    call.engine_finishes()
+    call.user_is_quiet(700)
+    (timeline,) = call.timelines
+    assert 200 <= timeline.duration_ms <= 210
 
 
 def test_an_engine_that_never_says_what_it_heard_has_no_part_invented_for_it() -> None:
@@ -74,6 +125,7 @@ def test_push_to_talk_waits_from_when_the_turn_is_committed() -> None:
         "thinking": 200,
         "synthesis": 0,
         "sending": 0,
+        "onset": 0,
     }
 
 
@@ -82,7 +134,7 @@ def test_a_typed_turn_and_a_written_answer() -> None:
     call.client(user_text("hello"), ResponseCreate())
     call.wait(250).engine_writes("Hi!")
     (timeline,) = call.timelines
-    assert (timeline.kind, timeline.is_spoken) == ("typed", False)
+    assert (timeline.kind, timeline.ends_with) == ("typed", "written")
     assert by_name(timeline.segments) == {"request": 0, "thinking": 250, "sending": 0}
 
 
@@ -102,6 +154,7 @@ def test_a_function_call_is_a_part_of_the_same_wait() -> None:
         "tools": 400,
         "synthesis": 0,
         "sending": 0,
+        "onset": 0,
     }
 
 
@@ -199,8 +252,37 @@ def test_whatever_happens_the_parts_make_up_the_whole(
         _do(call, step)
     seen: set[str] = set()
     for timeline in call.timelines:
-        assert timeline.began_ms <= timeline.ended_ms <= call.now_ms
+        assert timeline.began_ms <= timeline.ended_ms <= call.now_ms + 1_000
         assert all(part.duration_ms >= 0 for part in timeline.segments)
         assert sum(p.duration_ms for p in timeline.segments) == timeline.duration_ms
         assert timeline.response_id not in seen
         seen.add(timeline.response_id)
+
+
+def test_a_client_is_told_its_timelines_only_where_it_asked_for_them() -> None:
+    def told(antiphon: Answering | UnsetType) -> list[TimelineTold]:
+        call = WatchedCall(session(antiphon=antiphon))
+        call.client(user_text("hello"), ResponseCreate())
+        call.wait(250).engine_speaks(300, "Hi!")
+        (timeline,) = call.timelines
+        call.give(Timed(timeline))
+        found = [event for event in call.events() if isinstance(event, TimelineTold)]
+        assert all(event.timeline == timeline for event in found)
+        return found
+
+    assert len(told(Answering(timeline=True))) == 1
+    assert told(Answering(cost=True)) == []
+    assert told(UNSET) == []
+
+
+def test_money_and_time_are_asked_for_one_by_one() -> None:
+    def asked(before: Session, **wishes: bool | None) -> Session:
+        patch = SessionPatch(antiphon=Extensions(**wishes))
+        found = update_session(before, patch, voice_locked=False)
+        assert isinstance(found, Session)
+        return found
+
+    both = asked(asked(session(), cost=True), timeline=True)
+    assert both.antiphon == Answering(cost=True, timeline=True)
+    assert asked(both, cost=None).antiphon == Answering(timeline=True)
+    assert asked(both, cost=False, timeline=False).antiphon is UNSET

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from antiphon.core.causes import Cause
+from msgspec.structs import replace
+
+from antiphon.core.causes import Cause, EngineSpoke
 from antiphon.core.effects import Effect
 from antiphon.protocol.client import ConversationItemCreate
 from antiphon.protocol.items import InputText, Message
 from antiphon.protocol.session import AnySession
+from antiphon.protocol.timeline import Timeline
 from antiphon.telemetry.facts import Answered, Fact
-from antiphon.telemetry.timeline import Timeline
 from antiphon.telemetry.watch import Watch
 from antiphon.testing.virtual_call import VirtualCall
 
@@ -23,7 +25,13 @@ class WatchedCall(VirtualCall):
         self._watch: Watch | None = None
         super().__init__(settings, **terms)
 
+    silent_ms = 0
+    """So long an answer's sound is silent before it is heard."""
+
     def give(self, cause: Cause) -> list[Effect]:
+        if isinstance(cause, EngineSpoke):
+            silent = bytes(self.silent_ms * 48)
+            cause = replace(cause, pcm=silent + b"\x00\x10" * (len(cause.pcm) // 2))
         if self._watch is None:
             self._watch = Watch(self.terms)
         effects = super().give(cause)

@@ -40,9 +40,10 @@ def run(args: argparse.Namespace) -> int:
 
     first = None
     steps = 0
-    log = TurnLog()
     try:
-        for step in replay(Tape(args.file)):
+        tape = Tape(args.file)
+        log = TurnLog(tape.terms)
+        for step in replay(tape):
             steps += 1
             first = first or step.difference
             if args.json:
@@ -50,8 +51,7 @@ def run(args: argparse.Namespace) -> int:
             elif args.full:
                 _print_lines(step)
             else:
-                for effect in step.effects:
-                    log.saw(step.now_ms, effect)
+                log.saw(step.now_ms, step.cause, step.effects)
     except TapeError as error:
         print(error, file=sys.stderr)
         return NO_TAPE

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from antiphon.core.causes import Ms
+from antiphon.core.causes import Cause, Ms
 from antiphon.core.effects import Close, Effect, RunTool, SendTo
+from antiphon.core.terms import Terms
 from antiphon.protocol import server
 from antiphon.protocol.items import FunctionCall, FunctionCallOutput, Message
-from antiphon.protocol.session import ServerVad, Session
+from antiphon.protocol.session import Session
+from antiphon.protocol.timeline import Timeline
+from antiphon.telemetry.turns import TurnTimer
 
 
 @dataclass
@@ -17,11 +21,8 @@ class Turn:
 
     began_ms: Ms
     cause: str
-    asked_ms: Ms
-    """Where waiting began: the last word, as far as can be told."""
-    first_ms: Ms | None = None
-    """The first sound that was sent, or the first word where there is none."""
-    is_spoken: bool = False
+    timeline: Timeline | None = None
+    """None: it brought nothing that was heard or read."""
     calls: list[str] = field(default_factory=list)
     cut_ms: int | None = None
     """So much was heard of what was cut off."""
@@ -30,9 +31,9 @@ class Turn:
 
     def __str__(self) -> str:
         parts = []
-        if self.first_ms is not None:
-            what = "sound" if self.is_spoken else "word"
-            parts.append(f"first {what} after {_seconds(self.first_ms - self.asked_ms)}")
+        if self.timeline is not None:
+            what = "word" if self.timeline.ends_with == "written" else "sound"
+            parts.append(f"first {what} after {_seconds(self.timeline.duration_ms)}")
         if self.calls:
             parts.append(f"called {', '.join(self.calls)}")
         if self.cut_ms is not None:
@@ -40,7 +41,7 @@ class Turn:
         parts.append(self.status)
         if self.tokens:
             parts.append(f"{self.tokens} tokens")
-        return f"{clock(self.began_ms)}  {self.cause:<16} {' · '.join(parts)}"
+        return f"{clock(self.began_ms)}  {self.cause:<12} {' · '.join(parts)}"
 
 
 @dataclass(frozen=True)
@@ -58,15 +59,17 @@ class Incident:
 class _Question:
     cause: str
     began_ms: Ms
-    asked_ms: Ms
 
 
 class TurnLog:
-    """Reads a session's effects in their order; `lines` has what happened."""
+    """Reads a session's causes and effects in their order; `lines` has what happened."""
 
-    def __init__(self) -> None:
+    def __init__(self, terms: Terms) -> None:
         self.lines: list[Turn | Incident] = []
-        self._silence_ms = 0
+        self._timer = TurnTimer(
+            terms.session if isinstance(terms.session, Session) else None,
+            server_plays=terms.playout == "server",
+        )
         self._speech_ms: Ms | None = None
         self._question: _Question | None = None
         self._by_response: dict[str, Turn] = {}
@@ -76,7 +79,14 @@ class TurnLog:
     def turns(self) -> int:
         return sum(isinstance(line, Turn) for line in self.lines)
 
-    def saw(self, now_ms: Ms, effect: Effect) -> None:
+    def saw(self, now_ms: Ms, cause: Cause, effects: Sequence[Effect]) -> None:
+        timeline = self._timer.saw(now_ms, cause, effects)
+        for effect in effects:
+            self._follow(now_ms, effect)
+        if timeline is not None and (turn := self._by_response.get(timeline.response_id)):
+            turn.timeline = timeline
+
+    def _follow(self, now_ms: Ms, effect: Effect) -> None:
         if isinstance(effect, Close):
             self.lines.append(Incident(now_ms, f"closed with {effect.code}: {effect.reason}"))
             return
@@ -87,9 +97,7 @@ class TurnLog:
         match event:
             case server.Error():
                 code = event.error.code or event.error.type
-                self.lines.append(Incident(now_ms, f"{'error':<16} {code}"))
-            case server.SessionCreated() | server.SessionUpdated():
-                self._on_session(event)
+                self.lines.append(Incident(now_ms, f"{'error':<12} {code}"))
             case server.ConversationItemTruncated():
                 if turn := self._by_item.get(event.item_id):
                     turn.cut_ms = event.audio_end_ms
@@ -101,11 +109,6 @@ class TurnLog:
         if turns:
             turns[-1].calls.append(f"{call.name} (by the server)")
 
-    def _on_session(self, event: server.SessionCreated | server.SessionUpdated) -> None:
-        session = event.session
-        detection = session.audio.input.turn_detection if isinstance(session, Session) else None
-        self._silence_ms = detection.silence_duration_ms if isinstance(detection, ServerVad) else 0
-
     def _asked(self, now_ms: Ms, event: object) -> bool:
         """Whether it tells of the user's side."""
         match event:
@@ -113,17 +116,15 @@ class TurnLog:
                 self._speech_ms = now_ms
             case server.SpeechStopped():
                 began_ms = now_ms if self._speech_ms is None else self._speech_ms
-                last_word_ms = max(began_ms, now_ms - self._silence_ms)
-                cause = f"spoken {_seconds(last_word_ms - began_ms)}"
-                self._question = _Question(cause, began_ms, last_word_ms)
+                self._question = _Question("spoken", began_ms)
             case server.InputAudioBufferCommitted():
-                if self._question is None or not self._question.cause.startswith("spoken"):
-                    self._question = _Question("spoken", now_ms, now_ms)
+                if self._question is None or self._question.cause != "spoken":
+                    self._question = _Question("spoken", now_ms)
             case server.ConversationItemAdded(item=Message(role="user")):
                 if self._question is None:
-                    self._question = _Question("typed", now_ms, now_ms)
+                    self._question = _Question("typed", now_ms)
             case server.ConversationItemAdded(item=FunctionCallOutput()):
-                self._question = _Question("after a tool", now_ms, now_ms)
+                self._question = _Question("after a tool", now_ms)
             case _:
                 return False
         return True
@@ -131,9 +132,9 @@ class TurnLog:
     def _answered(self, now_ms: Ms, event: object) -> None:
         match event:
             case server.ResponseCreated():
-                question = self._question or _Question("unasked", now_ms, now_ms)
+                question = self._question or _Question("unasked", now_ms)
                 self._question = None
-                turn = Turn(question.began_ms, question.cause, question.asked_ms)
+                turn = Turn(question.began_ms, question.cause)
                 self._by_response[event.response.id] = turn
                 self.lines.append(turn)
             case server.ResponseOutputItemAdded():
@@ -141,18 +142,8 @@ class TurnLog:
                     self._by_item[event.item.id or ""] = turn_of
                     if isinstance(event.item, FunctionCall):
                         turn_of.calls.append(event.item.name)
-            case server.ResponseOutputAudioDelta() | server.OutputAudioBufferStarted():
-                self._sounded(now_ms, event.response_id, is_spoken=True)
-            case server.ResponseOutputTextDelta():
-                self._sounded(now_ms, event.response_id, is_spoken=False)
             case server.ResponseDone():
                 self._ended(event.response)
-
-    def _sounded(self, now_ms: Ms, response_id: str, *, is_spoken: bool) -> None:
-        turn = self._by_response.get(response_id)
-        if turn is not None and turn.first_ms is None:
-            turn.first_ms = now_ms
-            turn.is_spoken = is_spoken
 
     def _ended(self, response: server.Response) -> None:
         turn = self._by_response.get(response.id)

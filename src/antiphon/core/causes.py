@@ -21,6 +21,7 @@ from antiphon.protocol.server import (
     TranscriptionUsage,
     Usage,
 )
+from antiphon.protocol.timeline import Timeline
 
 MEDIA_RATE_HZ = 24_000
 """The rate of all audio inside Antiphon: signed 16-bit mono."""
@@ -190,6 +191,14 @@ class EngineBegan(_Cause, frozen=True, tag="engine_began"):
     response_id: str
 
 
+class EngineThought(_Cause, frozen=True, tag="engine_thought"):
+    """The first words of an answer are there, and more are waited for before they are spoken; for
+    those who time it.
+    """
+
+    response_id: str
+
+
 class EngineSaid(_Cause, frozen=True, tag="engine_said"):
     """More of the transcript of what is being spoken; runs ahead of the audio."""
 
@@ -354,8 +363,14 @@ class BudgetReached(_Cause, frozen=True, kw_only=True, tag="budget_reached"):
     spent_nano_usd: int
 
 
+class Timed(_Cause, frozen=True, tag="timed"):
+    """A turn has its answer; who looks on has timed it."""
+
+    timeline: Timeline
+
+
 TurnNews = TranscriptGrew | TranscriptEnded | TranscriptFailed | TurnJudged | TurnFound | TurnEnded
-OtherNews = EngineBegan | RateLimitsChanged | EngineErred | PartFailed | Speculated
+OtherNews = EngineBegan | EngineThought | RateLimitsChanged | EngineErred | PartFailed | Speculated
 EngineNews = (
     TurnNews
     | OtherNews
@@ -383,4 +398,5 @@ Cause = (
     | MemoryChanged
     | Costed
     | BudgetReached
+    | Timed
 )

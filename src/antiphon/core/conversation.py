@@ -79,6 +79,7 @@ class Conversation:
                 self._on_server_tools(cause, out)
             case (
                 causes.EngineBegan()
+                | causes.EngineThought()
                 | causes.RateLimitsChanged()
                 | causes.Speculated()
                 | causes.EngineErred()
@@ -89,8 +90,8 @@ class Conversation:
                 self._on_engine_lost(cause, now_ms, out)
             case causes.EngineMoved():
                 self._on_engine_moved(cause, now_ms, out)
-            case causes.EngineCounted() | causes.Costed() | causes.BudgetReached():
-                tell_money(cause, self._stage, out)
+            case causes.EngineCounted() | causes.Costed() | causes.BudgetReached() | causes.Timed():
+                self._on_looker(cause, out)
             case causes.PlayoutDrained():
                 if self._stage.sounding.drained(cause.played_samples, out):
                     self._floor.await_user(now_ms)
@@ -114,6 +115,18 @@ class Conversation:
         if life.is_draining and not self._responses.any_runs:
             self._close(CloseCode.RESTART, "The server is restarting; connect again.", out)
         return out
+
+    def _on_looker(
+        self,
+        cause: causes.EngineCounted | causes.Costed | causes.BudgetReached | causes.Timed,
+        out: list[Effect],
+    ) -> None:
+        """What one who looks on has found out."""
+        if not isinstance(cause, causes.Timed):
+            tell_money(cause, self._stage, out)
+        elif self._stage.tells_timeline:
+            event_id = self._stage.ids.event()
+            out.append(server.TimelineTold(event_id=event_id, timeline=cause.timeline))
 
     # --- For those who look on -----------------------------------------------
 
@@ -303,6 +316,8 @@ class Conversation:
         match cause:
             case causes.EngineBegan():
                 self._floor.on_engine_began(cause, out)
+            case causes.EngineThought():
+                pass
             case causes.RateLimitsChanged(rate_limits):
                 self._responses.on_rate_limits(rate_limits, out)
             case causes.Speculated():

@@ -71,7 +71,7 @@ def _update_realtime_session(
         ("instructions", "tool_choice", "max_output_tokens", "truncation"),
         nullable=("tracing", "prompt", "include"),
     )
-    changes |= _extensions(patch)
+    changes |= _extensions(session, patch)
     # `model` is fixed at the start; clients resend it, so another one is no error.
     if patch.output_modalities:
         changes["output_modalities"] = one_modality(patch.output_modalities)
@@ -101,18 +101,22 @@ def _update_realtime_session(
 def _update_transcription_session(
     session: TranscriptionSession, patch: SessionPatch
 ) -> TranscriptionSession:
-    changes = _given(patch, (), nullable=("include",)) | _extensions(patch)
+    changes = _given(patch, (), nullable=("include",)) | _extensions(session, patch)
     if patch.audio and patch.audio.input:
         updated = _update_input(session.audio.input, patch.audio.input)
         changes["audio"] = replace(session.audio, input=updated)
     return replace(session, **changes)
 
 
-def _extensions(patch: SessionPatch) -> dict[str, Any]:
+def _extensions(session: AnySession, patch: SessionPatch) -> dict[str, Any]:
     """What is off is absent: other servers do not know the key."""
-    if not patch.antiphon or patch.antiphon.cost is UNSET:
+    wanted = patch.antiphon
+    if not wanted:
         return {}
-    return {"antiphon": Answering(cost=True) if patch.antiphon.cost else UNSET}
+    was = session.antiphon or Answering()
+    cost = was.cost if wanted.cost is UNSET else bool(wanted.cost)
+    timeline = was.timeline if wanted.timeline is UNSET else bool(wanted.timeline)
+    return {"antiphon": Answering(cost=cost, timeline=timeline) if cost or timeline else UNSET}
 
 
 def one_modality(modalities: tuple[str, ...]) -> tuple[str, ...]:

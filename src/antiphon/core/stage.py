@@ -121,6 +121,7 @@ class Stage:
             self.terms.engine_name,
             voice,
             cost=self.tells_cost,
+            timeline=self.tells_timeline,
             recording=self.terms.records_sound,
         )
         return replace(self.session, antiphon=answering)
@@ -130,6 +131,12 @@ class Stage:
         """A client wants to know what each answer cost."""
         wanted = self.session.antiphon
         return wanted is not UNSET and wanted.cost
+
+    @property
+    def tells_timeline(self) -> bool:
+        """A client wants to know where the time of each turn went."""
+        wanted = self.session.antiphon
+        return wanted is not UNSET and wanted.timeline
 
     def check_voice(self, voice: Voice, param: str) -> None:
         """Raises:

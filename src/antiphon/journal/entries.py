@@ -14,12 +14,16 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from antiphon.core.items import HeardPart, MessageEntry, SpokenPart
-from antiphon.core.records import Change, ItemChanged
+from antiphon.core.records import Change, EngineChanged, ItemChanged, ServerCallChanged
 from antiphon.errors import AntiphonError
 from antiphon.identity.principal import DEFAULT_TENANT
 from antiphon.metering.lines import Line
+from antiphon.protocol.timeline import Timeline
 
-FORMAT = 1
+FORMAT = 2
+"""The newest.  A kind of entry that came later has a later format, so that a version that does not
+know it says so; all others stay as they were, and stay readable for it.
+"""
 _C = TypeVar("_C", bound=Change)
 
 
@@ -80,6 +84,12 @@ class Sounded(_LogEntry, frozen=True, kw_only=True, tag="sounded"):
     """Ogg, to be joined with that of the pieces around it."""
 
 
+class Timed(_LogEntry, frozen=True, kw_only=True, tag="timed"):
+    """A turn has its answer: where its time went."""
+
+    timeline: Timeline
+
+
 class Metered(_LogEntry, frozen=True, kw_only=True, tag="metered"):
     """What something cost.  It stands in a table of its own (`line_table.py`), is no part of the
     conversation's log, and stays, without names, when that is erased.
@@ -89,26 +99,36 @@ class Metered(_LogEntry, frozen=True, kw_only=True, tag="metered"):
 
 
 LogEntry = (
-    Opened | Changed | ConnectionJoined | ConnectionLeft | Closed | Missed | TokensChanged | Sounded
+    Opened
+    | Changed
+    | ConnectionJoined
+    | ConnectionLeft
+    | Closed
+    | Missed
+    | TokensChanged
+    | Sounded
+    | Timed
 )
 
 AnyEntry = LogEntry | Metered
 
+_OF_FORMAT_2 = (Timed, TokensChanged, ServerCallChanged, EngineChanged)
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[LogEntry] = msgspec.msgpack.Decoder(LogEntry)
 
 
 def encode(entry: AnyEntry) -> bytes:
-    return bytes((FORMAT,)) + _encoder.encode(entry)
+    what = entry.change if isinstance(entry, Changed) else entry
+    return bytes((2 if isinstance(what, _OF_FORMAT_2) else 1,)) + _encoder.encode(entry)
 
 
 def decode(data: bytes) -> LogEntry:
     """Raises:
     JournalError: it is no entry, or one of a format that this version does not know.
     """
-    if not data or data[0] != FORMAT:
+    if not data or not 1 <= data[0] <= FORMAT:
         found = data[0] if data else "none"
-        raise JournalError(f"an entry has format {found}; this version reads format {FORMAT}")
+        raise JournalError(f"an entry has format {found}; this version reads 1 to {FORMAT}")
     try:
         return _decoder.decode(data[1:])
     except (msgspec.DecodeError, UnicodeError) as error:

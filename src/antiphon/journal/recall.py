@@ -18,10 +18,11 @@ from antiphon.core.records import (
     ResponseEnded,
     ServerCall,
 )
-from antiphon.journal.entries import Changed, LogEntry, Missed, Opened
+from antiphon.journal.entries import Changed, LogEntry, Missed, Opened, Timed
 from antiphon.protocol.items import Item
 from antiphon.protocol.server import Response, Usage
 from antiphon.protocol.session import AnySession
+from antiphon.protocol.timeline import Timeline
 
 NO_ANSWER = '{"error":"The session ended before there was an answer."}'
 
@@ -41,6 +42,7 @@ class Recalled:
         sessions: Each with its model, engine and times, in order.
         responses: As `response.done` showed them.
         moves: From one engine to another, in order.
+        timelines: Of its answered turns; their times are of their sessions.
         whole: False where entries are missing; what the others tell is here.
     """
 
@@ -48,6 +50,7 @@ class Recalled:
         self.sessions: list[Opened] = []
         self.responses: list[Response] = []
         self.moves: list[Move] = []
+        self.timelines: list[Timeline] = []
         self.whole = True
         self._recollection = Recollection()
         for entry in entries:
@@ -55,6 +58,8 @@ class Recalled:
                 self.sessions.append(entry)
             elif isinstance(entry, Missed):
                 self.whole = False
+            elif isinstance(entry, Timed):
+                self.timelines.append(entry.timeline)
             elif isinstance(entry, Changed):
                 self._add(Record(entry.change, entry.ids_used))
                 change = entry.change

@@ -8,6 +8,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from antiphon.protocol.items import Item
 from antiphon.protocol.session import AnySession, AudioFormat, MaxTokens, Modality
+from antiphon.protocol.timeline import Timeline
 
 
 class _Event(Struct, frozen=True, kw_only=True, tag_field="type"):
@@ -182,6 +183,14 @@ class BudgetTold(_Event, frozen=True, kw_only=True, tag="antiphon.budget"):
     period: Literal["session", "day", "month"]
     limit_nano_usd: int
     spent_nano_usd: int
+
+
+class TimelineTold(_Event, frozen=True, kw_only=True, tag="antiphon.timeline"):
+    """Only where the session has `antiphon.timeline` (beyond OpenAI's API): where the time of a
+    turn went, once it has its answer.
+    """
+
+    timeline: Timeline
 
 
 OverlapState = Literal["open", "interruption", "backchannel", "noise", "dropped"]
@@ -449,6 +458,7 @@ ServerEvent = (
     | SpeechStarted
     | SpeechStopped
     | CostTold
+    | TimelineTold
     | BudgetTold
     | OverlapChanged
     | InputAudioBufferCommitted

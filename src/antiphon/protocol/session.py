@@ -285,6 +285,8 @@ class Answering(Struct, frozen=True, omit_defaults=True):
     voice: str | None = None
     cost: bool = False
     """`antiphon.cost` tells what each answer cost."""
+    timeline: bool = False
+    """`antiphon.timeline` tells where the time of each turn went."""
     recording: bool = False
     """The sound of both sides is recorded."""
     resume: Resume | None = None
@@ -340,6 +342,8 @@ class Extensions(Struct, frozen=True, kw_only=True):
 
     cost: bool | UnsetType | None = UNSET
     """Tell what each answer cost (`antiphon.cost`)."""
+    timeline: bool | UnsetType | None = UNSET
+    """Tell where the time of each turn went (`antiphon.timeline`)."""
 
 
 class SessionPatch(Struct, frozen=True, kw_only=True):

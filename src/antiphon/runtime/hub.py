@@ -58,6 +58,7 @@ from antiphon.runtime.route import Route
 from antiphon.runtime.server_tools import ServerTools
 from antiphon.runtime.session import LiveSession
 from antiphon.runtime.session_log import SessionLog
+from antiphon.runtime.sight import Sight, Watcher
 
 log = logging.getLogger(__name__)
 
@@ -150,6 +151,7 @@ class Hub:
         observers: each is asked, when a session opens, for one that looks on.
         keeping: None: conversations end with their sessions.
         metering: None: nobody counts what is used.
+        watchers: are told what sessions show of themselves.
         choice: draws a letter of the ids; ``unix_s`` tells the time.  A test that wants the same
             bytes each time brings its own.
     """
@@ -164,6 +166,7 @@ class Hub:
         observers: Sequence[Callable[[Terms], Observer]] = (),
         keeping: Keeping | None = None,
         metering: Metering | None = None,
+        watchers: Sequence[Watcher] = (),
         choice: Callable[[str], str] = secrets.choice,
         unix_s: Callable[[], float] = time.time,
     ) -> None:
@@ -177,6 +180,7 @@ class Hub:
         self._observers = observers
         self.keeping = keeping
         self.metering = metering
+        self._watchers = watchers
         self._meters: weakref.WeakKeyDictionary[SessionDoor, SessionMeter] = (
             weakref.WeakKeyDictionary()
         )
@@ -200,6 +204,11 @@ class Hub:
     def sessions(self) -> Collection[SessionDoor]:
         """Those that have not ended."""
         return self._sessions.values()
+
+    @property
+    def dropped_windows(self) -> int:
+        """Of sound, in which nobody looked for a voice, since there was too much of it."""
+        return getattr(self._detector, "dropped_windows", 0)
 
     @property
     def unable(self) -> str | None:
@@ -357,6 +366,8 @@ class Hub:
             server_tools=server_tools,
             on_end=self.release,
         )
+        keep = logs[0].timed if logs else None
+        session.observe(Sight(session.about, terms, self._watchers, tell=session.tell, keep=keep))
         if terms.records_sound:
             assert keeping is not None, "it is kept"
             session.observe(self._recorder(keeping, logs[0], terms.session))

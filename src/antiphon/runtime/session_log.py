@@ -15,11 +15,13 @@ from antiphon.journal.entries import (
     Missed,
     Opened,
     Sounded,
+    Timed,
     TokensChanged,
     without_audio,
 )
 from antiphon.journal.journal import Journal, Ticket
 from antiphon.journal.redaction import Redact, redacted
+from antiphon.protocol.timeline import Timeline
 from antiphon.runtime.door import About
 
 MAX_BACKLOG = 200
@@ -112,6 +114,10 @@ class SessionLog:
     def tokens(self, digests: tuple[bytes, ...]) -> None:
         """Which resume tokens count from now on."""
         self._keep(TokensChanged(at_s=self._now_s(), session_id=self.session_id, digests=digests))
+
+    def timed(self, timeline: Timeline) -> None:
+        """A turn has its answer."""
+        self._keep(Timed(at_s=self._now_s(), session_id=self.session_id, timeline=timeline))
 
     def missed(self) -> None:
         """Something happened that nobody here was told of."""

@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from aiohttp import web
@@ -22,6 +22,7 @@ from antiphon.profiles.profiles import Profiles
 from antiphon.protocol.closes import CloseCode
 from antiphon.runtime.door import SessionDoor
 from antiphon.runtime.hub import Hub
+from antiphon.server import trace_context
 from antiphon.server.admission import Admission, LoadLimits
 from antiphon.server.api_errors import ApiError, Unauthorized, errors_as_json
 from antiphon.server.audit import NO_AUDIT, Audit
@@ -56,12 +57,15 @@ from antiphon.server.tenants import TenantRoutes
 from antiphon.transports.webrtc.settings import WebRtcSettings
 from antiphon.transports.websocket import WebSocketLimits
 
+if TYPE_CHECKING:
+    from antiphon.server.traces import Traces
+
 PREFIXES = ("/v1", "/openai/v1", "/openai")
 """OpenAI's own, and the two of Azure."""
 
 ALLOWED_HEADERS = (
     "Authorization, Content-Type, OpenAI-Beta, OpenAI-Safety-Identifier, "
-    f"X-OpenAI-Agents-SDK, User-Agent, api-key, {RESUME_HEADER}"
+    f"X-OpenAI-Agents-SDK, User-Agent, api-key, {trace_context.HEADER}, {RESUME_HEADER}"
 )
 
 _SDK_HEADER = re.compile(r"(?:x-)?(?:openai|stainless)-[a-z0-9-]{1,60}", re.IGNORECASE)
@@ -111,6 +115,7 @@ class Api:
         journal_path: Path | None = None,
         last_turns: LastTurns | None = None,
         errors: RecentErrors | None = None,
+        traces: Traces | None = None,
     ) -> None:
         secret_store = MemorySecretStore() if secret_store is None else secret_store
         audit = NO_AUDIT if audit is None else audit
@@ -208,6 +213,7 @@ class Api:
             journal_path=journal_path,
             max_sessions=load.max_sessions,
         )
+        self._traces = traces
         self.metrics: MetricsRoute | None = None
         if metrics is not None:
             metrics.watch_server(self._counted())
@@ -251,6 +257,9 @@ class Api:
     def app(self) -> web.Application:
         keep_peer_data_out()
         app = web.Application(middlewares=[errors_as_json, self._siblings_first, self._at_the_gate])
+        if self._traces is not None:
+            app.middlewares.append(trace_context.noted)
+            app.cleanup_ctx.append(self._traces.running)
         app.on_response_prepare.append(self._add_headers)
         app.on_shutdown.append(self._end_sessions)
         app.cleanup_ctx.append(self._errors.running)

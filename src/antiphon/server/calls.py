@@ -30,7 +30,7 @@ from antiphon.protocol.session import SessionPatch
 from antiphon.runtime.door import SessionDoor
 from antiphon.runtime.hub import Hub
 from antiphon.runtime.throttle import Throttle
-from antiphon.server import direct
+from antiphon.server import direct, trace_context
 from antiphon.server.admission import Admission, overloaded
 from antiphon.server.api_errors import ApiError, Unauthorized
 from antiphon.server.audit import NO_AUDIT, Audit
@@ -172,6 +172,7 @@ class CallRoutes:
                 opened_with = admitted.secret_digest
                 asked = granted(self._hub, request, admitted)
                 grant = _spoken(asked, always_beta=always_beta)
+                trace_context.belong_to(grant.traceparent)
                 if self._direct is not None and self._direct.serves(grant.model):
                     is_beta = speaks_beta(request.headers, grant)
                     told = await direct.answer(

@@ -26,6 +26,7 @@ from antiphon.protocol.session import AnySession, SessionPatch
 from antiphon.protocol.veil import Hidden
 from antiphon.runtime.door import Retention
 from antiphon.runtime.hub import SessionKind, SessionRules, new_session_id
+from antiphon.server import trace_context
 from antiphon.server.admission import overloaded
 from antiphon.server.api_errors import ApiError
 from antiphon.server.audit import NO_AUDIT, Audit
@@ -277,6 +278,7 @@ class ClientSecrets:
             principal=principal,
             conversation_id=limits.conversation_id,
             retention=limits.retention or principal.retention,
+            traceparent=trace_context.current(),
             wait_for_sideband_s=limits.wait_for_sideband_s,
         )
 

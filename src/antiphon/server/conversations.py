@@ -358,6 +358,7 @@ def whole(conversation_id: str, recalled: Recalled) -> dict[str, Any]:
         "server_calls": recalled.past.server_calls,
         "responses": recalled.responses,
         "moves": recalled.moves,
+        "timelines": recalled.timelines,
         "usage": recalled.used,
         "is_whole": recalled.whole,
     }

@@ -39,6 +39,8 @@ class Grant(Struct, frozen=True, kw_only=True):
     """An earlier conversation that its sessions go on with; None: they begin anew."""
     retention: Retention | None = None
     """What is kept of its sessions; None: what the server keeps of all."""
+    traceparent: str | None = None
+    """The trace that it was minted in, and that its sessions belong to where they name none."""
     wait_for_sideband_s: float = 0
     """How long its sessions listen to nobody, until a sideband has come."""
 

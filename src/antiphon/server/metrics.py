@@ -6,9 +6,8 @@ read when somebody asks.  No label grows with the number of sessions, users or a
 
 from __future__ import annotations
 
-import logging
 from collections import Counter as Tally
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from typing import Final, NamedTuple, Protocol
 from weakref import WeakKeyDictionary
 
@@ -16,10 +15,11 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from antiphon.core.causes import Cause, Ms
-from antiphon.core.effects import Effect
+from antiphon.core.causes import Ms
 from antiphon.core.terms import Terms
 from antiphon.metering.lines import quantities_of
+from antiphon.protocol.timeline import Timeline
+from antiphon.runtime.door import About
 from antiphon.runtime.hub import Hub
 from antiphon.telemetry.facts import (
     Answered,
@@ -27,15 +27,13 @@ from antiphon.telemetry.facts import (
     EngineError,
     Fact,
     FalselyStopped,
+    InputLost,
     Interrupted,
     ResponseEnded,
 )
-from antiphon.telemetry.timeline import Timeline, by_name
-from antiphon.telemetry.watch import Watch
+from antiphon.telemetry.timeline import by_name
 from antiphon.transports.rtp.rtcp import CallQuality
 from antiphon.transports.websocket import WebSocketCounters
-
-log = logging.getLogger(__name__)
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 LATENCY_S: Final = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
@@ -63,7 +61,7 @@ class Sources(NamedTuple):
 
 
 class Metrics:
-    """Of one process.  `observer` is one of the hub's; `watch_server` is called once."""
+    """Of one process; a `Watcher` of its sessions.  `watch_server` is called once."""
 
     def __init__(self, also: Callable[[str, Fact], None] = lambda *_: None) -> None:
         """``also`` is told each fact, with its session's id."""
@@ -111,6 +109,13 @@ class Metrics:
             ["engine", "part"],
             registry=registry,
         )
+        self._drops = Counter(
+            "antiphon_queue_drops",
+            "What did not fit where sound waits to be heard.",
+            ["queue"],
+            registry=registry,
+        )
+        self._drops.labels("recognition")
         self._moves = Counter(
             "antiphon_engine_changes",
             "Sessions that another engine went on with.",
@@ -118,15 +123,15 @@ class Metrics:
             registry=registry,
         )
 
-    def observer(self, terms: Terms) -> SessionTelemetry:
-        """For one session that opens."""
-        self._sessions.labels("webrtc" if terms.playout == "server" else "websocket").inc()
+    def watch(self, about: About, terms: Terms) -> Callable[[Ms, str, Fact], None]:
+        """One session that opens."""
+        self._sessions.labels(about.transport).inc()
 
-        def count(engine: str, fact: Fact) -> None:
+        def told(_: Ms, engine: str, fact: Fact) -> None:
             self.count(engine, fact)
             self.also(terms.session.id, fact)
 
-        return SessionTelemetry(terms, count)
+        return told
 
     def watch_server(self, sources: Sources) -> None:
         """Tell what the server counts, too."""
@@ -146,6 +151,8 @@ class Metrics:
                 self._false_stops.inc()
             case EngineError(engine=failed, part=part):
                 self._engine_errors.labels(failed, part).inc()
+            case InputLost():
+                self._drops.labels("recognition").inc()
             case EngineChanged(engine=new):
                 self._moves.labels(new).inc()
 
@@ -157,48 +164,6 @@ class Metrics:
         self._turn_s.labels(engine, timeline.kind).observe(timeline.duration_ms / 1000)
         for part, duration_ms in by_name(timeline.segments).items():
             self._part_s.labels(engine, part).observe(duration_ms / 1000)
-
-
-class SessionTelemetry:
-    """An `Observer`: counts the facts of one session, and logs where the time of each turn went.
-
-    A bug in here must not end a session: it is told once, and the session goes on unwatched.
-    """
-
-    def __init__(self, terms: Terms, count: Callable[[str, Fact], None]) -> None:
-        self._session_id = terms.session.id
-        self._watch: Watch | None = Watch(terms)
-        self._count = count
-
-    def saw(self, now_ms: Ms, cause: Cause, effects: Sequence[Effect]) -> None:
-        if self._watch is None:
-            return
-        try:
-            for fact in self._watch.saw(now_ms, cause, effects):
-                self._count(self._watch.engine, fact)
-                if isinstance(fact, Answered):
-                    self._log(fact.timeline)
-        except Exception:
-            self._watch = None
-            log.exception("session %s: is not watched any more", self._session_id)
-
-    def close(self) -> None:
-        self._watch = None
-
-    def _log(self, timeline: Timeline) -> None:
-        log.info(
-            "session %s: %s",
-            self._session_id,
-            timeline,
-            extra={
-                "session_id": self._session_id,
-                "response_id": timeline.response_id,
-                "turn_kind": timeline.kind,
-                "latency_ms": timeline.duration_ms,
-                "parts_ms": by_name(timeline.segments),
-                "is_heard": timeline.is_heard,
-            },
-        )
 
 
 class ServerCollector(Collector):
@@ -231,6 +196,11 @@ class ServerCollector(Collector):
         yield _gauge("antiphon_sessions_max", "Above, none are opened.", sources.max_sessions)
         yield _gauge(
             "antiphon_draining", "1: no new sessions are opened.", int(sources.is_draining())
+        )
+        yield _counter(
+            "antiphon_voice_windows_dropped",
+            "Windows of 32 ms in which nobody looked for a voice: there were too many.",
+            sources.hub.dropped_windows,
         )
         yield _gauge(
             "antiphon_lateness_seconds",
@@ -276,6 +246,11 @@ class ServerCollector(Collector):
                 "antiphon_cost_nano_usd",
                 "What was used, in billionths of a US dollar.",
                 metering.total.nano,
+            )
+            yield _counter(
+                "antiphon_cost_unpriced_lines",
+                "Lines of the bill with something that has no price.",
+                metering.total.unpriced_lines,
             )
             yield _counter(
                 "antiphon_cost_lines_lost", "Lines of the bill not written.", metering.lost_lines

@@ -20,6 +20,7 @@ from antiphon.protocol.closes import CloseCode
 from antiphon.protocol.server import Error, ErrorDetail
 from antiphon.runtime.door import SessionDoor
 from antiphon.runtime.hub import Hub, SessionKind
+from antiphon.server import trace_context
 from antiphon.server.admission import Admission
 from antiphon.server.api_errors import ApiError, Unauthorized
 from antiphon.server.auth import SUBPROTOCOL, Gate
@@ -161,6 +162,7 @@ class Realtime:
         NotOpened: there is no session; the client was told.
         web.HTTPException, ConnectionError: nor can it be told on a WebSocket.
         """
+        trace_context.belong_to(grant.traceparent)
         connection = self._connection(request, grant)
         await connection.accept()
         try:

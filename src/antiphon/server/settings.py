@@ -12,6 +12,7 @@ from antiphon.runtime.door import Retention
 from antiphon.server.cascade_settings import LlmSettings, OfflineSettings, SttSettings, TtsSettings
 from antiphon.server.metering_settings import BudgetSettings, MeteringSettings
 from antiphon.server.secret import Secret
+from antiphon.server.trace_settings import TraceSettings
 
 MIB = 1 << 20
 LIMITS_OF = (
@@ -555,6 +556,7 @@ class Config(Struct, frozen=True, kw_only=True):
     log: LogSettings = LogSettings()
     metrics: MetricsSettings = MetricsSettings()
     redis: RedisSettings = RedisSettings()
+    traces: TraceSettings = TraceSettings()
     downloads: DownloadSettings = DownloadSettings()
 
 
@@ -576,5 +578,6 @@ SECTIONS: dict[str, type[Struct]] = {
     "log": LogSettings,
     "metrics": MetricsSettings,
     "redis": RedisSettings,
+    "traces": TraceSettings,
     "downloads": DownloadSettings,
 }

@@ -35,6 +35,7 @@ from antiphon.protocol.unknown_names import UnknownNames
 from antiphon.runtime.budget_guard import Means
 from antiphon.runtime.hub import Hub, SessionRules
 from antiphon.runtime.observer import Observer
+from antiphon.runtime.sight import Watcher
 from antiphon.server.access import make_audit, make_gate, make_policy
 from antiphon.server.admission import LoadLimits
 from antiphon.server.app import Api, Model
@@ -61,11 +62,13 @@ from antiphon.server.service_manager import ServiceManager, inherited_sockets
 from antiphon.server.settings import Config
 from antiphon.server.siblings import Siblings
 from antiphon.server.summing_up import summed_up_by
+from antiphon.server.trace_settings import TraceSettings
 from antiphon.transports.webrtc.settings import IceServer, WebRtcSettings
 from antiphon.transports.websocket import WebSocketLimits
 
 if TYPE_CHECKING:
     from antiphon.server.tls import Identity
+    from antiphon.server.traces import Traces
 
 TEXT = "text"
 """The engine that writes where no voice can be had; it is there where a chain names it."""
@@ -139,7 +142,8 @@ class Parts(Struct, frozen=True, kw_only=True):
     reciting: Engine | None = None
     """It says its instructions where a budget is spent."""
     observers: Sequence[Callable[[Terms], Observer]] = ()
-    """Beside those that the configuration brings."""
+    watchers: Sequence[Watcher] = ()
+    """Both beside those that the configuration brings."""
 
 
 def _engine_for(registry: EngineRegistry, model: str, *, strict: bool) -> Engine:
@@ -196,6 +200,7 @@ def make_hub(config: Config, registry: EngineRegistry, parts: Parts) -> Hub:
         detector=parts.detector or SileroDetector(),
         rules=parts.rules or rules,
         observers=observers,
+        watchers=parts.watchers,
         keeping=keeping,
         metering=make_metering(
             config, journal, means_of(config, registry, parts), ledger=parts.ledger
@@ -226,7 +231,10 @@ def wire(config: Config, parts: Parts | None = None) -> Wired:
     parts = replace(parts, observers=(*parts.observers, errors.observer))
     metrics = Metrics(last_turns.told) if config.metrics.enabled else None
     if metrics is not None:
-        parts = replace(parts, observers=(*parts.observers, metrics.observer))
+        parts = replace(parts, watchers=(*parts.watchers, metrics))
+    traces = make_traces(config.traces)
+    if traces is not None:
+        parts = replace(parts, watchers=(*parts.watchers, traces))
     hub = make_hub(config, registry, parts)
     audit = make_audit(config)
     journal = None if hub.keeping is None else hub.keeping.journal
@@ -256,6 +264,7 @@ def wire(config: Config, parts: Parts | None = None) -> Wired:
         journal_path=_journal_path(config, hub),
         last_turns=last_turns,
         errors=errors,
+        traces=traces,
         limits=WebSocketLimits(
             max_message_bytes=limits.max_message_bytes,
             max_queued_bytes=limits.max_queued_bytes,
@@ -263,6 +272,22 @@ def wire(config: Config, parts: Parts | None = None) -> Wired:
         ),
     )
     return Wired(config, registry, hub, api, tls_identity(config), chosen)
+
+
+def make_traces(settings: TraceSettings) -> Traces | None:
+    """Raises:
+    ConfigurationError: they are asked for, and their libraries are not there.
+    """
+    if settings.endpoint is None:
+        return None
+    try:  # Who sends no traces loads nothing of them.
+        from antiphon.server.traces import Traces, exporter
+    except ImportError as error:
+        raise ConfigurationError(
+            f"[traces] endpoint is set, but {error.name} is not installed: "
+            "pip install 'antiphon[otel]', or leave the endpoint out."
+        ) from None
+    return Traces(exporter(settings), sample_ratio=settings.sample_ratio)
 
 
 def _journal_path(config: Config, hub: Hub) -> Path | None:

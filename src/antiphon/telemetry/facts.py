@@ -7,7 +7,7 @@ from typing import Literal
 from msgspec import Struct
 
 from antiphon.protocol.server import Usage
-from antiphon.telemetry.timeline import Timeline
+from antiphon.protocol.timeline import Timeline
 
 
 class Answered(Struct, frozen=True):
@@ -40,10 +40,27 @@ class EngineError(Struct, frozen=True):
     part: EnginePart
 
 
+class InputLost(Struct, frozen=True):
+    """A recogniser was too slow for a turn, and did not hear all of it."""
+
+
 class EngineChanged(Struct, frozen=True):
     """Another one serves the session from now on."""
 
     engine: str
 
 
-Fact = Answered | ResponseEnded | Interrupted | FalselyStopped | EngineError | EngineChanged
+class SessionEnded(Struct, frozen=True):
+    """Nothing more happens in it."""
+
+
+Fact = (
+    SessionEnded
+    | Answered
+    | ResponseEnded
+    | Interrupted
+    | FalselyStopped
+    | EngineError
+    | InputLost
+    | EngineChanged
+)

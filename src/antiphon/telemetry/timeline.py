@@ -1,4 +1,4 @@
-"""Where the time of one turn went, from the user's last word to the first sound of the answer.
+"""How the wait of one turn is divided, from the user's last word to the first sound of the answer.
 
 The parts are contiguous: each begins where the one before ended, and together they are the whole
 wait.  What cannot be told apart is one part with both names ("recognition+thinking"); nothing is
@@ -8,14 +8,10 @@ guessed.  Pure: times come from outside, in the session's milliseconds.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Final, Literal, NamedTuple
-
-from msgspec import Struct
+from typing import Final, NamedTuple
 
 from antiphon.core.causes import Ms
-
-TurnKind = Literal["spoken", "pushed", "typed", "unasked"]
-"""A pause ended it; the client committed it; it was text; or the client just wanted an answer."""
+from antiphon.protocol.timeline import Segment
 
 SILENCE: Final = "silence"
 """From the last word until the turn is taken as ended."""
@@ -25,6 +21,8 @@ RECOGNITION: Final = "recognition"
 """Until the words are known."""
 THINKING: Final = "thinking"
 """Until the first words of the answer, or its first function call."""
+PHRASING: Final = "phrasing"
+"""Until they are as many as are spoken at once; where an engine tells of both."""
 TOOLS: Final = "tools"
 """From a function call until an answer with its result is asked for."""
 SYNTHESIS: Final = "synthesis"
@@ -33,8 +31,21 @@ SENDING: Final = "sending"
 """Until it is sent, or given to the playout."""
 PLAYBACK: Final = "playback"
 """Until it is played, where the server plays."""
+ONSET: Final = "onset"
+"""Until something is heard of it: most voices begin with silence."""
 
-PARTS: Final = (SILENCE, REQUEST, RECOGNITION, THINKING, TOOLS, SYNTHESIS, SENDING, PLAYBACK)
+PARTS: Final = (
+    SILENCE,
+    REQUEST,
+    RECOGNITION,
+    THINKING,
+    PHRASING,
+    TOOLS,
+    SYNTHESIS,
+    SENDING,
+    PLAYBACK,
+    ONSET,
+)
 
 
 class Mark(NamedTuple):
@@ -42,41 +53,6 @@ class Mark(NamedTuple):
 
     part: str
     at_ms: Ms | None
-
-
-class Segment(Struct, frozen=True):
-    """A stretch of the wait.
-
-    ``name`` is one of `PARTS`, or several of them joined by "+".
-    """
-
-    name: str
-    duration_ms: Ms
-
-
-class Timeline(Struct, frozen=True, kw_only=True):
-    """One turn that was answered."""
-
-    response_id: str
-    kind: TurnKind
-    began_ms: Ms
-    """The user's last word: what waiting begins with."""
-    ended_ms: Ms
-    """The first sound of the answer, or its first word where it is written."""
-    segments: tuple[Segment, ...]
-    is_spoken: bool = True
-    """False: the answer is written."""
-    is_heard: bool = False
-    """The end is when the sound was played; else when it was sent, since the client plays."""
-
-    @property
-    def duration_ms(self) -> Ms:
-        return self.ended_ms - self.began_ms
-
-    def __str__(self) -> str:
-        end = "heard" if self.is_heard else "sent" if self.is_spoken else "written"
-        parts = ", ".join(f"{s.name} {s.duration_ms}" for s in self.segments)
-        return f"{self.kind} turn answered ({end}) after {self.duration_ms} ms: {parts}"
 
 
 def segments(began_ms: Ms, marks: Sequence[Mark], ended_ms: Ms) -> tuple[Segment, ...]:

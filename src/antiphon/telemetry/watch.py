@@ -28,6 +28,7 @@ from antiphon.telemetry.facts import (
     EnginePart,
     Fact,
     FalselyStopped,
+    InputLost,
     Interrupted,
     ResponseEnded,
 )
@@ -71,6 +72,8 @@ class Watch:
         kind = type(cause)
         if kind is PartFailed:
             facts.append(EngineError(self.engine, cause.part))  # type: ignore[union-attr]
+            if cause.code == "input_lost":  # type: ignore[union-attr]
+                facts.append(InputLost())
         elif kind in _FAILED:
             facts.append(EngineError(self.engine, _FAILED[kind]))
         elif isinstance(cause, EngineMoved):

@@ -22,6 +22,7 @@ from antiphon.core.causes import (
     EngineNews,
     EngineSaid,
     EngineSpoke,
+    EngineThought,
     EngineWrote,
     PartFailed,
     RateLimitsChanged,
@@ -259,7 +260,13 @@ class Judge:
             case Speculated():
                 self._speculations -= 1
                 self._bench.require(self._speculations >= 0, "Speculated, and nothing was begun")
-            case RateLimitsChanged() | EngineErred() | EngineCounted() | PartFailed():
+            case (
+                RateLimitsChanged()
+                | EngineErred()
+                | EngineCounted()
+                | EngineThought()
+                | PartFailed()
+            ):
                 pass  # At any time, and nothing ends with it.
             case EngineLost():
                 self._bench.fail(f"the engine was lost: {news.message}")

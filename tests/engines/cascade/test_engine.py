@@ -13,6 +13,7 @@ from antiphon.core.causes import (
     EngineNews,
     EngineSaid,
     EngineSpoke,
+    EngineThought,
     EngineWrote,
     PartFailed,
     TranscriptEnded,
@@ -76,6 +77,7 @@ class Cascade:
             follows_language=follows_language,
         )
         self.gave_way: list[GivesWay] = []
+        self.thought_of: list[str] = []
         self.session: CascadeSession = engine.open("sess_1")
         self.session.send(Configure(Session(id="sess_1", model="m", expires_at=0)))
 
@@ -85,6 +87,9 @@ class Cascade:
             async for news in self.session:
                 if isinstance(news, GivesWay):
                     self.gave_way.append(news)
+                    continue
+                if isinstance(news, EngineThought):
+                    self.thought_of.append(news.response_id)
                     continue
                 found.append(news)
                 if sum(isinstance(n, until) for n in found) == count:
@@ -100,6 +105,15 @@ async def test_a_written_question_gets_a_spoken_answer_with_its_words_marked() -
     words = [word for piece in spoke if isinstance(piece, EngineSpoke) for word in piece.words]
     assert words == [Word(3, 2_400), Word(9, 4_800), Word(16, 7_200)]
     assert finished == EngineFinished("resp_1")
+
+
+@pytest.mark.parametrize(("first", "waits"), [("Well, ", True), ("That is so. ", False)])
+async def test_that_words_wait_to_be_a_clause_is_told_once(first: str, *, waits: bool) -> None:
+    said = SayText(first), SayText("you "), SayText("are right. "), Thought()
+    cascade = Cascade(PlannedBrain(lambda _: said))
+    cascade.session.send(Generate(response_id="resp_1", items=(HELLO,)))
+    await cascade.news(EngineFinished)
+    assert cascade.thought_of == ["resp_1"] * waits
 
 
 async def test_what_is_said_in_another_language_is_spoken_in_it() -> None:

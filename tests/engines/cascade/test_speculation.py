@@ -18,6 +18,7 @@ from antiphon.core.causes import (
     EngineNews,
     EngineSaid,
     EngineSpoke,
+    EngineThought,
     EngineWrote,
     Speculated,
 )
@@ -103,7 +104,12 @@ class Session:
 
     @property
     def answer(self) -> list[SessionNews]:
-        return [news for news in self.told if hasattr(news, "response_id")]
+        """But for that its words waited to be a clause."""
+        return [
+            news
+            for news in self.told
+            if hasattr(news, "response_id") and not isinstance(news, EngineThought)
+        ]
 
 
 def test_what_was_prepared_is_given_when_it_is_asked_for() -> None:

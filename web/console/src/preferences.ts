@@ -108,7 +108,7 @@ export function optionsOf(preferences: Preferences, key: string): VoiceSessionOp
       transcription: { model: preferences.showsPartials ? WHILE_SPEAKING : AFTER_SPEAKING },
       noiseReduction: preferences.noiseReduction === 'off' ? null : preferences.noiseReduction,
       // Another vendor's server refuses what it does not know.
-      ...(url ? {} : { wire: { antiphon: { cost: true } } }),
+      ...(url ? {} : { wire: { antiphon: { cost: true, timeline: true } } }),
     },
     tools: readTools(preferences.tools).tools,
     microphone: microphoneOf(preferences),

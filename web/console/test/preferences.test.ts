@@ -73,7 +73,9 @@ describe('preferences', () => {
 
   it('name a key, a model and a device only where they are chosen', () => {
     expect(optionsOf(DEFAULTS, '')).not.toHaveProperty('key');
-    expect(optionsOf(DEFAULTS, '').session?.wire).toEqual({ antiphon: { cost: true } });
+    expect(optionsOf(DEFAULTS, '').session?.wire).toEqual({
+      antiphon: { cost: true, timeline: true },
+    });
     const elsewhere = optionsOf({ ...DEFAULTS, url: 'https://elsewhere.example/v1' }, '');
     expect(elsewhere.session).not.toHaveProperty('wire');
     expect(optionsOf(DEFAULTS, '')).not.toHaveProperty('model');

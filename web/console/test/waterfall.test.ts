@@ -1,4 +1,4 @@
-import type { Turn, TurnMarks } from '@antiphon/react';
+import type { Timeline, Turn, TurnMarks } from '@antiphon/react';
 import { describe, expect, it } from 'vitest';
 import { loudness } from '../src/inspect/loudness';
 import { answeredAfterMs, scaleMs, stepsOf } from '../src/inspect/waterfall';
@@ -49,6 +49,35 @@ describe('a turn', () => {
     ['a typed answer', { sent: 1000, firstText: 1200, responseDone: 1300 }],
   ])('has parts that sum up to the wait: %s', (_, marks) => {
     expect(waited(marks)).toBe(answeredAfterMs(turn(marks)));
+  });
+
+  it.each([
+    ['the way to the ear at its end', 2500, 'On its way'],
+    ['a clock that differs a little', 2300, 'Making speech'],
+  ])('shows what the server measured, with %s', (_, firstAudio, last) => {
+    const part = (name: string, duration_ms: number) => ({ name, duration_ms });
+    const timeline: Timeline = {
+      response_id: 'r',
+      kind: 'spoken',
+      began_ms: 4000,
+      ended_ms: 4900,
+      ends_with: 'sent',
+      segments: [
+        part('silence', 560),
+        part('request', 0),
+        part('recognition+thinking', 240),
+        part('synthesis', 100),
+      ],
+    };
+    const told = { ...turn({ ...SPOKEN, firstAudio }), timeline };
+    const server = stepsOf(told, 9000).filter(({ side }) => side === 'server');
+    expect(server.slice(0, 2)).toEqual([
+      { name: 'Silence', side: 'server', fromMs: 440, toMs: 1000 },
+      { name: 'Recognising + Thinking', side: 'server', fromMs: 1000, toMs: 1240 },
+    ]);
+    expect(server.at(-1)?.name).toBe(last);
+    const sum = server.reduce((total, { fromMs, toMs }) => total + toMs - fromMs, 0);
+    expect(sum).toBe(answeredAfterMs(told));
   });
 
   it('waits from the last word to the first sound', () => {

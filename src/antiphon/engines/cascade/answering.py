@@ -12,6 +12,7 @@ from antiphon.core.causes import (
     EngineFinished,
     EngineSaid,
     EngineSpoke,
+    EngineThought,
     EngineWrote,
     PartFailed,
     Word,
@@ -113,14 +114,18 @@ class Answer:
             await self._planned.put(error)
 
     async def _plan(self) -> None:
-        plan, language = SentencePlan(), None
+        plan, language, is_first = SentencePlan(), None, True
         spoken = self._request.modality == "audio"
         async with aclosing(self._mind.think(self._request)) as thoughts:
             async for thought in thoughts:
                 self._count(thought)
                 if isinstance(thought, SayText) and spoken:
                     language = thought.language
-                    for sentence in plan.add(thought.text):
+                    sentences = plan.add(thought.text)
+                    if not sentences and is_first:
+                        await self._news.answer(EngineThought(self._id))
+                    is_first = False
+                    for sentence in sentences:
                         await self._planned.put(SayText(sentence, language))
                     continue
                 for sentence in plan.flush():

@@ -13,6 +13,7 @@ from antiphon.core.causes import (
     EngineFinished,
     EngineSaid,
     EngineSpoke,
+    EngineThought,
     EngineWrote,
     PartFailed,
 )
@@ -23,7 +24,8 @@ MAX_WAITING = 64
 
 
 AnswerNews = (
-    EngineSaid
+    EngineThought
+    | EngineSaid
     | EngineSpoke
     | EngineWrote
     | EngineCalled

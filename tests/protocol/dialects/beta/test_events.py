@@ -43,6 +43,7 @@ from antiphon.protocol.session import (
     SessionPatch,
     TranscriptionSession,
 )
+from antiphon.protocol.timeline import Segment, Timeline
 from tests.protocol.sessions import realtime_sessions, transcription_sessions
 
 oracle: TypeAdapter[Any] = TypeAdapter(RealtimeServerEvent)
@@ -121,6 +122,17 @@ EVENTS: list[ServerEvent] = [
         estimated=False,
         unpriced=False,
     ),
+    server.TimelineTold(
+        **E_,
+        timeline=Timeline(
+            response_id="resp_1",
+            kind="typed",
+            began_ms=1,
+            ended_ms=3,
+            ends_with="sent",
+            segments=(Segment("thinking", 2),),
+        ),
+    ),
     server.BudgetTold(
         **E_,
         stage="tell",
@@ -187,6 +199,7 @@ NOT_IN_THE_SDK = {
     "antiphon.overlap",
     "antiphon.part_failed",
     "antiphon.cost",
+    "antiphon.timeline",
     "antiphon.budget",
 }
 """Younger than beta, or ours; only ever sent to a client that asked for what they tell of."""

@@ -164,6 +164,8 @@ export interface Answering {
   voice?: string;
   /** `antiphon.cost` tells what each answer cost. */
   cost?: boolean;
+  /** `antiphon.timeline` tells where the time of each turn went. */
+  timeline?: boolean;
   /** The sound of both sides is recorded. */
   recording?: boolean;
   /** In `session.created` alone, of servers that keep conversations. */
@@ -235,6 +237,25 @@ export interface WireTranscriptionUsage {
   total_tokens?: number;
   input_tokens?: number;
   output_tokens?: number;
+}
+
+/** A stretch of the wait. */
+export interface Segment {
+  name: string;
+  duration_ms: number;
+}
+
+/** One turn that was answered; times are the session's. */
+export interface Timeline {
+  response_id: string;
+  kind: 'pushed' | 'spoken' | 'typed' | 'unasked';
+  /** The user's last word: what waiting begins with. */
+  began_ms: number;
+  /** The first sound of the answer, or its first word where it is written. */
+  ended_ms: number;
+  ends_with: 'played' | 'sent' | 'written';
+  /** Contiguous: together they are the whole wait. */
+  segments: Segment[];
 }
 
 export interface StatusDetails {
@@ -387,6 +408,13 @@ export interface ServerEvents {
     unpriced: boolean;
   };
   /**
+   * Only where the session has `antiphon.timeline` (beyond OpenAI's API): where the time of a
+   * turn went, once it has its answer.
+   */
+  'antiphon.timeline': {
+    timeline: Timeline;
+  };
+  /**
    * To sidebands, and where the session has `antiphon.cost` to all (beyond OpenAI's API): so much
    * of a budget is spent that something follows from it.
    */
@@ -535,6 +563,7 @@ export const SERVER_EVENT_TYPES: ReadonlySet<string> = new Set<keyof ServerEvent
   'input_audio_buffer.speech_started',
   'input_audio_buffer.speech_stopped',
   'antiphon.cost',
+  'antiphon.timeline',
   'antiphon.budget',
   'antiphon.overlap',
   'input_audio_buffer.committed',

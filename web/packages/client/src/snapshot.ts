@@ -2,7 +2,7 @@
 
 import type { VoiceError } from './errors';
 import type { Mode, TransportKind } from './options';
-import type { ItemStatus, WireSession } from './protocol';
+import type { ItemStatus, Timeline, WireSession } from './protocol';
 
 export type SessionState =
   | 'idle'
@@ -114,6 +114,11 @@ export interface Turn {
   responseId: string | null;
   marks: TurnMarks;
   usage: Usage;
+  /**
+   * Where the time went, as the server measured it. Only where the session asks for
+   * `antiphon: { timeline: true }`.
+   */
+  timeline?: Timeline;
 }
 
 export interface Usage {

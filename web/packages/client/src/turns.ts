@@ -50,6 +50,10 @@ export function afterTurnEvent(
       const which = response_id ? byResponse(response_id) : byId(item_id ?? '');
       return used(turns, which, costOf(event));
     }
+    case 'antiphon.timeline': {
+      const { timeline } = event;
+      return changed(turns, byResponse(timeline.response_id), (turn) => ({ ...turn, timeline }));
+    }
     default:
       return turns;
   }

@@ -72,6 +72,17 @@ test('what an answer and the words of its turn cost is added up', () => {
   expect(turn?.usage).toMatchObject({ costNanoUsd: 85, unpriced: 1 });
 });
 
+test('a turn has what the server measured of it', () => {
+  const timeline = { response_id: 'r', began_ms: 0, ended_ms: 20, segments: [] };
+  const [turn] = after([
+    { type: 'input_audio_buffer.committed', item_id: 'u' },
+    created('r'),
+    { type: 'antiphon.timeline', timeline } as never,
+    { type: 'antiphon.timeline', timeline: { ...timeline, response_id: 'other' } } as never,
+  ]);
+  expect(turn?.timeline).toBe(timeline);
+});
+
 test('a response answers what waits for it, not the one who has begun to speak', () => {
   const turns = after(
     [{ type: 'input_audio_buffer.speech_started', audio_start_ms: 0, item_id: 'u' }, created('r')],

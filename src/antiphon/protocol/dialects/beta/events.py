@@ -51,6 +51,7 @@ SAME = frozenset(
         "conversation.item.input_audio_transcription.completed",
         "conversation.item.input_audio_transcription.failed",
         "antiphon.cost",
+        "antiphon.timeline",
         "antiphon.budget",
         "antiphon.overlap",
         "antiphon.part_failed",
