@@ -61,7 +61,7 @@ from antiphon.core.terms import Activity, Terms
 from antiphon.engines.engine import Engine, VoiceDetector
 from antiphon.errors import EngineUnavailable, ProtocolError
 from antiphon.identity.principal import ANYONE, Principal
-from antiphon.protocol.client import ClientEvent
+from antiphon.protocol.client import ClientEvent, InputAudioBufferAppend
 from antiphon.protocol.closes import CloseCode
 from antiphon.protocol.server import (
     ErrorDetail,
@@ -208,6 +208,12 @@ class LiveSession:
         except ProtocolError as error:
             self.refuse(connection, error)
             return
+        if (
+            isinstance(event, InputAudioBufferAppend)
+            and self._is_attended
+            and self._hearing.appends(connection.id, event.audio)
+        ):
+            return
         self._give(ClientSent(connection.id, event, self._playback.played_samples))
 
     def refuse(self, connection: Connection, error: ProtocolError) -> None:
@@ -238,7 +244,7 @@ class LiveSession:
     # --- For transports that own playout -------------------------------------
 
     def hear(self, pcm: bytes) -> None:
-        if self._sideband_wait is None or self._sideband_wait.is_over:
+        if self._is_attended:
             self._hearing.hear(pcm)
         else:
             self._give(Heard(pcm))
@@ -316,6 +322,11 @@ class LiveSession:
                 voice=voice,
             )
         )
+
+    @property
+    def _is_attended(self) -> bool:
+        """Nobody is waited for before anything else."""
+        return self._sideband_wait is None or self._sideband_wait.is_over
 
     @property
     def is_idle(self) -> bool:
@@ -459,7 +470,7 @@ class LiveSession:
                 self._attendance.send_to(effect.connection, effect.event)
             case Configure():
                 self._note_voice(effect.session)
-                self._ear.gathers = effect.session.audio.input.noise_reduction is None
+                self._hearing.configure(effect.session.audio.input)
                 if self._at_client is not None and isinstance(effect.session, Session):
                     self._at_client.configure(effect.session.audio.output.format)
                 self._engine.send(effect)
