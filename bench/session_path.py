@@ -8,7 +8,7 @@
   written as frames to a transport that does nothing.
 
 It counts the time of its thread, so other work on the machine disturbs it little.  To
-compare two versions run it by turns, with PYTHONPATH at the sources of each.
+compare two versions: `python bench/by_turns.py OLD NEW -- session_path.py`.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import asyncio
 import base64
 import os
 import statistics
+import sys
 import time
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -107,8 +108,8 @@ class Watch:
 class Bench:
     def __init__(self, sessions: int, chunk_ms: int) -> None:
         # Pieces are told by hand: the engine's own first one is its last for an hour.
-        self.engine = ZeroEngine(delta_ms=3_600_000, reply_ms=0)
-        self.engine.piece = bytes(48)
+        self.engine = ZeroEngine(delta_ms=20, reply_ms=0)
+        self.engine.delta_ticks = 720_000
         self.detector = SileroDetector()
         hub = Hub(lambda _: self.engine, detector=self.detector)
         self.pcm = os.urandom(48 * chunk_ms)
@@ -125,12 +126,16 @@ class Bench:
             opened.attach(listener)
             self.ends.append((opened, listener))
 
-    async def run(self) -> Watch:
+    async def run(self, *, turns: bool = False) -> Watch:
         watch = Watch()
+        if turns:
+            print("ready", flush=True)
         for session, listener in self.ends:
             session.receive(listener, ResponseCreate())
         await asyncio.sleep(0.05)
         for at in range(ROUNDS):
+            if turns:
+                sys.stdin.readline()
             began = time.thread_time_ns()
             for number, (session, listener) in enumerate(self.ends):
                 data = self.appends[(at + 31 * number) % len(self.appends)]
@@ -140,6 +145,8 @@ class Bench:
             self.detector.score_now()
             watch.add("score", began, len(self.ends))
             await self._speak(watch)
+            if turns:
+                print(sum(us[-1] for us in watch.us.values()), flush=True)
         return watch
 
     async def _speak(self, watch: Watch) -> None:
@@ -159,13 +166,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sessions", type=int, default=100)
     parser.add_argument("--chunk-ms", type=int, default=20)
+    parser.add_argument("--turns", action="store_true", help="each round on being told")
     args = parser.parse_args()
 
     async def run() -> Watch:
-        return await Bench(args.sessions, args.chunk_ms).run()
+        return await Bench(args.sessions, args.chunk_ms).run(turns=args.turns)
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         watch = runner.run(run())
+    if args.turns:
+        return
     found = {name: statistics.mean(sorted(us)[: -ROUNDS // 10]) for name, us in watch.us.items()}
     found["sum"] = sum(found.values())
     print("  ".join(f"{name} {us:6.1f} µs" for name, us in found.items()))

@@ -6,7 +6,8 @@ import random
 from collections.abc import Sequence
 from typing import get_args
 
-from hypothesis import given
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from antiphon.core.causes import Attached, Cause, ClientSent, Heard, Ms, VoiceScored
@@ -18,6 +19,7 @@ from antiphon.engines.scripted import Script, ScriptedEngine
 from antiphon.engines.vad.energy import EnergyDetector
 from antiphon.protocol.client import (
     ClientEvent,
+    InputAudioBufferAppend,
     InputAudioBufferClear,
     InputAudioBufferCommit,
     SessionUpdate,
@@ -75,7 +77,8 @@ class Microphone:
             self.ear.hear(pcm, at_sample)
 
 
-@given(st.lists(st.one_of(st.integers(1, 2000), st.none()), max_size=60), st.randoms())
+@settings(max_examples=50)
+@given(st.lists(st.one_of(st.integers(1, 2000), st.none()), max_size=40), st.randoms())
 def test_gathering_delays_no_score_and_loses_nothing(
     packets: list[int | None], rng: random.Random
 ) -> None:
@@ -233,8 +236,9 @@ class AsItComes:
                 self.events.append(encode_server_event(effect))
 
 
+CUT = 1111
 SAYINGS = st.one_of(
-    st.tuples(st.just("loud"), st.integers(1, 3000)),
+    st.tuples(st.just("loud"), st.one_of(st.integers(1, 3000), st.just(CUT))),
     st.tuples(st.just("quiet"), st.integers(1, 3000)),
     st.tuples(st.sampled_from(["commit", "clear", "off", "on"]), st.just(0)),
 )
@@ -258,8 +262,11 @@ TOLD_BY_CLIENT: dict[str, ClientEvent] = {
 }
 
 
-@given(st.lists(SAYINGS, max_size=40))
-def test_what_is_told_late_has_the_same_effects(script: list[tuple[str, int]]) -> None:
+@settings(max_examples=40)
+@given(st.lists(SAYINGS, max_size=30), st.booleans())
+def test_what_is_told_late_has_the_same_effects(
+    script: list[tuple[str, int]], by_client: bool
+) -> None:
     async def main() -> None:
         told = Told()
         engine = ScriptedEngine(Script())
@@ -276,8 +283,13 @@ def test_what_is_told_late_has_the_same_effects(script: list[tuple[str, int]]) -
                 plain.give(ClientSent("page", TOLD_BY_CLIENT[kind]))
             else:
                 pcm = (LOUD * samples)[: 2 * samples] if kind == "loud" else bytes(2 * samples)
-                session.hear(pcm)
-                plain.give(Heard(pcm))
+                if by_client:  # Which may cut a sample in two, too.
+                    append = InputAudioBufferAppend(audio=pcm[samples == CUT :])
+                    session.receive(connection, append)
+                    plain.give(ClientSent("page", append))
+                else:
+                    session.hear(pcm)
+                    plain.give(Heard(pcm))
         heard = list(iter(connection.take, None))
         assert heard == plain.events
         await hub.aclose()
@@ -285,18 +297,23 @@ def test_what_is_told_late_has_the_same_effects(script: list[tuple[str, int]]) -
     run_in_virtual_time(main())
 
 
-def test_a_muted_user_is_not_heard_by_voice_detection_either() -> None:
-    async def main() -> None:
+@pytest.mark.parametrize("appends", [False, True])
+def test_a_muted_user_is_not_heard_by_voice_detection_either(appends: bool) -> None:
+    async def main(*, appends: bool) -> None:
         hub = Hub(lambda _: ScriptedEngine(Script()), detector=EnergyDetector())
-        playback = PacedPlayback(Plain(), lambda: None)
+        playback = None if appends else PacedPlayback(Plain(), lambda: None)
         session = hub.open(kind="realtime", model="m", playback=playback)
         assert isinstance(session, LiveSession)
         connection = MemoryConnection("page")
         session.attach(connection)
 
         def speaks() -> bool:
+            loud = PACKET_BYTES // 4 * b"\x00\x30\x00\xd0"
             for _ in range(40):
-                session.hear(PACKET_BYTES // 4 * b"\x00\x30\x00\xd0")
+                if appends:
+                    session.receive(connection, InputAudioBufferAppend(audio=loud))
+                else:
+                    session.hear(loud)
             return b'"input_audio_buffer.speech_started"' in b"".join(iter(connection.take, None))
 
         session.supervision.mute(True)
@@ -305,4 +322,4 @@ def test_a_muted_user_is_not_heard_by_voice_detection_either() -> None:
         assert speaks()
         await hub.aclose()
 
-    run_in_virtual_time(main())
+    run_in_virtual_time(main(appends=appends))

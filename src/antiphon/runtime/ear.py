@@ -12,6 +12,8 @@ from antiphon.engines.engine import VoiceDetector, VoiceStream
 
 MAX_GATHERED_BYTES: Final = 8 * 2 * WINDOW_SAMPLES
 """A quarter of a second; overflow, where scores stay away, is told without them."""
+MAX_UNSCORED_SAMPLES: Final = 24_000
+"""What comes faster than it is scored the conversation keeps, and gives to be scored in time."""
 MAYBE_VOICE: Final = 0.2
 """Below, a window is no voice under any threshold that makes sense: no need to ask whose."""
 
@@ -45,6 +47,7 @@ class Ear:
         self._gathered_bytes = 0
         self._fed_to: int | None = None
         """Where in the microphone's time the next sample lies; None: it has begun afresh."""
+        self._scored_to = 0
 
     # --- Before the conversation ---------------------------------------------
 
@@ -66,9 +69,20 @@ class Ear:
             self._fed_to = told_to
         gathered.append(pcm)
         self._gathered_bytes += len(pcm)
-        if voice is not None:
-            self._feed(voice, pcm, self._fed_to or 0)
-        return b"" if self._gathered_bytes < MAX_GATHERED_BYTES else self.take_gathered()
+        fed_to = self._fed_to or 0
+        if voice is not None and fed_to - max(told_to, self._scored_to) <= MAX_UNSCORED_SAMPLES:
+            self._feed(voice, pcm, fed_to)
+            if self._gathered_bytes < MAX_GATHERED_BYTES:
+                return b""
+        return self.take_gathered()
+
+    @property
+    def gathers_now(self) -> bool:
+        return self.gathers and self._voice is not None
+
+    @property
+    def has_gathered(self) -> bool:
+        return bool(self._gathered)
 
     def take_gathered(self) -> bytes:
         """All that was not told."""
@@ -89,7 +103,7 @@ class Ear:
             user_speaks: Whether a turn is under way.  Within one nothing depends on echoes, which
                 are dear to look for: what interrupts has interrupted.
         """
-        self._fed_to = None
+        self._fed_to, self._scored_to = None, 0
         if self._voice is not None:
             self._voice.reset()
         elif self._detector is not None:
@@ -102,8 +116,12 @@ class Ear:
 
     def hear(self, pcm: bytes, at_sample: int) -> None:
         """16-bit mono at 24 kHz; ``at_sample`` is where it begins in the microphone's time."""
-        if self._voice is not None and (self._fed_to is None or at_sample >= self._fed_to):
-            self._feed(self._voice, pcm, at_sample)  # Else it was gathered.
+        if self._voice is None:
+            return
+        if self._fed_to is not None and at_sample < self._fed_to:  # It was gathered.
+            pcm, at_sample = pcm[2 * (self._fed_to - at_sample) :], self._fed_to
+        if pcm:
+            self._feed(self._voice, pcm, at_sample)
 
     def _feed(self, voice: VoiceStream, pcm: bytes, at_sample: int) -> None:
         self._fed_to = at_sample + len(pcm) // 2
@@ -117,6 +135,7 @@ class Ear:
         at_sample: int,
         probability: float,
     ) -> None:
+        self._scored_to = at_sample
         is_echo = probability > MAYBE_VOICE and not user_speaks() and self._is_echo()
         on_score(at_sample, probability, is_echo)
 

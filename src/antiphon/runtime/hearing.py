@@ -22,6 +22,7 @@ from antiphon.core.causes import (
 )
 from antiphon.core.conversation import Conversation
 from antiphon.protocol.client import InputAudioBufferAppend
+from antiphon.protocol.session import AudioInput, PcmFormat
 from antiphon.runtime.ear import Ear
 from antiphon.runtime.media import Playback
 
@@ -51,14 +52,46 @@ class Hearing:
         self._conversation = conversation
         self._playback = playback
         self._give = give
+        self._appender: str | None = None
+        """The client's connection that the sound comes by; None: the transport hears it."""
+        self._takes_appends = False
+        """Whether what clients append is sound as it is."""
+        self._is_whole = True
+        """Nobody has cut a sample in two."""
         self._quiet_windows = QUIET_WINDOWS
         """How many more may wait."""
         self._quiet_score: tuple[int, float, bool] | None = None
         """The last one, where it was not told."""
 
     def hear(self, pcm: bytes) -> None:
+        """What the transport's microphone brings."""
+        if self._appender is not None:
+            self.catch_up()
+            self._appender = None
         if told := self._ear.gather(pcm, self._conversation.heard_samples):
             self._give(Heard(told))
+
+    def appends(self, connection: str, pcm: bytes) -> bool:
+        """`hear`, of what a client appended; False, and nothing done, where it must be told alone:
+        in another format, or while nobody scores.
+        """
+        if len(pcm) % 2 or not pcm:
+            self._is_whole = self._is_whole and not pcm  # The other half is still to come.
+            return False
+        if not (self._takes_appends and self._is_whole and self._ear.gathers_now):
+            return False
+        if connection != self._appender:
+            self.catch_up()
+            self._appender = connection
+        if told := self._ear.gather(pcm, self._conversation.heard_samples):
+            self._give(self._heard(told))
+        return True
+
+    def _heard(self, pcm: bytes) -> Heard | ClientSent:
+        if self._appender is None:
+            return Heard(pcm)
+        event = InputAudioBufferAppend(audio=pcm)
+        return ClientSent(self._appender, event, self._playback.played_samples)
 
     def scored(self, at_sample: int, probability: float, is_echo: bool) -> None:
         self._quiet_score = (at_sample, probability, is_echo)
@@ -72,12 +105,16 @@ class Hearing:
     def catch_up(self) -> None:
         """Tell all of it."""
         if heard := self._ear.take_gathered():
-            self._give(Heard(heard))
+            self._give(self._heard(heard))
         if (score := self._quiet_score) is not None:
             self._quiet_score = None
             at_sample, probability, is_echo = score
             played_samples = self._playback.played_samples
             self._give(VoiceScored(at_sample, probability, played_samples, is_echo))
+
+    def configure(self, settings: AudioInput) -> None:
+        self._ear.gathers = settings.noise_reduction is None
+        self._takes_appends = isinstance(settings.format, PcmFormat)
 
     def close(self) -> None:
         """Nobody is told anything any more; what was given here is let go of."""
@@ -85,7 +122,6 @@ class Hearing:
 
     def comes_before(self, cause: Cause) -> bool:
         """Whether to `catch_up` first: so that a commit is exact to the sample."""
-        kind = type(cause)
-        return kind not in _WHATEVER_WAS_HEARD and not (
-            isinstance(cause, ClientSent) and type(cause.event) is InputAudioBufferAppend
-        )
+        if isinstance(cause, ClientSent) and type(cause.event) is InputAudioBufferAppend:
+            return self._ear.has_gathered
+        return type(cause) not in _WHATEVER_WAS_HEARD

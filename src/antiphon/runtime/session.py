@@ -61,7 +61,7 @@ from antiphon.core.terms import Activity, Terms
 from antiphon.engines.engine import Engine, VoiceDetector
 from antiphon.errors import EngineUnavailable, ProtocolError
 from antiphon.identity.principal import ANYONE, Principal
-from antiphon.protocol.client import ClientEvent
+from antiphon.protocol.client import ClientEvent, InputAudioBufferAppend
 from antiphon.protocol.closes import CloseCode
 from antiphon.protocol.server import (
     ErrorDetail,
@@ -211,7 +211,12 @@ class LiveSession:
         except ProtocolError as error:
             self.refuse(connection, error)
             return
-        self._give(ClientSent(connection.id, event, self._playback.played_samples))
+        sent = ClientSent(connection.id, event, self._playback.played_samples)
+        if isinstance(event, InputAudioBufferAppend) and self._is_attended:
+            audio = bytes(len(event.audio)) if self.is_muted else event.audio  # As in `hear`.
+            if self._hearing.appends(connection.id, audio):
+                return
+        self._give(sent)
 
     def refuse(self, connection: Connection, error: ProtocolError) -> None:
         detail = ErrorDetail(
@@ -243,7 +248,7 @@ class LiveSession:
     def hear(self, pcm: bytes) -> None:
         if self.is_muted:
             pcm = bytes(len(pcm))  # Here already: it is scored before the conversation is told.
-        if self._sideband_wait is None or self._sideband_wait.is_over:
+        if self._is_attended:
             self._hearing.hear(pcm)
         else:
             self._give(Heard(pcm))
@@ -321,6 +326,11 @@ class LiveSession:
                 voice=voice,
             )
         )
+
+    @property
+    def _is_attended(self) -> bool:
+        """Nobody is waited for before anything else."""
+        return self._sideband_wait is None or self._sideband_wait.is_over
 
     @property
     def is_idle(self) -> bool:
@@ -482,7 +492,7 @@ class LiveSession:
                 self._attendance.send_to(effect.connection, effect.event)
             case Configure():
                 self._note_voice(effect.session)
-                self._ear.gathers = effect.session.audio.input.noise_reduction is None
+                self._hearing.configure(effect.session.audio.input)
                 if self._at_client is not None and isinstance(effect.session, Session):
                     self._at_client.configure(effect.session.audio.output.format)
                 self._engine.send(effect)
