@@ -15,6 +15,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # As the command line does.
 
 from antiphon.server import config, logs, wiring
 
+REPLY_MS = "BENCH_REPLY_MS"
 OVERRIDES = {
     "server.port": 0,
     "server.max_sessions": 10_000,
@@ -32,7 +33,8 @@ def process() -> int:
 
     from antiphon.processes.worker import main
 
-    return main(lambda url, _: [url], [ZeroEngine(delta_ms=20, reply_ms=4_000, lead_ms=0)])
+    reply_ms = int(os.environ[REPLY_MS])
+    return main(lambda url, _: [url], [ZeroEngine(delta_ms=20, reply_ms=reply_ms, lead_ms=0)])
 
 
 def main() -> None:
@@ -40,7 +42,10 @@ def main() -> None:
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--processes", type=int, default=2)
-    asked = OVERRIDES | {"server.processes": parser.parse_args().processes}
+    parser.add_argument("--reply-ms", type=int, default=4_000)
+    args = parser.parse_args()
+    os.environ[REPLY_MS] = str(args.reply_ms)
+    asked = OVERRIDES | {"server.processes": args.processes}
     settings = config.load(os.devnull, overrides=asked).config
     logs.configure("error")
     supervisor = Supervisor(

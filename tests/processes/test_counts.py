@@ -77,6 +77,20 @@ async def test_the_places_of_a_process_that_died_are_free() -> None:
         await until(await there.join(), "session.created")
 
 
+@in_virtual_time
+async def test_a_place_that_comes_too_late_for_who_asked_is_given_back() -> None:
+    config = msgspec.structs.replace(CONFIG, server=ServerSettings(max_sessions=1))
+    async with company(config=config) as firm:
+        counts = firm.places[0].api.quotas.shared
+        assert counts is not None
+        asking = asyncio.create_task(counts.begin({}))
+        await asyncio.sleep(0)
+        asking.cancel()
+        await asyncio.wait([asking])
+        await asyncio.sleep(0.1)
+        await until(await firm.places[1].join(), "session.created")
+
+
 async def code_of_its_end(ws: ClientWebSocketResponse) -> int | None:
     while (await ws.receive()).type is WSMsgType.TEXT:
         pass

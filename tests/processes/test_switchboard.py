@@ -19,7 +19,13 @@ from antiphon.processes.messages import (
     ToProcess,
     raw,
 )
-from antiphon.processes.switchboard import ANSWER_TIMEOUT_S, CannotServe, Line, Switchboard
+from antiphon.processes.switchboard import (
+    ANSWER_TIMEOUT_S,
+    SILENT_S,
+    CannotServe,
+    Line,
+    Switchboard,
+)
 from antiphon.testing import in_virtual_time
 
 
@@ -60,6 +66,17 @@ async def test_one_that_would_refuse_gets_no_client_while_another_is_free() -> N
     assert board.order == ["2", "1"]
     board.board.received(board.lines[1], Load(90, late_ms=80, takes_sessions=False))
     assert board.order == ["1", "2"], "all are late: the least loaded says so"
+
+
+@in_virtual_time
+async def test_one_that_is_frozen_gets_no_client_while_another_lives() -> None:
+    board = Board(2)
+    board.board.received(board.lines[0], Load(0))
+    await asyncio.sleep(SILENT_S + 1)
+    board.board.received(board.lines[1], Load(50))
+    assert board.order == ["2", "1"]
+    board.board.received(board.lines[0], Load(0))
+    assert board.order == ["1", "2"]
 
 
 @in_virtual_time

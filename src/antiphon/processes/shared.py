@@ -62,9 +62,19 @@ class CountsOfAll:
         self._bus = bus
 
     async def begin(self, who: Who) -> Exceeded | Literal["full"] | None:
+        calling = asyncio.ensure_future(self._bus.call("sessions", "begin", _owners(who)))
         refused: Exceeded | Literal["full"] | None
-        refused = await self._bus.call("sessions", "begin", _owners(who))
+        try:
+            refused = await asyncio.shield(calling)
+        except asyncio.CancelledError:
+            # A place that is given to one who has gone is given back.
+            calling.add_done_callback(lambda done: self._unwanted(done, who))
+            raise
         return refused
+
+    def _unwanted(self, begun: asyncio.Future[Any], who: Who) -> None:
+        if not begun.cancelled() and begun.exception() is None and begun.result() is None:
+            self.opened_or_not(who)
 
     def opened_or_not(self, who: Who) -> None:
         self._bus.tell("sessions", "opened_or_not", _owners(who))

@@ -40,6 +40,8 @@ log = logging.getLogger(__name__)
 
 ANSWER_TIMEOUT_S: Final = 2.0
 """Who has not answered by then is left out."""
+SILENT_S: Final = 2.0
+"""One that has not told its load for so long gets no clients while another does."""
 WORTH_A_WAY_ROUND: Final = 2
 """So many sessions fewer."""
 
@@ -57,10 +59,12 @@ class Line:
         self.name = name
         self.send = send
         self.held = held
-        self.load = Load(sessions=0)
+        self._load = Load(sessions=0)
+        self._loop = asyncio.get_running_loop()
+        self._told_s = self._loop.time()
         self.sent_clients = 0
         """Since it told its load."""
-        self.ready: asyncio.Future[Ready] = asyncio.get_running_loop().create_future()
+        self.ready: asyncio.Future[Ready] = self._loop.create_future()
         """Fails with what it says of itself, or when it ends before."""
 
     @property
@@ -69,9 +73,15 @@ class Line:
 
     @property
     def weight(self) -> tuple[bool, int]:
-        """Who has the least gets the next client.  Late ones come last, as they would refuse it."""
-        sessions = max(self.load.sessions, self.held.count_sessions())
-        return not self.load.takes_sessions, sessions + self.sent_clients
+        """Who has the least gets the next client.  Late ones, which would refuse it, come last, and
+        frozen ones too.
+        """
+        is_silent = self._loop.time() - self._told_s > SILENT_S
+        sessions = max(self._load.sessions, self.held.count_sessions())
+        return is_silent or not self._load.takes_sessions, sessions + self.sent_clients
+
+    def tells(self, load: Load) -> None:
+        self._load, self._told_s, self.sent_clients = load, self._loop.time(), 0
 
 
 class CannotServe(Exception):
@@ -158,7 +168,7 @@ class Switchboard:
             case Freest():
                 line.send(Returned(message.id, raw(self._freer_than(line).name)))
             case Load():
-                line.load, line.sent_clients = message, 0
+                line.tells(message)
             case Ready():
                 if self._drains.on:
                     line.send(Asked(NOBODY_WAITS, raw(self._drains)))

@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 from aiohttp import web
 
 from antiphon.core.responses import UNLIMITED
-from antiphon.errors import ProtocolError
+from antiphon.errors import AntiphonError, ProtocolError
 from antiphon.identity.principal import Principal
 from antiphon.limits.addresses import one_client
 from antiphon.limits.ledger import DAY_S, AnswerLedger, Exceeded, MessageLedger, SessionLedger
@@ -221,8 +221,12 @@ class Quotas:
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
             now_s = self.now_s()
-            await self._pass_shared_time(now_s - then_s)
-            then_s = now_s
+            try:
+                await self._pass_shared_time(now_s - then_s)
+            except AntiphonError as error:
+                log.warning("minutes of the day are counted later: %s", error)
+            else:
+                then_s = now_s
 
     async def _pass_shared_time(self, seconds: float) -> None:
         if self.shared is None:
