@@ -12,14 +12,14 @@ from aiohttp import ClientWebSocketResponse, WSMsgType
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from antiphon.limits.ledger import MessageLedger
+from antiphon.limits.ledger import AnswerLedger, MessageLedger
 from antiphon.limits.policy import Limits, Subject
 from antiphon.metering.budgets import Limits as BudgetLimits
 from antiphon.metering.budgets import LocalLedger, Reservation
 from antiphon.metering.lines import Account
 from antiphon.processes.commons import ClaimsOfOne, Commons
 from antiphon.processes.messages import Taken
-from antiphon.processes.shared import LedgerOfAll, MessagesOfAll
+from antiphon.processes.shared import LedgerOfAll, RatesOfAll
 from antiphon.processes.switchboard import Line, Switchboard
 from antiphon.server.settings import LimitSettings, ServerSettings
 from antiphon.testing import in_virtual_time
@@ -135,7 +135,7 @@ async def test_messages_a_second_hold_within_one_percent_over_all(
     lasts_s, loop = 120.0, asyncio.get_running_loop()
     began_s = loop.time()
     senders = [Sender(MessageLedger()) for _ in range(processes)]
-    shared: list[MessagesOfAll] = []
+    shared: list[RatesOfAll] = []
 
     def tell_others(own: int, taken: Taken) -> None:
         for number, other in enumerate(shared):
@@ -143,7 +143,7 @@ async def test_messages_a_second_hold_within_one_percent_over_all(
                 loop.call_later(0.005, other.heard, taken, loop.time())
 
     for number, sender in enumerate(senders):
-        shared.append(MessagesOfAll(sender.ledger, partial(tell_others, number)))
+        shared.append(RatesOfAll("messages", sender.ledger, partial(tell_others, number)))
     who = {TENANT: Limits(messages_per_second=per_s)}
     async with asyncio.TaskGroup() as tasks:
         for sender in senders:
@@ -151,6 +151,32 @@ async def test_messages_a_second_hold_within_one_percent_over_all(
     passed, allowed = sum(sender.passed for sender in senders), per_s * lasts_s + per_s
     assert passed <= allowed * 1.01
     assert passed >= per_s * lasts_s * 0.9, "nor is it half of that"
+
+
+@in_virtual_time
+async def test_answers_a_minute_hold_over_all() -> None:
+    loop = asyncio.get_running_loop()
+    who = {TENANT: Limits(responses_per_minute=30, tokens_per_minute=600)}
+    ledgers = [AnswerLedger() for _ in range(3)]
+    shared: list[RatesOfAll] = []
+
+    def tell_others(own: int, taken: Taken) -> None:
+        for number, other in enumerate(shared):
+            if number != own:
+                loop.call_later(0.005, other.heard, taken, loop.time())
+
+    for number, ledger in enumerate(ledgers):
+        shared.append(RatesOfAll("answers", ledger, partial(tell_others, number)))
+    began_s, answers = loop.time(), 0
+    while loop.time() < began_s + 600:
+        for ledger in ledgers:
+            if ledger.ask(who, loop.time()) is None:
+                answers += 1
+                ledger.use(who, 40, loop.time())
+            await asyncio.sleep(0.2)
+    # 600 tokens a minute are 15 answers; the first minute's are there at once.
+    assert 15 * 10 <= answers <= 15 * 11 * 1.01 + 1
+    assert ledgers[0].left(who, loop.time())["tokens"].remaining < 600
 
 
 class Purse:

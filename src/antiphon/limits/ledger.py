@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple, Protocol
 
 from antiphon.limits.gcra import MAX_SUBJECTS, Buckets, Rate
 from antiphon.limits.policy import Limits, Subject, Who
@@ -97,6 +97,22 @@ class Left(NamedTuple):
     """Until it has rested."""
 
 
+OnTaken = Callable[[Who, int, int], None]
+"""Told what was let through: whose, how many, and their bytes or tokens."""
+
+
+class RateLedger(Protocol):
+    """Counts what comes, and its size, for all of a subject together."""
+
+    on_taken: OnTaken
+
+    def charge(
+        self, subject: Subject, limits: Limits, count: int, size: int, now_s: float, /
+    ) -> None:
+        """What was let through elsewhere, or is counted after it came."""
+        ...
+
+
 class AnswerLedger:
     """Answers and their tokens, of all sessions of a subject together.  An answer may begin while
     there are tokens left, and may use more than those: who comes next waits for them.
@@ -105,6 +121,7 @@ class AnswerLedger:
     def __init__(self) -> None:
         self._responses = Buckets()
         self._tokens = Buckets()
+        self.on_taken: OnTaken = lambda *_: None
 
     def ask(self, who: Who, now_s: float) -> tuple[Literal["requests", "tokens"], float] | None:
         """One answer; else what it must wait for, and how long, and nothing was taken."""
@@ -115,12 +132,21 @@ class AnswerLedger:
         for subject, limits in who.items():
             if per_minute := limits.responses_per_minute:
                 self._responses.take(subject, _rate(per_minute), now_s)
+        self.on_taken(who, 1, 0)
         return None
 
     def use(self, who: Who, tokens: int, now_s: float) -> None:
         for subject, limits in who.items():
-            if per_minute := limits.tokens_per_minute:
-                self._tokens.take(subject, _rate(per_minute), now_s, tokens, owe=True)
+            self.charge(subject, limits, 0, tokens, now_s)
+        self.on_taken(who, 0, tokens)
+
+    def charge(
+        self, subject: Subject, limits: Limits, responses: int, tokens: int, now_s: float
+    ) -> None:
+        if per_minute := limits.responses_per_minute:
+            self._responses.take(subject, _rate(per_minute), now_s, responses, owe=True)
+        if per_minute := limits.tokens_per_minute:
+            self._tokens.take(subject, _rate(per_minute), now_s, tokens, owe=True)
 
     def left(self, who: Who, now_s: float) -> dict[Literal["requests", "tokens"], Left]:
         """Nothing of what has no limit."""
@@ -155,8 +181,7 @@ class MessageLedger:
     def __init__(self) -> None:
         self._messages = Buckets()
         self._bytes = Buckets()
-        self.on_taken: Callable[[Who, int], None] = lambda *_: None
-        """Told whose message was let through, and of how many bytes."""
+        self.on_taken: OnTaken = lambda *_: None
 
     def take(self, who: Who, size_bytes: int, now_s: float, *, max_wait_s: float) -> float | None:
         """One message.
@@ -180,13 +205,12 @@ class MessageLedger:
             return None
         for buckets, subject, rate, cost in wanted:
             buckets.take(subject, rate, now_s, cost, owe=True)
-        self.on_taken(who, size_bytes)
+        self.on_taken(who, 1, size_bytes)
         return longest
 
     def charge(
-        self, subject: Subject, limits: Limits, *, messages: int, size_bytes: int, now_s: float
+        self, subject: Subject, limits: Limits, messages: int, size_bytes: int, now_s: float
     ) -> None:
-        """What another process let through of the same subject."""
         if per_s := limits.messages_per_second:
             rate = Rate(per_s, max(1, per_s))
             self._messages.take(subject, rate, now_s, messages, owe=True)

@@ -24,7 +24,7 @@ from antiphon.processes.messages import (
     Question,
     Taken,
 )
-from antiphon.processes.shared import ClaimsOfAll, CountsOfAll, MessagesOfAll, SecretsOfAll
+from antiphon.processes.shared import ClaimsOfAll, CountsOfAll, RatesOfAll, SecretsOfAll
 from antiphon.processes.splice import FORWARDED, Connect, splice
 from antiphon.runtime.door import SessionDoor
 from antiphon.server.admission import FEW_SESSIONS, overloaded
@@ -97,7 +97,7 @@ class Member:
         self._api: Api
         self._directory: DirectoryOfAll
         self._counts = CountsOfAll(bus)
-        self._messages: MessagesOfAll
+        self._rates: dict[str, RatesOfAll]
 
     # --- `Siblings` ----------------------------------------------------------
 
@@ -109,7 +109,11 @@ class Member:
         self._api = api
         hub, quotas = api.hub, api.quotas
         quotas.shared = self._counts
-        self._messages = MessagesOfAll(quotas.messages, self.bus.tell_others)
+        tell = self.bus.tell_others
+        self._rates = {
+            "messages": RatesOfAll("messages", quotas.messages, tell),
+            "answers": RatesOfAll("answers", quotas.answers, tell),
+        }
         hub.claiming = ClaimsOfAll(self.bus, self._directory.elsewhere).claiming
         hub.on_adopted.append(lambda door: self._counts.live(door.id, quotas.who_of(door)))
         hub.on_released.append(lambda door: self._counts.ended(door.id))
@@ -244,7 +248,7 @@ class Member:
                     api.drain.end()
                 return len(api.hub.sessions)
             case Taken():
-                self._messages.heard(question, api.quotas.now_s())
+                self._rates[question.of].heard(question, api.quotas.now_s())
         return None
 
     async def tell_load(self) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 from msgspec import Raw, Struct
@@ -159,9 +159,11 @@ class Drains(Struct, frozen=True, tag="drains"):
 
 
 class Taken(Struct, frozen=True, tag="taken"):
-    """Messages and bytes that clients of mine sent: they count with you too."""
+    """What clients of mine sent, or were answered: it counts with you too."""
 
+    of: Literal["messages", "answers"]
     rows: tuple[tuple[Subject, Limits, int, int], ...]
+    """How many, and their bytes or tokens."""
 
 
 class Reload(Struct, frozen=True, tag="reload"):

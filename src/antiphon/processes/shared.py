@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Final, Literal
 
 from antiphon.identity.principal import ANYONE, Principal
-from antiphon.limits.ledger import Exceeded, MessageLedger
+from antiphon.limits.ledger import Exceeded, RateLedger
 from antiphon.limits.policy import Limits, Subject, Who
 from antiphon.metering.budgets import Budgets, PotTold, Reservation, Standing
 from antiphon.metering.lines import Account, Line
@@ -91,7 +91,7 @@ class CountsOfAll:
         return left
 
 
-class MessagesOfAll:
+class RatesOfAll:
     """Tells the other processes what was let through here, and counts what was there.
 
     All of it is counted, up to `TELL_EVERY_S` late; what was let through too early is waited for
@@ -101,28 +101,33 @@ class MessagesOfAll:
         tell: The others.
     """
 
-    def __init__(self, ledger: MessageLedger, tell: Callable[[Taken], None]) -> None:
+    def __init__(
+        self,
+        of: Literal["messages", "answers"],
+        ledger: RateLedger,
+        tell: Callable[[Taken], None],
+    ) -> None:
+        self._of = of
         self._ledger = ledger
         self._tell = tell
         self._untold: dict[Subject, tuple[Limits, int, int]] = {}
         ledger.on_taken = self._took
 
-    def _took(self, who: Who, size_bytes: int) -> None:
+    def _took(self, who: Who, count: int, size: int) -> None:
         if not self._untold:
             asyncio.get_running_loop().call_later(TELL_EVERY_S, self._tell_others)
         for subject, limits in who.items():
-            _, messages, size = self._untold.get(subject, (limits, 0, 0))
-            self._untold[subject] = (limits, messages + 1, size + size_bytes)
+            _, counted, sizes = self._untold.get(subject, (limits, 0, 0))
+            self._untold[subject] = (limits, counted + count, sizes + size)
 
     def _tell_others(self) -> None:
         untold, self._untold = self._untold, {}
-        self._tell(Taken(tuple((subject, *row) for subject, row in untold.items())))
+        rows = tuple((subject, *row) for subject, row in untold.items())
+        self._tell(Taken(self._of, rows))
 
     def heard(self, taken: Taken, now_s: float) -> None:
-        for subject, limits, messages, size_bytes in taken.rows:
-            self._ledger.charge(
-                subject, limits, messages=messages, size_bytes=size_bytes, now_s=now_s
-            )
+        for subject, limits, count, size in taken.rows:
+            self._ledger.charge(subject, limits, count, size, now_s)
 
 
 class ClaimsOfAll:

@@ -138,7 +138,7 @@ class Quotas:
         """None: there are no other processes."""
         self._ledger = SessionLedger()
         self.messages = MessageLedger()
-        self._answers = AnswerLedger()
+        self.answers = AnswerLedger()
         self._addresses: WeakKeyDictionary[SessionDoor, str] = WeakKeyDictionary()
         self._opening: list[Who] = []
         self._warned: WeakKeyDictionary[SessionDoor, None] = WeakKeyDictionary()
@@ -207,7 +207,7 @@ class Quotas:
             for subject, limits in self.who(principal, "").items()
             if limits.responses_per_minute or limits.tokens_per_minute
         }
-        return LedgerPace(self._answers, limited, self.now_s) if limited else None
+        return LedgerPace(self.answers, limited, self.now_s) if limited else None
 
     async def running(self, _: web.Application) -> AsyncIterator[None]:
         """Sessions end with the minutes of their day."""
