@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from typing import get_args
+from typing import cast, get_args
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -231,7 +231,7 @@ class AsItComes:
             case SendTo():
                 self.events.append(encode_server_event(effect.event))
             case _ if type(effect) in EVENTS:
-                self.events.append(encode_server_event(effect))
+                self.events.append(encode_server_event(cast(ServerEvent, effect)))
 
 
 CUT = 1111
