@@ -62,7 +62,7 @@ class Calls:
         loop = asyncio.get_running_loop()
         self.sent = 0
         # The engine paces itself by the clock of the machine, in whole milliseconds.
-        zero_engine.time = SimpleNamespace(  # type: ignore[attr-defined, assignment]
+        vars(zero_engine)["time"] = SimpleNamespace(
             monotonic=lambda: round(loop.time(), 6) + 1e-7,
             time_ns=lambda: int(loop.time() * 1e9),
         )
