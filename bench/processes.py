@@ -26,8 +26,8 @@ from report import conditions, percentile, write
 
 HERE = Path(__file__).parent
 CHUNK_MS = 20
-REPLY_MS = 600_000
-"""Nobody stops speaking while it is measured."""
+REPLY_MS = 0
+"""Nobody stops speaking."""
 
 
 class Server:
@@ -120,9 +120,11 @@ async def sidebands(server: Server, rounds: int) -> dict[str, object]:
             owners.append(await join("model=zero"))
         # A connection comes to one process or the other; to one of the two sessions it has a way.
         found: dict[bool, aiohttp.ClientWebSocketResponse] = {}
-        for _, session_id, home in (owners[0], owners[-1]):
+        for number in range(20):
+            _, session_id, home = owners[-(number % 2)]
             ws, _, pid = await join(f"call_id={session_id}")
-            found[pid != home] = ws
+            if found.setdefault(pid != home, ws) is not ws:
+                await ws.close()
             await asyncio.sleep(0.2)
         assert len(found) == 2, "one here, one routed"
         took: dict[bool, list[float]] = {False: [], True: []}
