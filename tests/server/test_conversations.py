@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import time
 from collections.abc import AsyncIterator
@@ -298,6 +299,20 @@ async def test_one_is_shown_whole_and_erased(place: Place) -> None:
     for method in ("GET", "DELETE"):
         told = await place.ask(method, f"{PATH}/{conversation_id}")
         assert (told.status, told.code) == (404, "conversation_not_found")
+
+
+async def test_one_is_exported_for_people_and_for_programs(place: Place) -> None:
+    conversation_id = await talk(place, "Good morning.")
+    path = f"{PATH}/{conversation_id}/export"
+    told = await place.ask("GET", path)
+    assert told.headers["Content-Disposition"] == f'attachment; filename="{conversation_id}.jsonl"'
+    kinds = [json.loads(line)["entry"] for line in told.body.splitlines()]
+    assert (kinds[0], kinds[-1]) == ("opened", "closed")
+    text = (await place.ask("GET", f"{path}?format=text")).body
+    assert "user       Good morning.\n" in text
+    refused = await place.ask("GET", f"{path}?format=pdf")
+    assert (refused.status, refused.code) == (400, "invalid_value")
+    assert (await place.ask("GET", f"{PATH}/conv_nobody/export")).status == 404
 
 
 # --- Forks -------------------------------------------------------------------

@@ -39,6 +39,7 @@ ROUTES: list[tuple[str, str, tuple[str, ...]]] = [
     ("GET", "/v1/antiphon/errors", ("operate",)),
     ("GET", "/v1/antiphon/conversations", ("read",)),
     ("GET", "/v1/antiphon/conversations/conv_1", ("read",)),
+    ("GET", "/v1/antiphon/conversations/conv_1/export", ("read",)),
     ("GET", "/v1/antiphon/conversations/conv_1/recording", ("read",)),
     ("GET", "/v1/antiphon/conversations/conv_1/recordings", ("read",)),
     ("GET", "/v1/antiphon/usage", ("read",)),

@@ -6,14 +6,12 @@ import argparse
 import asyncio
 import sys
 from collections.abc import AsyncIterator, Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from antiphon.errors import AntiphonError
-from antiphon.protocol.items import FunctionCall, FunctionCallOutput, Item, Message
 
 if TYPE_CHECKING:
     from antiphon.journal.entries import LogEntry
@@ -92,25 +90,24 @@ async def _print(journal: Journal, args: argparse.Namespace) -> None:
 
 async def _list(journal: Journal, args: argparse.Namespace) -> AsyncIterator[str]:
     from antiphon.journal.journal import Wanted
+    from antiphon.journal.transcript import told_time
 
     wanted = Wanted(end_user_id=args.end_user, model=args.model)
     page = await journal.listed(wanted, after=None, limit=args.limit)
     for kept in page.conversations:
         user = f"  {kept.end_user_id}" if kept.end_user_id else ""
-        yield f"{kept.id}  {_time(kept.began_at_s)}  {kept.model or kept.engine}{user}"
+        yield f"{kept.id}  {told_time(kept.began_at_s)}  {kept.model or kept.engine}{user}"
     if page.has_more:
         print(f"There are more than {args.limit}; raise --limit to see them.", file=sys.stderr)
 
 
 async def _show(journal: Journal, args: argparse.Namespace) -> AsyncIterator[str]:
     from antiphon.journal.recall import Recalled
+    from antiphon.journal.transcript import transcript
 
     recalled = Recalled(await _log(journal, args.id))
-    for opened in recalled.sessions:
-        yield f"{_time(opened.at_s)}  {opened.model or opened.kind} on {opened.engine}"
-    yield ""
-    for item in recalled.all_items:
-        yield _line(item)
+    for line in transcript(recalled):
+        yield line
     if not recalled.whole:
         print("Entries are missing: this is not all that was said.", file=sys.stderr)
 
@@ -145,23 +142,3 @@ async def _log(journal: Journal, conversation_id: str) -> Sequence[LogEntry]:
 
 def _not_found(journal: Journal, conversation_id: str) -> AntiphonError:
     return AntiphonError(f"{journal.place}: there is no conversation '{conversation_id}'.")
-
-
-def _time(at_s: float) -> str:
-    return datetime.fromtimestamp(at_s).astimezone().strftime("%Y-%m-%d %H:%M:%S")
-
-
-def _line(item: Item) -> str:
-    match item:
-        case Message(role=role, content=content):
-            words = [
-                getattr(part, "text", None) or getattr(part, "transcript", None) or "(no words)"
-                for part in content
-            ]
-            cut = " (interrupted)" if item.status == "incomplete" else ""
-            return f"{role:10} {' '.join(words)}{cut}"
-        case FunctionCall(name=name, arguments=arguments):
-            return f"{'call':10} {name}({arguments})"
-        case FunctionCallOutput(output=output):
-            return f"{'result':10} {output}"
-    return f"{'item':10} {item.id}"

@@ -12,6 +12,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC
 from typing import Any
 
 import msgspec
@@ -25,6 +26,7 @@ from antiphon.journal.entries import JournalError, LogEntry, Opened
 from antiphon.journal.fork import ItemNotFound
 from antiphon.journal.journal import Journal, Kept, Wanted
 from antiphon.journal.recall import Recalled
+from antiphon.journal.transcript import transcript
 from antiphon.protocol.closes import CloseCode
 from antiphon.protocol.codec import decode_object, from_json
 from antiphon.runtime.door import SessionDoor
@@ -168,6 +170,7 @@ class Conversations:
         return [
             web.get(path, self.list),
             web.get(f"{path}/{{id}}", self.show),
+            web.get(f"{path}/{{id}}/export", self.export),
             web.get(f"{path}/{{id}}/recordings", self.recordings),
             web.get(f"{path}/{{id}}/recording", self.recording),
             web.delete(f"{path}/{{id}}", self.erase),
@@ -231,14 +234,21 @@ class Conversations:
         )
 
     async def show(self, request: web.Request) -> web.Response:
-        journal, principal = await self._journal(request, "read")
-        conversation_id = request.match_info["id"]
-        with _problems_told():
-            entries = await journal.read(conversation_id)
-        if not entries or not is_seen(principal, entries):
-            raise _not_found(conversation_id)
-        self._note("conversation.read", request, principal)
-        return _json(whole(conversation_id, Recalled(entries)))
+        entries = await self._read(request)
+        return _json(whole(request.match_info["id"], Recalled(entries)))
+
+    async def export(self, request: web.Request) -> web.Response:
+        """Every entry of its log, one a line; or what people read of it."""
+        asked = request.query.get("format", "jsonl")
+        if asked not in ("jsonl", "text"):
+            raise ApiError(400, "invalid_value", "It is 'jsonl' or 'text'.", param="format")
+        entries = await self._read(request)
+        name = request.match_info["id"]
+        if asked == "text":
+            lines = "".join(f"{line}\n" for line in transcript(Recalled(entries), UTC))
+            return _download(lines.encode(), "text/plain", f"{name}.txt")
+        log_lines = b"".join(msgspec.json.encode(entry) + b"\n" for entry in entries)
+        return _download(log_lines, "application/jsonl", f"{name}.jsonl")
 
     async def recordings(self, request: web.Request) -> web.Response:
         """Of which sessions there is sound, in order."""
@@ -302,6 +312,17 @@ class Conversations:
                 "forked_from": {"conversation_id": conversation_id, "item_id": asked.item_id},
             }
         )
+
+    async def _read(self, request: web.Request) -> Sequence[LogEntry]:
+        """The log that is asked for, by one who may read it."""
+        journal, principal = await self._journal(request, "read")
+        conversation_id = request.match_info["id"]
+        with _problems_told():
+            entries = await journal.read(conversation_id)
+        if not entries or not is_seen(principal, entries):
+            raise _not_found(conversation_id)
+        self._note("conversation.read", request, principal)
+        return entries
 
     def _note(self, what: str, request: web.Request, principal: Principal) -> None:
         address = self._gate.address_of(request)
@@ -400,3 +421,12 @@ def _number(request: web.Request, name: str) -> float | None:
 
 def _json(body: Any) -> web.Response:
     return web.Response(body=msgspec.json.encode(body), content_type="application/json")
+
+
+def _download(body: bytes, content_type: str, name: str) -> web.Response:
+    return web.Response(
+        body=body,
+        content_type=content_type,
+        charset="utf-8",
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )
