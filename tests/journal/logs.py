@@ -26,6 +26,7 @@ from antiphon.journal.entries import (
     ConnectionLeft,
     LogEntry,
     Opened,
+    Taped,
     Timed,
     TokensChanged,
 )
@@ -121,4 +122,5 @@ def later_log() -> list[LogEntry]:
         TokensChanged(at_s=NOW_S, session_id="sess_1", digests=(b"\x01" * 32,)),
         changed(ServerCallChanged(call)),
         changed(EngineChanged("other", "gone")),
+        Taped(at_s=NOW_S, session_id="sess_1", data=b"\x00\x01"),
     ]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from antiphon.journal.entries import JournalError, LogEntry, Sounded
+from antiphon.journal.entries import JournalError, LogEntry, Sounded, Taped
 from antiphon.journal.journal import Fate, Journal, Ticket, Wanted
 from antiphon.journal.memory import MemoryJournal
 from antiphon.journal.postgres import PostgresJournal
@@ -65,14 +65,17 @@ async def test_what_is_appended_is_read_in_order(journal: Journal) -> None:
     assert await journal.read("conv_of_nobody") == []
 
 
-async def test_sound_is_kept_and_read_apart(journal: Journal) -> None:
+async def test_sound_and_tapes_are_kept_and_read_apart(journal: Journal) -> None:
     pieces = [Sounded(at_s=NOW_S, session_id="sess_1", data=bytes([at])) for at in range(3)]
-    await keep(journal, "a", opened(), pieces[0], said("1"), pieces[1], closed(), pieces[2])
+    tape = Taped(at_s=NOW_S, session_id="sess_1", data=b"tape")
+    await keep(journal, "a", opened(), pieces[0], said("1"), pieces[1], tape, closed(), pieces[2])
     assert await journal.read("a") == [opened(), said("1"), closed()]
     assert await journal.read_sound("a") == pieces
+    assert await journal.read_tape("a") == [tape]
     assert await journal.read_sound("b") == []
     await journal.erase("a")
     assert await journal.read_sound("a") == []
+    assert await journal.read_tape("a") == []
 
 
 async def test_tickets_are_settled_in_order(journal: Journal) -> None:

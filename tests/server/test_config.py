@@ -209,6 +209,7 @@ EACH = {
 NEEDS: dict[str, tuple[Any, str]] = {
     "host": ("127.0.0.1", ""),
     "api_key_env": ("MY_KEY", ""),
+    "endpoint": ("http://127.0.0.1:9/v1/traces", ""),
     "base_url": ("http://127.0.0.1:9/v1", ""),
     "voices": ({"marin": "af_heart"}, ""),
     "url": ("wss://realtime.example/v1", ""),

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from aiohttp import ClientWebSocketResponse
 
+from antiphon.cli import main
 from antiphon.engines.scripted import Script, ScriptedEngine, Speak
 from antiphon.journal.memory import MemoryJournal
 from antiphon.journal.sqlite import SqliteJournal
@@ -205,3 +206,21 @@ async def test_it_is_told_of_which_sessions_there_is_sound(place: Place) -> None
     _, silent = await spoken_session(place, "model=test")
     told = await place.ask("GET", f"{PATH}/{silent}/recordings")
     assert (told.status, told.body["data"]) == (200, [])
+
+
+# --- Tapes -------------------------------------------------------------------
+
+
+async def test_a_tape_is_kept_where_sound_is_and_replays_from_the_journal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "kept.sqlite3"
+    kept = JournalSettings(path=str(path), tapes=True)
+    async with places(journal_settings=kept, journal=SqliteJournal(path)) as place:
+        _, with_sound = await spoken_session(place, "model=test&retention=items%2Baudio")
+        _, without = await spoken_session(place, "model=test")
+    assert await asyncio.to_thread(main, ["replay", with_sound, "--path", str(path)]) == 0
+    out = capsys.readouterr().out
+    assert "all as recorded" in out
+    assert await asyncio.to_thread(main, ["replay", without, "--path", str(path)]) == 2
+    assert "no tape of it is kept" in capsys.readouterr().err

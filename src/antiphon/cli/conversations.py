@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import sys
 from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,6 +64,17 @@ def add_parser(subparsers: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    asyncio.run(_print(args))
+    return 0
+
+
+@asynccontextmanager
+async def opened_journal(args: argparse.Namespace) -> AsyncIterator[Journal]:
+    """The one at ``args.path``, or as ``args.config`` says.
+
+    Raises:
+        AntiphonError: there is none.
+    """
     from antiphon.server import config
     from antiphon.server.keeping import make_journal
 
@@ -75,17 +87,17 @@ def run(args: argparse.Namespace) -> int:
         journal = make_journal(loaded, create=False)
     if journal is None:
         raise AntiphonError('Nothing is kept: [journal] has retention = "none".')
-    asyncio.run(_print(journal, args))
-    return 0
-
-
-async def _print(journal: Journal, args: argparse.Namespace) -> None:
     await journal.start()
     try:
-        async for line in args.act(journal, args):
-            print(line)
+        yield journal
     finally:
         await journal.aclose()
+
+
+async def _print(args: argparse.Namespace) -> None:
+    async with opened_journal(args) as journal:
+        async for line in args.act(journal, args):
+            print(line)
 
 
 async def _list(journal: Journal, args: argparse.Namespace) -> AsyncIterator[str]:

@@ -1,10 +1,11 @@
-"""`antiphon replay FILE`: what happened in a recorded session, and whether it would again."""
+"""`antiphon replay`: what happened in a recorded session, and whether it would again."""
 
 from __future__ import annotations
 
 import argparse
 import base64
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from antiphon.cli.turn_log import TurnLog, clock
 from antiphon.journal.tape import Tape, TapeError
 
 if TYPE_CHECKING:
+    from antiphon.journal.entries import Taped
     from antiphon.testing.replay import ReplayedStep
 
 SAME, DIFFERENT, NO_TAPE = 0, 1, 2
@@ -27,7 +29,14 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         description="Print a recorded session, one line per turn, and the first effect that would "
         "differ today. Exit code: 0 same, 1 different, 2 not a tape.",
     )
-    parser.add_argument("file", type=Path, help="a tape; serve --tape DIR writes one per session")
+    parser.add_argument(
+        "tape",
+        help="a file (serve --tape DIR writes one per session), or the id of a conversation of "
+        "which a tape is kept ([journal] tapes)",
+    )
+    parser.add_argument("--session", metavar="ID", help="of a conversation (default: its last)")
+    parser.add_argument("--config", metavar="FILE", help="default: antiphon.toml, if it is there")
+    parser.add_argument("--path", type=Path, help="the journal's SQLite file")
     parser.add_argument(
         "--full", action="store_true", help="every cause and effect, including what was said"
     )
@@ -41,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
     first = None
     steps = 0
     try:
-        tape = Tape(args.file)
+        tape = _kept(args) if args.tape.startswith("conv_") else Tape(Path(args.tape))
         log = TurnLog(tape.terms)
         for step in replay(tape):
             steps += 1
@@ -60,6 +69,26 @@ def run(args: argparse.Namespace) -> int:
             print(line)
         print(f"First difference: {first}" if first else _as_recorded(log, steps, full=args.full))
     return SAME if first is None else DIFFERENT
+
+
+def _kept(args: argparse.Namespace) -> Tape:
+    """Raises:
+    TapeError: the conversation has none.
+    """
+    import asyncio
+
+    from antiphon.cli.conversations import opened_journal
+
+    async def read() -> Sequence[Taped]:
+        async with opened_journal(args) as journal:
+            return await journal.read_tape(args.tape)
+
+    pieces = asyncio.run(read())
+    session_id = args.session or (pieces[-1].session_id if pieces else None)
+    data = b"".join(piece.data for piece in pieces if piece.session_id == session_id)
+    if not data:
+        raise TapeError(f"{args.tape}: no tape of it is kept.")
+    return Tape.of(data, f"{args.tape}, {session_id}")
 
 
 def _as_recorded(log: TurnLog, steps: int, *, full: bool) -> str:

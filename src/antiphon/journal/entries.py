@@ -84,6 +84,13 @@ class Sounded(_LogEntry, frozen=True, kw_only=True, tag="sounded"):
     """Ogg, to be joined with that of the pieces around it."""
 
 
+class Taped(_LogEntry, frozen=True, kw_only=True, tag="taped"):
+    """A piece of the session's tape (`tape.py`), kept and read apart, too."""
+
+    data: bytes
+    """To be joined with that of the pieces around it."""
+
+
 class Timed(_LogEntry, frozen=True, kw_only=True, tag="timed"):
     """A turn has its answer: where its time went."""
 
@@ -107,12 +114,15 @@ LogEntry = (
     | Missed
     | TokensChanged
     | Sounded
+    | Taped
     | Timed
 )
 
 AnyEntry = LogEntry | Metered
 
-_OF_FORMAT_2 = (Timed, TokensChanged, ServerCallChanged, EngineChanged)
+APART = (Sounded, Taped)
+"""Large, and of no use to those who read a log."""
+_OF_FORMAT_2 = (Taped, Timed, TokensChanged, ServerCallChanged, EngineChanged)
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[LogEntry] = msgspec.msgpack.Decoder(LogEntry)
 

@@ -9,7 +9,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from antiphon.identity.principal import DEFAULT_TENANT
-from antiphon.journal.entries import AnyEntry, LogEntry, Sounded
+from antiphon.journal.entries import AnyEntry, LogEntry, Sounded, Taped
 from antiphon.journal.line_table import LinesPage, LinesWanted, TotalsPage
 from antiphon.metering.bill import Dimension
 
@@ -175,7 +175,8 @@ class Journal(Notes, Protocol):
         ...
 
     async def read(self, conversation_id: str) -> Sequence[LogEntry]:
-        """All that was appended until now, but for sound; empty: there is no such conversation.
+        """All that was appended until now, but for sound and tapes; empty: there is no such
+        conversation.
 
         Raises:
             JournalError: what was kept cannot be read.
@@ -184,6 +185,14 @@ class Journal(Notes, Protocol):
 
     async def read_sound(self, conversation_id: str) -> Sequence[Sounded]:
         """All of its recordings.
+
+        Raises:
+            JournalError: as `read`.
+        """
+        ...
+
+    async def read_tape(self, conversation_id: str) -> Sequence[Taped]:
+        """All of its tapes.
 
         Raises:
             JournalError: as `read`.

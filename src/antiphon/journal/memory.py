@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from msgspec.structs import replace
 
 from antiphon.journal.entries import (
+    APART,
     AnyEntry,
     Closed,
     JournalError,
@@ -16,6 +17,7 @@ from antiphon.journal.entries import (
     Metered,
     Opened,
     Sounded,
+    Taped,
     decode,
     encode,
 )
@@ -72,7 +74,7 @@ class MemoryJournal:
     def durable(self, conversation_id: str) -> list[LogEntry]:
         """What `read` would give after a crash now."""
         found = [decode(data) for data in self._logs.get(conversation_id, ())]
-        return [entry for entry in found if not isinstance(entry, Sounded)]
+        return [entry for entry in found if not isinstance(entry, APART)]
 
     @property
     def durable_lines(self) -> list[Line]:
@@ -87,6 +89,11 @@ class MemoryJournal:
         await self._written()
         found = [decode(data) for data in self._logs.get(conversation_id, ())]
         return [entry for entry in found if isinstance(entry, Sounded)]
+
+    async def read_tape(self, conversation_id: str) -> Sequence[Taped]:
+        await self._written()
+        found = [decode(data) for data in self._logs.get(conversation_id, ())]
+        return [entry for entry in found if isinstance(entry, Taped)]
 
     async def listed(self, wanted: Wanted, *, after: str | None, limit: int) -> Page:
         await self._written()

@@ -27,6 +27,7 @@ from antiphon.journal.backlog import (
     Backlog,
 )
 from antiphon.journal.entries import (
+    APART,
     AnyEntry,
     Closed,
     JournalError,
@@ -34,6 +35,7 @@ from antiphon.journal.entries import (
     Metered,
     Opened,
     Sounded,
+    Taped,
     decode,
 )
 from antiphon.journal.journal import Fate, JournalLoad, Kept, Note, Page, Ticket, Wanted
@@ -175,6 +177,10 @@ class PostgresJournal:
     async def read_sound(self, conversation_id: str) -> Sequence[Sounded]:
         entries = await self._read(conversation_id, f"place > {SOUND_PLACES}")
         return [entry for entry in entries if isinstance(entry, Sounded)]
+
+    async def read_tape(self, conversation_id: str) -> Sequence[Taped]:
+        entries = await self._read(conversation_id, f"place > {SOUND_PLACES}")
+        return [entry for entry in entries if isinstance(entry, Taped)]
 
     async def listed(self, wanted: Wanted, *, after: str | None, limit: int) -> Page:
         filters = {
@@ -477,7 +483,7 @@ class _Log:
 
     def row(self, append: Append) -> tuple[int, int, bytes]:
         """Of the next entry."""
-        place = self.places.next(sound=isinstance(append.entry, Sounded))
+        place = self.places.next(apart=isinstance(append.entry, APART))
         return self.number, place, self._seal.close(append.data, place)
 
 

@@ -59,8 +59,8 @@ class Places:
     last: int
     last_of_all: int
 
-    def next(self, *, sound: bool) -> int:
-        if sound:
+    def next(self, *, apart: bool) -> int:
+        if apart:
             self.last_of_all = max(self.last_of_all, SOUND_PLACES) + 1
             return self.last_of_all
         self.last += 1

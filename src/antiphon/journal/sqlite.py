@@ -26,7 +26,7 @@ from antiphon.journal.backlog import (
     Append,
     Backlog,
 )
-from antiphon.journal.entries import AnyEntry, JournalError, LogEntry, Sounded
+from antiphon.journal.entries import AnyEntry, JournalError, LogEntry, Sounded, Taped
 from antiphon.journal.journal import Fate, JournalLoad, Note, Page, Ticket, Wanted
 from antiphon.journal.line_table import Erased, LinesPage, LinesWanted, TotalsPage, new_alias
 from antiphon.journal.sqlite_file import JournalFile
@@ -87,6 +87,9 @@ class SqliteJournal:
 
     async def read_sound(self, conversation_id: str) -> Sequence[Sounded]:
         return await self._ask(lambda file: file.read_sound(conversation_id))
+
+    async def read_tape(self, conversation_id: str) -> Sequence[Taped]:
+        return await self._ask(lambda file: file.read_tape(conversation_id))
 
     async def listed(self, wanted: Wanted, *, after: str | None, limit: int) -> Page:
         return await self._ask(lambda file: file.listed(wanted, after=after, limit=limit))

@@ -17,12 +17,14 @@ from typing import Any
 from antiphon.journal import line_table
 from antiphon.journal.backlog import Append
 from antiphon.journal.entries import (
+    APART,
     Closed,
     JournalError,
     LogEntry,
     Metered,
     Opened,
     Sounded,
+    Taped,
     decode,
 )
 from antiphon.journal.journal import Kept, Page, Wanted
@@ -166,6 +168,13 @@ class JournalFile:
         """
         entries = self._read(conversation_id, f"place > {SOUND_PLACES}")
         return [entry for entry in entries if isinstance(entry, Sounded)]
+
+    def read_tape(self, conversation_id: str) -> list[Taped]:
+        """Raises:
+        JournalError: as `read`.
+        """
+        entries = self._read(conversation_id, f"place > {SOUND_PLACES}")
+        return [entry for entry in entries if isinstance(entry, Taped)]
 
     def _read(self, conversation_id: str, which: str) -> list[LogEntry]:
         try:
@@ -386,7 +395,7 @@ class _Log:
 
     def row(self, append: Append) -> tuple[int, int, bytes]:
         """Of the next entry."""
-        place = self._places.next(sound=isinstance(append.entry, Sounded))
+        place = self._places.next(apart=isinstance(append.entry, APART))
         return self.number, place, self.seal.close(append.data, place)
 
 

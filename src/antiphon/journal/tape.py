@@ -1,7 +1,8 @@
 """The tape of a session: its terms, and all its causes with what followed.
 
-A file of msgpack messages, each after its length (4 bytes, little-endian): first a `Head`,
-then `Step`s.  It holds what was said; it is written only where the operator asks for it.
+Msgpack messages, each after its length (4 bytes, little-endian): first a `Head`, then `Step`s.  It
+holds what was said, and is written only where the operator asks for it: into a file, or by pieces
+into the conversation's log (`Taped`).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from antiphon.errors import AntiphonError
 from antiphon.protocol.server import ServerEvent
 
 FORMAT = 1
+PIECE_BYTES = 16 * 1024
 _R = TypeVar("_R", bound=Struct)
 _LENGTH = struct.Struct("<I")
 
@@ -57,24 +59,61 @@ def step(now_ms: Ms, cause: Cause, effects: Sequence[Effect]) -> Step:
     return Step(now_ms, cause, events, commands)
 
 
-class TapeWriter:
+class _Recorder:
     """Looks on at one session (`antiphon.runtime.observer`) and writes down all of it."""
+
+    def __init__(self, terms: Terms) -> None:
+        self._encoder = msgspec.msgpack.Encoder()
+        self._record(Head(FORMAT, terms))
+
+    def saw(self, now_ms: Ms, cause: Cause, effects: Sequence[Effect]) -> None:
+        self._record(step(now_ms, cause, effects))
+
+    def _record(self, record: Struct) -> None:
+        data = self._encoder.encode(record)
+        self._write(_LENGTH.pack(len(data)) + data)
+
+    def _write(self, data: bytes) -> None:
+        raise NotImplementedError
+
+
+class TapeWriter(_Recorder):
+    """Into a file."""
 
     def __init__(self, path: Path, terms: Terms) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = path.open("wb")
-        self._encoder = msgspec.msgpack.Encoder()
-        self._write(Head(FORMAT, terms))
-
-    def saw(self, now_ms: Ms, cause: Cause, effects: Sequence[Effect]) -> None:
-        self._write(step(now_ms, cause, effects))
+        super().__init__(terms)
 
     def close(self) -> None:
         self._file.close()
 
-    def _write(self, record: Struct) -> None:
-        data = self._encoder.encode(record)
-        self._file.write(_LENGTH.pack(len(data)) + data)
+    def _write(self, data: bytes) -> None:
+        self._file.write(data)
+
+
+class TapePieces(_Recorder):
+    """By pieces, to be put together again.
+
+    Args:
+        keep: Is given `PIECE_BYTES` or more at a time, and the rest at the end; of a process that
+            dies that rest is lost.
+    """
+
+    def __init__(self, terms: Terms, keep: Callable[[bytes], None]) -> None:
+        self._keep = keep
+        self._waiting = bytearray()
+        super().__init__(terms)
+
+    def close(self) -> None:
+        if self._waiting:
+            self._keep(bytes(self._waiting))
+            self._waiting.clear()
+
+    def _write(self, data: bytes) -> None:
+        self._waiting += data
+        if len(self._waiting) >= PIECE_BYTES:
+            self.close()
 
 
 def tapes_in(folder: Path) -> Callable[[Terms], TapeWriter]:
@@ -83,20 +122,39 @@ def tapes_in(folder: Path) -> Callable[[Terms], TapeWriter]:
 
 
 class Tape:
-    """A recorded session, read from a file."""
+    """A recorded session.
+
+    Attributes:
+        name: What problems are told of.
+    """
 
     def __init__(self, path: Path) -> None:
         """Raises:
         TapeError: with the file's name and what is wrong with it.
         """
-        self.path = path
         try:
-            self._data = path.read_bytes()
+            data = path.read_bytes()
         except OSError as error:
             raise TapeError(f"{path}: {error.strerror}") from None
+        self._begin(data, str(path))
+
+    @classmethod
+    def of(cls, data: bytes, name: str) -> Tape:
+        """From what `TapePieces` gave away, put together.
+
+        Raises:
+            TapeError: as above.
+        """
+        tape = cls.__new__(cls)
+        tape._begin(data, name)
+        return tape
+
+    def _begin(self, data: bytes, name: str) -> None:
+        self.name = name
+        self._data = data
         head, self._first = self._record(0, Head)
         if head.format != FORMAT:
-            raise TapeError(f"{path}: format {head.format}; this version reads format {FORMAT}")
+            raise TapeError(f"{name}: format {head.format}; this version reads format {FORMAT}")
         self.terms = head.terms
 
     def __iter__(self) -> Iterator[Step]:
@@ -114,5 +172,5 @@ class Tape:
             start = at + _LENGTH.size
             record = msgspec.msgpack.decode(self._data[start : start + length], type=kind)
         except (struct.error, msgspec.DecodeError, UnicodeError) as error:
-            raise TapeError(f"{self.path}: no tape of a session (at byte {at}: {error})") from None
+            raise TapeError(f"{self.name}: no tape of a session (at byte {at}: {error})") from None
         return record, start + length

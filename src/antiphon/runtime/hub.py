@@ -35,6 +35,7 @@ from antiphon.journal.fork import forked
 from antiphon.journal.journal import Fate, Journal
 from antiphon.journal.recall import Recalled
 from antiphon.journal.redaction import Redact
+from antiphon.journal.tape import TapePieces
 from antiphon.metering.bill import Total
 from antiphon.protocol.closes import CloseCode
 from antiphon.protocol.session import (
@@ -138,6 +139,8 @@ class Keeping(Struct, frozen=True, kw_only=True):
     """What may be kept of a text; None: all of it."""
     encoding: Callable[[], Encoding] | None = None
     """What a recording is written with; None: sound cannot be recorded."""
+    tapes: bool = False
+    """Of sessions whose sound is kept, a tape is kept too."""
 
 
 class Hub:
@@ -371,6 +374,8 @@ class Hub:
         if terms.records_sound:
             assert keeping is not None, "it is kept"
             session.observe(self._recorder(keeping, logs[0], terms.session))
+            if keeping.tapes:
+                session.observe(TapePieces(terms, logs[0].tape))
         self.adopt(session, None if self.metering is None else self.metering.watch(session, terms))
         if (pace := self.pace_of(principal)) is not None:
             farewell = None if self.metering is None else self.metering.means.farewell

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from antiphon.core.records import EngineChanged, Record, SessionChanged
 from antiphon.journal.entries import (
+    APART,
     Changed,
     Closed,
     ConnectionJoined,
@@ -15,6 +16,7 @@ from antiphon.journal.entries import (
     Missed,
     Opened,
     Sounded,
+    Taped,
     Timed,
     TokensChanged,
     without_audio,
@@ -104,12 +106,11 @@ class SessionLog:
 
     def sound(self, data: bytes) -> None:
         """A piece of the session's recording; the last ones may come when it has closed."""
-        entry = Sounded(at_s=self._now_s(), session_id=self.session_id, data=data)
-        if self._backlog is None:
-            self._journal.append(self._conversation_id, entry)
-        elif not self._is_over:
-            self._held_sound_bytes += len(data)
-            self._keep(entry, says=self._held_sound_bytes > MAX_HELD_SOUND_BYTES)
+        self._keep_apart(Sounded(at_s=self._now_s(), session_id=self.session_id, data=data))
+
+    def tape(self, data: bytes) -> None:
+        """A piece of the session's tape; as `sound`."""
+        self._keep_apart(Taped(at_s=self._now_s(), session_id=self.session_id, data=data))
 
     def tokens(self, digests: tuple[bytes, ...]) -> None:
         """Which resume tokens count from now on."""
@@ -129,13 +130,20 @@ class SessionLog:
             self._keep(Closed(at_s=self._now_s(), session_id=self.session_id))
         self._is_over = True
 
+    def _keep_apart(self, entry: Sounded | Taped) -> None:
+        if self._backlog is None:
+            self._journal.append(self._conversation_id, entry)
+        elif not self._is_over:
+            self._held_sound_bytes += len(entry.data)
+            self._keep(entry, says=self._held_sound_bytes > MAX_HELD_SOUND_BYTES)
+
     def _keep(self, entry: LogEntry, *, says: bool = False) -> Ticket | None:
         if self._is_over:
             return None
         if self._backlog is None:
             return self._journal.append(self._conversation_id, entry)
         self._backlog.append(entry)
-        if not says and (len(self._backlog) <= MAX_BACKLOG or isinstance(entry, Sounded)):
+        if not says and (len(self._backlog) <= MAX_BACKLOG or isinstance(entry, APART)):
             return None
         backlog, self._backlog = self._backlog, None
         tickets = [self._journal.append(self._conversation_id, held) for held in backlog]

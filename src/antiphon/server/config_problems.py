@@ -151,6 +151,8 @@ def _problems_of_paths(config: Config) -> Iterator[tuple[str, str]]:
     for name, path in files.items():
         if path is not None and not Path(path).is_file():
             yield name, f"there is no file '{path}'."
+    if config.journal.tapes and config.journal.redact is not None:
+        yield "journal.tapes", "a tape has all that was said: it cannot be kept beside redact."
     if server.tape_dir is not None and not Path(server.tape_dir).is_dir():
         yield "server.tape_dir", f"there is no directory '{server.tape_dir}'."
 

@@ -90,6 +90,7 @@ def make_keeping(config: Config, journal: Journal | None) -> Keeping | None:
         retention=settings.retention,
         redact=_redact(settings.redact),
         encoding=_encoding(settings.retention),
+        tapes=settings.tapes,
     )
 
 

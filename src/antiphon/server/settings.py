@@ -425,6 +425,14 @@ class JournalSettings(Struct, frozen=True, kw_only=True):
             "returns it. It must be quick."
         ),
     ] = None
+    tapes: Annotated[
+        bool,
+        Meta(
+            description='Of sessions with `retention = "items+audio"` keep a tape too: all that '
+            "happened, for `antiphon replay conv_…`. Sound is in it as it was sent: up to 6 MB a "
+            "minute."
+        ),
+    ] = False
     retention_days: Annotated[
         float,
         Meta(ge=1, description="A conversation is erased this long after it changed last."),
