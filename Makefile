@@ -21,9 +21,8 @@ CONSOLE_SOURCES := $(shell find web/console web/packages \( -name node_modules -
 # Tests that play and listen in real time, or start servers, browsers and other programs: mostly they wait.
 REAL_TIME := $(addprefix tests/,browser clients cli conformance/test_over_webrtc.py \
 	conformance/test_over_websocket.py deploy docs e2e examples mock/test_calls.py mock/test_clients.py \
-	mock/test_on_a_port.py server/test_tls.py talk/test_end_to_end.py talk/test_webrtc.py transports)
-# The rest uses up what they leave of the processors, and makes none of them late.
-NICE := nice -n 10
+	mock/test_on_a_port.py processes/test_server.py server/test_tls.py talk/test_end_to_end.py talk/test_webrtc.py transports)
+# Beside them nothing else runs: what uses up the processors makes them late.
 
 .PHONY: run mic example test test-real-time test-virtual-time test-web build-web check fmt bench bench-peers dist setup setup-test clean
 
@@ -39,17 +38,20 @@ example: setup $(CLIENT)  ## one of the applications: make example NAME=escape_r
 
 test: setup-test  ## every check and every test
 	@$(MAKE) --no-print-directory build-web
-	@$(MAKE) --no-print-directory --keep-going -j4 test-real-time test-virtual-time test-web check
+	@failed=0; \
+	$(MAKE) --no-print-directory --keep-going -j3 test-virtual-time test-web check || failed=1; \
+	$(MAKE) --no-print-directory test-real-time || failed=1; \
+	exit $$failed
 
 test-real-time: setup-test
 	$(PYTEST) --numprocesses 3 --dist worksteal $(REAL_TIME)
 
 test-virtual-time: setup-test
-	$(NICE) $(PYTEST) --numprocesses 2 --dist loadfile --no-loadscope-reorder $(REAL_TIME:%=--ignore=%)
+	$(PYTEST) --numprocesses 2 --dist loadfile --no-loadscope-reorder $(REAL_TIME:%=--ignore=%)
 
 test-web: setup-test  ## the packages for web pages, where npm is there
 ifneq ($(NPM),)
-	cd web && $(NICE) npm run --silent check && $(NICE) npm test --silent
+	cd web && npm run --silent check && npm test --silent
 endif
 
 build-web: setup-test
@@ -60,7 +62,7 @@ endif
 check: setup-test  ## format, lint and types
 	$(UV) run --frozen ruff format --check .
 	$(UV) run --frozen ruff check .
-	$(NICE) $(UV) run --frozen mypy
+	$(UV) run --frozen mypy
 
 fmt: setup-test
 	$(UV) run --frozen ruff format .

@@ -48,7 +48,7 @@ class Chromium:
         if microphone is None:
             if self._browser is None or not self._browser.is_connected():
                 self._browser = await self._launch()
-            context = await self._browser.new_context()
+            context = await self._browser.new_context(reduced_motion="reduce")
             try:
                 yield await context.new_page()
             finally:

@@ -53,7 +53,9 @@ async def test_one_talks_interrupts_and_sees_what_happened(offline_server: Serve
         calls = await shown.open("Tools")
         assert await calls.locator(".output").inner_text() == "The old mill is yours."
         usage = await shown.open("Usage")
-        assert int(await usage.locator("tbody tr").first.locator("td").first.inner_text()) > 0
+        cells = usage.locator("tbody tr").first.locator("td")
+        assert await cells.first.inner_text() == "–", "the offline engine costs nothing"
+        assert int(await cells.nth(1).inner_text()) > 0
         connection = await shown.open("Connection")
         await connection.get_by_text("The connection is good.").wait_for()
 

@@ -7,11 +7,11 @@ from typing import Any
 from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType
 
 from tests.browser.console_page import console, needs_console
-from tests.browser.visitor import needs_chromium
+from tests.browser.visitor import NEEDS_CHROMIUM
 from tests.server.place import EVENT_TIMEOUT_S, until
 from tests.server_process import KEY, ServerProcess
 
-pytestmark = [needs_chromium, needs_console]
+pytestmark = [*NEEDS_CHROMIUM, needs_console]
 SUM, ITS_ANSWER = "What is seventeen times four?", "Seventeen times four is sixty eight."
 TEXT = {"type": "realtime", "output_modalities": ["text"]}
 

@@ -155,6 +155,7 @@ def test_prometheus_itself_takes_it(tmp_path: Path) -> None:
     key = tmp_path / "key"
     key.write_text("ak_x")
     text = (COMPOSE / "prometheus.yml").read_text()
+    shutil.copy(COMPOSE / "alerts.yml", tmp_path)
     mine = tmp_path / "prometheus.yml"
     mine.write_text(text.replace("/etc/prometheus/secrets/antiphon-key", str(key)))
     checked = subprocess.run(

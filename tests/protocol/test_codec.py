@@ -21,6 +21,7 @@ from antiphon.protocol.codec import (
     decode_client_event,
     encode_server_event,
 )
+from antiphon.protocol.timeline import Segment, Timeline
 
 # --- What is refused, and in which words ---------------------------------------
 
@@ -422,6 +423,16 @@ VALUES: dict[str, Any] = {
 }
 
 
+TIMELINE = Timeline(
+    response_id="resp_1",
+    kind="spoken",
+    began_ms=1_000,
+    ended_ms=1_700,
+    ends_with="played",
+    segments=(Segment("silence", 500), Segment("recognition+thinking", 200)),
+)
+
+
 @pytest.mark.parametrize(
     "kind", typing.get_args(server.ServerEvent), ids=lambda k: str(k.__struct_config__.tag)
 )
@@ -430,6 +441,7 @@ def test_a_server_event_survives_the_wire(kind: type[msgspec.Struct]) -> None:
         server.Error: {"error": server.ErrorDetail(message="m", code="c", event_id="e")},
         server.TranscriptionFailed: {"error": server.TranscriptionError("t", "c", "m")},
         server.ResponseOutputAudioDelta: {"delta": b"\0\1\2"},
+        server.TimelineTold: {"timeline": TIMELINE},
         server.PartFailed: {"part": "voice", "code": "voice_replaced", "message": "It is hoarse."},
     }
     money = {"kind": "response", "estimated": False, "unpriced": True, "scope": "user"}
