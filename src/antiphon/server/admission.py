@@ -24,11 +24,6 @@ RETRY_AFTER_S = 5
 FEW_SESSIONS = 4
 """So few make no machine late: something else on it does, and turning people away does not help."""
 
-NEAR = 0.5
-"""Of the lateness that is too much: from here on sessions come in one by one."""
-SETTLES_S = 2.5
-"""So long after each, half of what lateness is measured over."""
-
 
 class LoadLimits(Struct, frozen=True, kw_only=True):
     """What the whole server takes on."""
@@ -86,8 +81,6 @@ class Admission:
         self._is_revoked = is_revoked
         self._late_ms = late_ms
         self._opening = 0
-        self._let_in_near_s = float("-inf")
-        """When a session was let in last, though sound was nearly too late."""
 
     @asynccontextmanager
     async def admit(self, visitor: Visitor, asked_for: Grant) -> AsyncIterator[Admitted]:
@@ -191,15 +184,8 @@ class Admission:
             raise self._full()
         if live < FEW_SESSIONS or not self._load.max_lateness_ms:
             return
-        late_ms, now_s = self._late_ms(), asyncio.get_running_loop().time()
-        is_near = late_ms > NEAR * self._load.max_lateness_ms
-        # Lateness is known after seconds: whoever comes in meanwhile is not in it yet.
-        if late_ms > self._load.max_lateness_ms or (
-            is_near and now_s - self._let_in_near_s < SETTLES_S
-        ):
+        if self._late_ms() > self._load.max_lateness_ms:
             raise overloaded("This server's sound is late: it has too much to do; try again.")
-        if is_near:
-            self._let_in_near_s = now_s
 
 
 def _of(principal: Principal, visitor: Visitor, asked_for: Grant) -> Grant:
