@@ -107,6 +107,7 @@ async def test_space_is_held_to_talk(offline_server: ServerProcess) -> None:
         await shown.page.locator("h1").click()  # Off the button, which Space would press.
         await shown.page.keyboard.press("t")
         await shown.is_state("listening")
+        await shown.page.get_by_text("Hold to talk").wait_for()
         await shown.page.keyboard.down("Space")
         await shown.page.get_by_text("Let go to send").wait_for()
         await shown.visitor.speak("cmd_today")

@@ -67,9 +67,11 @@ export class ServerApi {
       const what = this.#key ? 'The server does not know this key. It' : 'The server';
       return new Refusal(`${what} shows ${this.#shown} only to ${whose}.`, { wantsKey: true });
     }
-    return new Refusal(told ?? `The server answered with ${status}.`, {
-      wantsKey: lacksScope,
-      lacksScope,
-    });
+    if (lacksScope) {
+      const remedy = "Use one that has it; 'antiphon keys create --scope' makes one.";
+      const problem = `This key lacks the scope '${this.#scope}'. ${remedy}`;
+      return new Refusal(problem, { wantsKey: true, lacksScope });
+    }
+    return new Refusal(told ?? `The server answered with ${status}.`);
   }
 }

@@ -3,7 +3,10 @@ import { ConversationsApi } from '../src/conversations/api';
 import { ServerApi } from '../src/server-api';
 
 const LACKS = {
-  error: { code: 'insufficient_scope', message: "This key lacks the scope 'operate'." },
+  error: {
+    code: 'insufficient_scope',
+    message: "This key lacks the scope 'sideband' or 'operate'.",
+  },
 };
 
 function answering(status: number, body: unknown) {
@@ -33,7 +36,9 @@ describe('a server that does not tell', () => {
   it('says which scope a key lacks', async () => {
     answering(403, LACKS);
     await expect(api('k').ask('sessions')).rejects.toMatchObject({
-      message: LACKS.error.message,
+      message:
+        "This key lacks the scope 'operate'. Use one that has it; " +
+        "'antiphon keys create --scope' makes one.",
       wantsKey: true,
       lacksScope: true,
     });
