@@ -77,6 +77,7 @@ class Supervisor:
     config_path, overrides: What each of them reads it by.
     sockets: That listen already; none: by ``config``.
     on_ready: Is given the lines that tell of the server.
+    start_within_s: A process that takes longer is killed, and has failed.
     """
 
     def __init__(
@@ -89,7 +90,9 @@ class Supervisor:
         overrides: dict[str, Any],
         sockets: Sequence[socket.socket] = (),
         on_ready: Callable[[Sequence[str]], None] = lambda _: None,
+        start_within_s: float = 180.0,
     ) -> None:
+        self._start_within_s = start_within_s
         self._config = config
         self._processes = processes
         self._program = program
@@ -161,7 +164,15 @@ class Supervisor:
         ready, ended = child.line.ready, asyncio.create_task(child.process.wait())
         stopping = asyncio.create_task(self._stop.first.wait())
         try:
-            await asyncio.wait((ready, ended, stopping), return_when=asyncio.FIRST_COMPLETED)
+            begun = (ready, ended, stopping)
+            done, _ = await asyncio.wait(
+                begun, timeout=self._start_within_s, return_when=asyncio.FIRST_COMPLETED
+            )
+            if not done:
+                child.process.kill()
+                raise ConfigurationError(
+                    f"Process {child.line.name} did not start within {self._start_within_s:g} s."
+                )
             if stopping.done() and not ready.done():
                 raise ConfigurationError("Stopped while it started.")
             return child, (await self._told(ready)).welcome
@@ -284,6 +295,7 @@ class Supervisor:
                 with contextlib.suppress(ProcessLookupError):
                     child.process.kill()
                 await child.process.wait()
+            child.door.close()
         await asyncio.gather(*keeping, return_exceptions=True)
 
     # --- Connections ---------------------------------------------------------
