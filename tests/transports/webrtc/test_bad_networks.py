@@ -118,7 +118,7 @@ async def test_with_every_fifth_packet_lost_the_talk_goes_on(
             [words] = answered.understood  # Not always the right ones.
             assert words, turn
             assert answered.said, turn
-        await visit.until_heard_ms(320)
+        await visit.until_heard_ms(100)  # Of what is said into speech little may be heard.
         quality = await visit.until_quality(is_reported)
         await check_quality(visit, quality, loss=0.2)
 

@@ -8,6 +8,7 @@ pair that ICE has nominated.
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 from collections.abc import Callable
 from typing import Any, Final
@@ -40,6 +41,7 @@ class MediaTransport:
         self._received: SrtpKeys | None = None
         self._sent: SrtpKeys | None = None
         self._gather_by(settings)
+        self._lose_what_cannot_be_sent()
 
     @property
     def is_connected(self) -> bool:
@@ -47,6 +49,19 @@ class MediaTransport:
 
     def on_state(self, tell: Callable[[], None]) -> None:
         self._dtls.on("statechange", tell)
+
+    def _lose_what_cannot_be_sent(self) -> None:
+        """As a network does.  When a client vanishes, aiortc's SCTP may be sending once more, in a
+        task that nobody waits for.
+        """
+        transport: Any = self._dtls.transport
+        send = transport._send
+
+        async def send_if_connected(data: bytes) -> None:
+            with contextlib.suppress(ConnectionError):
+                await send(data)
+
+        transport._send = send_if_connected
 
     def _gather_by(self, settings: WebRtcSettings) -> None:
         ice = self._ice
