@@ -97,6 +97,7 @@ def test_the_file_may_be_named_and_must_then_exist(tmp_path: Path) -> None:
         ("[server]\nallowed_origins = ['x.com']", "antiphon.toml:2: 'x.com' is no origin"),
         ("[server]\ntape_dir = 'absent'", "antiphon.toml:2: there is no directory 'absent'"),
         ("[offline]\nagent = 'absent'", "antiphon.toml:2: there is no file 'absent'"),
+        ("[traces]\nendpoint = 'ftp://x'", "antiphon.toml:2: 'ftp://x' must begin with http://"),
         ("[llm]\nbase_url = 'x'\nmodel='m'", "antiphon.toml:2: 'x' must begin with http://"),
         ("[llm]\nbase_url = 'http://x'", "antiphon.toml:2: a language model needs its name"),
         ("[llm]\nmodel = 'm'", "antiphon.toml:2: a language model needs its address"),

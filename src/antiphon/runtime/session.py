@@ -211,12 +211,12 @@ class LiveSession:
         except ProtocolError as error:
             self.refuse(connection, error)
             return
-        sent = ClientSent(connection.id, event, self._playback.played_samples)
-        if isinstance(event, InputAudioBufferAppend) and self._is_attended:
-            audio = bytes(len(event.audio)) if self.is_muted else event.audio  # As in `hear`.
-            if self._hearing.appends(connection.id, audio):
+        if isinstance(event, InputAudioBufferAppend):
+            if self.is_muted:
+                event = silenced(event, self.settings.audio.input.format)
+            if self._is_attended and self._hearing.appends(connection.id, event.audio):
                 return
-        self._give(sent)
+        self._give(ClientSent(connection.id, event, self._playback.played_samples))
 
     def refuse(self, connection: Connection, error: ProtocolError) -> None:
         detail = ErrorDetail(
@@ -247,7 +247,7 @@ class LiveSession:
 
     def hear(self, pcm: bytes) -> None:
         if self.is_muted:
-            pcm = bytes(len(pcm))  # Here already: it is scored before the conversation is told.
+            pcm = bytes(len(pcm))
         if self._is_attended:
             self._hearing.hear(pcm)
         else:
@@ -439,8 +439,6 @@ class LiveSession:
             return
         if self._hearing.comes_before(cause):
             self._hearing.catch_up()
-        if self.is_muted:
-            cause = silenced(cause, self.settings.audio.input.format)
         if self._sideband_wait is not None and self._sideband_wait.keeps(cause):
             return
         if self._busy:

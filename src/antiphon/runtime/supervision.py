@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
 from msgspec.structs import replace
 
-from antiphon.core.causes import Cause, ClientSent, Heard, Ms
+from antiphon.core.causes import Cause, ClientSent, Ms
 from antiphon.core.effects import Effect, SendTo
 from antiphon.core.faults import Fault
 from antiphon.protocol import server
@@ -156,15 +156,9 @@ def instruction(text: str) -> ConversationItemCreate:
     return ConversationItemCreate(item=Message(role="system", content=(InputText(text),)))
 
 
-def silenced(cause: Cause, audio_format: AudioFormat) -> Cause:
+def silenced(event: InputAudioBufferAppend, audio_format: AudioFormat) -> InputAudioBufferAppend:
     """The same, with silence for sound: time goes on, and what was begun comes to its end."""
-    match cause:
-        case Heard():
-            return replace(cause, pcm=bytes(len(cause.pcm)))
-        case ClientSent(event=InputAudioBufferAppend() as event):
-            audio = silence(audio_format, len(event.audio))
-            return replace(cause, event=replace(event, audio=audio))
-    return cause
+    return replace(event, audio=silence(audio_format, len(event.audio)))
 
 
 def silence(audio_format: AudioFormat, size_bytes: int) -> bytes:

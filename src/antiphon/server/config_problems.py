@@ -45,6 +45,8 @@ def problems(config: Config) -> Iterator[tuple[str, str]]:
     yield from _problems_of_llm(config.llm)
     yield from _problems_of_relay(config.relay)
     yield from _problems_of_webrtc(config.webrtc)
+    if (url := config.traces.endpoint) is not None and not url.startswith(("http://", "https://")):
+        yield "traces.endpoint", f"'{url}' must begin with http:// or https://."
     if config.memory.enabled and config.journal.retention == "none":
         yield (
             "memory.enabled",

@@ -241,7 +241,12 @@ class Conversations:
         """Every entry of its log, one a line; or what people read of it."""
         asked = request.query.get("format", "jsonl")
         if asked not in ("jsonl", "text"):
-            raise ApiError(400, "invalid_value", "It is 'jsonl' or 'text'.", param="format")
+            raise ApiError(
+                400,
+                "invalid_value",
+                "Invalid value for 'format': it is 'jsonl' or 'text'.",
+                param="format",
+            )
         entries = await self._read(request)
         name = request.match_info["id"]
         if asked == "text":

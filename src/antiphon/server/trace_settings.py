@@ -13,7 +13,7 @@ class TraceSettings(Struct, frozen=True, kw_only=True):
     """OpenTelemetry traces of sessions and their turns (extra `otel`)."""
 
     endpoint: Annotated[
-        Annotated[str, Meta(pattern=r"^https?://\S+$")] | None,
+        str | None,
         Meta(
             description="Send them there, by OTLP over HTTP: "
             "`http://127.0.0.1:4318/v1/traces`. Without it there are none."
