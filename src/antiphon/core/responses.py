@@ -6,7 +6,6 @@ At most one writes to the conversation; out-of-band ones run beside it.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -22,27 +21,21 @@ from antiphon.core.causes import (
     Ms,
     ToolAnswered,
 )
-from antiphon.core.context import ContextTooLong, Window, fit_context
-from antiphon.core.created import Created, create_entry
+from antiphon.core.context import ContextTooLong, Window
+from antiphon.core.created import Created
 from antiphon.core.effects import Effect, Generate, RunTool, StopGenerating, TurnCommitted
 from antiphon.core.faults import Fault
 from antiphon.core.items import Entry, HeardPart, MessageEntry
+from antiphon.core.planning import Planner
 from antiphon.core.records import ContextCut
 from antiphon.core.response import Plan, Response
 from antiphon.core.server_calls import ServerCalls
-from antiphon.core.settings import check_voice, one_modality, voice_name
 from antiphon.core.stage import Stage
-from antiphon.core.usage import NO_TOKENS, Tokens, instruction_tokens
+from antiphon.core.usage import NO_TOKENS, Tokens
 from antiphon.protocol.client import ResponseOptions
-from antiphon.protocol.items import InputItem, ItemReference
 from antiphon.protocol.server import RateLimit, RateLimitsUpdated, ResponseError
 from antiphon.protocol.session import (
-    FunctionChoice,
-    FunctionTool,
-    Reasoning,
     Session,
-    Tool,
-    ToolChoice,
 )
 
 MAX_OUT_OF_BAND = 16
@@ -71,6 +64,7 @@ class _Asked:
 class Responses:
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
+        self._planner = Planner(stage)
         self._active: Response | None = None
         self._beside: dict[str, Response] = {}
         self._disowned: deque[str] = deque(maxlen=MAX_DISOWNED)
@@ -101,12 +95,12 @@ class Responses:
         in_conversation = options.conversation != "none"
         session = self._check(in_conversation=in_conversation)
         untold: list[Created] = []
-        entries = self._context(options.input, untold)
-        plan = self._plan(session, options, in_conversation=in_conversation)
+        entries = self._planner.context(options.input, untold)
+        plan = self._planner.plan(session, options, in_conversation=in_conversation)
         window = self._stage.window if in_conversation else None
         last_cut = self._stage.window.last_cut
         try:
-            context, seen = self._fit(plan, entries, session, window)
+            context, seen = self._planner.fit(plan, entries, session, window)
         except ContextTooLong:
             self._refuse(plan, out)
             return
@@ -128,8 +122,8 @@ class Responses:
         options, window = ResponseOptions(), Window(self._stage.window.last_cut)
         try:
             session = self._check(in_conversation=True)
-            plan = self._plan(session, options, in_conversation=True, response_id="")
-            context, seen = self._fit(plan, entries, session, window)
+            plan = self._planner.plan(session, options, in_conversation=True, response_id="")
+            context, seen = self._planner.fit(plan, entries, session, window)
         except (Fault, ContextTooLong):
             return None
         return self._request(plan, _Asked(options, context, [])), seen
@@ -168,9 +162,11 @@ class Responses:
             Fault: it may not begin; nothing has changed.
         """
         session = self._check(in_conversation=True)
-        plan = self._plan(session, ResponseOptions(), in_conversation=True, engine_name=engine_name)
+        plan = self._planner.plan(
+            session, ResponseOptions(), in_conversation=True, engine_name=engine_name
+        )
         try:
-            _, seen = self._fit(plan, list(self._stage.history), session, None)
+            _, seen = self._planner.fit(plan, list(self._stage.history), session, None)
         except ContextTooLong:
             seen = NO_TOKENS  # What an engine leaves out of its own context, only it knows.
         self._begin(plan.with_context(seen), out)
@@ -196,24 +192,6 @@ class Responses:
             )
         return session
 
-    def _fit(
-        self,
-        plan: Plan,
-        entries: Sequence[Entry],
-        session: Session,
-        window: Window | None,
-    ) -> tuple[list[Entry], Tokens]:
-        fixed_tokens = self._fixed_tokens(plan)
-        context, seen = fit_context(
-            entries,
-            limit_tokens=self._stage.terms.context_tokens,
-            instruction_tokens=fixed_tokens,
-            truncation=session.truncation,
-            count=self._stage.history.tokens,
-            window=window,
-        )
-        return context, seen + Tokens(text=fixed_tokens)
-
     def _begin(self, plan: Plan, out: list[Effect]) -> None:
         response = Response(plan, self._stage)
         response.created(out)
@@ -224,7 +202,7 @@ class Responses:
 
     def _refuse(self, plan: Plan, out: list[Effect]) -> None:
         """A response that fails before it has begun."""
-        fixed_tokens = self._fixed_tokens(plan)
+        fixed_tokens = self._planner.fixed_tokens(plan)
         response = Response(plan.with_context(Tokens(text=fixed_tokens)), self._stage)
         response.created(out)
         error = ResponseError(
@@ -235,98 +213,6 @@ class Responses:
         )
         response.fail(error, out)
         self._announce_rate_limits(out)
-
-    def _plan(
-        self,
-        session: Session,
-        options: ResponseOptions,
-        *,
-        in_conversation: bool,
-        engine_name: str | None = None,
-        response_id: str | None = None,
-    ) -> Plan:
-        """``engine_name``, ``response_id``: None is a new one."""
-        output = options.audio.output if options.audio else None
-        voice = (output and output.voice) or session.audio.output.voice
-        if in_conversation:
-            check_voice(voice, session.audio.output.voice, locked=self._stage.voice_heard)
-        self._stage.check_voice(voice, "response.audio.output.voice")
-        tools = session.tools if options.tools is UNSET else options.tools or ()
-        choice = options.tool_choice or session.tool_choice
-        _check_choice(choice, tools)
-        modalities = options.output_modalities or session.output_modalities
-        modality = one_modality(modalities)[0] if self._stage.terms.engine_speaks else "text"
-        instructions = options.instructions
-        if response_id is None:
-            response_id = self._stage.ids.new("resp")
-        parallel = (options.parallel_tool_calls, session.parallel_tool_calls)
-        reasoning = options.reasoning or session.reasoning or Reasoning()
-        return Plan(
-            id=response_id,
-            engine_name=response_id if engine_name is None else engine_name,
-            in_conversation=in_conversation,
-            modality="audio" if modality == "audio" else "text",
-            instructions=session.instructions if instructions in (UNSET, None) else instructions,
-            tools=tools,
-            server_tools=self._server_tools(options, tools, choice),
-            tool_choice=choice,
-            voice=voice_name(voice),
-            speed=(output and output.speed) or session.audio.output.speed,
-            audio_format=(output and output.format) or session.audio.output.format,
-            max_output_tokens=options.max_output_tokens or session.max_output_tokens,
-            parallel_tool_calls=next((p for p in parallel if isinstance(p, bool)), None),
-            reasoning_effort=reasoning.effort,
-            metadata=options.metadata or None,
-        )
-
-    def _server_tools(
-        self, options: ResponseOptions, tools: tuple[Tool, ...], choice: ToolChoice
-    ) -> tuple[FunctionTool, ...]:
-        """Those that are offered beside the client's; of two of one name the client's counts."""
-        terms = self._stage.terms
-        if options.conversation == "none" or options.input not in (UNSET, None):
-            return ()
-        if choice != "auto" or terms.engine_follows_items or terms.engine_begins:
-            return ()
-        taken = {tool.name for tool in tools if isinstance(tool, FunctionTool)}
-        return tuple(tool for tool in terms.server_tools if tool.name not in taken)
-
-    def _fixed_tokens(self, plan: Plan) -> int:
-        return instruction_tokens(
-            plan.instructions + self._stage.memory, (*plan.tools, *plan.server_tools)
-        )
-
-    def _context(
-        self, given: tuple[InputItem, ...] | object | None, untold: list[Created]
-    ) -> list[Entry]:
-        """The conversation, or what `input` puts in its place.
-
-        ``untold`` is added to: what of it is audio whose words the engine is to find out.
-        """
-        if given is UNSET or given is None:
-            return list(self._stage.history)
-        assert isinstance(given, tuple)
-        return [self._context_entry(item, index, untold) for index, item in enumerate(given)]
-
-    def _context_entry(self, item: InputItem, index: int, untold: list[Created]) -> Entry:
-        where = f"response.input[{index}]"
-        if isinstance(item, ItemReference):
-            entry = self._stage.history.get(item.id)
-            if entry is None:
-                raise Fault(
-                    "item_reference_not_found",
-                    f"Error creating response: the item with id '{item.id}' does not exist.",
-                    param=f"{where}.id",
-                )
-            return entry
-        audio_format = self._stage.session.audio.input.format
-        # An id of our own: nobody is shown it, and the client's may be that of another item,
-        # whose words the engine knows under it.
-        created = create_entry(item, self._stage.new_item_id(), audio_format, where=where)
-        self._stage.check_images(created.entry, where)
-        if created.untold is not None:
-            untold.append(created)
-        return created.entry
 
     # --- News ----------------------------------------------------------------
 
@@ -530,14 +416,3 @@ class Responses:
         if self._active is not None and self._active.id == response_id:
             return self._active
         return self._beside.get(response_id)
-
-
-def _check_choice(choice: ToolChoice, tools: tuple[Tool, ...]) -> None:
-    if isinstance(choice, FunctionChoice):
-        names = {tool.name for tool in tools if isinstance(tool, FunctionTool)}
-        if choice.name not in names:
-            raise Fault(
-                "invalid_value",
-                f"Tool choice '{choice.name}' not found in 'tools'.",
-                param="response.tool_choice",
-            )
