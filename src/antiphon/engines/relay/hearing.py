@@ -6,12 +6,11 @@ as they are spoken, and each is committed as the core cut it.
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from antiphon.core.causes import (
-    MEDIA_RATE_HZ,
     EngineNews,
     TranscriptEnded,
     TranscriptFailed,
@@ -23,6 +22,7 @@ from antiphon.core.effects import Hear, TurnBegan, TurnCommitted
 from antiphon.engines.relay.loud_turns import LoudTurns
 from antiphon.engines.relay.mirror import Held, Mirror
 from antiphon.engines.relay.pace import Pace
+from antiphon.engines.relay.sound import RecentSound, Ruler, TurnAudio, bytes_of_ms
 from antiphon.protocol.client import (
     ClientEvent,
     ConversationItemCreate,
@@ -44,28 +44,16 @@ from antiphon.protocol.server import (
     TranscriptionUsage,
 )
 
-
-def _bytes(ms: int) -> int:
-    return 2 * ms * MEDIA_RATE_HZ // 1000
-
-
-HELD_BACK_BYTES = _bytes(200)
+HELD_BACK_BYTES = bytes_of_ms(200)
 """Of a turn that we find: its end is known a little after it was heard."""
-MIN_COMMIT_BYTES = _bytes(100)
+MIN_COMMIT_BYTES = bytes_of_ms(100)
 """What is shorter is filled up with silence: no upstream takes it."""
 APPEND_BYTES = 384 * 1024
 """At most, in one message: 1 MiB and less as base64, whatever an upstream's limit is."""
-RECENT_BYTES = _bytes(500)
-"""What an upstream hears first, after another: the onset of a word may lie before."""
-UNHEARD_BYTES = _bytes(15_000)
-"""What is kept for an upstream that is not there.  Overflow policy: the oldest goes."""
 TRANSCRIPT_S = 15.0
 """Words that have not come by then are not waited for: another upstream may take over."""
 MAX_AWAITED = 16
 """Turns whose words have not come.  Overflow policy: of the oldest, they are given up."""
-KEPT_TURNS = 2
-KEPT_BYTES = _bytes(60_000)
-"""Turns whose audio is kept, to tell another upstream.  Overflow policy: the oldest goes."""
 
 
 @dataclass(eq=False, slots=True)
@@ -90,31 +78,6 @@ class Turn:
     """The same, of its end."""
     is_known: bool = False
     """The end of its transcript was told."""
-
-
-class _Ruler:
-    """Positions in the upstream's audio to ours."""
-
-    def __init__(self) -> None:
-        self.upstream_samples = 0
-        self._marks: deque[tuple[int, int]] = deque(maxlen=64)
-        """From where on there, what is where here.  Overflow policy: the oldest goes."""
-
-    def append(self, samples: int, at_sample: int | None) -> None:
-        """``at_sample``: where that lies in what our session heard; None: nowhere."""
-        if at_sample is not None:
-            offset = at_sample - self.upstream_samples
-            if not self._marks or self._marks[-1][1] != offset:
-                self._marks.append((self.upstream_samples, offset))
-        self.upstream_samples += samples
-
-    def ours(self, upstream_ms: int) -> int | None:
-        at = upstream_ms * MEDIA_RATE_HZ // 1000
-        offset = None
-        for start, found in self._marks:
-            if offset is None or start <= at:
-                offset = found
-        return None if offset is None else max(0, at + offset)
 
 
 class Hearing:
@@ -147,17 +110,16 @@ class Hearing:
         self._held_back = bytearray()
         self._commits: deque[Turn] = deque()
         """Ours that the upstream has not acknowledged yet: few, a client commits one by one."""
-        self._audio: OrderedDict[str, bytes] = OrderedDict()
-        self._recent: deque[Hear] = deque()
-        self._recent_bytes = 0
-        self._ruler = _Ruler()
+        self._turn_audio = TurnAudio()
+        self._recent = RecentSound()
+        self._ruler = Ruler()
         self._stand_in: LoudTurns | None = None
         """Finds turns while no upstream does, nor will soon."""
 
     # --- For those who look on -----------------------------------------------
 
     def audio_of(self, our_id: str) -> bytes | None:
-        return self._audio.get(our_id)
+        return self._turn_audio.get(our_id)
 
     @property
     def is_calm(self) -> bool:
@@ -176,12 +138,12 @@ class Hearing:
     def configure(self, *, upstream_detects: bool, transcribes: bool) -> None:
         if upstream_detects != self.upstream_detects:
             self._turns = [turn for turn in self._turns if turn.our_id is not None]
-            self._forget_recent()
+            self._recent.clear()
         self.upstream_detects, self.transcribes = upstream_detects, transcribes
 
     def hear(self, heard: Hear) -> None:
         if self.upstream_detects:
-            self._remember(heard)
+            self._recent.append(heard, is_heard=self._plugged)
             if self._plugged:
                 self._append(heard.pcm, heard.at_sample)
             elif self._stand_in is not None:
@@ -213,8 +175,8 @@ class Hearing:
             self._turns.append(turn)
         turn.is_committed, turn.committed_s = True, self._now_s()
         self._give_up_oldest()
-        self._forget_recent()  # Nobody is to hear a turn twice.
-        self._keep(committed)
+        self._recent.clear()  # Nobody is to hear a turn twice.
+        self._turn_audio.keep(committed.item_id, committed.pcm)
         if turn.held is None:
             turn.held = self.mirror.add(Held("turn", on_its_way=True))
         turn.held.our_id, turn.held.settled = committed.item_id, True
@@ -328,7 +290,7 @@ class Hearing:
         self._plugged = False
         self._streamed = None
         self._held_back.clear()
-        self._ruler = _Ruler()
+        self._ruler = Ruler()
         self._commits.clear()
         self._turns = [turn for turn in self._turns if turn.our_id is not None]
         for turn in self._turns:
@@ -358,7 +320,7 @@ class Hearing:
             self._stand_in = None
             if self._open is not None:
                 self._end_open()
-                self._forget_recent()  # It is sent whole.
+                self._recent.clear()  # It is sent whole.
         self._turns = [turn for turn in self._turns if turn.our_id is not None]
         self._plugged, self.mirror = True, mirror
         for turn in self._turns:
@@ -371,7 +333,7 @@ class Hearing:
         turn = next((t for t in self._turns if t.our_id == held.our_id), None)
         if turn is None or not turn.is_committed or turn.is_known:
             return False
-        pcm = self._audio.get(held.our_id or "")
+        pcm = self._turn_audio.get(held.our_id or "")
         if not pcm:
             message = "The upstream was lost, and the audio of that turn is not kept any more."
             self._know(turn, TranscriptFailed(held.our_id or "", "audio_lost", message))
@@ -386,7 +348,7 @@ class Hearing:
         if self.upstream_detects:
             for heard in self._recent:
                 self._append(heard.pcm, heard.at_sample)
-        self._trim(RECENT_BYTES)
+        self._recent.was_heard()
 
     def give_up_overdue(self) -> None:
         """Words that have not come in `TRANSCRIPT_S` will not come."""
@@ -489,26 +451,6 @@ class Hearing:
         for turn in awaited[:-MAX_AWAITED]:
             message = "The upstream did not tell what was said."
             self._know(turn, TranscriptFailed(turn.our_id or "", "not_transcribed", message))
-
-    def _keep(self, committed: TurnCommitted) -> None:
-        self._audio[committed.item_id] = committed.pcm
-        while len(self._audio) > KEPT_TURNS or (
-            len(self._audio) > 1 and sum(map(len, self._audio.values())) > KEPT_BYTES
-        ):
-            self._audio.popitem(last=False)
-
-    def _remember(self, heard: Hear) -> None:
-        self._recent.append(heard)
-        self._recent_bytes += len(heard.pcm)
-        self._trim(RECENT_BYTES if self._plugged else UNHEARD_BYTES)
-
-    def _forget_recent(self) -> None:
-        self._recent.clear()
-        self._recent_bytes = 0
-
-    def _trim(self, limit: int) -> None:
-        while self._recent_bytes > limit and len(self._recent) > 1:
-            self._recent_bytes -= len(self._recent.popleft().pcm)
 
 
 def _counted(
