@@ -37,7 +37,7 @@ and what Antiphon serves. {green} served, {yellow} taken and shown again, but wi
 
 The description is stricter than the API in one thing: fields that are null on the wire
 (`response.status_details`, `transcript`) it knows only as absent. With that, each event of all
-[conformance scripts](testing.md) is as described; a test sees to it.
+[conformance scripts](../../tests/conformance/scripts) is as described; a test sees to it.
 
 """
 
