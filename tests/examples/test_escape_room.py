@@ -24,7 +24,7 @@ from tests.examples.backend import DESKTOP, PHONE, backend, needs_client
 from tests.server_process import KEY, ServerProcess
 
 CODE = "1803"
-SAID_S = {"0180": (6.2, 7.47), CODE: (6.69, 8.2)}
+SAID_S = {"0180": (6.15, 7.42), CODE: (6.69, 8.2)}
 """Where digits_10001 has them: "zero one eight zero three"."""
 WON = "body[data-phase=won]"
 ATTEMPTS = 5

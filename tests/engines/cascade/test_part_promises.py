@@ -82,9 +82,16 @@ async def test_recognisers_leave_nothing_behind(make: MakeRecognizer) -> None:
     await keeps(LEAVES_NOTHING, make, make)
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def espeak() -> AsyncIterator[EspeakSynthesizer]:
+    async with lending(EspeakSynthesizer(workers=1)) as espeak:
+        yield espeak
+
+
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("promise", SYNTHESIZER_CHECKS)
-async def test_espeak(promise: str) -> None:
-    await check_synthesizer_promise(promise, lambda: EspeakSynthesizer(workers=1))
+async def test_espeak(promise: str, espeak: EspeakSynthesizer) -> None:
+    await check_synthesizer_promise(promise, lambda: espeak)
 
 
 @pytest.mark.parametrize("promise", BRAIN_CHECKS)
