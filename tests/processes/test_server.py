@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType
 
+from tests.processes.company import NAME, TELLS_NAME
 from tests.server.place import until
 from tests.server_process import ServerProcess
 
@@ -27,14 +28,6 @@ port_max = 40099
 """
 ENOUGH_CLIENTS = 30
 Owner = tuple[ClientWebSocketResponse, dict[str, Any]]
-ITEM = {
-    "type": "conversation.item.create",
-    "item": {
-        "type": "message",
-        "role": "user",
-        "content": [{"type": "input_text", "text": "My name is Ann."}],
-    },
-}
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +115,7 @@ async def test_the_death_of_a_process_costs_its_own_connections_alone(
 ) -> None:
     owners, counted = await one_in_each(http)
     for ws, _ in owners:
-        await ws.send_json(ITEM)
+        await ws.send_json(TELLS_NAME)
         await until(ws, "conversation.item.done")
     os.kill(processes_of(server)[0], signal.SIGKILL)
     receiving = [asyncio.create_task(ws.receive()) for ws, _ in owners]
@@ -149,7 +142,7 @@ async def test_the_death_of_a_process_costs_its_own_connections_alone(
     assert again["session"]["antiphon"]["resume"]["continues"] == "conversation"
     async with http.get(f"/v1/antiphon/conversations/{resume['conversation_id']}") as response:
         (item,) = (await response.json())["items"]
-    assert item["content"][0]["text"] == "My name is Ann."
+    assert item["content"][0]["text"] == NAME
 
     await health_says(http, processes=2)
     assert "started again" in server.log.read_text()
