@@ -15,22 +15,15 @@ import signal
 import sys
 from collections import Counter
 from collections.abc import Callable
-from urllib.parse import urlsplit
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # As the command line does.
 
 from zero_engine import ZeroEngine
+from zero_server import serve, zero_config
 
 from antiphon.server import logs, wiring
 from antiphon.server.secret import Secret
-from antiphon.server.settings import (
-    Config,
-    EngineSettings,
-    JournalSettings,
-    LimitSettings,
-    ServerSettings,
-    WebRtcOptions,
-)
+from antiphon.server.settings import JournalSettings
 
 
 class CountingEngine(ZeroEngine):
@@ -58,19 +51,8 @@ def main() -> None:
     parser.add_argument("--linger-s", type=float, default=2.0)
     parser.add_argument("--key", default="bench-key")
     args = parser.parse_args()
-    config = Config(
-        server=ServerSettings(
-            port=0,
-            max_sessions=10_000,
-            drain_seconds=0,
-            log_level="error",
-            api_keys=(Secret(args.key),),
-        ),
-        engine=EngineSettings(default=ZeroEngine.name),
-        webrtc=WebRtcOptions(host_addresses=("127.0.0.1",)),
-        journal=JournalSettings(path=args.journal, linger_s=args.linger_s),
-        limits=LimitSettings(max_lateness_ms=0),
-    )
+    journal = JournalSettings(path=args.journal, linger_s=args.linger_s)
+    config = zero_config(journal, Secret(args.key))
     logs.configure(config.server.log_level)
     engine = CountingEngine(delta_ms=100, reply_ms=2_000)
     wired = wiring.wire(config, wiring.Parts(engines=[engine]))
@@ -90,7 +72,7 @@ def main() -> None:
         }
 
     engine.answer = answer
-    wiring.run(wired, on_ready=lambda url: print(urlsplit(url).port, flush=True))
+    serve(wired)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # As the command line does.
 from zero_engine import ZeroEngine
 
 from antiphon.server import logs, wiring
+from antiphon.server.secret import Secret
 from antiphon.server.settings import (
     Config,
     EngineSettings,
@@ -26,6 +27,30 @@ from antiphon.server.settings import (
 )
 
 
+def zero_config(journal: JournalSettings, *api_keys: Secret) -> Config:
+    """Without limits: what is too much is found by measuring, with other work on the machine or
+    without.
+    """
+    return Config(
+        server=ServerSettings(
+            port=0,
+            max_sessions=10_000,
+            drain_seconds=0,
+            log_level="error",
+            api_keys=api_keys,
+        ),
+        engine=EngineSettings(default=ZeroEngine.name),
+        webrtc=WebRtcOptions(host_addresses=("127.0.0.1",)),
+        journal=journal,
+        limits=LimitSettings(max_lateness_ms=0),
+    )
+
+
+def serve(wired: wiring.Wired) -> None:
+    """Until SIGTERM."""
+    wiring.run(wired, on_ready=lambda url: print(urlsplit(url).port, flush=True))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--delta-ms", type=int, default=20)
@@ -34,21 +59,14 @@ def main() -> None:
     parser.add_argument("--journal", help="keep conversations in this file")
     parser.add_argument("--profile", action="store_true", help="print where time went, at the end")
     args = parser.parse_args()
-    config = Config(
-        server=ServerSettings(port=0, max_sessions=10_000, drain_seconds=0, log_level="error"),
-        engine=EngineSettings(default=ZeroEngine.name),
-        webrtc=WebRtcOptions(host_addresses=("127.0.0.1",)),
-        journal=JournalSettings(path=args.journal),
-        # What is too much is found here by measuring, with other work on the machine or without.
-        limits=LimitSettings(max_lateness_ms=0),
-    )
+    config = zero_config(JournalSettings(path=args.journal))
     logs.configure(config.server.log_level)
     engine = ZeroEngine(delta_ms=args.delta_ms, reply_ms=args.reply_ms, lead_ms=args.lead_ms)
     wired = wiring.wire(config, wiring.Parts(engines=[engine]))
     profile = cProfile.Profile() if args.profile else None
     if profile is not None:
         profile.enable()
-    wiring.run(wired, on_ready=lambda url: print(urlsplit(url).port, flush=True))
+    serve(wired)
     if profile is not None:
         profile.disable()
         pstats.Stats(profile).sort_stats("tottime").print_stats(45)

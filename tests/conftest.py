@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import aioice.ice
 import hypothesis
@@ -25,6 +26,7 @@ LONGEST_FIRST = (
     "tests/mock",
 )
 """Begun first, so that no worker is left alone with one."""
+THERE_BEFORE = pytest.StashKey[set[str]]()
 DEEP = os.environ.get("ANTIPHON_LAWS") == "deep"
 """Laws look longer, and at random; otherwise each run tries the same examples."""
 
@@ -42,6 +44,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return next(matching, len(LONGEST_FIRST))
 
     items.sort(key=place)
+
+
+def _seen(folder: Path) -> set[str]:
+    """What is there of a person's or a program's; caches of tools are hidden."""
+    return {path.name for path in folder.iterdir() if not path.name.startswith(".")}
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    session.config.stash[THERE_BEFORE] = _seen(session.config.rootpath)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    left = _seen(session.config.rootpath) - session.config.stash[THERE_BEFORE]
+    if left and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        print(f"\nTests left these in the working folder: {', '.join(sorted(left))}")  # noqa: T201
 
 
 @pytest.fixture

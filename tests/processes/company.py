@@ -41,6 +41,16 @@ from antiphon.testing.served import Served
 from tests.server.place import CONFIG, HELLO, KEY, Clock, Place
 
 TOKEN = "of-this-company"
+NAME = "My name is Ann."
+TELLS_NAME = {
+    "type": "conversation.item.create",
+    "item": {
+        "type": "message",
+        "role": "user",
+        "content": [{"type": "input_text", "text": NAME}],
+    },
+}
+"""What a conversation holds that shall not be lost with a process."""
 
 
 class Person(NamedTuple):

@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+from typing import Any
 
-from aiohttp import WSMsgType
+from aiohttp import ClientWebSocketResponse, WSMsgType
 
 from antiphon.testing import in_virtual_time
-from tests.processes.company import company
-from tests.server.place import KEY, until
+from tests.processes.company import TELLS_NAME, company
+from tests.server.place import KEY, Place, until
+
+
+async def entered(
+    place: Place, *query: str, **how: Any
+) -> tuple[ClientWebSocketResponse, dict[str, Any]]:
+    """A client of that process, and how its session began."""
+    ws = await place.join(*query, **how)
+    return ws, await until(ws, "session.created")
 
 
 @in_virtual_time
 async def test_a_sideband_finds_its_session_in_another_process() -> None:
     async with company() as firm:
         here, there = firm.places
-        owner = await here.join()
-        created = await until(owner, "session.created")
-        sideband = await there.join(f"call_id={created['session']['id']}")
-        joined = await until(sideband, "session.created")
+        owner, created = await entered(here)
+        sideband, joined = await entered(there, f"call_id={created['session']['id']}")
         assert joined["session"]["id"] == created["session"]["id"]
         await sideband.send_json(
             {"type": "session.update", "session": {"type": "realtime", "instructions": "Be kind."}}
@@ -79,13 +86,11 @@ async def test_a_secret_opens_as_many_sessions_as_it_may_over_all() -> None:
 async def test_who_comes_back_by_another_door_finds_the_session() -> None:
     async with company() as firm:
         here, there = firm.places
-        owner = await here.join()
-        created = await until(owner, "session.created")
+        owner, created = await entered(here)
         token = created["session"]["antiphon"]["resume"]["token"]
         await owner.close(code=1001)
         await asyncio.sleep(1)
-        back = await there.join(headers={"Antiphon-Resume": token})
-        again = await until(back, "session.created")
+        back, again = await entered(there, headers={"Antiphon-Resume": token})
         assert again["session"]["id"] == created["session"]["id"]
         assert again["session"]["antiphon"]["resume"]["continues"] == "session"
         await back.close()
@@ -95,22 +100,11 @@ async def test_who_comes_back_by_another_door_finds_the_session() -> None:
 async def test_a_conversation_is_taken_over_from_another_process() -> None:
     async with company() as firm:
         here, there = firm.places
-        owner = await here.join()
-        created = await until(owner, "session.created")
-        await owner.send_json(
-            {
-                "type": "conversation.item.create",
-                "item": {
-                    "type": "message",
-                    "role": "user",
-                    "content": [{"type": "input_text", "text": "My name is Ann."}],
-                },
-            }
-        )
+        owner, created = await entered(here)
+        await owner.send_json(TELLS_NAME)
         await until(owner, "conversation.item.done")
         conversation = created["session"]["antiphon"]["resume"]["conversation_id"]
-        second = await there.join(f"model=test&conversation_id={conversation}")
-        again = await until(second, "session.created")
+        second, again = await entered(there, f"model=test&conversation_id={conversation}")
         assert again["session"]["antiphon"]["resume"]["conversation_id"] == conversation
         assert [len(place.hub.sessions) for place in firm.places] == [1, 0], "where it was"
         await second.close()
@@ -120,26 +114,16 @@ async def test_a_conversation_is_taken_over_from_another_process() -> None:
 async def test_when_a_process_died_its_conversation_goes_on_in_another() -> None:
     async with company() as firm:
         here, there = firm.places
-        owner = await here.join()
-        created = await until(owner, "session.created")
+        owner, created = await entered(here)
         resume = created["session"]["antiphon"]["resume"]
-        await owner.send_json(
-            {
-                "type": "conversation.item.create",
-                "item": {
-                    "type": "message",
-                    "role": "user",
-                    "content": [{"type": "input_text", "text": "My name is Ann."}],
-                },
-            }
-        )
+        await owner.send_json(TELLS_NAME)
         await until(owner, "conversation.item.done")
         firm.loses(firm.people[0])
-        back = await there.join(
+        _, again = await entered(
+            there,
             f"model=test&conversation_id={resume['conversation_id']}",
             headers={"Antiphon-Resume": resume["token"]},
         )
-        again = await until(back, "session.created")
         assert again["session"]["antiphon"]["resume"]["continues"] == "conversation"
         assert again["session"]["id"] != created["session"]["id"]
 

@@ -59,6 +59,14 @@ async def test_the_least_loaded_process_gets_the_next_client() -> None:
 
 
 @in_virtual_time
+async def test_clients_who_come_faster_than_the_news_of_them_are_spread_evenly() -> None:
+    board = Board(3)
+    for _ in range(7):
+        board.board.choose()[0].sent_clients += 1
+    assert sorted(line.sent_clients for line in board.lines) == [2, 2, 3]
+
+
+@in_virtual_time
 async def test_one_that_would_refuse_gets_no_client_while_another_is_free() -> None:
     board = Board(2)
     board.board.received(board.lines[0], Load(1, late_ms=80, takes_sessions=False))

@@ -276,7 +276,11 @@ async def test_conversations_are_listed_newest_first_by_pages(
     assert (none["data"], none["first_id"]) == ([], None)
 
 
-@pytest.mark.parametrize("query", ["limit=0", "limit=101", "limit=x", "began_after=soon"])
+@pytest.mark.parametrize(
+    "query",
+    ["limit=0", "limit=101", "limit=x", "limit=1.5", f"limit={'9' * 5_000}", "began_after=soon"],
+    ids=["none", "too many", "a letter", "a part", "far too many", "no time"],
+)
 async def test_what_cannot_be_listed_is_named(place: Place, query: str) -> None:
     told = await place.ask("GET", f"{PATH}?{query}")
     assert (told.status, told.body["error"]["param"]) == (400, query.partition("=")[0])

@@ -197,9 +197,11 @@ async def test_the_list_comes_by_the_page_and_as_a_file() -> None:
         ("usage?from=yesterday", "from"),
         ("usage?limit=0", "limit"),
         ("usage?limit=x", "limit"),
+        ("usage?limit=" + "9" * 5_000, "limit"),
         ("usage?by=day&after=%22", "after"),
         ("usage?by=day&after=WyJhIiwiYiJd", "after"),
         ("usage/lines?after=x", "after"),
+        ("usage/lines?after=" + "9" * 20, "after"),
         ("usage/lines?format=xml", "format"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -46,9 +47,9 @@ async def converse(http: ClientSession) -> None:
 
 
 @in_virtual_time
-async def test_a_conversation_shows() -> None:
+async def test_a_conversation_shows(tmp_path: Path) -> None:
     parts = Parts(journal=MemoryJournal())
-    config = Config(journal=JournalSettings(path="unused"))
+    config = Config(journal=JournalSettings(path=str(tmp_path / "unused")))
     async with (
         serving(ScriptedEngine(HELLO), config=config, parts=parts) as server,
         server.client() as http,
@@ -70,9 +71,12 @@ async def test_a_conversation_shows() -> None:
 
 
 @in_virtual_time
-async def test_the_journal_has_the_timelines_of_a_conversation_too() -> None:
+async def test_the_journal_has_the_timelines_of_a_conversation_too(tmp_path: Path) -> None:
     parts = Parts(journal=MemoryJournal())
-    config = Config(journal=JournalSettings(path="unused"), metrics=MetricsSettings(enabled=False))
+    config = Config(
+        journal=JournalSettings(path=str(tmp_path / "unused")),
+        metrics=MetricsSettings(enabled=False),
+    )
     async with (
         serving(ScriptedEngine(HELLO), config=config, parts=parts) as server,
         server.client() as http,

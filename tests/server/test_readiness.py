@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -56,7 +57,7 @@ async def test_a_full_server_is_not_ready() -> None:
 
 @in_virtual_time
 async def test_a_journal_in_trouble_or_a_full_disk_is_not_ready(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     class Usage(NamedTuple):
         free: int
@@ -67,7 +68,7 @@ async def test_a_journal_in_trouble_or_a_full_disk_is_not_ready(
             return "the disk at /secret/place is full"
 
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(MIN_FREE_BYTES - 1))
-    config = Config(journal=JournalSettings(path="journal.db"))
+    config = Config(journal=JournalSettings(path=str(tmp_path / "journal.db")))
     async with (
         serving(ScriptedEngine(HELLO), config=config, parts=Parts(journal=Troubled())) as server,
         server.client() as http,

@@ -6,12 +6,12 @@ import argparse
 import asyncio
 import sys
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from antiphon.cli.kept import add_journal_arguments, opened_journal
 from antiphon.errors import AntiphonError
 
 if TYPE_CHECKING:
@@ -39,8 +39,7 @@ def add_parser(subparsers: Any) -> None:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--config", metavar="FILE", help="default: antiphon.toml, if it is there")
-    parser.add_argument("--path", type=Path, help="an SQLite file (default: as configured)")
+    add_journal_arguments(parser)
     what = parser.add_subparsers(metavar="WHAT", dest="what", required=True)
     listing = what.add_parser("list", help="one conversation per line, newest first")
     listing.add_argument("--end-user", metavar="ID", help="of one user only")
@@ -66,32 +65,6 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     asyncio.run(_print(args))
     return 0
-
-
-@asynccontextmanager
-async def opened_journal(args: argparse.Namespace) -> AsyncIterator[Journal]:
-    """The one at ``args.path``, or as ``args.config`` says.
-
-    Raises:
-        AntiphonError: there is none.
-    """
-    from antiphon.server import config
-    from antiphon.server.keeping import make_journal
-
-    if args.path is not None:
-        from antiphon.journal.sqlite import SqliteJournal
-
-        journal: Journal | None = SqliteJournal(args.path, create=False)
-    else:
-        loaded = config.kept_by_default(config.load(args.config).config)
-        journal = make_journal(loaded, create=False)
-    if journal is None:
-        raise AntiphonError('Nothing is kept: [journal] has retention = "none".')
-    await journal.start()
-    try:
-        yield journal
-    finally:
-        await journal.aclose()
 
 
 async def _print(args: argparse.Namespace) -> None:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from antiphon.cli.kept import add_journal_arguments, opened_journal
 from antiphon.errors import AntiphonError
 from antiphon.identity.principal import DEFAULT_TENANT
 
@@ -32,7 +33,7 @@ def add_parser(subparsers: Any) -> None:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--config", metavar="FILE", help="default: antiphon.toml, if it is there")
+    add_journal_arguments(parser)
     what = parser.add_subparsers(metavar="WHAT", dest="what", required=True)
     showing = what.add_parser("show", help="print consent and facts")
     showing.set_defaults(act=_show)
@@ -53,19 +54,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def _print(args: argparse.Namespace) -> None:
-    from antiphon.server import config
-    from antiphon.server.keeping import make_journal
-
-    loaded = config.kept_by_default(config.load(args.config).config)
-    journal = make_journal(loaded, create=False)
-    if journal is None:
-        raise AntiphonError('Nothing is kept: [journal] has retention = "none".')
-    await journal.start()
-    try:
+    async with opened_journal(args) as journal:
         async for line in args.act(journal, args):
             print(line)
-    finally:
-        await journal.aclose()
 
 
 async def _show(journal: Journal, args: argparse.Namespace) -> AsyncIterator[str]:

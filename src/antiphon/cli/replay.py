@@ -77,7 +77,7 @@ def _kept(args: argparse.Namespace) -> Tape:
     """
     import asyncio
 
-    from antiphon.cli.conversations import opened_journal
+    from antiphon.cli.kept import opened_journal
 
     async def read() -> Sequence[Taped]:
         async with opened_journal(args) as journal:

@@ -6,11 +6,11 @@ import argparse
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from datetime import date
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from antiphon.cli.kept import add_journal_arguments, opened_journal
 from antiphon.errors import AntiphonError
 
 if TYPE_CHECKING:
@@ -36,8 +36,7 @@ def add_parser(subparsers: Any) -> None:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--config", metavar="FILE", help="default: antiphon.toml, if it is there")
-    parser.add_argument("--path", type=Path, help="an SQLite file (default: as configured)")
+    add_journal_arguments(parser)
     parser.add_argument(
         "--by",
         default="day",
@@ -62,30 +61,14 @@ def add_parser(subparsers: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from antiphon.server import config
-    from antiphon.server.keeping import make_journal
-
-    if args.path is not None:
-        from antiphon.journal.sqlite import SqliteJournal
-
-        journal: Journal | None = SqliteJournal(args.path, create=False)
-    else:
-        loaded = config.kept_by_default(config.load(args.config).config)
-        journal = make_journal(loaded, create=False, for_lines=True)
-    if journal is None:
-        raise AntiphonError("Nothing is kept: [journal] has neither path nor url.")
-    asyncio.run(_print(journal, args))
+    asyncio.run(_print(args))
     return 0
 
 
-async def _print(journal: Journal, args: argparse.Namespace) -> None:
-    rows = _lines(journal, args) if args.lines else _totals(journal, args)
-    await journal.start()
-    try:
-        async for text in rows:
+async def _print(args: argparse.Namespace) -> None:
+    async with opened_journal(args, for_lines=True) as journal:
+        async for text in _lines(journal, args) if args.lines else _totals(journal, args):
             print(text)
-    finally:
-        await journal.aclose()
 
 
 async def _lines(journal: Journal, args: argparse.Namespace) -> AsyncIterator[str]:

@@ -35,6 +35,7 @@ from antiphon.server.admission import Admitted
 from antiphon.server.api_errors import ApiError
 from antiphon.server.audit import NO_AUDIT, Audit
 from antiphon.server.auth import Gate
+from antiphon.server.query import limit_of, number_of
 from antiphon.server.returning import Comeback, TokenUnknown, shown_token
 
 log = logging.getLogger(__name__)
@@ -213,15 +214,12 @@ class Conversations:
             tenant=query.get("tenant") if sees_all else principal.tenant,
             end_user_id=principal.user or query.get("user") or query.get("end_user_id"),
             model=query.get("model"),
-            began_after_s=_number(request, "began_after"),
-            began_before_s=_number(request, "began_before"),
+            began_after_s=number_of(request, "began_after"),
+            began_before_s=number_of(request, "began_before"),
         )
-        limit = _number(request, "limit")
-        limit = DEFAULT_LIMIT if limit is None else limit
-        if not 1 <= limit <= MAX_LIMIT:
-            raise ApiError(400, "invalid_value", f"1 to {MAX_LIMIT} are listed.", param="limit")
+        limit = limit_of(request, default=DEFAULT_LIMIT, most=MAX_LIMIT)
         with _problems_told():
-            page = await journal.listed(wanted, after=query.get("after"), limit=int(limit))
+            page = await journal.listed(wanted, after=query.get("after"), limit=limit)
         data = [listed(kept) for kept in page.conversations]
         return _json(
             {
@@ -411,17 +409,6 @@ def _problems_told() -> Iterator[None]:
 def _not_found(conversation_id: str) -> ApiError:
     message = f"There is no conversation '{conversation_id[:100]}'."
     return ApiError(404, "conversation_not_found", message)
-
-
-def _number(request: web.Request, name: str) -> float | None:
-    text = request.query.get(name)
-    if text is None:
-        return None
-    try:
-        return msgspec.convert(text, float, strict=False)
-    except msgspec.ValidationError:
-        message = f"Invalid value for '{name}': expected a number."
-        raise ApiError(400, "invalid_value", message, param=name) from None
 
 
 def _json(body: Any) -> web.Response:

@@ -40,6 +40,7 @@ from antiphon.server.api_errors import ApiError
 from antiphon.server.auth import Gate
 from antiphon.server.budgets import budgets_of, is_wanted, stages_of, told_pot
 from antiphon.server.keeping import make_journal
+from antiphon.server.query import limit_of
 from antiphon.server.relays import RELAY
 from antiphon.server.settings import Config
 
@@ -48,6 +49,8 @@ log = logging.getLogger(__name__)
 DAY_S = 24 * 60 * 60
 SWEEP_EVERY_S = 60 * 60
 DEFAULT_LIMIT, MAX_LIMIT = 100, 1_000
+CURSOR_DIGITS = 18
+"""Of a whole number that every store of lines takes."""
 EXPORTED_AT_ONCE = 1_000
 """Lines that are read together."""
 THIS_MACHINE = "offline"
@@ -199,7 +202,7 @@ class UsageRoutes:
         if how != "json":
             raise ApiError(400, "invalid_value", "Formats: json, jsonl, csv.", param="format")
         limit, after = _limit(request), request.query.get("after", "0")
-        if not after.isdecimal():
+        if len(after) > CURSOR_DIGITS or not after.isdecimal():
             raise ApiError(400, "invalid_value", "That is no cursor of a page.", param="after")
         with _problems_told():
             page = await journal.lines(wanted, after=int(after), limit=limit)
@@ -421,10 +424,7 @@ def _dimensions(request: web.Request) -> list[Dimension]:
 
 
 def _limit(request: web.Request) -> int:
-    given = request.query.get("limit", str(DEFAULT_LIMIT))
-    if not given.isdecimal() or not 1 <= int(given) <= MAX_LIMIT:
-        raise ApiError(400, "invalid_value", f"1 to {MAX_LIMIT} are listed.", param="limit")
-    return int(given)
+    return limit_of(request, default=DEFAULT_LIMIT, most=MAX_LIMIT)
 
 
 def _cursor(of: Sequence[str]) -> str:

@@ -23,6 +23,7 @@ from antiphon.server.api_errors import ApiError
 from antiphon.server.audit import Audit
 from antiphon.server.auth import Gate
 from antiphon.server.key_store import KeyStoreError, KnownKeys
+from antiphon.server.query import limit_of, number_of
 
 log = logging.getLogger(__name__)
 
@@ -105,15 +106,12 @@ class OperatorRoutes:
 
     async def audit(self, request: web.Request) -> web.Response:
         principal = await self._gate.require(request, "operate")
-        limit = _number(request, "limit")
-        limit = DEFAULT_LIMIT if limit is None else limit
-        if not 1 <= limit <= MAX_LIMIT:
-            raise ApiError(400, "invalid_value", f"1 to {MAX_LIMIT} are listed.", param="limit")
-        before_s = _number(request, "before")
+        limit = limit_of(request, default=DEFAULT_LIMIT, most=MAX_LIMIT)
+        before_s = number_of(request, "before")
         return _json(
             {
                 "object": "list",
-                "data": self._audit.last(principal, limit=int(limit), before_s=before_s),
+                "data": self._audit.last(principal, limit=limit, before_s=before_s),
             }
         )
 
@@ -159,17 +157,6 @@ def shown(record: KeyRecord) -> dict[str, Any]:
         "expires_at": record.expires_at,
         "revoked_at": record.revoked_at,
     }
-
-
-def _number(request: web.Request, name: str) -> float | None:
-    text = request.query.get(name)
-    if text is None:
-        return None
-    try:
-        return msgspec.convert(text, float, strict=False)
-    except msgspec.ValidationError:
-        message = f"Invalid value for '{name}': expected a number."
-        raise ApiError(400, "invalid_value", message, param=name) from None
 
 
 def _unavailable(error: KeyStoreError) -> ApiError:

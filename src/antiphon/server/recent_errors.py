@@ -24,8 +24,8 @@ from antiphon.identity.principal import Principal
 from antiphon.protocol import server
 from antiphon.runtime.door import SessionDoor
 from antiphon.runtime.supervision import OPERATOR
-from antiphon.server.api_errors import ApiError
 from antiphon.server.auth import Gate
+from antiphon.server.query import limit_of
 
 MAX_KEPT: Final = 500
 """Overflow policy: the oldest are forgotten."""
@@ -188,10 +188,8 @@ class RecentErrorRoutes:
 
     async def list(self, request: web.Request) -> web.Response:
         principal = await self._gate.require(request, "operate")
-        given = request.query.get("limit", str(DEFAULT_LISTED))
-        if not given.isdecimal() or not 1 <= int(given) <= MAX_LISTED:
-            raise ApiError(400, "invalid_value", f"1 to {MAX_LISTED} are listed.", param="limit")
-        body = {"object": "list", "data": self._errors.last(principal, int(given))}
+        limit = limit_of(request, default=DEFAULT_LISTED, most=MAX_LISTED)
+        body = {"object": "list", "data": self._errors.last(principal, limit)}
         return web.Response(body=msgspec.json.encode(body), content_type="application/json")
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 
 import pytest
+import pytest_asyncio
 
 from antiphon.engines.cascade.llm.apis import ApiName
 from antiphon.engines.cascade.llm.chat_client import ChatSettings
@@ -30,6 +31,7 @@ from antiphon.testing.openai_server import (
     response_texts,
     text_chunks,
 )
+from tests.engines.lent import LEAVES_NOTHING, lending
 from tests.recordings import at_24khz
 
 MODEL = find_ears().model
@@ -49,17 +51,47 @@ def paired() -> Recognizer:
     return PairedRecognizer(whisper(), PocketSphinxRecognizer(workers=1, grammars_only=True))
 
 
-@pytest.mark.parametrize("promise", RECOGNIZER_CHECKS)
-@pytest.mark.parametrize("make", [whisper, pocketsphinx, paired])
-async def test_recognisers(promise: str, make: type[Recognizer]) -> None:
-    words = None if make is pocketsphinx else "book a room"
+RECOGNIZERS = [whisper, pocketsphinx, paired]
+MakeRecognizer = Callable[[], Recognizer]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=RECOGNIZERS)
+async def recognizer(
+    request: pytest.FixtureRequest,
+) -> AsyncIterator[tuple[MakeRecognizer, Recognizer]]:
+    """One started, and how it was made."""
+    async with lending(request.param()) as started:
+        yield request.param, started
+
+
+async def keeps(promise: str, kind: MakeRecognizer, make: MakeRecognizer) -> None:
+    words = None if kind is pocketsphinx else "book a room"
     speech = at_24khz("cmd_book_a_room")
     await check_recognizer_promise(promise, make, speech=speech, words=words, patience_s=20)
 
 
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("promise", [name for name in RECOGNIZER_CHECKS if name != LEAVES_NOTHING])
+async def test_recognisers(promise: str, recognizer: tuple[MakeRecognizer, Recognizer]) -> None:
+    kind, started = recognizer
+    await keeps(promise, kind, lambda: started)
+
+
+@pytest.mark.parametrize("make", RECOGNIZERS)
+async def test_recognisers_leave_nothing_behind(make: MakeRecognizer) -> None:
+    await keeps(LEAVES_NOTHING, make, make)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def espeak() -> AsyncIterator[EspeakSynthesizer]:
+    async with lending(EspeakSynthesizer(workers=1)) as espeak:
+        yield espeak
+
+
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("promise", SYNTHESIZER_CHECKS)
-async def test_espeak(promise: str) -> None:
-    await check_synthesizer_promise(promise, lambda: EspeakSynthesizer(workers=1))
+async def test_espeak(promise: str, espeak: EspeakSynthesizer) -> None:
+    await check_synthesizer_promise(promise, lambda: espeak)
 
 
 @pytest.mark.parametrize("promise", BRAIN_CHECKS)

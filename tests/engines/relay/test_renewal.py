@@ -15,7 +15,7 @@ from antiphon.testing import run_in_virtual_time
 from tests.engines.relay.caller import Attentive, Caller, calling, words
 from tests.engines.relay.upstream import relay_to, upstream
 
-HOURS = 3
+HOURS = 1
 CAP_MINUTES = 5
 STARTED = "input_audio_buffer.speech_started"
 SCRIPT = Script(replies=((Speak(ms=1000, text="I see."),),), hears=(Hearing(text="aloud"),))
@@ -23,7 +23,7 @@ TRANSCRIBED = {"type": "realtime", "audio": {"input": {"transcription": {"model"
 
 
 @pytest.mark.parametrize("finding", ["ours", "theirs", "duplex"])
-def test_three_hours_under_a_cap_of_five_minutes(finding: TurnFinding) -> None:
+def test_an_hour_under_a_cap_of_five_minutes(finding: TurnFinding) -> None:
     async def main() -> None:
         engine = Attentive(SCRIPT)
         rules = SessionRules(session_max_ms=CAP_MINUTES * 60_000)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from antiphon.transports.rtp.codec import FRAME_SAMPLES, G711Decoder, G711Encoder
 from antiphon.transports.rtp.opus import OpusDecoder, OpusEncoder, payload_samples
-from tests.transports.webrtc.client import best_correlation
+from tests.transports.webrtc.client import best_match
 
 FRAME_BYTES = 2 * FRAME_SAMPLES
 
@@ -19,7 +19,7 @@ def frames(pcm: bytes) -> list[bytes]:
 
 
 def correlation(reference: bytes, heard: bytes) -> float:
-    return best_correlation(np.frombuffer(reference, "<i2")[:-960], np.frombuffer(heard, "<i2"))
+    return best_match(np.frombuffer(reference, "<i2")[:-960], np.frombuffer(heard, "<i2"))[0]
 
 
 def test_opus_speech_survives(speech: bytes) -> None:

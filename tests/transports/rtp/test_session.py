@@ -16,6 +16,8 @@ from antiphon.transports.rtp.packets import pack_rtp, parse_rtp
 from antiphon.transports.rtp.playback import PacedPlayback
 from antiphon.transports.rtp.rtcp import Reporter
 from antiphon.transports.rtp.session import MEDIA_LOST_S, RtpSession
+from tests.recordings import at_24khz
+from tests.transports.webrtc.client import ALIKE, best_match, likeness
 
 PAYLOAD_TYPE = 111
 CODECS: list[CodecName] = ["opus", "PCMU", "PCMA"]
@@ -78,9 +80,26 @@ def test_what_one_side_says_the_other_hears(codec: CodecName, speech: bytes) -> 
     assert two.ours.drained == 1
     assert two.ours.session.playback.played_samples == len(speech) // 2
     heard = np.frombuffer(bytes(two.theirs.heard), "<i2")
-    assert np.abs(heard).max() > 0.5 * np.abs(np.frombuffer(speech, "<i2")).max()
+    said = np.frombuffer(speech, "<i2")
+    assert best_match(said[: -480 * 2], heard)[0] > 0.98, "all of it, in one piece"
+    assert likeness(said, heard, 24_000) > 0.99
     assert len(heard) == pytest.approx(4 * 24_000, abs=0.4 * 24_000), "with silence around it"
     assert two.theirs.session.quality.packets_received == two.ours.session.quality.packets_sent
+
+
+def test_how_like_it_was_is_told_by_pieces_and_in_order(speech: bytes) -> None:
+    """The measure itself: by it calls in real time are judged."""
+    said = np.frombuffer(speech, "<i2")
+    pieces = np.split(said, range(4_800, said.size, 4_800))
+    silence = np.zeros(480, np.int16)
+    torn = np.concatenate([part for piece in pieces for part in (silence, piece)])
+    assert likeness(said, torn, 24_000) > ALIKE, "a machine that stalls"
+    assert likeness(said, np.concatenate(pieces[::-1]), 24_000) < ALIKE
+    half = np.concatenate([piece[: piece.size // 3] for piece in pieces])
+    assert likeness(said, half, 24_000) < ALIKE
+    assert likeness(said, silence, 24_000) == 0
+    other = np.frombuffer(at_24khz("harvard_s1_1"), "<i2")
+    assert likeness(said, other, 24_000) < 0.7
 
 
 def test_the_reports_of_both_sides_give_the_quality_of_the_call() -> None:

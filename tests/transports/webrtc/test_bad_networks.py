@@ -55,9 +55,12 @@ class Visit:
         """Wait until an answer has been spoken to its end, and tell of it."""
         return Answered(await self.caller.events_until("output_audio_buffer.stopped"))
 
+    async def quality(self) -> CallQuality:
+        return await self._calls.quality(self.caller.call_id)
+
     async def until_quality(self, is_so: Callable[[CallQuality], bool]) -> CallQuality:
         async with asyncio.timeout(TIMEOUT_S):
-            while not is_so(quality := await self._calls.quality(self.caller.call_id)):  # noqa: ASYNC110
+            while not is_so(quality := await self.quality()):  # noqa: ASYNC110
                 await asyncio.sleep(0.05)  # The server tells nobody.
         return quality
 
@@ -113,12 +116,15 @@ async def test_with_every_fifth_packet_lost_the_talk_goes_on(
         # Only now: a handshake alone may take ten seconds on such a line.
         await visit.network.become(loss=0.2)
         for turn in (1, 2):
+            before = await visit.quality()
             await visit.say("cmd_two_people")
             answered = await visit.answered()
             [words] = answered.understood  # Not always the right ones.
             assert words, turn
             assert answered.said, turn
-        await visit.until_heard_ms(100)  # Of what is said into speech little may be heard.
+            after = await visit.quality()
+            assert 20 * (after.packets_sent - before.packets_sent) > 600, "the voice goes on"
+        assert visit.heard_ms, "though aiortc, as it waits for what is lost, plays little of it"
         quality = await visit.until_quality(is_reported)
         await check_quality(visit, quality, loss=0.2)
 
@@ -138,7 +144,8 @@ async def check_quality(visit: Visit, quality: CallQuality, *, loss: float) -> N
     assert quality.rtt_s is not None
     # Twice 30 ms, each 20 more or less; the far side may be busy.
     assert 0.02 <= quality.rtt_s < 0.4
-    # Two delays of within 20 ms of 30 differ by 13 on average.
+    # Two delays of within 20 ms of 30 differ by 13 on average (test_rtcp), and those of a machine
+    # that stalls by more.
     assert 0.006 < quality.jitter_s < 0.2
     assert 0.003 < quality.peer_jitter_s < 0.2
 

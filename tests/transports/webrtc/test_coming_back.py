@@ -15,7 +15,7 @@ from antiphon.protocol.session import AudioInputPatch, AudioPatch, SessionPatch
 from antiphon.runtime.hub import Hub, SessionRules
 from antiphon.transports.webrtc.calls import Answer, Calls
 from antiphon.transports.webrtc.settings import WebRtcSettings
-from tests.transports.webrtc.client import LOCALHOST, Client, SayingEngine, likeness, until
+from tests.transports.webrtc.client import ALIKE, LOCALHOST, Client, SayingEngine, likeness, until
 
 BY_HAND = SessionPatch(
     type="realtime", audio=AudioPatch(input=AudioInputPatch(turn_detection=None))
@@ -76,7 +76,7 @@ async def test_what_one_call_did_not_play_the_next_one_does(
     await first.until_closed()
     assert [session] == list(hub.sessions)
     rest = at_48khz(speech)[int(1.1 * 48_000) : int(1.7 * 48_000)]
-    assert likeness(rest, second.heard, 48_000) > 0.9
+    assert likeness(rest, second.heard, 48_000) > ALIKE
     await second.hang_up()
     await until(lambda: not hub.sessions)
     await first.hang_up()

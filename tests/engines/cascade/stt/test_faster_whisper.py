@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -19,6 +19,7 @@ from antiphon.errors import ConfigurationError
 from antiphon.testing.check_recognizer import RECOGNIZER_CHECKS, check_recognizer_promise
 from tests.engines.cascade.stt.command_clips import COMMANDS, command_turn
 from tests.engines.cascade.stt.test_sherpa import heard
+from tests.engines.lent import LEAVES_NOTHING, lending
 from tests.recordings import FOLDER
 
 pytest.importorskip("faster_whisper", reason="the extra 'faster-whisper' is not installed")
@@ -33,19 +34,28 @@ def recognizer() -> FasterWhisperRecognizer:
     return FasterWhisperRecognizer(MODEL, threads=1)
 
 
-@pytest.mark.parametrize("promise", RECOGNIZER_CHECKS)
-async def test_it_keeps_the_promises_of_a_recogniser(promise: str) -> None:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def whisper() -> AsyncIterator[FasterWhisperRecognizer]:
+    async with lending(recognizer()) as whisper:
+        yield whisper
+
+
+async def keeps(promise: str, make_recognizer: Callable[[], FasterWhisperRecognizer]) -> None:
     await check_recognizer_promise(
-        promise, recognizer, speech=command_turn(FOLDER, CLIP), words=CLIP.text, patience_s=20
+        promise, make_recognizer, speech=command_turn(FOLDER, CLIP), words=CLIP.text, patience_s=20
     )
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def whisper() -> AsyncIterator[FasterWhisperRecognizer]:
-    whisper = recognizer()
-    await whisper.start()
-    yield whisper
-    await whisper.aclose()
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("promise", [name for name in RECOGNIZER_CHECKS if name != LEAVES_NOTHING])
+async def test_it_keeps_the_promises_of_a_recogniser(
+    promise: str, whisper: FasterWhisperRecognizer
+) -> None:
+    await keeps(promise, lambda: whisper)
+
+
+async def test_nothing_is_left_behind() -> None:
+    await keeps(LEAVES_NOTHING, recognizer)
 
 
 @pytest.mark.asyncio(loop_scope="module")

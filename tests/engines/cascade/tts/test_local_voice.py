@@ -18,14 +18,20 @@ from antiphon.engines.cascade.tts.local_voice import LocalVoice
 from antiphon.errors import EngineUnavailable
 from antiphon.testing.check_synthesizer import SYNTHESIZER_CHECKS, check_synthesizer_promise
 from tests.engines.cascade.tts.tiny_voices import KINDS, TINY_KOKORO, tiny_voice
+from tests.engines.lent import lending
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=KINDS)
+async def lent(request: pytest.FixtureRequest) -> AsyncIterator[LocalVoice]:
+    async with lending(tiny_voice(request.param)) as voice:
+        yield voice
+
+
 @pytest.mark.parametrize("promise", SYNTHESIZER_CHECKS)
-@pytest.mark.parametrize("kind", KINDS)
-async def test_each_keeps_the_promises_of_a_voice(kind: str, promise: str) -> None:
-    await check_synthesizer_promise(promise, lambda: tiny_voice(kind))
+async def test_each_keeps_the_promises_of_a_voice(lent: LocalVoice, promise: str) -> None:
+    await check_synthesizer_promise(promise, lambda: lent)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -1,6 +1,6 @@
-import { RotateCw } from 'lucide-react';
 import { useState } from 'react';
 import { Empty } from '../inspect/empty';
+import { Listing } from '../listing';
 import { dateOf } from './date-of';
 import { LiveSessions } from './live-sessions';
 import { PastConversation } from './past-conversation';
@@ -25,75 +25,51 @@ export function Conversations({ url, apiKey, enterKey, goOn }: ConversationsProp
   const chosen = past.find(({ id }) => id === chosenId);
   return (
     <>
-      <section
-        className="panel listing"
-        aria-labelledby="listing-title"
-        data-behind={chosen ? true : undefined}
+      <Listing
+        title="Conversations"
+        isBehind={chosen !== undefined}
+        refresh={() => void found.refresh()}
+        {...{ isReading, problem, enterKey }}
       >
-        <header className="panel-head">
-          <h2 id="listing-title">Conversations</h2>
-          <button
-            type="button"
-            className="icon"
-            title="Look again"
-            aria-label="Look again"
-            disabled={isReading}
-            onClick={() => void found.refresh()}
-          >
-            <RotateCw aria-hidden="true" />
+        {live && <LiveSessions sessions={live} />}
+        <h3>Kept</h3>
+        <input
+          type="search"
+          aria-label="Search"
+          placeholder="Search: words, model, user…"
+          value={words}
+          onChange={({ currentTarget }) => setWords(currentTarget.value)}
+        />
+        {!past.length && !problem && (
+          <Empty>
+            {isReading ? 'Reading…' : 'Conversations appear here once something was said.'}
+          </Empty>
+        )}
+        {past.length > 0 && !fitting.length && (
+          <Empty>Nothing that was read has these words.</Empty>
+        )}
+        <ol className="kept">
+          {fitting.map((one) => (
+            <li key={one.id}>
+              <button
+                type="button"
+                aria-current={one.id === chosenId || undefined}
+                onClick={() => choose(one.id)}
+              >
+                <span className="title">{one.items ? titleOf(one.items) : '…'}</span>
+                <span className="quiet">
+                  {dateOf(one.changed_at)}, {one.engine}, {one.transport}
+                </span>
+              </button>
+            </li>
+          ))}
+        </ol>
+        {found.hasMore && (
+          <button type="button" disabled={isReading} onClick={() => void found.more()}>
+            Show older ones
           </button>
-        </header>
-        <div className="panel-body">
-          {problem && (
-            <p className="problem row" role="alert">
-              {problem.message}
-              {problem.wantsKey && (
-                <button type="button" onClick={enterKey}>
-                  Enter the key
-                </button>
-              )}
-            </p>
-          )}
-          {live && <LiveSessions sessions={live} />}
-          <h3>Kept</h3>
-          <input
-            type="search"
-            aria-label="Search"
-            placeholder="Search: words, model, user…"
-            value={words}
-            onChange={({ currentTarget }) => setWords(currentTarget.value)}
-          />
-          {!past.length && !problem && (
-            <Empty>
-              {isReading ? 'Reading…' : 'Conversations appear here once something was said.'}
-            </Empty>
-          )}
-          {past.length > 0 && !fitting.length && (
-            <Empty>Nothing that was read has these words.</Empty>
-          )}
-          <ol className="kept">
-            {fitting.map((one) => (
-              <li key={one.id}>
-                <button
-                  type="button"
-                  aria-current={one.id === chosenId || undefined}
-                  onClick={() => choose(one.id)}
-                >
-                  <span className="title">{one.items ? titleOf(one.items) : '…'}</span>
-                  <span className="quiet">
-                    {dateOf(one.changed_at)}, {one.engine}, {one.transport}
-                  </span>
-                </button>
-              </li>
-            ))}
-          </ol>
-          {found.hasMore && (
-            <button type="button" disabled={isReading} onClick={() => void found.more()}>
-              Show older ones
-            </button>
-          )}
-        </div>
-      </section>
+        )}
+      </Listing>
       {chosen ? (
         <PastConversation
           key={chosen.id}

@@ -1,6 +1,6 @@
-import { RotateCw } from 'lucide-react';
 import { useEffect, useState } from 'react';
 import { Empty } from '../inspect/empty';
+import { Listing } from '../listing';
 import type { Model } from '../use-models';
 import type { Health, SupervisedSession } from './api';
 import { Errors } from './errors';
@@ -32,45 +32,22 @@ export function Operate({ url, apiKey, models, enterKey }: OperateProps) {
   const shown = chosen?.id === chosenId ? chosen : found;
   return (
     <>
-      <section
-        className="panel listing"
-        aria-labelledby="operate-title"
-        data-behind={shown ? true : undefined}
+      <Listing
+        title="Operate"
+        isBehind={shown !== null}
+        refresh={desk.refresh}
+        {...{ problem, enterKey }}
       >
-        <header className="panel-head">
-          <h2 id="operate-title">Operate</h2>
-          <button
-            type="button"
-            className="icon"
-            title="Look again"
-            aria-label="Look again"
-            onClick={desk.refresh}
-          >
-            <RotateCw aria-hidden="true" />
-          </button>
-        </header>
-        <div className="panel-body">
-          {problem && (
-            <p className="problem row" role="alert">
-              {problem.message}
-              {problem.wantsKey && (
-                <button type="button" onClick={enterKey}>
-                  Enter {problem.lacksScope ? 'another' : 'the'} key
-                </button>
-              )}
-            </p>
-          )}
-          {!problem?.wantsKey && (
-            <>
-              <h3>Sessions</h3>
-              {health && <ServerLine health={health} />}
-              <SessionList {...{ sessions, before, chosenId, choose }} />
-              {tenants && <Tenants tenants={tenants} />}
-              <Errors errors={errors} choose={choose} live={sessions ?? []} />
-            </>
-          )}
-        </div>
-      </section>
+        {!problem?.wantsKey && (
+          <>
+            <h3>Sessions</h3>
+            {health && <ServerLine health={health} />}
+            <SessionList {...{ sessions, before, chosenId, choose }} />
+            {tenants && <Tenants tenants={tenants} />}
+            <Errors errors={errors} choose={choose} live={sessions ?? []} />
+          </>
+        )}
+      </Listing>
       {shown ? (
         <Supervised
           key={shown.id}
