@@ -69,7 +69,7 @@ BACK = """
 async () => {
   const wait = () => new Promise((again) => setTimeout(again, 5));
   while (voice.getSnapshot().state !== 'reconnecting') await wait();
-  while (voice.getSnapshot().state !== 'speaking' || voice.outputLevel < 0.01) await wait();
+  while (voice.getSnapshot().state === 'reconnecting' || voice.outputLevel < 0.01) await wait();
   return Date.now();
 }
 """

@@ -104,6 +104,7 @@ class EchoSession:
         after: str | None = None,
         shows_items: bool = False,
         playback: Playback | None = None,
+        played: int | None = None,
     ) -> None:
         raise AssertionError(f"nobody was given a token ({connection.id}, {after})")
 

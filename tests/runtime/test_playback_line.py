@@ -15,6 +15,10 @@ class Call:
         self.queue = bytearray()
         self.played_samples = 0
         self.is_soft = False
+        self.sent: dict[int, int] = {}
+
+    def played_by(self, rtp_timestamp: int) -> int:
+        return self.sent.get(rtp_timestamp, 0)
 
     def recently_played(self) -> bytes:
         return b""
@@ -32,6 +36,7 @@ class Call:
         left = bytes(self.queue[: 2 * samples])
         del self.queue[: 2 * samples]
         self.played_samples += len(left) // 2
+        self.sent[self.played_samples] = self.played_samples
         return left
 
 
@@ -71,3 +76,72 @@ def test_a_line_of_many_calls_plays_as_one_call_does(moves: list[tuple[str, int]
         assert line.played_samples == plain.played_samples
         assert call.queue == plain.queue
         assert call.is_soft == plain.is_soft
+
+
+def samples(first: int, count: int) -> bytes:
+    return b"".join(sample.to_bytes(2, "little") for sample in range(first, first + count))
+
+
+def test_what_left_and_did_not_arrive_leaves_again_and_counts_once() -> None:
+    lost, found = Call(), Call()
+    line = PlaybackLine(lost)
+    line.play(samples(0, 100))
+    lost.let_go(30)
+    lost.let_go(40)
+    line.go_on(found, played=30)
+    assert found.queue == samples(30, 70), "40 of them for the second time"
+    assert line.played_samples == 70
+    found.let_go(40)
+    assert line.played_samples == 70
+    found.let_go(20)
+    assert line.played_samples == 90
+
+
+def test_an_answer_whose_end_did_not_arrive_ends_again() -> None:
+    lost, found = Call(), Call()
+    line = PlaybackLine(lost)
+    line.play(samples(0, 100))
+    lost.let_go(80)
+    lost.let_go(20)
+    line.go_on(found, played=80)
+    assert found.queue == samples(80, 20)
+
+
+def test_a_call_that_arrived_nowhere_was_not_heard_at_all() -> None:
+    lost, failed, found = Call(), Call(), Call()
+    line = PlaybackLine(lost)
+    line.play(samples(0, 100))
+    lost.let_go(30)
+    lost.let_go(10)
+    line.go_on(failed, played=30)
+    failed.let_go(50)
+    line.go_on(found, played=30)
+    assert found.queue == samples(30, 70)
+    assert line.played_samples == 80
+
+
+def test_what_is_stopped_while_it_is_played_again_leaves_no_trace_in_what_follows() -> None:
+    lost, found, third = Call(), Call(), Call()
+    line = PlaybackLine(lost)
+    line.play(samples(0, 100))
+    lost.let_go(30)
+    lost.let_go(40)
+    line.go_on(found, played=30)
+    found.let_go(10)
+    line.clear()
+    assert line.played_samples == 70
+    line.play(samples(100, 50))
+    found.let_go(20)
+    assert line.played_samples == 90
+    line.go_on(third, played=10)
+    assert third.queue == samples(100, 50)
+
+
+def test_only_the_last_ten_seconds_are_played_again() -> None:
+    lost, found = Call(), Call()
+    line = PlaybackLine(lost)
+    line.play(bytes(2 * 20 * 24_000))
+    lost.let_go(24_000)
+    lost.let_go(15 * 24_000)
+    line.go_on(found, played=24_000)
+    assert len(found.queue) == 2 * (10 + 4) * 24_000

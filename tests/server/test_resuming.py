@@ -10,12 +10,15 @@ from typing import Any
 
 import pytest
 from aiohttp import ClientSession, WSServerHandshakeError
+from aiohttp.test_utils import make_mocked_request
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from antiphon.engines.scripted import Reply, Script, ScriptedEngine, Speak, Write
 from antiphon.journal.memory import MemoryJournal
 from antiphon.runtime.seat import MAX_AUDIO_BYTES
+from antiphon.server.api_errors import ApiError
+from antiphon.server.returning import last_played
 from antiphon.server.settings import Config, JournalSettings
 from antiphon.server.wiring import Parts
 from antiphon.testing import run_in_virtual_time, serving
@@ -373,6 +376,15 @@ def test_it_is_bound_to_the_principal() -> None:
         assert again.resume["continues"] == "session"
 
     told(story)
+
+
+@pytest.mark.parametrize("told", ["", "-1", "1.5", "two", "\u0663", str(1 << 32)])
+def test_who_comes_back_to_a_call_tells_a_packet_by_its_timestamp(told: str) -> None:
+    asked = make_mocked_request("POST", f"/v1/realtime/calls?played={told}")
+    with pytest.raises(ApiError, match="'played' is the RTP timestamp"):
+        last_played(asked)
+    assert last_played(make_mocked_request("POST", "/v1/realtime/calls?played=0")) == 0
+    assert last_played(make_mocked_request("POST", "/v1/realtime/calls")) is None
 
 
 # --- Sidebands ---------------------------------------------------------------

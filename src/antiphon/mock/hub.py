@@ -159,6 +159,9 @@ class MutablePlayback:
     def recently_played(self) -> bytes:
         return self._inner.recently_played()
 
+    def played_by(self, rtp_timestamp: int) -> int:
+        return self._inner.played_by(rtp_timestamp)
+
     def play(self, pcm: bytes) -> None:
         lost = asyncio.get_running_loop().time() < self.muted_until_s
         self._inner.play(SILENCE * len(pcm) if lost else pcm)

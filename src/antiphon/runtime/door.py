@@ -81,11 +81,14 @@ class SessionDoor(Protocol):
         after: str | None = None,
         shows_items: bool = False,
         playback: Playback | None = None,
+        played: int | None = None,
     ) -> None:
         """The owner is back, by ``token``; other arguments as for `attach`, and `Hub.open`.
 
         It is told what it missed, and the connection that it had is closed.  With ``shows_items``
         all items follow: the client has forgotten them, as a page that was loaded anew.
+        ``played`` is the RTP timestamp of the last packet of the former call that it played: what
+        left after that is played again.
         """
         ...
 

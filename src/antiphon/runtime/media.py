@@ -21,6 +21,12 @@ class Playback(Protocol):
         """The last second or so until now, as it was given; empty where all of it was silence."""
         ...
 
+    def played_by(self, rtp_timestamp: int) -> int:
+        """`played_samples` once the packet with that timestamp had left.  Where that is long ago
+        it is what is remembered; where none had it, as it was another call's, nothing was played.
+        """
+        ...
+
     def play(self, pcm: bytes) -> None:
         """Queue speech behind what is queued; it leaves in real time."""
         ...
@@ -41,6 +47,9 @@ class _NoPlayback:
 
     def recently_played(self) -> bytes:
         return b""
+
+    def played_by(self, rtp_timestamp: int) -> int:
+        raise AssertionError(f"nothing was played by packet {rtp_timestamp}")
 
     def play(self, pcm: bytes) -> None:
         raise AssertionError(f"only a session with a playback is told to play ({len(pcm)} bytes)")

@@ -184,6 +184,7 @@ class LiveSession:
         after: str | None = None,
         shows_items: bool = False,
         playback: Playback | None = None,
+        played: int | None = None,
     ) -> None:
         assert (playback is None) == (self._line is None), "it comes as its session came"
         if self._ended:
@@ -197,7 +198,7 @@ class LiveSession:
             self._give(Detached(former.id))
             former.close(CloseCode.TAKEN_OVER, TAKEN_OVER_TEXT)
         if self._line is not None and playback is not None:
-            self._line.go_on(playback)
+            self._line.go_on(playback, played)
 
     def detach(self, connection: Connection, *, for_good: bool = False) -> None:
         if self._attendance.leave(connection, for_good=for_good):

@@ -41,7 +41,7 @@ from antiphon.server.grant import DEFAULT_MODEL, Grant
 from antiphon.server.memory import Memory
 from antiphon.server.quotas import Quotas
 from antiphon.server.retention import granted
-from antiphon.server.returning import Returning, asked_cursor, asks_for_items, lingers
+from antiphon.server.returning import Returning, asked_cursor, asks_for_items, last_played, lingers
 from antiphon.server.secret_store import PREFIX, digest
 from antiphon.transports.webrtc.settings import WebRtcSettings
 
@@ -160,6 +160,7 @@ class CallRoutes:
                     token=comeback.token,
                     after=asked_cursor(request) or "",
                     shows_items=asks_for_items(request),
+                    played=last_played(request),
                     may_send=grant.client_events,
                     dialect=dialect,
                     throttle=self._quotas.throttle(grant.principal, visitor.address),

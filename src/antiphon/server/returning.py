@@ -74,6 +74,25 @@ def asks_for_items(request: web.Request) -> bool:
     return request.query.get("show_items") == "true"
 
 
+def last_played(request: web.Request) -> int | None:
+    """The RTP timestamp of the last packet of its former call that the client played.
+
+    Raises:
+        ApiError: 400, it is none.
+    """
+    text = request.query.get("played")
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit() and int(text) < 1 << 32):
+        raise ApiError(
+            400,
+            "invalid_value",
+            "'played' is the RTP timestamp of a packet: a whole number from 0 to 4294967295.",
+            param="played",
+        )
+    return int(text)
+
+
 def lingers(request: web.Request) -> bool:
     """A call's client may go without a word and come back, as a page that is loaded anew: its
     goodbye is to close the data channel.

@@ -13,6 +13,7 @@ from antiphon.transports.rtp.playback import (
     KEEPALIVE_FRAMES,
     MAX_QUEUED_S,
     RECENT_FRAMES,
+    REMEMBERED_FRAMES,
     PacedPlayback,
 )
 
@@ -247,3 +248,19 @@ def test_what_is_said_next_is_as_loud_as_wanted() -> None:
     track.playback.play(loud(3))
     track.tick(3)
     assert levels(track)[1:] == [10_000] * 2
+
+
+def test_it_knows_how_much_had_left_by_each_packet() -> None:
+    track = Track()
+    track.playback.play(os.urandom(4 * FRAME_BYTES))
+    first = (1 << 32) - 2 * FRAME_SAMPLES  # The timestamp wraps on its way.
+    for at in range(4):
+        track.tick()
+        track.playback.sent(first + at * FRAME_SAMPLES)
+    assert track.playback.played_by(first) == FRAME_SAMPLES
+    assert track.playback.played_by(FRAME_SAMPLES) == 4 * FRAME_SAMPLES
+    assert track.playback.played_by(12_345) == 0, "another call's"
+    for at in range(4, 4 + REMEMBERED_FRAMES):
+        track.tick()
+        track.playback.sent(first + at * FRAME_SAMPLES)
+    assert track.playback.played_by(first) == 4 * FRAME_SAMPLES, "long ago"

@@ -25,12 +25,17 @@ BY_HAND = SessionPatch(
 class Again:
     """Answers an offer with a call to a session that there is."""
 
-    def __init__(self, calls: Calls, hub: Hub, token: str, after: str) -> None:
+    def __init__(
+        self, calls: Calls, hub: Hub, token: str, after: str, *, played: int | None = None
+    ) -> None:
         self._calls, self._hub, self._token, self._after = calls, hub, token, after
+        self._played = played
 
     async def answer(self, offer_sdp: str, *, model: str) -> Answer:
         [session] = self._hub.sessions
-        return await self._calls.go_on(offer_sdp, session, token=self._token, after=self._after)
+        return await self._calls.go_on(
+            offer_sdp, session, token=self._token, after=self._after, played=self._played
+        )
 
 
 @pytest.fixture
@@ -77,6 +82,26 @@ async def test_what_one_call_did_not_play_the_next_one_does(
     assert [session] == list(hub.sessions)
     rest = at_48khz(speech)[int(1.1 * 48_000) : int(1.7 * 48_000)]
     assert likeness(rest, second.heard, 48_000) > ALIKE
+    await second.hang_up()
+    await until(lambda: not hub.sessions)
+    await first.hang_up()
+
+
+async def test_what_was_played_to_nobody_is_played_again(
+    calls: Calls, hub: Hub, speech: bytes
+) -> None:
+    first = Client(calls)
+    await first.call(patch=BY_HAND)
+    created = await first.event("session.created")
+    first.send("response.create")
+    done = await first.event("output_audio_buffer.stopped")
+    nothing = first.heard_samples  # A timestamp that none of its packets had.
+    token = token_of(created)
+    second = Client(Again(calls, hub, token, done["event_id"], played=nothing))
+    await second.call()
+    await second.event("session.created")
+    await second.listen(int(1.8 * 48_000))
+    assert likeness(at_48khz(speech)[: int(1.5 * 48_000)], second.heard, 48_000) > 0.9
     await second.hang_up()
     await until(lambda: not hub.sessions)
     await first.hang_up()

@@ -55,6 +55,7 @@ class OutgoingStream:
                     marker=frame.begins,
                 )
             )
+            self.playback.sent(self._timestamp)
             self._sequence += 1
             self._packets += 1
             self._payload_bytes += len(frame.payload)

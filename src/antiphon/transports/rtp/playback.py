@@ -28,6 +28,8 @@ RECENT_FRAMES: Final = 63
 """What has left within 1.25 s may still come back as an echo."""
 DUCKED_GAIN: Final = 0.2
 """14 dB down: soft enough to speak against, loud enough to go on listening."""
+REMEMBERED_FRAMES: Final = 600
+"""Twelve seconds, for one who tells which packet was the last that arrived."""
 _FRAME_BYTES: Final = 2 * FRAME_SAMPLES
 _SILENT_FRAME: Final = bytes(_FRAME_BYTES)
 
@@ -69,6 +71,8 @@ class PacedPlayback:
         self._left_quiet = RECENT_FRAMES
         """How many frames of silence have left in a row."""
         self.played_samples = 0
+        self._sent: deque[tuple[int, int]] = deque(maxlen=REMEMBERED_FRAMES)
+        """Packets' timestamps, and `played_samples` once they had left."""
 
     @property
     def queued_samples(self) -> int:
@@ -77,6 +81,16 @@ class PacedPlayback:
 
     def recently_played(self) -> bytes:
         return b"".join(self._left)
+
+    def sent(self, rtp_timestamp: int) -> None:
+        """What `next_frame` gave last went out by that timestamp."""
+        self._sent.append((rtp_timestamp, self.played_samples))
+
+    def played_by(self, rtp_timestamp: int) -> int:
+        for timestamp, played_samples in reversed(self._sent):
+            if timestamp & 0xFFFFFFFF == rtp_timestamp:
+                return played_samples
+        return self._sent[0][1] if len(self._sent) == REMEMBERED_FRAMES else 0
 
     def play(self, pcm: bytes) -> None:
         if not pcm:

@@ -115,6 +115,7 @@ class Call:
         token: str,
         after: str,
         shows_items: bool,
+        played: int | None,
     ) -> None:
         """Belong to a session that another call had (`SessionDoor.resume`)."""
         self.session = session
@@ -126,6 +127,7 @@ class Call:
             after=after,
             shows_items=shows_items,
             playback=self.playback,
+            played=played,
         )
 
     async def answer(self) -> str:

@@ -116,6 +116,7 @@ class Calls:
         token: str,
         after: str = "",
         shows_items: bool = False,
+        played: int | None = None,
         may_send: Collection[str] | None = None,
         dialect: Dialect = GA,
         throttle: Throttle | None = None,
@@ -127,7 +128,14 @@ class Calls:
         """
         async with self._begun(offer_sdp, dialect) as call:
             call.throttle = throttle
-            call.go_on(session, may_send, token=token, after=after, shows_items=shows_items)
+            call.go_on(
+                session,
+                may_send,
+                token=token,
+                after=after,
+                shows_items=shows_items,
+                played=played,
+            )
             sdp = await call.answer()
         return Answer(call.id, sdp)
 

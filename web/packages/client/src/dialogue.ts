@@ -199,6 +199,9 @@ export class Dialogue {
   #also(event: ServerEvent, atMs: number): void {
     switch (event.type) {
       case 'session.created':
+        this.session = event.session;
+        this.#back(atMs);
+        break;
       case 'session.updated':
         this.session = event.session;
         break;
@@ -303,6 +306,13 @@ export class Dialogue {
         this.items = interruptedAt(this.items, itemId, message.heard.length);
       }
     }
+  }
+
+  /** By another connection the agent goes on from where its sound was lost. */
+  #back(atMs: number): void {
+    const answer = this.#sounding;
+    if (answer?.soundedAtMs == null || this.stalledSinceMs === null) return;
+    answer.soundedAtMs += atMs - this.stalledSinceMs + STALLED_MS;
   }
 
   #estimate(answer: Answer, elapsedMs: number): void {

@@ -202,6 +202,7 @@ export class Line {
 
   #lost(error: VoiceError, canRetry: boolean): void {
     this.#player = this.connection?.releasePlayer() ?? null;
+    this.#resumption.lost(this.connection?.playedTimestamp ?? null);
     this.isRenewed = false;
     this.drop();
     if (canRetry && this.#configuration.options.reconnect !== false) {

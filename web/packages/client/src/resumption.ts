@@ -10,6 +10,8 @@ export interface Return {
   /** The last event that arrived; of a page that was loaded anew, the last that was heard. */
   after: string;
   conversationId: string;
+  /** The RTP timestamp of the last packet that was played; null: not known, or this side counts. */
+  played: number | null;
   /** The page was loaded anew, and has forgotten the items. */
   showItems: boolean;
   /** The conversation is to go on in another session. */
@@ -36,6 +38,7 @@ export class Resumption {
   /** What came by this page's own connection. */
   #isFollowed = false;
   #isNewSession = false;
+  #played: number | null = null;
   #unheard = new Unheard();
   #before: HeardBefore | null = null;
   #isWatching = false;
@@ -58,6 +61,7 @@ export class Resumption {
       token: this.#token,
       after: this.#after,
       conversationId: this.#conversationId,
+      played: this.#played,
       showItems: !this.#isFollowed,
       newSession: this.#isNewSession,
       heardBefore: this.heardBefore ?? NOTHING,
@@ -77,6 +81,11 @@ export class Resumption {
     if (eventId) this.#after = eventId;
     // Deltas come too often; from the event before them no more than their words comes twice.
     if (!event.type.endsWith('.delta')) this.#write();
+  }
+
+  /** The connection was; `played` as in `Return`. */
+  lost(played: number | null): void {
+    this.#played = played;
   }
 
   heard(heard: Heard): void {
@@ -124,6 +133,7 @@ export class Resumption {
     if (resume?.continues !== 'session') this.#unheard = new Unheard();
     this.#isFollowed = true;
     this.#isNewSession = false;
+    this.#played = null;
     if (!this.#name || this.#isWatching) return;
     this.#isWatching = true;
     globalThis.addEventListener?.('pagehide', this.#write);

@@ -93,6 +93,7 @@ test('a call whose sound stops coming is dialled again, without a goodbye', asyn
   const [url, options] = call.mock.lastCall ?? [];
   expect(options?.headers).toMatchObject({ 'Antiphon-Resume': 'rt_1' });
   expect(url?.searchParams.get('linger')).toBe('true');
+  expect(url?.searchParams.get('played')).toBe(String(FakePeer.played));
 });
 
 test('a goodbye is said before the connection goes', async () => {

@@ -83,6 +83,17 @@ describe('when the sound stops coming in mid-answer', () => {
     expect(message().heard).toBe('I turn the dials, one by');
   });
 
+  test('by another connection it goes on from where it was lost', () => {
+    const { dialogue, message } = begun();
+    dialogue.tick(1600, 1600);
+    dialogue.tick(2300, 1600);
+    dialogue.receive({ type: 'session.created', session: {} } as ServerEvent, 3300);
+    dialogue.tick(3300, null);
+    expect(message()).toMatchObject({ interrupted: false, heard: 'I turn the' });
+    dialogue.tick(4100, 4100);
+    expect(message().heard).toBe('I turn the dials, one by');
+  });
+
   test('it stays cut off when the connection is lost', () => {
     const { dialogue, message } = begun();
     dialogue.tick(1600, 1600);

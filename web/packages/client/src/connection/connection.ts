@@ -23,6 +23,8 @@ export interface Connection {
   pushedMs(itemId: string): number | null;
   /** When sound of the server last came to be played, by `atMs`; null: this cannot be told. */
   soundAtMs(atMs: number): number | null;
+  /** The RTP timestamp of the packet that was played last; null: none, or this side counts itself. */
+  readonly playedTimestamp: number | null;
   /** The path to the server is lost, perhaps for a moment only. */
   readonly isUnsure: boolean;
   setMicrophone(microphone: Microphone | null): Promise<void>;
@@ -79,6 +81,8 @@ export function returnQuery(back: Return | null): Record<string, string | undefi
     after: back.after,
     // By its name, where the server knows the token no more.
     conversation_id: back.conversationId,
+    // What left after it is played again.
+    played: back.played?.toString(),
     show_items: back.showItems ? 'true' : undefined,
     session: back.newSession ? 'new' : undefined,
   };

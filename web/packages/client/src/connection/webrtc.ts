@@ -135,6 +135,10 @@ class WebRtcConnection implements Connection {
     return this.#played?.atMs ?? null;
   }
 
+  get playedTimestamp(): number | null {
+    return this.#played?.rtpTimestamp ?? null;
+  }
+
   async setMicrophone(microphone: Microphone | null): Promise<void> {
     await this.#transceiver.sender.replaceTrack(microphone?.track ?? null);
   }
@@ -256,6 +260,7 @@ class WebRtcConnection implements Connection {
       this.#settle?.reject(error);
       return;
     }
+    this.soundAtMs(Date.now()); // What was played last: the peer forgets it.
     this.#free();
     this.#peer.close();
     this.#listener.lost(error, true);

@@ -56,6 +56,7 @@ export async function openWebSocket(
 class WebSocketConnection implements Connection {
   readonly kind = 'websocket';
   readonly callId = null;
+  readonly playedTimestamp = null;
   readonly maxMessageBytes = MAX_MESSAGE_BYTES;
   transmitting = true;
   readonly #options: ConnectionOptions;
