@@ -222,6 +222,8 @@ class DuckPlayout(_Command, frozen=True, tag="duck_playout"):
     """Play more softly from now on, or as before: somebody may be speaking."""
 
     on: bool
+    holds: bool = False
+    """Say nothing meanwhile; nothing of it is lost."""
 
 
 # --- To the log: `Record` (core/records.py) ----------------------------------

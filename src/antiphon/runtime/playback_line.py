@@ -20,7 +20,7 @@ class PlaybackLine:
         self._kept_from = 0
         """How many samples had left when the first that are kept was the next."""
         self._beyond_bytes = 0
-        self._is_soft = False
+        self._is_soft = self._is_held = False
 
     @property
     def played_samples(self) -> int:
@@ -36,9 +36,9 @@ class PlaybackLine:
         self._beyond_bytes += max(0, len(pcm) - room)
         self._playback.play(pcm)
 
-    def duck(self, on: bool) -> None:
-        self._is_soft = on
-        self._playback.duck(on)
+    def duck(self, on: bool, *, holds: bool = False) -> None:
+        self._is_soft, self._is_held = on, holds
+        self._playback.duck(on, holds=holds)
 
     def clear(self) -> None:
         self._kept.clear()
@@ -52,7 +52,7 @@ class PlaybackLine:
         former, self._left_before = self._playback, self.played_samples
         self._playback = playback
         former.clear()
-        playback.duck(self._is_soft)
+        playback.duck(self._is_soft, holds=self._is_held)
         playback.play(bytes(self._kept) + bytes(self._beyond_bytes))
 
     def _forget_what_left(self) -> None:
