@@ -76,8 +76,10 @@ class Outcome(Struct):
 
     started_ms: int | None = None
     ducked_ms: int | None = None
+    held_ms: int | None = None
+    """It said nothing more until it was known whether it was cut off..."""
     stopped_ms: int | None = None
-    """The assistant was cut off."""
+    """... and was cut off."""
     committed_ms: list[int] = []
     answered_ms: list[int] = []
     """The first sound of each answer."""
@@ -107,6 +109,7 @@ class Loudspeaker:
         """All that has been heard."""
         self._queue = bytearray()
         self._drained = True
+        self.is_held = False
 
     def recently_played(self) -> bytes:
         return self.left[-2 * 24 * RECENT_MS :]
@@ -122,11 +125,13 @@ class Loudspeaker:
         self._queue.clear()
         self._drained = True
 
-    def duck(self, on: bool) -> None: ...
+    def duck(self, on: bool, *, holds: bool = False) -> None:
+        del on
+        self.is_held = holds
 
     def advance(self) -> bool:
         """One chunk leaves; True when it was the last."""
-        chunk = bytes(self._queue[: 2 * CHUNK])
+        chunk = b"" if self.is_held else bytes(self._queue[: 2 * CHUNK])
         del self._queue[: 2 * CHUNK]
         self.played_samples += len(chunk) // 2
         self.left += chunk.ljust(2 * CHUNK, b"\0")
@@ -271,8 +276,8 @@ class Call:
                 self._hear_answer()
                 self._speaker.clear()
                 self.outcome.stopped_ms = self.outcome.stopped_ms or self._now_ms
-            case DuckPlayout(on=True):
-                self.outcome.ducked_ms = self.outcome.ducked_ms or self._now_ms
+            case DuckPlayout(on, holds):
+                self._duck(on=on, holds=holds)
             case SpeechStarted():
                 self.outcome.started_ms = self.outcome.started_ms or self._now_ms
             case ConversationItemTruncated(audio_end_ms=0):
@@ -301,6 +306,13 @@ class Call:
                     self._listening[item_id], self._open = self._open, None
             case _:
                 pass
+
+    def _duck(self, *, on: bool, holds: bool) -> None:
+        self._speaker.duck(on, holds=holds)
+        if on:
+            self.outcome.ducked_ms = self.outcome.ducked_ms or self._now_ms
+        if holds:
+            self.outcome.held_ms = self.outcome.held_ms or self._now_ms
 
     # --- The engine ----------------------------------------------------------
 

@@ -30,6 +30,7 @@ from turn_users import Recordings, Scene, scenes  # noqa: E402
 
 from antiphon.engines.cascade.end_of_turn.smart_turn_worker import Network  # noqa: E402
 from antiphon.engines.cascade.stt.ears import find_ears  # noqa: E402
+from antiphon.engines.cascade.stt.short_words import WATCHED  # noqa: E402
 from antiphon.engines.cascade.stt.whisper_model import WhisperModel  # noqa: E402
 from antiphon.protocol.session import Overlap, SemanticVad, ServerVad  # noqa: E402
 
@@ -67,7 +68,7 @@ def listener_of(name: str, answer_ms: int, smart_turn: Path | None) -> Listener:
         return pipecat_listener()
     folder = find_ears("whisper").model
     assert folder is not None
-    model = WhisperModel(folder)
+    model = WhisperModel(folder, watched=WATCHED)
     detection = ServerVad() if name == "api" else SemanticVad(overlap=Overlap())
     judge = Network(smart_turn).judge if name == "melody" and smart_turn is not None else None
     speculates = name in ("ours", "melody")
@@ -84,12 +85,15 @@ def report(heard: list[tuple[Scene, Outcome]], *, misses: bool) -> None:
         if kind in HARMLESS:
             wrong = [one for one in found if one[1].stopped_ms or one[1].answered_ms]
             print(f"{kind}: {len(wrong)} of {len(found)} stopped it or were answered")
+            held = [one for one in found if one[1].held_ms and not one[1].stopped_ms]
+            print(f"  {len(held)} more were waited for in silence")
         elif kind in WANT_THE_FLOOR:
             wrong = [one for one in found if not (one[1].stopped_ms and one[1].answered_ms)]
             print(f"{kind}: {len(wrong)} of {len(found)} missed; from the word")
             times("  to the voice's first change (ducked or cut)", found, first_change)
             times("  to speech_started", found, lambda o: o.started_ms)
-            times("  to silence", found, lambda o: o.stopped_ms)
+            times("  to silence", found, first_silence)
+            times("  to the end of the answer", found, lambda o: o.stopped_ms)
         else:
             wrong = [one for one in found if len(one[1].committed_ms) != 1]
             turns = sum(len(outcome.committed_ms) for _, outcome in found)
@@ -115,6 +119,11 @@ def spoken_into(found: list[tuple[Scene, Outcome]]) -> int:
 
 def first_change(outcome: Outcome) -> int | None:
     moments = [ms for ms in (outcome.ducked_ms, outcome.stopped_ms) if ms is not None]
+    return min(moments, default=None)
+
+
+def first_silence(outcome: Outcome) -> int | None:
+    moments = [ms for ms in (outcome.held_ms, outcome.stopped_ms) if ms is not None]
     return min(moments, default=None)
 
 

@@ -22,11 +22,13 @@ from antiphon.core.items import SpokenPart
 from antiphon.core.overlap import (
     CLEAR,
     CLICK_MS,
+    HOLDS_MS,
     LOOKED_MS,
     SETTLED_MS,
     Evidence,
     Verdict,
     has_asked,
+    holds,
     judge,
 )
 from antiphon.protocol import client, server
@@ -119,6 +121,15 @@ def test_words_that_want_the_floor_always_get_it(evidence: Evidence) -> None:
 
 
 @given(EVIDENCE)
+def test_the_voice_waits_for_who_speaks_on_and_not_for_who_listens(evidence: Evidence) -> None:
+    waits = holds(evidence)
+    assert not (waits and evidence.voice_ms < HOLDS_MS)
+    assert not (waits and evidence.words in ("Mm-hmm.", "Yes."))
+    if evidence.voice_ms >= POLICY.interruption_ms and evidence.clarity >= CLEAR:
+        assert waits or evidence.words in ("Mm-hmm.", "Yes.")
+
+
+@given(EVIDENCE)
 def test_what_is_harmless_is_proven_to_be(evidence: Evidence) -> None:
     if judge(evidence, POLICY) in (Verdict.BACKCHANNEL, Verdict.NOISE):
         settled_ms = SETTLED_MS if evidence.words_are_all else LOOKED_MS
@@ -192,6 +203,30 @@ def test_a_backchannel_ends_nothing_and_is_not_answered() -> None:
     assert [e.on for e in effects if isinstance(e, DuckPlayout)] == [True, False]
     call.engine_finishes().user_is_quiet(12_000)
     assert not any(isinstance(e, Generate) for e in call.take())
+
+
+def ducking(call: LawfulCall) -> list[tuple[bool, bool]]:
+    return [(e.on, e.holds) for e in call.take() if isinstance(e, DuckPlayout)]
+
+
+def test_who_speaks_on_is_waited_for_in_silence_until_it_is_known_what_it_is() -> None:
+    call = talking()
+    call.user_speaks(HOLDS_MS - 50)
+    assert ducking(call) == [(True, False)]
+    call.user_speaks(100)
+    assert ducking(call) == [(True, True)]
+    call.user_is_quiet(300)
+    understand(call, "Oh, I see.")
+    call.user_is_quiet(100)
+    assert ducking(call) == [(False, False)]
+
+
+def test_who_is_known_to_listen_is_not_waited_for() -> None:
+    call = talking()
+    call.user_speaks(HOLDS_MS - 100)
+    understand(call, "Yeah")
+    call.user_speaks(200)
+    assert ducking(call) == [(True, False)]
 
 
 def test_a_look_at_its_beginning_that_comes_late_is_not_the_end_of_it() -> None:

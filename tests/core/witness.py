@@ -120,7 +120,7 @@ class Witness:
         self.speculates = False
         self.overlap: str | None = None
         """The turn that may prove to be no interruption."""
-        self.is_ducked = False
+        self.is_ducked = self.is_held = False
         self.committed: set[str] = set()
         self.transcribed: set[str] = set()
         self.sounding: set[str] = set()
@@ -341,10 +341,12 @@ class Witness:
                 assert pcm == cause.pcm
             case ClearPlayout():
                 self.silenced |= self.sounding
-            case DuckPlayout(on):
+            case DuckPlayout(on, holds):
                 assert self.terms.playout == "server"
-                assert on != self.is_ducked
-                self.is_ducked = on
+                assert (on, holds) != (self.is_ducked, self.is_held)
+                assert on or not holds
+                assert not (on and self.is_held), "it is held until the verdict"
+                self.is_ducked, self.is_held = on, holds
 
     def _see_speculation(self, command: Speculate | StopSpeculating) -> None:
         assert self.terms.engine_speculates

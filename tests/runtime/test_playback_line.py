@@ -14,7 +14,7 @@ class Call:
     def __init__(self) -> None:
         self.queue = bytearray()
         self.played_samples = 0
-        self.is_soft = False
+        self.is_soft = self.is_held = False
         self.sent: dict[int, int] = {}
 
     def played_by(self, rtp_timestamp: int) -> int:
@@ -26,8 +26,8 @@ class Call:
     def play(self, pcm: bytes) -> None:
         self.queue += pcm
 
-    def duck(self, on: bool) -> None:
-        self.is_soft = on
+    def duck(self, on: bool, *, holds: bool = False) -> None:
+        self.is_soft, self.is_held = on, holds
 
     def clear(self) -> None:
         self.queue.clear()
@@ -46,7 +46,7 @@ class Call:
             st.tuples(st.just("play"), st.integers(0, 9)),
             st.tuples(st.just("leave"), st.integers(0, 9)),
             st.tuples(st.sampled_from(["clear", "go_on"]), st.just(0)),
-            st.tuples(st.just("duck"), st.integers(0, 1)),
+            st.tuples(st.just("duck"), st.integers(0, 2)),
         )
     )
 )
@@ -64,8 +64,8 @@ def test_a_line_of_many_calls_plays_as_one_call_does(moves: list[tuple[str, int]
             case "leave":
                 assert call.let_go(count) == plain.let_go(count)
             case "duck":
-                line.duck(bool(count))
-                plain.duck(bool(count))
+                line.duck(bool(count), holds=count == 2)
+                plain.duck(bool(count), holds=count == 2)
             case "clear":
                 line.clear()
                 plain.clear()
@@ -75,7 +75,7 @@ def test_a_line_of_many_calls_plays_as_one_call_does(moves: list[tuple[str, int]
                 assert not former.queue, "it falls silent"
         assert line.played_samples == plain.played_samples
         assert call.queue == plain.queue
-        assert call.is_soft == plain.is_soft
+        assert (call.is_soft, call.is_held) == (plain.is_soft, plain.is_held)
 
 
 def samples(first: int, count: int) -> bytes:

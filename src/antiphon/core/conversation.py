@@ -107,7 +107,8 @@ class Conversation:
                 self._on_connections(cause, now_ms, out)
             case _:
                 self._on_turn_news(cause, now_ms, out)
-        self._stage.sounding.duck(self._listening.is_undecided, out)
+        listening = self._listening
+        self._stage.sounding.duck(listening.is_undecided, out, holds=listening.is_speech_likely)
         if self._stage.terms.engine_speculates and not life.is_closed:
             self._speculation.follow(
                 self._listening.pause if self._floor.would_answer else None, out

@@ -133,6 +133,8 @@ class Generate(_Command, frozen=True, tag="generate", kw_only=True):
     may_truncate: bool = True
     """Where the context does not fit the engine, it may leave out the oldest items."""
     out_of_band: bool = False
+    heard_language: str = ""
+    """What the user speaks, as "de", where the engine itself has found it in what it heard."""
     drawn_for: str = ""
     """What an engine draws by chance follows from this, so that it draws alike when another
     session goes on with the conversation; "": the conversation ends with its session."""
@@ -222,6 +224,8 @@ class DuckPlayout(_Command, frozen=True, tag="duck_playout"):
     """Play more softly from now on, or as before: somebody may be speaking."""
 
     on: bool
+    holds: bool = False
+    """Say nothing meanwhile; nothing of it is lost."""
 
 
 # --- To the log: `Record` (core/records.py) ----------------------------------

@@ -82,6 +82,11 @@ class Listening:
         return self._turn is not None and self._turn.watch is not None
 
     @property
+    def is_speech_likely(self) -> bool:
+        """Of a sound that nothing is decided about: it has gone on for long."""
+        return self._turn is not None and self._turn.watch is not None and self._turn.watch.holds
+
+    @property
     def pause(self) -> Pause | None:
         """The open turn, where it is probably over and was understood."""
         turn, detector = self._turn, self._detector

@@ -33,6 +33,10 @@ HARDLY_HEARD_MS = 600
 on with what they were saying."""
 
 
+HOLDS_MS = 450
+"""Few who only listen speak on for so long: where we play, the voice waits for the verdict."""
+
+
 class Verdict(Enum):
     OPEN = "open"
     INTERRUPTION = "interruption"
@@ -82,6 +86,13 @@ def judge(evidence: Evidence, policy: Overlap) -> Verdict:
     if evidence.quiet_ms >= policy.wait_ms:
         return Verdict.INTERRUPTION if is_clear else Verdict.NOISE
     return Verdict.OPEN
+
+
+def holds(evidence: Evidence) -> bool:
+    """Say nothing until the verdict: they probably want the floor."""
+    is_listening = bool(evidence.words) and is_backchannel(evidence.words or "")
+    is_clear = evidence.clarity >= CLEAR
+    return evidence.voice_ms >= HOLDS_MS and is_clear and not is_listening
 
 
 def _is_sure(evidence: Evidence, words: str, policy: Overlap) -> bool:
@@ -164,7 +175,15 @@ class OverlapWatch:
 
     @property
     def verdict(self) -> Verdict:
-        evidence = Evidence(
+        return judge(self._evidence, self.policy)
+
+    @property
+    def holds(self) -> bool:
+        return holds(self._evidence)
+
+    @property
+    def _evidence(self) -> Evidence:
+        return Evidence(
             voice_ms=samples_to_ms(self._voice_windows * WINDOW_SAMPLES),
             quiet_ms=samples_to_ms(self._quiet_windows * WINDOW_SAMPLES),
             clarity=self._scores / max(1, self._voice_windows),
@@ -173,4 +192,3 @@ class OverlapWatch:
             asked=self._asked,
             goes_on=self.goes_on,
         )
-        return judge(evidence, self.policy)

@@ -57,8 +57,11 @@ class Sounding(Protocol):
         self, response_id: str, item_id: str, pcm: bytes, now_ms: Ms, out: list[Effect]
     ) -> None: ...
 
-    def duck(self, on: bool, out: list[Effect]) -> None:
-        """Lower the voice while somebody may be speaking, where it is ours to do."""
+    def duck(self, on: bool, out: list[Effect], *, holds: bool = False) -> None:
+        """Lower the voice while somebody may be speaking, where it is ours to do.
+
+        ``holds``: say nothing meanwhile; once begun, that ends with ``on``.
+        """
         ...
 
     def generated(self, response_id: str, out: list[Effect]) -> None:
@@ -129,7 +132,7 @@ class ClientSounding:
     ) -> None:
         self._ends_ms = max(self._ends_ms, now_ms) + samples_to_ms(len(pcm) // 2)
 
-    def duck(self, on: bool, out: list[Effect]) -> None:
+    def duck(self, on: bool, out: list[Effect], *, holds: bool = False) -> None:
         pass
 
     def generated(self, response_id: str, out: list[Effect]) -> None:
@@ -168,7 +171,7 @@ class ServerSounding:
         self._history = history
         self._deadlines = deadlines
         self._playout = Playout()
-        self._ducked = False
+        self._ducked = self._held = False
 
     @property
     def is_sounding(self) -> bool:
@@ -186,10 +189,11 @@ class ServerSounding:
     def heard_samples(self, item_id: str, samples: int, now_ms: Ms) -> int:
         return self._playout.heard_samples(item_id)
 
-    def duck(self, on: bool, out: list[Effect]) -> None:
-        if on != self._ducked:
-            self._ducked = on
-            out.append(DuckPlayout(on))
+    def duck(self, on: bool, out: list[Effect], *, holds: bool = False) -> None:
+        holds = on and (holds or self._held)
+        if (on, holds) != (self._ducked, self._held):
+            self._ducked, self._held = on, holds
+            out.append(DuckPlayout(on, holds))
 
     def play(
         self, response_id: str, item_id: str, pcm: bytes, now_ms: Ms, out: list[Effect]

@@ -166,8 +166,8 @@ class MutablePlayback:
         lost = asyncio.get_running_loop().time() < self.muted_until_s
         self._inner.play(SILENCE * len(pcm) if lost else pcm)
 
-    def duck(self, on: bool) -> None:
-        self._inner.duck(on)
+    def duck(self, on: bool, *, holds: bool = False) -> None:
+        self._inner.duck(on, holds=holds)
 
     def clear(self) -> None:
         self._inner.clear()

@@ -31,8 +31,11 @@ class Playback(Protocol):
         """Queue speech behind what is queued; it leaves in real time."""
         ...
 
-    def duck(self, on: bool) -> None:
-        """Within two frames, play more softly than what is given, or as it is given again."""
+    def duck(self, on: bool, *, holds: bool = False) -> None:
+        """Within two frames, play more softly than what is given, or as it is given again.
+
+        ``holds``: nothing leaves meanwhile; then it goes on where it was.
+        """
         ...
 
     def clear(self) -> None:
@@ -54,7 +57,8 @@ class _NoPlayback:
     def play(self, pcm: bytes) -> None:
         raise AssertionError(f"only a session with a playback is told to play ({len(pcm)} bytes)")
 
-    def duck(self, on: bool) -> None:
+    def duck(self, on: bool, *, holds: bool = False) -> None:
+        del holds
         raise AssertionError(f"only a session with a playback is told to play softly ({on})")
 
     def clear(self) -> None:

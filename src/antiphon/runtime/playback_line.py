@@ -23,7 +23,7 @@ class PlaybackLine:
         self._kept_from = 0
         """How many samples had left when the first that are kept was the next."""
         self._beyond_bytes = 0
-        self._is_soft = False
+        self._is_soft = self._is_held = False
         self._told_samples = 0
         """What left in vain leaves again, and does not count twice."""
 
@@ -44,9 +44,9 @@ class PlaybackLine:
         self._beyond_bytes += max(0, len(pcm) - room)
         self._playback.play(pcm)
 
-    def duck(self, on: bool) -> None:
-        self._is_soft = on
-        self._playback.duck(on)
+    def duck(self, on: bool, *, holds: bool = False) -> None:
+        self._is_soft, self._is_held = on, holds
+        self._playback.duck(on, holds=holds)
 
     def clear(self) -> None:
         self._kept.clear()
@@ -68,7 +68,7 @@ class PlaybackLine:
         self._told_samples = self.played_samples
         former, self._playback, self._left_before = self._playback, playback, heard
         former.clear()
-        playback.duck(self._is_soft)
+        playback.duck(self._is_soft, holds=self._is_held)
         rest = self._kept[2 * (heard - self._kept_from) :]
         playback.play(bytes(rest) + bytes(self._beyond_bytes))
 

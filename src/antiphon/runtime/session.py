@@ -536,7 +536,7 @@ class LiveSession:
             case ClearPlayout():
                 self._playback.clear()
             case DuckPlayout():
-                self._playback.duck(effect.on)
+                self._playback.duck(effect.on, holds=effect.holds)
 
     def _ask(self, command: EngineCommand) -> None:
         if not isinstance(command, Generate) or self._admits(command):

@@ -207,7 +207,7 @@ class LlmSettings(Struct, frozen=True, kw_only=True):
             "there is none. Streamed reasoning begins it; comments that keep the connection open "
             "are no silence.",
         ),
-    ] = 30
+    ] = 15
     holding_phrase_after_s: Annotated[
         float,
         Meta(

@@ -30,6 +30,9 @@ class Echoed(Struct, frozen=True, tag="echoed"):
 def main() -> None:
     if "--fail-at-start" in sys.argv:
         raise RuntimeError("SECRET")
+    if "--hang-at-start" in sys.argv:
+        sys.stdin.read()  # Until nobody wants it any more.
+        return
     wire: WorkerEnd[Echo | Noise | Fail] = WorkerEnd(Echo | Noise | Fail)
     wire.ready()
     while True:

@@ -190,6 +190,23 @@ async def test_the_voice_follows_the_language_that_was_found(
     assert cascade.synthesizer.languages == [read_as]
 
 
+async def test_the_brain_knows_which_language_was_found() -> None:
+    asked: list[str] = []
+
+    def answer(request: Generate) -> list[Thinking]:
+        asked.append(request.heard_language)
+        return [SayText("Guten Tag."), Thought()]
+
+    cascade = Cascade(PlannedBrain(answer), GERMAN)
+    cascade.session.send(Generate(response_id="resp_1", items=(HELLO,)))
+    await cascade.news(EngineFinished)
+    cascade.session.send(TurnCommitted("item_1", b"\x03\x00"))
+    await cascade.news(TranscriptEnded)
+    cascade.session.send(Generate(response_id="resp_2", items=(HELLO,)))
+    await cascade.news(EngineFinished)
+    assert asked == ["", "de"]
+
+
 async def test_a_language_that_the_session_names_is_not_overruled() -> None:
     brain = PlannedBrain(lambda _: [SayText("Bonjour."), Thought()])
     cascade = Cascade(brain, GERMAN, follows_language=True)

@@ -282,6 +282,17 @@ def test_a_quick_language_model_asks_for_no_patience() -> None:
     assert transcript(with_model(quick)) == "Here it is."
 
 
+def test_by_default_who_waits_for_a_language_model_that_hangs_knows_after_some_seconds() -> None:
+    events = with_model(HUNG)
+    assert first(events, "response.output_audio.delta")[0] < WITHIN_S
+    assert transcript(events).split(".")[:3] == [
+        "One moment, please",
+        " Sorry, this is taking a little longer",
+        "  I'm sorry, I can't answer just now",
+    ]
+    assert events[-1][0] < 20
+
+
 def test_a_language_model_that_hangs_is_given_the_time_that_the_settings_say() -> None:
     events = with_model(HUNG, first_token_timeout_s=1.5)
     spoken_s, _ = first(events, "response.output_audio.delta")

@@ -129,6 +129,24 @@ async def test_a_worker_that_does_not_start_is_said_so_without_its_words() -> No
     await pool.aclose()
 
 
+async def test_a_worker_that_never_gets_ready_is_not_waited_for() -> None:
+    pool = WorkerPool[Echoed](
+        "echo",
+        "tests.engines.cascade.echo_worker",
+        Echoed,
+        workers=1,
+        jobs_per_worker=1,
+        arguments=("--hang-at-start",),
+        start_max_s=0.01,
+    )
+    with pytest.raises(EngineUnavailable, match=r"its worker is not ready after 0\.01 s"):
+        await pool.start()
+    pids = pool.pids
+    await pool.aclose()
+    assert pids
+    assert not pool.pids
+
+
 async def test_nothing_can_be_opened_before_the_start() -> None:
     with pytest.raises(EngineUnavailable, match="no worker is running"):
         Ear(_pool(1, 1))

@@ -146,7 +146,7 @@ def test_beyond_its_bound_speech_is_not_kept_but_counts_when_its_turn_comes() ->
             st.tuples(st.just("play"), st.integers(0, 5 * FRAME_SAMPLES)),
             st.tuples(st.just("tick"), st.integers(1, 8)),
             st.tuples(st.just("clear"), st.just(0)),
-            st.tuples(st.just("duck"), st.integers(0, 1)),
+            st.tuples(st.just("duck"), st.integers(0, 2)),
         ),
         max_size=40,
     )
@@ -161,7 +161,7 @@ def test_what_was_given_is_played_or_cleared_never_both(steps: list[tuple[str, i
         elif what == "tick":
             track.tick(count)
         elif what == "duck":
-            track.playback.duck(bool(count))
+            track.playback.duck(bool(count), holds=count == 2)
         else:
             cleared += track.playback.queued_samples
             track.playback.clear()
@@ -169,11 +169,14 @@ def test_what_was_given_is_played_or_cleared_never_both(steps: list[tuple[str, i
             given_samples
         )
         busy += what == "play" and count > 0
+    track.playback.duck(False)
     track.tick(250)
     assert track.playback.played_samples == given_samples - cleared
     assert track.playback.queued_samples == 0
     assert track.drained <= busy
-    assert np.count_nonzero(np.frombuffer(track.speech, "<i2")) == track.playback.played_samples
+    if ("duck", 2) not in steps:  # What fades is silence in the end.
+        sounding = np.count_nonzero(np.frombuffer(track.speech, "<i2"))
+        assert sounding == track.playback.played_samples
 
 
 def test_what_has_left_lately_is_known_until_it_is_long_ago() -> None:
@@ -229,6 +232,35 @@ def test_ducking_does_not_click() -> None:
     track.tick(2)
     sound = np.frombuffer(track.speech, "<i2").astype(int)
     assert np.abs(np.diff(sound)).max() < 50
+
+
+def test_what_is_held_fades_and_goes_on_where_it_was() -> None:
+    track = Track()
+    track.playback.play(loud(30))
+    track.tick(5)
+    track.playback.duck(True)
+    track.tick(5)
+    track.playback.duck(True, holds=True)
+    track.tick(20)
+    assert track.playback.queued_samples == 19 * FRAME_SAMPLES, "one frame left, fading"
+    assert track.playback.recently_played()[-FRAME_BYTES:] == bytes(FRAME_BYTES)
+    assert track.drained == 0
+    track.playback.duck(False)
+    track.tick(30)
+    heard = [level for level in levels(track) if level]
+    assert heard == [10_000] * 5 + [2_000] * 5 + [10_000] * 19
+    sound = np.frombuffer(track.speech, "<i2").astype(int)
+    assert np.abs(np.diff(sound)).max() < 50, "it does not click"
+    assert track.drained == 1
+
+
+def test_nothing_is_waited_for_where_all_has_been_said() -> None:
+    track = Track()
+    track.playback.play(loud(2))
+    track.tick(2)
+    track.playback.duck(True, holds=True)
+    track.tick(1)
+    assert track.drained == 1
 
 
 def test_an_echo_is_as_soft_as_what_was_ducked() -> None:

@@ -229,7 +229,7 @@ class CascadeSession:
     async def _answer(self, request: Generate) -> None:
         try:
             items = joined([await self._understood(item) for item in request.items])
-            request = msgspec.structs.replace(request, items=items)
+            request = self._as_heard(request, items)
             if not request.out_of_band:
                 self._context = items
             problem = "" if request.out_of_band else self._problem_of_last(items)
@@ -252,6 +252,10 @@ class CascadeSession:
             log.exception("session %s: the answer failed", self._session_id)
             self._news.tell(EngineFailed(request.response_id, FAILED_TEXT, is_unavailable=True))
 
+    def _as_heard(self, request: Generate, items: tuple[Item, ...]) -> Generate:
+        language = self._language or self._hearing.language or ""
+        return msgspec.structs.replace(request, items=items, heard_language=language)
+
     @property
     def _answer_language(self) -> str | None:
         if self._language is None and self._follows_language:
@@ -262,7 +266,7 @@ class CascadeSession:
 
     def _speculate(self, request: Generate) -> None:
         self._throw_away()
-        request = msgspec.structs.replace(request, items=joined(request.items))
+        request = self._as_heard(request, joined(request.items))
         self._draft = Draft(
             request,
             self._mind,

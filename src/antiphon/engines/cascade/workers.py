@@ -36,6 +36,8 @@ _STEADY_S = 10.0
 """A worker that lived so long did not die of its start."""
 _LONGEST_PAUSE_S = 10.0
 _STOP_S = 1.0
+START_MAX_S = 60.0
+"""Many times what loading the largest network takes, for machines that have far too much to do."""
 _STDERR_TAIL_BYTES = 4096
 _ENVIRONMENT = {
     # One thread a computation: the pool is what uses the cores.
@@ -244,10 +246,14 @@ class WorkerPool(Generic[News]):
         workers: int,
         jobs_per_worker: int,
         arguments: tuple[str, ...] = (),
+        start_max_s: float = START_MAX_S,
     ) -> None:
-        """``news``: the union of messages that a worker may send."""
+        """``news``: the union of messages that a worker may send.  ``start_max_s``: how long the
+        workers may take to get ready.
+        """
         assert workers > 0
         assert jobs_per_worker > 0
+        self._start_max_s = start_max_s
         self._name = name
         self._command = (sys.executable, "-m", module, *arguments)
         self._decode = cast(Callable[[bytes], News], msgspec.msgpack.Decoder(news).decode)
@@ -266,11 +272,14 @@ class WorkerPool(Generic[News]):
         Jobs may be opened as soon as the processes exist: they wait in the pipe.
 
         Raises:
-            EngineUnavailable: a worker ended instead of getting ready.
+            EngineUnavailable: a worker ended instead of getting ready, or takes too long.
         """
         await asyncio.gather(*(self._launch(place) for place in self._places))
         workers = [place.worker for place in self._places if place.worker]
-        await asyncio.wait([worker.ready for worker in workers])
+        await asyncio.wait([worker.ready for worker in workers], timeout=self._start_max_s)
+        if not all(worker.ready.done() for worker in workers):
+            reason = f"its worker is not ready after {self._start_max_s:g} s"
+            raise EngineUnavailable(self._name, reason)
         for place in self._places:
             place.keeper = asyncio.create_task(self._keep(place), name=f"{self._name} worker")
         for worker in workers:

@@ -65,6 +65,7 @@ class PacedPlayback:
         """Samples that were not kept, behind those that were."""
         self._undrained = False
         self._gain = self._wanted_gain = 1.0
+        self._is_held = False
         self._quiet_frames = KEEPALIVE_FRAMES
         self._paused = True
         self._left: deque[bytes] = deque(maxlen=RECENT_FRAMES)
@@ -104,16 +105,19 @@ class PacedPlayback:
         self._undrained = True
         self._encode_ahead(AHEAD_FRAMES)
 
-    def duck(self, on: bool) -> None:
-        wanted = DUCKED_GAIN if on else 1.0
+    def duck(self, on: bool, *, holds: bool = False) -> None:
+        wanted = 0.0 if holds else DUCKED_GAIN if on else 1.0
         if wanted == self._wanted_gain:
             return
         self._wanted_gain = wanted
+        self._is_held = False
         if self._ready:  # Encoded as loud as before: once more.
             self._pcm[:0] = b"".join(frame.pcm for frame in self._ready)
             self._ready.clear()
             self._encoder.reset()
-            self._encode_ahead(AHEAD_FRAMES)
+        # Of what is held one frame still leaves, in which the voice fades.
+        self._encode_ahead(1 if holds else AHEAD_FRAMES)
+        self._is_held = holds
 
     def clear(self) -> None:
         if not self._undrained:
@@ -129,7 +133,7 @@ class PacedPlayback:
 
     def next_frame(self) -> Outgoing | None:
         """What to send now, if anything; never waits and, in the middle of speech, hardly works."""
-        if not self._ready:
+        if not self._ready and not self._is_held:
             self._finish_frame()
         if self._ready:
             payload, pcm, sound = self._ready.popleft()
@@ -138,7 +142,8 @@ class PacedPlayback:
             self._left_quiet = 0
             self._left.append(sound)
             return self._outgoing(payload)
-        if self._undrained:
+        is_waiting = self._is_held and (self._pcm or self._beyond)
+        if self._undrained and not is_waiting:
             self._undrained = False
             self.played_samples += self._beyond
             self._beyond = 0
@@ -171,6 +176,8 @@ class PacedPlayback:
         return Outgoing(payload, begins)
 
     def _encode_ahead(self, most: int) -> None:
+        if self._is_held:
+            return
         pcm, ready = self._pcm, self._ready
         count = min(most, AHEAD_FRAMES - len(ready), len(pcm) // _FRAME_BYTES)
         for _ in range(count):

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from antiphon.engines.cascade.stt.whisper_model import Hypothesis
+from antiphon.engines.cascade.stt.whisper_model import Beginning, Hypothesis
 from antiphon.engines.cascade.stt.whisper_turn import CUT_FROM, CUT_TO, Need, Turn
 from antiphon.engines.cascade.stt.wire import Heard
 
@@ -101,6 +101,29 @@ def test_words_are_looked_for_while_spoken_only_where_they_are_wanted() -> None:
     hear(turn, 0.9, LOUD)
     assert turn.need is Need.LIVE
     assert decode(turn, "How old is the") == Heard("How old is the", False, 10, while_spoken=True)
+
+
+def interrupting(text: str, **watched: float) -> Heard | None:
+    turn = hear(hear(Turn(live=True), 0.3, QUIET), 0.3, LOUD)
+    work = turn.work()
+    assert work.need is Need.EARLY
+    told = turn.done(work, Hypothesis(text, *SURE, begins=Beginning(-0.5, watched)))
+    assert turn.need is None, "it is looked at once so early"
+    assert hear(turn, 0.3, LOUD).need is Need.LIVE, "as if nobody had looked"
+    return told
+
+
+def test_a_word_that_wants_the_floor_is_told_before_it_is_over() -> None:
+    assert interrupting("Stop.", stop=-0.5, oh=-5.0) == Heard("Stop.", False, while_spoken=True)
+
+
+def test_of_other_words_that_go_on_nothing_is_told() -> None:
+    assert interrupting("Okay.", okay=-0.5, no=-5.0) is None
+    assert interrupting("Today.", okay=-5.0, no=-6.0) is None
+
+
+def test_where_no_words_are_wanted_early_nobody_looks_for_them() -> None:
+    assert hear(hear(Turn(live=False), 0.3, QUIET), 0.3, LOUD).need is None
 
 
 def test_noise_says_nothing() -> None:

@@ -39,7 +39,7 @@ class ChatSettings(Struct, frozen=True, kw_only=True):
     """Which one the server is asked by."""
     api_key: str = ""
     connect_timeout_s: float = 5.0
-    first_token_timeout_s: float = 30.0
+    first_token_timeout_s: float = 15.0
     """The longest silence until the answer begins, the wait for a slot included.  Streamed
     reasoning begins it; comments that keep the connection open are no silence."""
     idle_timeout_s: float = 15.0

@@ -27,8 +27,8 @@ class Pauses:
         self._begin = 0
         """How many of them were forgotten, and are kept to compare with."""
         self.can_tell = False
-        self.speech_end = 0
-        """The frame after the last loud one; 0: none was."""
+        self.speech_begin = self.speech_end = 0
+        """The first loud frame, and the one after the last; both 0: none was."""
 
     @property
     def quiet_frames(self) -> int:
@@ -47,6 +47,7 @@ class Pauses:
         if self.can_tell:
             threshold = quiet + max(_LOUD_MIN_DB, _LOUD * (loud - quiet))
             found = np.flatnonzero(self._levels[self._begin :] > threshold)
+            self.speech_begin = int(found[0]) if len(found) else 0
             self.speech_end = int(found[-1]) + 1 if len(found) else 0
 
     def forget(self, frames: int) -> None:
@@ -54,6 +55,7 @@ class Pauses:
         self._begin += frames
         old = max(0, min(self._begin, len(self._levels) - _MEMORY_FRAMES))
         self._levels, self._begin = self._levels[old:], self._begin - old
+        self.speech_begin = max(0, self.speech_begin - frames)
         self.speech_end = max(0, self.speech_end - frames)
 
     def quietest(self, begin: int, end: int) -> int:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from antiphon.engines.cascade.stt.agreement import bare
+from antiphon.engines.cascade.stt.short_words import probable
 from antiphon.engines.cascade.stt.whisper_model import Hypothesis
 
 NO_SPEECH_SURE, NO_SPEECH_LIKELY = 0.6, 0.45
@@ -26,7 +27,9 @@ WORDS_PER_S_MAX = 8
 
 def believed(hypothesis: Hypothesis, heard_s: float) -> str:
     """The text, once where it repeats itself; "" where nobody said it."""
-    return "" if is_invented(hypothesis) else sayable(hypothesis.text, heard_s)
+    if is_invented(hypothesis):
+        return ""
+    return probable(hypothesis, heard_s) or sayable(hypothesis.text, heard_s)
 
 
 def sayable(text: str, heard_s: float) -> str:
@@ -48,7 +51,8 @@ def is_invented(hypothesis: Hypothesis) -> bool:
 
 def is_unsure(hypothesis: Hypothesis, heard_s: float) -> bool:
     """Not to be told before the turn is over: "mm-hmm" becomes "and then", "time" or "fun"."""
-    return heard_s < SHORT_S and hypothesis.mean_logprob < LOGPROB_UNSURE
+    is_doubtful = heard_s < SHORT_S and hypothesis.mean_logprob < LOGPROB_UNSURE
+    return is_doubtful and not probable(hypothesis, heard_s)
 
 
 def said_once(words: Sequence[str]) -> int:

@@ -7,12 +7,16 @@ that the model was trained with and understands as well.
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from msgspec import Struct
+from numpy.typing import NDArray
 
 from antiphon.engines.cascade.stt.log_mel import FRAMES_PER_S, Frames
 
@@ -24,9 +28,21 @@ writes after it is invented."""
 _TOKENS_PER_S, _TOKENS_MIN = 8, 20
 """Nobody talks faster; a model that repeats itself for ever is stopped there."""
 
+DOUBTED_S = 1.6
+"""Of what is shorter it is also told which other words it may begin with."""
+
 _START, _TRANSCRIBE = "<|startoftranscript|>", "<|transcribe|>"
 _TIMESTAMP = re.compile(r"<\|(\d+\.\d+)\|>")
 _SPECIAL = re.compile(r"<\|.*\|>")
+
+
+class Beginning(Struct, frozen=True):
+    """With which word a short text begins, and may begin instead."""
+
+    logprob: float
+    """Of the word that it begins with."""
+    watched: Mapping[str, float]
+    """Of each watched word, however it is spelled."""
 
 
 class Hypothesis(Struct, frozen=True):
@@ -40,6 +56,8 @@ class Hypothesis(Struct, frozen=True):
     """Probability that there is no speech at all."""
     language: str = ""
     """As "de"; empty where it was named, or there is only one."""
+    begins: Beginning | None = None
+    """Where little was heard, and something was understood."""
 
 
 class WhisperModel:
@@ -48,8 +66,8 @@ class WhisperModel:
     The weights are in memory once.
     """
 
-    def __init__(self, folder: Path, *, threads: int = 1) -> None:
-        """Load the model in ``folder``.
+    def __init__(self, folder: Path, *, threads: int = 1, watched: Iterable[str] = ()) -> None:
+        """Load the model in ``folder``.  ``watched``: as of `Beginning`.
 
         Raises:
             RuntimeError: it holds none that CTranslate2 can read.
@@ -61,6 +79,7 @@ class WhisperModel:
         self._model = ctranslate2.models.Whisper(
             str(folder), compute_type="int8", intra_threads=1, inter_threads=threads
         )
+        self._watched = spellings(_vocabulary(folder), watched)
 
     def understand(self, features: Frames, heard_s: float, language: str = "") -> Hypothesis:
         """``features`` of `window_frames` frames, of which ``heard_s`` seconds are audio.
@@ -68,6 +87,7 @@ class WhisperModel:
         ``language``: as "de"; "" is found out.  An English model asks for none.
         """
         heard = self._model.encode(self._storage(features[None]))
+        is_short = heard_s < DOUBTED_S and bool(self._watched)
         found = "" if language else self._language_of(heard)
         [result] = self._model.generate(
             heard,
@@ -75,6 +95,7 @@ class WhisperModel:
             beam_size=1,
             return_scores=True,
             return_no_speech_prob=True,
+            return_logits_vocab=is_short,
             max_length=_TOKENS_MIN + round(_TOKENS_PER_S * heard_s),
         )
         return Hypothesis(
@@ -82,7 +103,16 @@ class WhisperModel:
             result.scores[0],
             result.no_speech_prob,
             found,
+            self._beginning_of(result) if is_short else None,
         )
+
+    def _beginning_of(self, result: Any) -> Beginning | None:
+        tokens = result.sequences[0]
+        step = next((at for at, token in enumerate(tokens) if not _SPECIAL.fullmatch(token)), None)
+        if step is None:
+            return None
+        logits = np.array(result.logits[0][step]).ravel()
+        return beginning(logits, result.sequences_ids[0][step], self._watched)
 
     def _language_of(self, heard: Any) -> str:
         if not self._model.is_multilingual:
@@ -101,6 +131,43 @@ def window_frames(frames: int) -> int:
     """How many frames the model wants for ``frames`` of audio."""
     wanted = max(_WINDOW_MIN_S * FRAMES_PER_S, frames + _SILENCE_S * FRAMES_PER_S)
     return min(wanted + wanted % 2, WINDOW_MAX_S * FRAMES_PER_S)
+
+
+def spellings(vocabulary: list[str], words: Iterable[str]) -> dict[str, list[int]]:
+    """Under which numbers each of ``words`` stands in ``vocabulary``: with a capital and without,
+    after a space and not.
+    """
+    numbers = {token: number for number, token in enumerate(vocabulary)}
+    found = {
+        word: [
+            numbers[token]
+            for spelled in dict.fromkeys((word, word.capitalize()))
+            for token in (spelled, f"\u0120{spelled}")
+            if token in numbers
+        ]
+        for word in words
+    }
+    return {word: tokens for word, tokens in found.items() if tokens}
+
+
+def beginning(
+    logits: NDArray[np.float32], chosen: int, watched: Mapping[str, list[int]]
+) -> Beginning:
+    """Of the step in which the first word was ``chosen``."""
+    logprobs = logits - np.logaddexp.reduce(logits)
+    return Beginning(
+        float(logprobs[chosen]),
+        {word: float(np.logaddexp.reduce(logprobs[ids])) for word, ids in watched.items()},
+    )
+
+
+def _vocabulary(folder: Path) -> list[str]:
+    """One line a token, or a list; empty where the folder has neither."""
+    lines, listed = folder / "vocabulary.txt", folder / "vocabulary.json"
+    if lines.is_file():
+        return lines.read_text(encoding="utf-8").split("\n")
+    tokens: list[str] = json.loads(listed.read_text("utf-8")) if listed.is_file() else []
+    return tokens
 
 
 def text_of(tokens: list[str], heard_s: float) -> str:

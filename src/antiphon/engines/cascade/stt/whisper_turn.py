@@ -20,10 +20,13 @@ from antiphon.audio.resample import Resampler
 from antiphon.engines.cascade.stt.agreement import AgreedPrefix
 from antiphon.engines.cascade.stt.log_mel import FRAMES_PER_S, RATE_HZ, Frames, LogMel
 from antiphon.engines.cascade.stt.pauses import Pauses
-from antiphon.engines.cascade.stt.rejection import believed, is_unsure
+from antiphon.engines.cascade.stt.rejection import believed, is_invented, is_unsure
+from antiphon.engines.cascade.stt.short_words import urgent_already
 from antiphon.engines.cascade.stt.whisper_model import Hypothesis, window_frames
 from antiphon.engines.cascade.stt.wire import MEDIA_RATE_HZ, Heard
 
+EARLY_FRAMES = 26
+"""Of speech: "stop" can be told from "okay" then, long before it is over."""
 PAUSE_FRAMES = 24
 """So quiet for so long: the turn may be over."""
 LIVE_FRAMES = 80
@@ -48,7 +51,9 @@ class Need(IntEnum):
     END = 0
     PART = 1
     PAUSE = 2
-    LIVE = 3
+    EARLY = 3
+    """Once a turn: does somebody want the floor?"""
+    LIVE = 4
 
 
 class Work(Struct, frozen=True):
@@ -79,7 +84,7 @@ class Turn:
         self._understood = ""
         """What was said since, up to frame..."""
         self._known_end = 0
-        self._working = False
+        self._working = self._looked_early = False
         self._found = ""
         """The language of the part that was understood last, where none was named."""
         self._told: Heard | None = None
@@ -120,10 +125,19 @@ class Turn:
             return Need.END
         if self._pauses.quiet_frames >= PAUSE_FRAMES and not self._all_known:
             return Need.PAUSE
+        if self._is_early:
+            return Need.EARLY
         new = len(self._mel) - self._known_end
         if self.live and self._pauses.speech_end > self._known_end and new >= LIVE_FRAMES:
             return Need.LIVE
         return None
+
+    @property
+    def _is_early(self) -> bool:
+        if self._looked_early or not self.live or not self._pauses.speech_end:
+            return False
+        spoken = len(self._mel) - self._pauses.speech_begin
+        return spoken >= EARLY_FRAMES and len(self._mel) < LIVE_FRAMES
 
     @property
     def over(self) -> bool:
@@ -143,6 +157,7 @@ class Turn:
         need = self.need
         assert need is not None
         self._working = True
+        self._looked_early = self._looked_early or need is Need.EARLY
         end = self._pauses.quietest(CUT_FROM, CUT_TO) if need is Need.PART else len(self._mel)
         return Work(need, self._mel.features(end, window_frames(end)), end)
 
@@ -151,6 +166,8 @@ class Turn:
     def done(self, work: Work, hypothesis: Hypothesis) -> Heard | None:
         """Take in what ``work`` was understood as; returns what is new, if something is."""
         self._working = False
+        if work.need is Need.EARLY:
+            return self._interrupted(hypothesis)
         said = believed(hypothesis, work.heard_s)
         if said:
             self._found = hypothesis.language
@@ -170,6 +187,14 @@ class Turn:
             return None
         self._told = heard
         return heard
+
+    def _interrupted(self, hypothesis: Hypothesis) -> Heard | None:
+        """Of a word that goes on nothing else is told."""
+        word = "" if is_invented(hypothesis) else urgent_already(hypothesis)
+        if not word or self.finished:
+            return None
+        self._told = Heard(word, False, while_spoken=True)
+        return self._told
 
     def final(self) -> Heard:
         text = self._agreed.final(self._text)

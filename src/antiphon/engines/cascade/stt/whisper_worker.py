@@ -16,6 +16,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from antiphon.engines.cascade.stt.log_mel import LogMel
+from antiphon.engines.cascade.stt.short_words import WATCHED
 from antiphon.engines.cascade.stt.whisper_model import Hypothesis, WhisperModel, window_frames
 from antiphon.engines.cascade.stt.whisper_turn import Need, Turn, Work
 from antiphon.engines.cascade.stt.whisper_wire import Begin, Command
@@ -142,7 +143,7 @@ def _give_memory_back() -> None:
 
 def warmed(folder: Path, threads: int) -> WhisperModel:
     """Loaded, and used once: the first user shall not wait for it."""
-    model = WhisperModel(folder, threads=threads)
+    model = WhisperModel(folder, threads=threads, watched=WATCHED)
     model.understand(LogMel().features(0, window_frames(0)), 0.1)
     return model
 

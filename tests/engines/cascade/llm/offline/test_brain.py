@@ -668,6 +668,22 @@ async def test_who_speaks_another_language_is_answered_in_it_with_its_sounds() -
     assert {news.language for news in client.news if isinstance(news, SayText)} == {None}
 
 
+@pytest.mark.parametrize(
+    ("heard_language", "reply"),
+    [("de", "Ich spreche leider nur Englisch."), ("pt-BR", "Só falo inglês."), ("en", "I heard")],
+)
+async def test_a_language_that_the_ears_found_needs_no_known_word(
+    heard_language: str, reply: str
+) -> None:
+    client = Client()
+    assert (await client.say("zzyzx qrrbl", heard_language=heard_language)).startswith(reply)
+
+
+async def test_what_is_understood_is_answered_whatever_the_ears_took_it_for() -> None:
+    client = Client()
+    assert "Englisch" not in await client.say("tell me a joke", heard_language="de")
+
+
 LOTTERY = """
 [agent]
 name = "a lottery"

@@ -343,6 +343,7 @@ class OfflineMind:
             instructions=request.instructions,
             last_reply=last_reply(request.items),
             similarity=self._similarity,
+            heard_language=request.heard_language,
         )
         kind = OpenDialogue if script.open else Dialogue
         return kind(script.with_tool_enums(values), around)

@@ -356,7 +356,10 @@ class Dialogue:
     def _foreign(self, text: str) -> str:
         """What is said to a language that the agent does not speak; "" where it is none."""
         script, words = language_of(text, None), canon(text)
+        heard = self.around.heard_language.lower().split("-")[0]
         best, most = "", len(words) // 2
+        if text:  # Few words are enough where the ears have found the language too.
+            best = next((own.reply for own in self.script.languages if own.code == heard), "")
         for language in self.script.languages:
             if language.code == script:
                 return language.reply

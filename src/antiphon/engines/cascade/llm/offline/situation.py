@@ -85,6 +85,8 @@ class Surroundings(Struct, frozen=True):
     last_reply: str = ""
     """As far as it was heard."""
     similarity: Similarity | None = None
+    heard_language: str = ""
+    """What the user was heard to speak, as "de"; "": nobody has said."""
 
 
 def begin(script: Script, below: Callable[[int], int]) -> Situation:

@@ -1,0 +1,70 @@
+"""What a very short sound probably was, where Whisper is not sure of it.
+
+Of a hum it makes words that nobody said ("time", "fun"), of a mumbled "yeah" "you have", and
+"stop" it may doubt.  But it knows better than its text: among the words with which it might
+have begun, one of few that people say so shortly is then not far behind.  Thresholds were set on
+two of flite's voices and two of espeak-ng's (bench/turns.py).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from antiphon.engines.cascade.stt.whisper_model import DOUBTED_S, Hypothesis
+
+_LISTENING: Final = {
+    "m": "Mm-hmm.", "mm": "Mm-hmm.", "mmm": "Mm-hmm.", "h": "Hmm.", "hm": "Hmm.", "hmm": "Hmm.",
+    "uh": "Uh-huh.", "um": "Um.", "ah": "Ah.", "eh": "Eh.", "oh": "Oh.",
+    "yeah": "Yeah.", "ya": "Yeah.", "yah": "Yeah.", "ye": "Yeah.", "yes": "Yes.", "yep": "Yep.",
+    "okay": "Okay.", "ok": "Okay.", "right": "Right.", "sure": "Sure.",
+}  # fmt: skip
+"""First tokens of what one says who listens, and what it is then."""
+_URGENT: Final = {
+    "stop": "Stop.", "wait": "Wait.", "no": "No.", "nope": "Nope.", "hold": "Hold on.",
+    "exc": "Excuse me.", "excuse": "Excuse me.",
+}  # fmt: skip
+"""Of what one says who wants the floor."""
+WATCHED: Final = (*_LISTENING, *_URGENT)
+
+_SURE: Final = -0.85
+"""A mean log probability from which on the text is left alone."""
+_LISTENS_BEHIND, _WANTS_BEHIND = 3.0, 2.0
+"""So far behind the first word of the text may what is said instead be, in log probability."""
+_AHEAD = 1.0
+"""And so far ahead of the other kind."""
+_EARLY_LEAST, _EARLY_AHEAD = -3.0, 1.5
+"""The same for a word that is still being said."""
+
+
+def probable(hypothesis: Hypothesis, heard_s: float) -> str:
+    """What a short sound was instead of the text; "" where the text stands, or falls, alone."""
+    begins = hypothesis.begins
+    if begins is None or heard_s >= DOUBTED_S or hypothesis.mean_logprob >= _SURE:
+        return ""
+    listening, urgent = _likelihood(hypothesis, _LISTENING), _likelihood(hypothesis, _URGENT)
+    if listening >= max(begins.logprob - _LISTENS_BEHIND, urgent + _AHEAD):
+        return _likeliest(hypothesis, _LISTENING)
+    if urgent >= max(begins.logprob - _WANTS_BEHIND, listening + _AHEAD):
+        return _likeliest(hypothesis, _URGENT)
+    return ""
+
+
+def urgent_already(hypothesis: Hypothesis) -> str:
+    """A word that wants the floor, of which only the beginning has been heard; "" for any other."""
+    listening, urgent = _likelihood(hypothesis, _LISTENING), _likelihood(hypothesis, _URGENT)
+    if urgent >= max(_EARLY_LEAST, listening + _EARLY_AHEAD):
+        return _likeliest(hypothesis, _URGENT)
+    return ""
+
+
+def _likelihood(hypothesis: Hypothesis, words: dict[str, str]) -> float:
+    watched = hypothesis.begins.watched if hypothesis.begins else {}
+    known = [watched[word] for word in words if word in watched]
+    return float(np.logaddexp.reduce(known)) if known else -np.inf
+
+
+def _likeliest(hypothesis: Hypothesis, words: dict[str, str]) -> str:
+    watched = hypothesis.begins.watched if hypothesis.begins else {}
+    return words[max((word for word in words if word in watched), key=watched.__getitem__)]
