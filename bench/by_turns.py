@@ -3,8 +3,9 @@
     git worktree add /tmp/before SOME_COMMIT
     python bench/by_turns.py /tmp/before . -- call_path.py --calls 40
 
-Both run the same bench of this folder, which waits for a line before each piece of work and prints
-what it took (`--turns`).  Pieces are short, so that what else the machine does falls on both.
+Each runs its own bench of that name, which waits for a line before each piece of work and prints
+what it took (`--turns`); see that both do the same work.  Pieces are short, so that what else the
+machine does falls on both.
 """
 
 from __future__ import annotations
@@ -16,15 +17,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-FOLDER = Path(__file__).parent
-
 
 class Version:
     def __init__(self, tree: Path, bench: list[str]) -> None:
         environment = dict(os.environ, PYTHONPATH=str(tree.resolve() / "src"))
         self._process = subprocess.Popen(
             [sys.executable, *bench, "--turns"],
-            cwd=FOLDER,
+            cwd=tree.resolve() / "bench",
             env=environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -35,7 +35,7 @@ from antiphon.protocol.session import (
 from antiphon.runtime.hub import Hub
 from antiphon.testing import MemoryConnection
 from antiphon.testing.virtual_loop import VirtualTimeLoop
-from antiphon.transports.rtp.clock import Clock, PacingClock
+from antiphon.transports.rtp.clock import Clock, MediaClock
 from antiphon.transports.rtp.coders import RATES_HZ, decoder, encoder
 from antiphon.transports.rtp.incoming import IncomingStream
 from antiphon.transports.rtp.outgoing import OutgoingStream
@@ -72,7 +72,7 @@ class Calls:
             type="server_vad", create_response=not both, interrupt_response=not both
         )
         patch = SessionPatch(audio=AudioPatch(input=AudioInputPatch(turn_detection=detection)))
-        clock = PacingClock()
+        self._clock = MediaClock(self.hub.score_complete, Clock(loop.time, loop.time))
         dice = random.Random(1)
         slots = opus_slots(dtx=not both)
         self._arrivals: list[tuple[float, RtpSession, bytes]] = []
@@ -91,7 +91,7 @@ class Calls:
                 clock=Clock(loop.time, loop.time),
             )
             call.start()
-            clock.join(call)
+            self._clock.join(call)
             if both:
                 session.receive(connection, ResponseCreate())
             first, phase_s = dice.randrange(len(slots)), dice.random() * SLOT_S
@@ -111,7 +111,7 @@ class Calls:
         now_s = self._loop.time() + 1e-6
         while self._arrivals and self._arrivals[-1][0] <= now_s:
             _, call, packet = self._arrivals.pop()
-            call.on_rtp(packet)
+            self._clock.file(call, packet)
         if self._arrivals:
             self._loop.call_at(self._arrivals[-1][0], self.bring)
 

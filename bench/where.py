@@ -21,7 +21,7 @@ PARTS = (
     ("voice detection: feeding", ("SileroStream.feed",)),
     ("core", ("Conversation.handle",)),
     ("session", ("SessionDoor._give", "SessionDoor._on_score", "SessionDoor._carry_out")),
-    ("voice detection: scoring", ("SileroDetector._tick",)),
+    ("voice detection: scoring", ("SileroDetector.score_complete",)),
     ("session: its engine's task", ("SessionDoor._follow_engine",)),
     ("transport, in", ("WebSocketConnection._handle",)),
     ("aiohttp: receive", ("WebSocketResponse.receive", "WebSocketConnection._read")),

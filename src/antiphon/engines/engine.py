@@ -126,3 +126,7 @@ class VoiceDetector(Protocol):
     """Scores the microphones of all sessions of a process, batched."""
 
     def open(self, report: VoiceReport) -> VoiceStream: ...
+
+    def score_complete(self) -> None:
+        """Many were fed, and no more comes for a while: no need to wait for others."""
+        ...

@@ -208,6 +208,11 @@ class Hub:
         """Those that have not ended."""
         return self._sessions.values()
 
+    def score_complete(self) -> None:
+        """As `VoiceDetector.score_complete`."""
+        if self._detector is not None:
+            self._detector.score_complete()
+
     @property
     def dropped_windows(self) -> int:
         """Of sound, in which nobody looked for a voice, since there was too much of it."""

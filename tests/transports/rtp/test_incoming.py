@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from antiphon.transports.rtp.coders import decoder, encoder
-from antiphon.transports.rtp.incoming import MAX_RESTARTS, IncomingStream
+from antiphon.transports.rtp.incoming import MAX_RESTARTS, Found, IncomingStream, give_out
 from antiphon.transports.rtp.packets import pack_rtp
 
 PAYLOAD_TYPE = 0
@@ -24,12 +24,16 @@ class Microphone:
             self.now_s += FRAME_S
             payload = self._encoder.encode(b"\x00\x20" * 480)
             packet = pack_rtp(PAYLOAD_TYPE, i, i * 160, ssrc, payload, marker=False)
-            self.taken.append(self.stream.put(packet, self.now_s))
+            found: Found = []
+            self.taken.append(self.stream.put(packet, self.now_s, found))
+            give_out(found)
 
     def wait(self, seconds: float) -> None:
         for _ in range(round(seconds / FRAME_S)):
             self.now_s += FRAME_S
-            self.stream.tick(self.now_s)
+            found: Found = []
+            self.stream.tick(self.now_s, found)
+            give_out(found)
 
 
 def test_a_microphone_may_begin_afresh_any_number_of_times() -> None:

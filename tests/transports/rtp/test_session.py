@@ -10,7 +10,7 @@ import pytest
 from antiphon.transports.rtp.clock import SLOT_S, Clock
 from antiphon.transports.rtp.codec import CodecName
 from antiphon.transports.rtp.coders import RATES_HZ, decoder, encoder
-from antiphon.transports.rtp.incoming import IncomingStream
+from antiphon.transports.rtp.incoming import Found, IncomingStream, give_out
 from antiphon.transports.rtp.outgoing import OutgoingStream
 from antiphon.transports.rtp.packets import pack_rtp, parse_rtp
 from antiphon.transports.rtp.playback import PacedPlayback
@@ -46,6 +46,18 @@ class Side:
     def _on_drained(self) -> None:
         self.drained += 1
 
+    def tick(self, slot: int, now_s: float) -> None:
+        found: Found = []
+        self.session.send_due(slot)
+        self.session.fill(now_s, found)
+        give_out(found)
+        self.session.encode_ahead()
+
+    def take_in(self, packet: bytes, now_s: float) -> None:
+        found: Found = []
+        self.session.take_in(packet, now_s, found)
+        give_out(found)
+
 
 class Two:
     def __init__(self, codec: CodecName = "opus", *, listens: bool = True) -> None:
@@ -63,9 +75,9 @@ class Two:
             self._slot += 1
             self.now_s += SLOT_S
             for side, other in ((self.ours, self.theirs), (self.theirs, self.ours)):
-                side.session.tick(self._slot)
+                side.tick(self._slot, self.now_s)
                 for packet in side.rtp if not silent else ():
-                    other.session.on_rtp(packet)
+                    other.take_in(packet, self.now_s)
                 for packet in side.rtcp if not silent else ():
                     other.session.on_rtcp(packet)
                 side.rtp.clear()
@@ -137,8 +149,9 @@ def test_packets_that_are_none_of_the_microphone_are_refused() -> None:
     two = Two()
     payload = encoder("opus").silence
     for packet in (b"", b"x" * 12, pack_rtp(5, 1, 1, 9, payload, marker=False)):
-        two.ours.session.on_rtp(packet)
-    two.ours.session.on_rtp(pack_rtp(PAYLOAD_TYPE, 1, 1, 9, b"", marker=False))  # keeps a path open
+        two.ours.take_in(packet, two.now_s)
+    keeps_a_path_open = pack_rtp(PAYLOAD_TYPE, 1, 1, 9, b"", marker=False)
+    two.ours.take_in(keeps_a_path_open, two.now_s)
     assert two.ours.session.quality.packets_refused == 3
     assert two.ours.session.quality.packets_received == 0
 

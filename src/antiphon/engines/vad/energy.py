@@ -16,6 +16,9 @@ class EnergyDetector:
     def open(self, report: VoiceReport) -> EnergyStream:
         return EnergyStream(report, self._threshold_dbfs)
 
+    def score_complete(self) -> None:
+        """All is scored."""
+
 
 class EnergyStream:
     """One microphone: 1.0 for each window of 32 ms over the threshold, 0.0 for others."""

@@ -108,11 +108,18 @@ class SileroDetector:
         if self._loop is None:
             self._loop = asyncio.get_running_loop()
         self._timer_runs = True
-        self._loop.call_later(delay_s, self._tick)
+        self._loop.call_later(delay_s, self._on_timer)
 
-    def _tick(self) -> None:
-        assert self._loop is not None
+    def _on_timer(self) -> None:
         self._timer_runs = False
+        self.score_complete()
+
+    def score_complete(self) -> None:
+        """As much as the budget allows; the timer has the rest."""
+        if not self._ready or self._scoring:
+            return
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
         end = self._loop.time() + TICK_BUDGET_S
         try:
             while self._ready:

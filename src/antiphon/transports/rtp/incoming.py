@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Final
 
 from antiphon.transports.rtp.codec import Decoder
 from antiphon.transports.rtp.jitter import Conceal, Frame, JitterBuffer, Piece, Recover, Silence
 from antiphon.transports.rtp.packets import parse_rtp
+
+log = logging.getLogger(__name__)
 
 MAX_RESTARTS: Final = 16
 RESTARTS_PER_S: Final = 2.0
@@ -36,12 +39,12 @@ class _Allowance:
 
 
 class IncomingStream:
-    """Packets in, as they come, and the time; sound out, in order and without gaps.
+    """Packets in, as they come, and the time; what is to be heard out, in order and without gaps.
 
     Args:
         payload_type: what was agreed upon; other packets are refused.
         rate_hz: of the codec's RTP clock.
-        hear: takes 16-bit mono at `MEDIA_RATE_HZ`.
+        hear: takes 16-bit mono at `MEDIA_RATE_HZ`; called by `give_out`.
     """
 
     def __init__(
@@ -49,7 +52,7 @@ class IncomingStream:
     ) -> None:
         self._payload_type = payload_type
         self._decoder = decoder
-        self._hear = hear
+        self.hear = hear
         self._restarts = _Allowance(MAX_RESTARTS, RESTARTS_PER_S)
         self.buffer = JitterBuffer(rate_hz)
         self.ssrc: int | None = None
@@ -62,36 +65,37 @@ class IncomingStream:
         """From now on there is sound, be it silence."""
         self.buffer.start_clock(now_s)
 
-    def put(self, packet: bytes, now_s: float) -> bool:
-        """Whether the packet was one of the microphone's."""
+    def put(self, packet: bytes, now_s: float, found: Found) -> bool:
+        """Whether the packet was one of the microphone's; what it brings goes to ``found``."""
         parsed = parse_rtp(packet)
-        if parsed is None or parsed.payload_type != self._payload_type:
+        if parsed is None:
             self.refused += 1
             return False
-        payload = parsed.payload
-        samples = self._decoder.samples(payload)
+        payload_type, _, sequence, timestamp, ssrc, payload = parsed
+        if payload_type != self._payload_type:
+            self.refused += 1
+            return False
+        decoder = self._decoder
+        samples = decoder.samples(payload)
         if not samples:
             self.refused += bool(payload)  # Empty ones only keep a path open.
             return False
-        if parsed.ssrc != self.ssrc and not self._follow(parsed.ssrc, now_s):
+        if ssrc != self.ssrc and not self._follow(ssrc, now_s):
             self.refused += 1
             return False
         self.received += 1
-        sequence, timestamp = parsed.sequence, parsed.timestamp
-        pauses = self._decoder.announces_pause(payload)
+        pauses = decoder.announces_pause(payload)
         if self.buffer.passes(sequence, timestamp, samples, now_s, pauses=pauses):
-            if pcm := self._decoder.decode(payload):
-                self._hear(pcm)
+            found.append((self, payload))
             return True
         self.buffer.put(sequence, timestamp, samples, payload, now_s, pauses=pauses)
-        self.tick(now_s)
+        self.tick(now_s, found)
         return True
 
-    def tick(self, now_s: float) -> None:
-        """Hear what can be heard by now."""
+    def tick(self, now_s: float, found: Found) -> None:
+        """What can be heard by now."""
         for piece in self.buffer.take(now_s):
-            if pcm := self._decoded(piece):
-                self._hear(pcm)
+            found.append((self, piece.payload if type(piece) is Frame else piece))
 
     def _follow(self, ssrc: int, now_s: float) -> bool:
         """Whether another stream may take the place of the one that was heard."""
@@ -102,8 +106,11 @@ class IncomingStream:
         self.ssrc = ssrc
         return True
 
-    def _decoded(self, piece: Piece) -> bytes:
+    def decoded(self, piece: bytes | Piece) -> bytes:
+        """Each piece once, in its order."""
         match piece:
+            case bytes():
+                return self._decoder.decode(piece)
             case Frame():
                 return self._decoder.decode(piece.payload)
             case Silence():
@@ -112,3 +119,24 @@ class IncomingStream:
                 return self._decoder.conceal(piece.samples)
             case Recover():
                 return self._decoder.recover(piece.next_payload, piece.samples)
+
+
+Found = list[tuple[IncomingStream, bytes | Piece]]
+"""What is to be decoded, in order: mostly payloads as they came."""
+
+
+def give_out(found: Found) -> None:
+    """Decode all of it; then let it be heard."""
+    heard: list[tuple[Callable[[bytes], None], bytes]] = []
+    for stream, piece in found:
+        try:
+            if pcm := stream.decoded(piece):
+                heard.append((stream.hear, pcm))
+        except Exception:
+            log.exception("a packet could not be decoded")
+    for hear, pcm in heard:
+        try:
+            hear(pcm)
+        except Exception:
+            # A bug of one call must not deafen the others.
+            log.exception("a call's sound could not be heard")

@@ -59,4 +59,3 @@ class OutgoingStream:
             self._sequence += 1
             self._packets += 1
             self._payload_bytes += len(frame.payload)
-        self.playback.encode_ahead()

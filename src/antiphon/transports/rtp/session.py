@@ -8,7 +8,7 @@ from typing import Final
 
 from antiphon.transports.rtp.clock import SYSTEM_CLOCK, Clock
 from antiphon.transports.rtp.codec import FRAME_MS
-from antiphon.transports.rtp.incoming import IncomingStream
+from antiphon.transports.rtp.incoming import Found, IncomingStream
 from antiphon.transports.rtp.outgoing import OutgoingStream
 from antiphon.transports.rtp.playback import PacedPlayback
 from antiphon.transports.rtp.rtcp import REPORT_INTERVAL_S, CallQuality, Reporter, parse_rtcp
@@ -21,7 +21,7 @@ REPORT_SLOTS: Final = round(REPORT_INTERVAL_S * 1000 / FRAME_MS)
 
 
 class RtpSession:
-    """Takes packets in the clear, and a tick every 20 ms from `start` on.
+    """A `Member` of a `MediaClock` between `start` and `stop`; its packets are in the clear.
 
     Args:
         name: of the call, for the log.
@@ -68,9 +68,8 @@ class RtpSession:
         """A packet came that was not authentic, or too long."""
         self._incoming.refused += 1
 
-    def on_rtp(self, packet: bytes) -> None:
-        now_s = self._clock.monotonic_s()
-        if self._incoming.put(packet, now_s):
+    def take_in(self, packet: bytes, now_s: float, found: Found) -> None:
+        if self._incoming.put(packet, now_s, found):
             self._note_media(now_s)
 
     def on_rtcp(self, packet: bytes) -> None:
@@ -80,15 +79,21 @@ class RtpSession:
         if reports.goodbye:
             log.info("call %s: the client says that its microphone is gone", self._name)
 
-    def tick(self, slot: int) -> None:
+    def send_due(self, slot: int) -> None:
+        if self._last_media_s is None:
+            return  # It was ended by another call, in this very round.
         self._outgoing.tick(slot)
-        now_s = self._clock.monotonic_s()
-        if self._receives:
-            self._incoming.tick(now_s)
         self._slots_to_report -= 1
         if self._slots_to_report <= 0:
             self._slots_to_report = REPORT_SLOTS
-            self._report(now_s)
+            self._report(self._clock.monotonic_s())
+
+    def fill(self, now_s: float, found: Found) -> None:
+        if self._receives and self._last_media_s is not None:
+            self._incoming.tick(now_s, found)
+
+    def encode_ahead(self) -> None:
+        self._outgoing.playback.encode_ahead()
 
     @property
     def quality(self) -> CallQuality:

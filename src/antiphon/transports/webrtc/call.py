@@ -12,7 +12,7 @@ from antiphon.protocol.closes import CloseCode
 from antiphon.protocol.dialect import Dialect
 from antiphon.runtime.door import SessionDoor
 from antiphon.runtime.throttle import TOO_FAST, Throttle, too_fast
-from antiphon.transports.rtp.clock import PacingClock
+from antiphon.transports.rtp.clock import MediaClock
 from antiphon.transports.rtp.codec import CodecName
 from antiphon.transports.rtp.coders import RATES_HZ, decoder, encoder
 from antiphon.transports.rtp.incoming import IncomingStream
@@ -48,7 +48,7 @@ class Call:
         self,
         call_id: str,
         peer: Peer,
-        clock: PacingClock,
+        clock: MediaClock,
         settings: WebRtcSettings,
         dialect: Dialect,
         on_end: Callable[[Call], None],
@@ -171,7 +171,8 @@ class Call:
         if self.state == "ended":
             return
         if self.state == "connected":
-            self._clock.leave(self)
+            self._clock.catch_up()
+            self._clock.leave(self._media)
             self._media.stop()
         self.state = "ended"
         if self._timer is not None:
@@ -224,7 +225,7 @@ class Call:
             return
         self.state = "connected"
         self._media.start()
-        self._clock.join(self)
+        self._clock.join(self._media)
         self._cancel_timer_when_up()
 
     def _cancel_timer_when_up(self) -> None:
@@ -261,6 +262,7 @@ class Call:
         session = self.session
         if session is None or self.state == "ended":
             return
+        self._clock.catch_up()
         try:
             event = self._channel.read(data)
         except ProtocolError as error:
@@ -275,16 +277,12 @@ class Call:
             session.refuse(self._channel, too_fast(event.event_id))
 
     def on_rtp(self, packet: bytes) -> None:
-        self._media.on_rtp(packet)
+        self._clock.file(self._media, packet)
 
     def on_rtcp(self, packet: bytes) -> None:
         self._media.on_rtcp(packet)
 
     # --- Its sound -----------------------------------------------------------
-
-    def tick(self, slot: int) -> None:
-        if self.state == "connected":  # Else it was ended by another call, in this very round.
-            self._media.tick(slot)
 
     def _hear(self, pcm: bytes) -> None:
         if self.session is not None and not self._is_over:

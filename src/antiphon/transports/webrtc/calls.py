@@ -21,7 +21,7 @@ from antiphon.runtime.door import Retention, SessionDoor
 from antiphon.runtime.hub import Hub, SessionKind
 from antiphon.runtime.server_tools import ServerTools
 from antiphon.runtime.throttle import Throttle
-from antiphon.transports.rtp.clock import PacingClock
+from antiphon.transports.rtp.clock import MediaClock
 from antiphon.transports.webrtc.call import Call
 from antiphon.transports.webrtc.candidates import NoPortFree
 from antiphon.transports.webrtc.offer import OfferError, read_offer
@@ -52,7 +52,7 @@ class Calls:
     def __init__(self, hub: Hub, settings: WebRtcSettings | None = None) -> None:
         self._hub = hub
         self._settings = settings or WebRtcSettings()
-        self._clock = PacingClock()
+        self._clock = MediaClock(hub.score_complete)
         self._calls: dict[str, Call] = {}
         self._offered = 0
         """Offers that are being looked at: calls to be."""
