@@ -32,6 +32,12 @@ def main() -> None:
     parser.add_argument("--reply-ms", type=int, default=4_000)
     parser.add_argument("--lead-ms", type=int, default=0)
     parser.add_argument("--journal", help="keep conversations in this file")
+    parser.add_argument(
+        "--max-lateness-ms",
+        type=float,
+        default=0,
+        help="refuse sessions above it; 0: what is too much is found by measuring",
+    )
     parser.add_argument("--profile", action="store_true", help="print where time went, at the end")
     args = parser.parse_args()
     config = Config(
@@ -39,8 +45,7 @@ def main() -> None:
         engine=EngineSettings(default=ZeroEngine.name),
         webrtc=WebRtcOptions(host_addresses=("127.0.0.1",)),
         journal=JournalSettings(path=args.journal),
-        # What is too much is found here by measuring, with other work on the machine or without.
-        limits=LimitSettings(max_lateness_ms=0),
+        limits=LimitSettings(max_lateness_ms=args.max_lateness_ms),
     )
     logs.configure(config.server.log_level)
     engine = ZeroEngine(delta_ms=args.delta_ms, reply_ms=args.reply_ms, lead_ms=args.lead_ms)

@@ -27,7 +27,7 @@ from antiphon.processes.messages import (
 from antiphon.processes.shared import ClaimsOfAll, CountsOfAll, RatesOfAll, SecretsOfAll
 from antiphon.processes.splice import FORWARDED, Connect, splice
 from antiphon.runtime.door import SessionDoor
-from antiphon.server.admission import FEW_SESSIONS, overloaded
+from antiphon.server.admission import overloaded
 from antiphon.server.app import Api
 from antiphon.server.auth import presented_key
 from antiphon.server.directory import Directory, ListedSession, LocalDirectory
@@ -259,11 +259,8 @@ class Member:
 
     @property
     def load(self) -> Load:
-        api, limits = self._api, self._api.load_limits
-        live, late_ms = len(api.hub.sessions), api.late_ms
-        is_late = bool(limits.max_lateness_ms) and late_ms > limits.max_lateness_ms
-        refuses = api.admission.draining or api.hub.unable is not None
-        return Load(live, late_ms, not refuses and not (is_late and live >= FEW_SESSIONS))
+        api = self._api
+        return Load(len(api.hub.sessions), api.late_ms, api.admission.takes_sessions)
 
 
 def _route(request: web.Request) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from functools import partial
@@ -33,6 +34,7 @@ from antiphon.server.client_secrets import ClientSecrets
 from antiphon.server.console import Console
 from antiphon.server.conversations import Conversations, check_sees, forked_from
 from antiphon.server.directory import Directory, LocalDirectory
+from antiphon.server.intake import Intake, Load
 from antiphon.server.lateness import Lateness
 from antiphon.server.logs import keep_peer_data_out
 from antiphon.server.memory import Memory
@@ -135,7 +137,11 @@ class Api:
             quotas=self.quotas,
             unable=lambda: hub.unable,
             is_revoked=gate.bearers.is_revoked,
-            late_ms=lambda: self._lateness.p99_ms,
+            intake=Intake(
+                load.max_lateness_ms,
+                load=lambda: Load(self._lateness.fresh_ms, self._lateness.busy_share),
+                now_s=time.monotonic,
+            ),
         )
         gate.bearers.known.when_revoked(self._on_revoked)
         gate.bearers.when_removed(self._on_removed)
@@ -383,10 +389,6 @@ class Api:
     def late_ms(self) -> float:
         """How late sound is, p99 of the last seconds."""
         return self._lateness.p99_ms
-
-    @property
-    def load_limits(self) -> LoadLimits:
-        return self._load
 
     async def list_models(self, request: web.Request) -> web.Response:
         await self._gate.require(request)
