@@ -20,8 +20,8 @@ AT_ONCE: Final = 50
 STOP_SHARE: Final = 0.5
 """Of the lateness that live sessions must not have: there nobody comes in any more."""
 BUSY_SHARE: Final = 0.8
-"""Of the loop's time that is filled quickly.  Beyond it sessions come one by one: each may be the one
-too many.
+"""Of the loop's time that is filled quickly.  Beyond it sessions come one by one: each may be
+the one too many.
 """
 
 
