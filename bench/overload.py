@@ -64,7 +64,8 @@ def main() -> None:
     parser.add_argument("--longest-s", type=float, default=120)
     args = parser.parse_args()
     os.sched_setaffinity(0, {CLIENT_CORE})
-    with ServerProcess(["zero_server.py"], core=SERVER_CORE, nice=os.nice(0)) as server:
+    command = ["zero_server.py", "--max-lateness-ms", str(LATE_MS)]
+    with ServerProcess(command, core=SERVER_CORE, nice=os.nice(0)) as server:
         crowd = Crowd(server.port, chunk_ms=args.chunk_ms, always=False)
         began = server.usage(), time.monotonic()
         met, took_ms = come(crowd, per_s=args.per_s, longest_s=args.longest_s)

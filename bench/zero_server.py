@@ -27,9 +27,9 @@ from antiphon.server.settings import (
 )
 
 
-def zero_config(journal: JournalSettings, *api_keys: Secret) -> Config:
-    """Without limits: what is too much is found by measuring, with other work on the machine or
-    without.
+def zero_config(journal: JournalSettings, *api_keys: Secret, max_lateness_ms: float = 0) -> Config:
+    """Without limits, if not told otherwise: what is too much is found by measuring, with other
+    work on the machine or without.
     """
     return Config(
         server=ServerSettings(
@@ -42,7 +42,7 @@ def zero_config(journal: JournalSettings, *api_keys: Secret) -> Config:
         engine=EngineSettings(default=ZeroEngine.name),
         webrtc=WebRtcOptions(host_addresses=("127.0.0.1",)),
         journal=journal,
-        limits=LimitSettings(max_lateness_ms=0),
+        limits=LimitSettings(max_lateness_ms=max_lateness_ms),
     )
 
 
@@ -57,9 +57,15 @@ def main() -> None:
     parser.add_argument("--reply-ms", type=int, default=4_000)
     parser.add_argument("--lead-ms", type=int, default=0)
     parser.add_argument("--journal", help="keep conversations in this file")
+    parser.add_argument(
+        "--max-lateness-ms",
+        type=float,
+        default=0,
+        help="refuse sessions above it; 0: what is too much is found by measuring",
+    )
     parser.add_argument("--profile", action="store_true", help="print where time went, at the end")
     args = parser.parse_args()
-    config = zero_config(JournalSettings(path=args.journal))
+    config = zero_config(JournalSettings(path=args.journal), max_lateness_ms=args.max_lateness_ms)
     logs.configure(config.server.log_level)
     engine = ZeroEngine(delta_ms=args.delta_ms, reply_ms=args.reply_ms, lead_ms=args.lead_ms)
     wired = wiring.wire(config, wiring.Parts(engines=[engine]))

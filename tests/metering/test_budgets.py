@@ -127,11 +127,36 @@ def test_an_answer_over_midnight_is_spent_on_the_day_on_which_it_began() -> None
 
 def test_what_was_spent_before_a_restart_is_restored() -> None:
     ledger = LocalLedger(Limits(user_day=10, user_month=100, tenant_day=50, session=5))
-    ledger.restore(USER, "2026-12-02", 4)
-    ledger.restore(USER, "2026-12-01", 95)
-    ledger.restore(Account("clinic"), "2026-12-02", 30)
+    names = ledger.to_restore()
+    assert not ledger.to_restore(), "one who is told is enough"
+    ledger.restore(USER, "2026-12-02", 4, names)
+    ledger.restore(USER, "2026-12-01", 95, names)
+    ledger.restore(Account("clinic"), "2026-12-02", 30, names)
     assert ledger.room(USER, "s", NOON_MS) == 1, "of the month's 100"
     assert ledger.room(Account("clinic", "user-8"), "t", NOON_MS) == 5
+
+
+def test_new_limits_hold_from_the_next_turn_on_and_count_what_was_spent_before_them() -> None:
+    ledger = LocalLedger(Limits(user_day=10))
+    ledger.to_restore()
+    held = ledger.reserve(USER, "s", NOON_MS, 4)
+    assert held is not None
+    ledger.use(Budgets(everyone=Limits(user_day=5, tenant_month=100)), Stages())
+    assert ledger.room(USER, "s", NOON_MS) == 1, "what was reserved before counts"
+    ledger.settle(held, 5)
+    assert ledger.reserve(USER, "s", NOON_MS, 1) is None
+    names = ledger.to_restore()
+    assert names == ("tenant_month",)
+    ledger.restore(USER, "2026-12-01", 60, names)
+    assert ledger.room(Account("clinic", "user-8"), "t", NOON_MS) == 5, "of the day's"
+    assert ledger.reserve(Account("clinic"), "t", NOON_MS, 1) is not None
+    assert ledger.room(Account("clinic"), "t", NOON_MS) == 39, "of the month's"
+    # What is no longer limited goes on being counted, so that it may be again.
+    ledger.use(Budgets(), Stages())
+    assert ledger.room(USER, "s", NOON_MS) is None
+    ledger.use(Budgets(everyone=Limits(user_day=6)), Stages())
+    assert ledger.room(USER, "s", NOON_MS) == 1
+    assert not ledger.to_restore()
 
 
 def test_a_ledger_holds_no_days_that_are_over() -> None:

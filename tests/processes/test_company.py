@@ -8,6 +8,8 @@ from typing import Any
 
 from aiohttp import ClientWebSocketResponse, WSMsgType
 
+from antiphon.server.audit import Deed
+from antiphon.server.operator import merged
 from antiphon.testing import in_virtual_time
 from tests.processes.company import TELLS_NAME, company
 from tests.server.place import KEY, Place, until
@@ -19,6 +21,9 @@ async def entered(
     """A client of that process, and how its session began."""
     ws = await place.join(*query, **how)
     return ws, await until(ws, "session.created")
+
+
+KEYS = "/v1/antiphon/keys"
 
 
 @in_virtual_time
@@ -210,3 +215,42 @@ async def test_a_body_that_was_packed_is_passed_on_unpacked() -> None:
             headers={"Content-Encoding": "gzip", "Content-Type": "application/json"},
         )
         assert told.status == 200, told
+
+
+@in_virtual_time
+async def test_errors_and_deeds_are_told_from_everywhere() -> None:
+    async with company(3) as firm:
+        one, two, three = firm.places
+        ws = await one.join()
+        created = await until(ws, "session.created")
+        await ws.send_json({"type": "nonsense"})
+        await until(ws, "error")
+        made = [await place.ask("POST", KEYS, json={"name": "k"}) for place in (one, two)]
+        for place in firm.places:
+            errors = (await place.ask("GET", "/v1/antiphon/errors")).body["data"]
+            assert created["session"]["id"] in {error["session_id"] for error in errors}
+            deeds = (await place.ask("GET", "/v1/antiphon/audit?limit=2")).body["data"]
+            assert [deed["about"]["id"] for deed in deeds] == [
+                told.body["id"] for told in reversed(made)
+            ]
+        acme = (await three.ask("POST", KEYS, json={"name": "a", "tenant": "acme"})).body["value"]
+        for path in ("errors", "audit"):
+            told = await three.ask("GET", f"/v1/antiphon/{path}", key=acme)
+            assert all(entry["tenant"] == "acme" for entry in told.body["data"])
+        await ws.close()
+
+
+def test_what_all_read_in_the_file_is_told_once() -> None:
+    before = Deed(at=1.0, what="key.created", about={"id": "key_1"})
+    mine, theirs = Deed(at=3.0, what="key.revoked"), Deed(at=2.0, what="key.revoked")
+    assert merged([mine, before], [theirs, before]) == [mine, theirs, before]
+
+
+@in_virtual_time
+async def test_who_guesses_keys_here_is_slowed_down_there() -> None:
+    async with company() as firm:
+        one, two = firm.places
+        told = [await one.ask("GET", "/v1/models", key=f"wrong-{n}") for n in range(20)]
+        assert {each.status for each in told} == {401}
+        await asyncio.sleep(0.2)
+        assert (await two.ask("GET", "/v1/models", key="another")).status == 429

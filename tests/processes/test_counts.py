@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from antiphon.limits.ledger import AnswerLedger, MessageLedger
 from antiphon.limits.policy import Limits, Subject
+from antiphon.metering.budgets import Budgets, LocalLedger, Reservation, Stages
 from antiphon.metering.budgets import Limits as BudgetLimits
-from antiphon.metering.budgets import LocalLedger, Reservation
 from antiphon.metering.lines import Account
 from antiphon.processes.commons import ClaimsOfOne, Commons
 from antiphon.processes.messages import Taken
@@ -238,8 +238,21 @@ async def test_what_a_dead_process_had_reserved_can_be_spent_again() -> None:
 async def test_what_was_spent_before_is_told_once_though_each_process_reads_it() -> None:
     purse = Purse(100, 2)
     for stub in purse.stubs:
-        stub.restore(Account(), "1970-01-01", 30)
+        if names := stub.to_restore():
+            stub.restore(Account(), "1970-01-01", 30, names)
     assert purse.stubs[1].room(Account(), "", 0) == 70
+
+
+@in_virtual_time
+async def test_new_budgets_hold_in_all_processes_once_each_has_said_so() -> None:
+    purse = Purse(100, 2)
+    assert [stub.to_restore() for stub in purse.stubs] == [("tenant_day",), ()]
+    new = Budgets(everyone=BudgetLimits(tenant_day=40, user_day=10))
+    for stub in purse.stubs:
+        stub.use(new, Stages())
+    assert [stub.to_restore() for stub in purse.stubs] == [("user_day",), ()]
+    assert [stub.room(Account(), "", 0) for stub in purse.stubs] == [40, 40]
+    assert purse.stubs[1].room(Account("default", "anna"), "", 0) == 10
 
 
 def test_one_of_two_that_open_a_conversation_at_once_may() -> None:

@@ -26,6 +26,10 @@ processes = 2
 port_min = 40000
 port_max = 40099
 """
+LIMITED = """
+[limits.plans.free]
+sessions_at_once = 1
+"""
 ENOUGH_CLIENTS = 30
 Owner = tuple[ClientWebSocketResponse, dict[str, Any]]
 
@@ -42,6 +46,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
 async def http(server: ServerProcess) -> AsyncIterator[ClientSession]:
     async with ClientSession(server.url, headers={"Authorization": "Bearer first"}) as http:
         yield http
+
+
+async def log_says(server: ServerProcess, text: str) -> None:
+    deadline_s = time.monotonic() + 30
+    while text not in server.log.read_text():
+        assert time.monotonic() < deadline_s, server.log.read_text()
+        await asyncio.sleep(0.1)
 
 
 def processes_of(server: ServerProcess) -> list[int]:
@@ -151,9 +162,14 @@ async def test_the_death_of_a_process_costs_its_own_connections_alone(
     await health_says(http, sessions=0)
 
 
-async def test_a_reload_reaches_every_process(server: ServerProcess) -> None:
+async def test_a_reload_reaches_every_process_or_none(server: ServerProcess) -> None:
     folder = server.log.parent
-    (folder / "antiphon.toml").write_text(SETTINGS.replace('"first"', '"first", "second"'))
+    new = SETTINGS.replace('"first"', '"first", "second"') + LIMITED
+    (folder / "antiphon.toml").write_text(new + "[budgets]\ndefault_plan = 'none'\n")
+    server.ask_to_reload()
+    await log_says(server, "reload: refused, by process 1, 2")
+    assert "reload: taken" not in server.log.read_text()
+    (folder / "antiphon.toml").write_text(new)
     server.ask_to_reload()
     deadline_s = time.monotonic() + 30
     while server.log.read_text().count("reload: taken") < 2:

@@ -11,10 +11,11 @@ import pytest
 
 from antiphon.identity.principal import ANYONE, Principal
 from antiphon.limits.policy import Limits, Policy
-from antiphon.server.admission import FEW_SESSIONS, Admission, Admitted, LoadLimits
+from antiphon.server.admission import Admission, Admitted, LoadLimits
 from antiphon.server.api_errors import ApiError, Unauthorized
 from antiphon.server.auth import Visitor
 from antiphon.server.grant import Grant
+from antiphon.server.intake import AT_ONCE, FEW_SESSIONS, SETTLED_AFTER_S, Intake, Load
 from antiphon.server.quotas import Quotas
 from antiphon.server.secret import Secret
 from antiphon.server.secret_store import MemorySecretStore, Minted, digest
@@ -73,15 +74,16 @@ class House:
                 raise Unauthorized
             return ANYONE
 
+        now_s = asyncio.get_running_loop().time
         policy = Policy(address=Limits(sessions_per_minute=new_per_minute))
         self.admission = Admission(
             identify=identify,
             secrets=self.store,
             load=LoadLimits(max_sessions=max_sessions, max_lateness_ms=20),
             live_sessions=lambda: self.live,
-            quotas=Quotas(policy, sessions=list, now_s=asyncio.get_running_loop().time),
+            quotas=Quotas(policy, sessions=list, now_s=now_s),
             is_revoked=lambda principal: principal.key_id in self.revoked,
-            late_ms=lambda: self.late_ms,
+            intake=Intake(20, load=lambda: Load(self.late_ms), now_s=now_s),
         )
 
     async def secret(self, **limits: Any) -> str:
@@ -218,11 +220,27 @@ async def test_one_address_begins_no_more_sessions_in_a_minute_than_it_may() -> 
 @virtually
 async def test_while_sound_is_late_nobody_new_comes_in() -> None:
     house = House()
-    house.late_ms = 21
+    house.late_ms = 10
     for _ in range(FEW_SESSIONS):
         assert isinstance(await house.opens(KEY), Admitted), "it is not late by so few"
     assert await house.opens(KEY) == 503
-    house.late_ms = 20
+    house.late_ms = 5
+    assert isinstance(await house.opens(KEY), Admitted)
+
+
+@virtually
+async def test_no_more_come_at_once_than_can_be_told_from_what_they_cost() -> None:
+    house = House(max_sessions=1000, new_per_minute=AT_ONCE - 10)
+    told = await asyncio.gather(
+        *(house.opens(KEY, address=f"203.0.113.{n % 2}") for n in range(3 * AT_ONCE))
+    )
+    assert [isinstance(each, Admitted) for each in told].count(True) == AT_ONCE
+    assert 429 not in told, "who is refused for another reason takes nobody's place"
+    with pytest.raises(ApiError) as refused:
+        async with house.admits(KEY):
+            pytest.fail("it was admitted")
+    assert refused.value.headers == {"Retry-After": f"{SETTLED_AFTER_S:g}"}
+    await asyncio.sleep(SETTLED_AFTER_S)
     assert isinstance(await house.opens(KEY), Admitted)
 
 

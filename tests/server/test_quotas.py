@@ -9,16 +9,23 @@ from typing import Any
 
 import msgspec
 import pytest
-from aiohttp import ClientWebSocketResponse
+from aiohttp import ClientWebSocketResponse, web
 
 from antiphon.limits.policy import Limits
 from antiphon.protocol.closes import CloseCode
 from antiphon.server.api_errors import ApiError
 from antiphon.server.auth import Gate, Visitor
-from antiphon.server.lateness import MIN_TICKS, WINDOW_TICKS, Lateness
+from antiphon.server.lateness import (
+    MIN_TICKS,
+    TICK_S,
+    TICKS_PER_SECOND,
+    WINDOW_TICKS,
+    Lateness,
+)
 from antiphon.server.quotas import MAX_REFUSED
 from antiphon.server.secret import Secret
 from antiphon.server.settings import AuthSettings, LimitSettings
+from antiphon.testing import VirtualTimeLoop
 from tests.server.place import CONFIG, KEY, Place, places, until
 
 KEYS = "/v1/antiphon/keys"
@@ -214,9 +221,49 @@ def test_lateness_is_of_the_last_seconds_and_one_hiccup_is_none() -> None:
         lateness.note(1)
     lateness.note(900)
     assert lateness.p99_ms == 1
-    for _ in range(3):
+    for _ in range(10):
         lateness.note(30)
     assert lateness.p99_ms == 30
+
+
+def test_the_worst_of_three_seconds_is_fresh() -> None:
+    lateness = Lateness()
+    for late_ms in (2, 40, 3, 4):
+        for _ in range(TICKS_PER_SECOND):
+            lateness.note(late_ms)
+        lateness.end_second(0.25)
+    assert lateness.busy_share == 0.25
+    assert lateness.fresh_ms == 40
+    lateness.note(1)
+    lateness.end_second(0.5)
+    assert lateness.fresh_ms == 4
+
+
+def test_what_is_due_together_is_late_by_all_of_it() -> None:
+    with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
+        loop = runner.get_loop()
+        assert isinstance(loop, VirtualTimeLoop)
+        lateness = Lateness(busy_s=lambda: loop.time() / 4)
+
+        async def work() -> None:
+            """Of 3 ms, with each fourth tick, and just behind it."""
+            due_s = loop.time()
+            while True:
+                due_s += 4 * TICK_S
+                await asyncio.sleep(max(0.0, due_s - loop.time()) + 1e-10)
+                loop.advance(0.003)
+
+        async def story() -> None:
+            running = lateness.running(web.Application())
+            await anext(running)
+            working = asyncio.create_task(work())
+            await asyncio.sleep(3.1)
+            working.cancel()
+            await anext(running, None)
+
+        runner.run(story())
+    assert lateness.fresh_ms == pytest.approx(3, abs=0.1)
+    assert lateness.busy_share == pytest.approx(0.25)
 
 
 async def answered(ws: ClientWebSocketResponse) -> tuple[dict[str, Any], list[dict[str, Any]]]:

@@ -47,6 +47,10 @@ class FarewellEngine:
         self._inner = inner
         self._words = words
 
+    def saying(self, words: str | None) -> FarewellEngine:
+        """The same with other words; itself, where it has these."""
+        return self if words == self._words else FarewellEngine(self._inner, words)
+
     @property
     def description(self) -> str:
         return "Says goodbye where a budget is spent."

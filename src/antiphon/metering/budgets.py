@@ -161,8 +161,18 @@ class RestoredLedger(Ledger, Protocol):
     @property
     def budgets(self) -> Budgets: ...
 
-    def restore(self, account: Account, day: str, nano: Nano) -> None:
-        """What was spent then, as the lines say that were kept."""
+    def use(self, budgets: Budgets, stages: Stages) -> None:
+        """From now on these hold.  What is counted already goes on being counted."""
+        ...
+
+    def to_restore(self) -> tuple[str, ...]:
+        """What is limited and was not counted before, by the names of `Limits`: whoever is told
+        restores it, and is the only one that is told.
+        """
+        ...
+
+    def restore(self, account: Account, day: str, nano: Nano, names: tuple[str, ...]) -> None:
+        """What was spent then, as the lines say that were kept; it counts for these alone."""
         ...
 
     def pots(self, at_ms: int) -> Sequence[PotTold]:
@@ -230,22 +240,36 @@ class LocalLedger:
     def __init__(self, budgets: Budgets | Limits, stages: Stages | None = None) -> None:
         self.budgets = Budgets(everyone=budgets) if isinstance(budgets, Limits) else budgets
         self._limited = self.budgets.limited
-        self._stages = stages or Stages()
+        self._unrestored = self._limited
+        self.stages = stages or Stages()
         self._pots: dict[str, _Pot] = {}
         self._next = 1
         self._newest_day = ""
 
-    def restore(self, account: Account, day: str, nano: Nano) -> None:
-        """What was spent then, as the lines say that were kept."""
+    def use(self, budgets: Budgets, stages: Stages) -> None:
+        """From now on these hold.  What is counted already goes on being counted."""
+        new = budgets.limited - self._limited
+        self.budgets, self.stages = budgets, stages
+        self._limited |= new
+        self._unrestored |= new
+        for pot in self._pots.values():
+            pot.limit = None
+
+    def to_restore(self) -> tuple[str, ...]:
+        unrestored, self._unrestored = self._unrestored, frozenset()
+        return tuple(sorted(unrestored))
+
+    def restore(self, account: Account, day: str, nano: Nano, names: tuple[str, ...]) -> None:
+        """What was spent then, as the lines say that were kept; it counts for these alone."""
         for place in self._places(account, "", day):
-            if place.scope != "session":
+            if place.scope != "session" and place.limited_by in names:
                 self._pot(place).spent += nano
 
     def standing(self, account: Account, session_id: str, at_ms: int) -> Standing:
         found = Standing(None)
         for place, limit in self._limits(account, session_id, day_of(at_ms)):
             used = self._used(place, limit)
-            stage = self._stages.at(used, limit)
+            stage = self.stages.at(used, limit)
             standing = Standing(stage, place.scope, place.period, limit, used)
             if standing.rank > found.rank:
                 found = standing
@@ -308,7 +332,7 @@ class LocalLedger:
                     limit=limit,
                     spent=pot.spent,
                     reserved=pot.reserved,
-                    stage=self._stages.at(pot.spent + pot.reserved, limit),
+                    stage=self.stages.at(pot.spent + pot.reserved, limit),
                 )
 
     def _pot(self, place: _Place) -> _Pot:

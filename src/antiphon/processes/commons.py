@@ -12,7 +12,15 @@ from typing import Literal, NamedTuple, Protocol
 
 from antiphon.limits.ledger import Exceeded, SessionLedger
 from antiphon.limits.policy import Limits, Subject
-from antiphon.metering.budgets import LocalLedger, PotTold, Reservation, RestoredLedger, Standing
+from antiphon.metering.budgets import (
+    Budgets,
+    LocalLedger,
+    PotTold,
+    Reservation,
+    RestoredLedger,
+    Stages,
+    Standing,
+)
 from antiphon.metering.lines import Account, Line
 from antiphon.metering.money import Nano
 from antiphon.processes.services import Interface
@@ -92,7 +100,6 @@ class Commons:
         self.claimed: dict[str, object] = {}
         """Conversations, and who is about to open them."""
         self.sessions: list[SessionsOfOne] = []
-        self.restored_by: object = None
         self._secrets = MemorySecretStore(now_s=unix_s)
 
     def of_process(self) -> Held:
@@ -103,7 +110,7 @@ class Commons:
             "sessions": sessions,
             "claims": claims,
         }
-        ledger = None if self.ledger is None else LedgerOfOne(self, self.ledger)
+        ledger = None if self.ledger is None else LedgerOfOne(self.ledger)
         if ledger is not None:
             services["ledger"] = ledger
 
@@ -181,21 +188,26 @@ class ClaimsOfOne:
 class LedgerOfOne:
     """As `LocalLedger`, for one process: what it reserved is known to be its own."""
 
-    def __init__(self, commons: Commons, ledger: LocalLedger) -> None:
-        self._commons = commons
+    def __init__(self, ledger: LocalLedger) -> None:
         self._ledger = ledger
-        self.budgets = ledger.budgets
         self._reserved: dict[int, Reservation] = {}
         self._sessions: set[str] = set()
 
-    def restore(self, account: Account, day: str, nano: Nano) -> None:
-        """All of them read the same lines, so those that the first has read are enough: what came
-        since is in the ledger.
-        """
-        if self._commons.restored_by is None:
-            self._commons.restored_by = self
-        if self._commons.restored_by is self:
-            self._ledger.restore(account, day, nano)
+    @property
+    def budgets(self) -> Budgets:
+        return self._ledger.budgets
+
+    def use(self, budgets: Budgets, stages: Stages) -> None:
+        """Each process says the same."""
+        if budgets != self._ledger.budgets or stages != self._ledger.stages:
+            self._ledger.use(budgets, stages)
+
+    def to_restore(self) -> tuple[str, ...]:
+        """All of them read the same lines, so those that one of them has read are enough."""
+        return self._ledger.to_restore()
+
+    def restore(self, account: Account, day: str, nano: Nano, names: tuple[str, ...]) -> None:
+        self._ledger.restore(account, day, nano, names)
 
     def pots(self, at_ms: int) -> Sequence[PotTold]:
         return self._ledger.pots(at_ms)

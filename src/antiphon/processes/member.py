@@ -11,10 +11,14 @@ from typing import Final
 import msgspec
 from aiohttp import web
 
+from antiphon.identity.principal import Principal
 from antiphon.processes.bus import Bus, BusLost
 from antiphon.processes.merging import merged_health, merged_metrics
 from antiphon.processes.messages import (
+    Deeds,
     Drains,
+    Errors,
+    Guessed,
     Has,
     Health,
     HealthTold,
@@ -24,14 +28,22 @@ from antiphon.processes.messages import (
     Question,
     Taken,
 )
-from antiphon.processes.shared import ClaimsOfAll, CountsOfAll, RatesOfAll, SecretsOfAll
+from antiphon.processes.shared import (
+    ClaimsOfAll,
+    CountsOfAll,
+    GuessesOfAll,
+    RatesOfAll,
+    SecretsOfAll,
+)
 from antiphon.processes.splice import FORWARDED, Connect, splice
 from antiphon.runtime.door import SessionDoor
-from antiphon.server.admission import FEW_SESSIONS, overloaded
+from antiphon.server.admission import overloaded
 from antiphon.server.app import Api
+from antiphon.server.audit import Deed
 from antiphon.server.auth import presented_key
 from antiphon.server.directory import Directory, ListedSession, LocalDirectory
 from antiphon.server.readiness import DRAIN_PATH, READY_PATH
+from antiphon.server.recent_errors import RecentError
 from antiphon.server.returning import shown_token
 from antiphon.server.secret_store import PREFIX as SECRET_PREFIX
 from antiphon.server.secret_store import SecretRefused, SecretStore
@@ -98,6 +110,7 @@ class Member:
         self._directory: DirectoryOfAll
         self._counts = CountsOfAll(bus)
         self._rates: dict[str, RatesOfAll]
+        self._guesses: GuessesOfAll
 
     # --- `Siblings` ----------------------------------------------------------
 
@@ -114,6 +127,9 @@ class Member:
             "messages": RatesOfAll("messages", quotas.messages, tell),
             "answers": RatesOfAll("answers", quotas.answers, tell),
         }
+        self._guesses = GuessesOfAll(api.gate, tell)
+        api.errors.elsewhere = self._errors_of_others
+        api.operator.elsewhere = self._deeds_of_others
         hub.claiming = ClaimsOfAll(self.bus, self._directory.elsewhere).claiming
         hub.on_adopted.append(lambda door: self._counts.live(door.id, quotas.who_of(door)))
         hub.on_released.append(lambda door: self._counts.ended(door.id))
@@ -228,6 +244,16 @@ class Member:
         body = msgspec.json.decode(response.text or "{}")
         return _json(body | {"sessions": body["sessions"] + sum(theirs.values())})
 
+    async def _errors_of_others(self, seen_by: Principal, limit: int) -> Sequence[RecentError]:
+        theirs = await self.bus.ask(Errors(seen_by, limit), list[RecentError])
+        return [error for found in theirs.values() for error in found]
+
+    async def _deeds_of_others(
+        self, seen_by: Principal, limit: int, before_s: float | None
+    ) -> Sequence[Deed]:
+        theirs = await self.bus.ask(Deeds(seen_by, limit, before_s), list[Deed])
+        return [deed for found in theirs.values() for deed in found]
+
     # --- What the others ask -------------------------------------------------
 
     async def answer(self, question: Question) -> object:
@@ -247,6 +273,13 @@ class Member:
                 elif question.on is False and api.admission.draining:
                     api.drain.end()
                 return len(api.hub.sessions)
+            case Errors():
+                return api.errors.last(question.seen_by, question.limit)
+            case Deeds():
+                by, limit, before_s = question.seen_by, question.limit, question.before_s
+                return api.operator.last(by, limit=limit, before_s=before_s)
+            case Guessed():
+                self._guesses.heard(question)
             case Taken():
                 self._rates[question.of].heard(question, api.quotas.now_s())
         return None
@@ -259,11 +292,8 @@ class Member:
 
     @property
     def load(self) -> Load:
-        api, limits = self._api, self._api.load_limits
-        live, late_ms = len(api.hub.sessions), api.late_ms
-        is_late = bool(limits.max_lateness_ms) and late_ms > limits.max_lateness_ms
-        refuses = api.admission.draining or api.hub.unable is not None
-        return Load(live, late_ms, not refuses and not (is_late and live >= FEW_SESSIONS))
+        api = self._api
+        return Load(len(api.hub.sessions), api.late_ms, api.admission.takes_sessions)
 
 
 def _route(request: web.Request) -> str:

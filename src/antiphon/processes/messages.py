@@ -13,6 +13,7 @@ from typing import Any, Final, Literal, TypeAlias
 import msgspec
 from msgspec import Raw, Struct
 
+from antiphon.identity.principal import Principal
 from antiphon.limits.policy import Limits, Subject
 
 NOBODY_WAITS: Final = 0
@@ -166,8 +167,31 @@ class Taken(Struct, frozen=True, tag="taken"):
     """How many, and their bytes or tokens."""
 
 
+class Errors(Struct, frozen=True, tag="errors"):
+    """What went wrong last with you, that this one may see?"""
+
+    seen_by: Principal
+    limit: int
+
+
+class Deeds(Struct, frozen=True, tag="deeds"):
+    """What was done last through you, that this one may see?"""
+
+    seen_by: Principal
+    limit: int
+    before_s: float | None
+
+
+class Guessed(Struct, frozen=True, tag="guessed"):
+    """So many wrong keys were shown to me, by address: it counts with you too."""
+
+    counts: dict[str, int]
+
+
 class Reload(Struct, frozen=True, tag="reload"):
-    """Read the configuration again; is it taken?"""
+    """Read the configuration again: is it good?  Or (``take``): go by what was read so."""
+
+    take: bool = False
 
 
 class Stop(Struct, frozen=True, tag="stop"):
@@ -176,7 +200,9 @@ class Stop(Struct, frozen=True, tag="stop"):
     now: bool = False
 
 
-Question: TypeAlias = Has | Listed | Measured | Health | Drains | Taken | Reload | Stop
+Question: TypeAlias = (
+    Has | Listed | Measured | Health | Drains | Taken | Errors | Deeds | Guessed | Reload | Stop
+)
 
 
 class HealthTold(Struct, frozen=True):

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final, Literal
@@ -13,20 +14,22 @@ from typing import Any, Final, Literal
 from antiphon.identity.principal import ANYONE, Principal
 from antiphon.limits.ledger import Exceeded, RateLedger
 from antiphon.limits.policy import Limits, Subject, Who
-from antiphon.metering.budgets import Budgets, PotTold, Reservation, Standing
+from antiphon.metering.budgets import Budgets, PotTold, Reservation, Stages, Standing
 from antiphon.metering.lines import Account, Line
 from antiphon.metering.money import Nano
 from antiphon.processes.bus import Bus, BusLost
 from antiphon.processes.commons import INTERFACES, Owners
-from antiphon.processes.messages import NOBODY_WAITS, Call, Returned, Taken, raw
+from antiphon.processes.messages import NOBODY_WAITS, Call, Guessed, Returned, Taken, raw
 from antiphon.runtime.hub import ConversationInUse
+from antiphon.server.auth import Gate
 from antiphon.server.grant import Grant
 from antiphon.server.secret_store import DEFAULT_TTL_S, Minted
 
 log = logging.getLogger(__name__)
 
 TELL_EVERY_S: Final = 0.1
-"""How long messages that were let through may count in this process alone."""
+"""How long messages that were let through, and wrong keys, may count in this process alone."""
+MAX_GUESSING: Final = 1_000
 
 
 class SecretsOfAll:
@@ -130,6 +133,37 @@ class RatesOfAll:
             self._ledger.charge(subject, limits, count, size, now_s)
 
 
+class GuessesOfAll:
+    """Tells the other processes of wrong keys that were shown here.
+
+    Overflow policy: of more than `MAX_GUESSING` addresses in `TELL_EVERY_S` the others are counted
+    here alone.
+
+    Args:
+        tell: The others.
+    """
+
+    def __init__(self, gate: Gate, tell: Callable[[Guessed], None]) -> None:
+        self._gate = gate
+        self._tell = tell
+        self._untold: Counter[str] = Counter()
+        gate.on_guess = self._guessed
+
+    def _guessed(self, address: str) -> None:
+        if not self._untold:
+            asyncio.get_running_loop().call_later(TELL_EVERY_S, self._tell_others)
+        if address in self._untold or len(self._untold) < MAX_GUESSING:
+            self._untold[address] += 1
+
+    def _tell_others(self) -> None:
+        untold, self._untold = self._untold, Counter()
+        self._tell(Guessed(dict(untold)))
+
+    def heard(self, guessed: Guessed) -> None:
+        for address, count in guessed.counts.items():
+            self._gate.guessed_elsewhere(address, count)
+
+
 class ClaimsOfAll:
     """Args:
     elsewhere: The other process that has a conversation.
@@ -177,8 +211,19 @@ class LedgerOfAll:
         self._ask = ask
         self._tell = tell
 
-    def restore(self, account: Account, day: str, nano: Nano) -> None:
-        self._told("restore", account, day, nano)
+    def use(self, budgets: Budgets, stages: Stages) -> None:
+        self.budgets = budgets
+        self._told("use", budgets, stages)
+
+    def to_restore(self) -> tuple[str, ...]:
+        try:
+            names: tuple[str, ...] = self._asked("to_restore")
+        except BusLost:
+            return ()
+        return names
+
+    def restore(self, account: Account, day: str, nano: Nano, names: tuple[str, ...]) -> None:
+        self._told("restore", account, day, nano, names)
 
     def pots(self, at_ms: int) -> Sequence[PotTold]:
         try:

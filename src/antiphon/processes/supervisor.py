@@ -55,8 +55,24 @@ HEALTHY_AFTER_S: Final = 60.0
 """One that lived so long is started again without delay."""
 LOOK_FOR_ROOM_S: Final = 0.01
 ACCEPTED_AT_ONCE: Final = 64
+RELOADED_WITHIN_S: Final = 30.0
 KILL_AFTER_S: Final = 15.0
 """What a process may take beyond the grace of its sessions."""
+
+
+async def reload_all(board: Switchboard) -> bool:
+    """First all read and check it; only if it is good to each of them, they go by it."""
+    for question in (Reload(), Reload(take=True)):
+        told = await board.ask_all(question, within_s=RELOADED_WITHIN_S)
+        against = [
+            name
+            for name, value in told.items()
+            if value is None or not msgspec.msgpack.decode(value)
+        ]
+        if against or not told:
+            log.error("reload: refused, by process %s", ", ".join(against) or "none that serves")
+            return False
+    return True
 
 
 class _Child:
@@ -135,10 +151,8 @@ class Supervisor:
                 await self._end(keeping)
 
     async def again(self) -> bool:
-        """Each process reads the configuration again; whether all have taken it."""
-        told = await self._switchboard.ask_all(Reload())
-        taken = [msgspec.msgpack.decode(value) for value in told.values()]
-        return bool(taken) and all(taken)
+        """All processes read the configuration again; taken is what is good to each of them."""
+        return await reload_all(self._switchboard)
 
     def _drain(self) -> None:
         self._switchboard.tell_all(Drains(on=True))

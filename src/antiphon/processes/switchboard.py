@@ -184,17 +184,18 @@ class Switchboard:
             return Returned(call.id, raised=Raised("AntiphonError", ("there is no such service",)))
         return interface.carry_out(service, call)
 
-    async def ask_all(self, question: Question) -> dict[str, Raw]:
-        """Of all processes; what those say who answer in time."""
+    async def ask_all(self, question: Question, within_s: float) -> dict[str, Raw | None]:
+        """Of all processes that serve; None: it did not answer in time."""
         told: asyncio.Future[dict[str, Raw]] = asyncio.get_running_loop().create_future()
 
         def tell(values: dict[str, Raw]) -> None:
             if not told.done():
                 told.set_result(values)
 
-        self._note(question)
-        self._ask(set(self._lines), raw(question), tell)
-        return await told
+        whom = {name for name, line in self._lines.items() if line.is_ready}
+        self._ask(whom, raw(question), tell, within_s)
+        values = await told
+        return {name: values.get(name) for name in sorted(whom)}
 
     def tell_all(self, question: Question) -> None:
         self._note(question)
@@ -218,14 +219,20 @@ class Switchboard:
         others = {name for name in others if self._lines[name].is_ready}
         self._ask(others, asked.question, lambda values: line.send(Answers(asked.id, values)))
 
-    def _ask(self, whom: set[str], question: Raw, told: Callable[[dict[str, Raw]], None]) -> None:
+    def _ask(
+        self,
+        whom: set[str],
+        question: Raw,
+        told: Callable[[dict[str, Raw]], None],
+        within_s: float = ANSWER_TIMEOUT_S,
+    ) -> None:
         if not whom:
             told({})
             return
         number = next(self._ids)
         waiting = self._waiting[number] = _Waiting(set(whom), told)
         loop = asyncio.get_running_loop()
-        waiting.timer = loop.call_later(ANSWER_TIMEOUT_S, self._give_up, number)
+        waiting.timer = loop.call_later(within_s, self._give_up, number)
         for name in whom:
             self._lines[name].send(Asked(number, question))
 
@@ -241,7 +248,7 @@ class Switchboard:
 
     def _give_up(self, number: int) -> None:
         missing = ", ".join(sorted(self._waiting[number].missing))
-        log.warning("no answer within %g s from process %s", ANSWER_TIMEOUT_S, missing)
+        log.warning("no answer in time from process %s", missing)
         self._done(number)
 
     def _done(self, number: int) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from typing import Final
 
@@ -31,9 +31,9 @@ from antiphon.processes.messages import (
 from antiphon.processes.shared import LedgerOfAll
 from antiphon.server import config as configuration
 from antiphon.server import logs, wiring
-from antiphon.server import reload as reloading
 from antiphon.server.keeping import make_secret_store
 from antiphon.server.metering import make_ledger
+from antiphon.server.reload import Reload as Reloading
 from antiphon.server.serve import StopSignals, let_sessions_end, running
 from antiphon.server.settings import Config
 from antiphon.server.wiring import Parts, Wired
@@ -83,7 +83,7 @@ class _Process:
         self._engines = engines
         self._begin = begin
         self._stop = StopSignals()
-        self._reload: Callable[[], Awaitable[bool]] | None = None
+        self._reload: Reloading | None = None
         self._member: Member
         self._door: DoorIn
 
@@ -144,15 +144,10 @@ class _Process:
             from antiphon.server.tls import Shown
 
             shown = Shown(wired.identity)
-        api = wired.api
-        self._reload = reloading.Reload(
-            wired.config,
-            lambda: self._share(configuration.kept_by_default(self._load().config)),
-            bearers=api.bearers,
-            metering=wired.hub.metering,
-            shown=shown,
-        ).again
-        web_runner = await stack.enter_async_context(running(api.app()))
+        self._reload = wiring.reload_of(
+            wired, lambda: self._share(configuration.kept_by_default(self._load().config)), shown
+        )
+        web_runner = await stack.enter_async_context(running(wired.api.app()))
         assert web_runner.server is not None, "it has been set up"
         tls = None if shown is None else shown.context
         self._door = DoorIn(self._pairs.door, web_runner.server, tls=tls)
@@ -170,7 +165,7 @@ class _Process:
                     self._stop.second.set()
             case Reload():
                 assert self._reload is not None, "it serves"
-                return await self._reload()
+                return await (self._reload.take() if question.take else self._reload.prepare())
             case _:
                 return await self._member.answer(question)
         return None

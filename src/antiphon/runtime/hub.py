@@ -187,6 +187,7 @@ class Hub:
         self._meters: weakref.WeakKeyDictionary[SessionDoor, SessionMeter] = (
             weakref.WeakKeyDictionary()
         )
+        self._paced: weakref.WeakSet[SessionDoor] = weakref.WeakSet()
         self.pace_of: Callable[[Principal], Pace | None] = lambda _: None
         """How often the sessions of a bearer may be answered; None: without end."""
         self._claimed: set[str] = set()
@@ -382,12 +383,27 @@ class Hub:
             if keeping.tapes:
                 session.observe(TapePieces(terms, logs[0].tape))
         self.adopt(session, None if self.metering is None else self.metering.watch(session, terms))
-        if (pace := self.pace_of(principal)) is not None:
-            farewell = None if self.metering is None else self.metering.means.farewell
-            guard = PaceGuard(session, pace, farewell=farewell)
-            session.observe(guard)
-            session.guard(guard.admits)
+        self._pace(session)
         return session
+
+    def _pace(self, session: LiveSession) -> None:
+        """Where its answers are limited, it is asked before each; once is enough."""
+        if session in self._paced or (pace := self.pace_of(session.about.principal)) is None:
+            return
+        self._paced.add(session)
+        farewell = None if self.metering is None else self.metering.means.farewell
+        guard = PaceGuard(session, pace, farewell=farewell)
+        session.observe(guard)
+        session.guard(guard.admits)
+
+    def limits_changed(self) -> None:
+        """Sessions that were not limited when they began are, from their next answer on."""
+        for session in self.sessions:
+            if isinstance(session, LiveSession):
+                self._pace(session)
+                meter = self._meters.get(session)
+                if self.metering is not None and meter is not None:
+                    self.metering.guard(session, meter)
 
     def spent_by(self, session: SessionDoor) -> Total | None:
         """What a session has used so far; None: it has no meter."""

@@ -80,12 +80,16 @@ class Metering:
         self._alarmed.clear()  # What has no price among the new ones either is told again.
 
     async def restore(self, at_ms: int) -> None:
-        """Read what was spent this month before the process began.
+        """Read what was spent this month before it was limited: before the process began, or
+        before a budget came.  A line that is written meanwhile may count twice: rather too much.
 
         Raises:
             JournalError: it cannot be read.
         """
-        if self.ledger is None or self.journal is None:
+        if self.ledger is None or self.journal is None or not self.ledger.budgets.any:
+            return
+        names = self.ledger.to_restore()
+        if not names:
             return
         by: tuple[Dimension, ...] = ("tenant", "user", "key", "day")
         wanted = LinesWanted(from_day=f"{day_of(at_ms)[:7]}-01")
@@ -94,7 +98,7 @@ class Metering:
             page = await self.journal.totals(wanted, by, after=after, limit=RESTORED_AT_ONCE)
             for (tenant, user, key, day), total in page.totals:
                 account = Account(tenant, user or None, key or None)
-                self.ledger.restore(account, day, total.nano)
+                self.ledger.restore(account, day, total.nano, names)
             if not page.has_more:
                 return
             after = page.totals[-1][0]
@@ -111,12 +115,20 @@ class Metering:
         """From its beginning on."""
         meter = self.meter(terms, session.about, session.tell)
         session.observe(meter)
-        if self.ledger is not None:
-            guard = BudgetGuard(session, meter.meter, self.prices, self.ledger, self.means)
-            meter.on_line = guard.charged
-            session.observe(guard)
-            session.guard(guard.admits)
+        self.guard(session, meter)
         return meter
+
+    def guard(self, session: LiveSession, meter: SessionMeter) -> None:
+        """Before its next answer it is asked whether there is money for it, where anybody's is
+        limited; once is enough.
+        """
+        if meter.is_guarded or self.ledger is None or not self.ledger.budgets.any:
+            return
+        meter.is_guarded = True
+        guard = BudgetGuard(session, meter.meter, self.prices, self.ledger, self.means)
+        meter.on_line = guard.charged
+        session.observe(guard)
+        session.guard(guard.admits)
 
     def meter(self, terms: Terms, about: About, tell: Callable[[Cause], None]) -> SessionMeter:
         """For one session; ``tell`` gives it a cause."""
@@ -132,7 +144,9 @@ class Metering:
     def account_of(self, principal: Principal) -> Account:
         """Who pays for what a bearer uses."""
         budget, ledger = principal.budget, self.ledger
-        if ledger is not None and budget is not None and budget not in ledger.budgets.plans:
+        if ledger is None or not ledger.budgets.any or budget is None:
+            pass  # Nobody's is limited.
+        elif budget not in ledger.budgets.plans:
             _unknown_budgets.tell(budget, ledger.budgets.default_plan or "that of everyone")
         return Account(principal.tenant, principal.user, principal.key_name, budget)
 
@@ -176,6 +190,8 @@ class SessionMeter:
     def __init__(self, metering: Metering, meter: Meter, tell: Callable[[Cause], None]) -> None:
         self.total: Total = NOTHING
         """Of this session so far."""
+        self.is_guarded = False
+        """There is a `BudgetGuard`."""
         self._metering = metering
         self.meter = meter
         self.on_line: Callable[[Line], None] = lambda _: None

@@ -20,8 +20,8 @@ class Pace(Protocol):
 
     def use(self, tokens: int) -> None: ...
 
-    def told(self) -> tuple[RateLimit, ...]:
-        """As `rate_limits.updated` tells it."""
+    def told(self) -> tuple[RateLimit, ...] | None:
+        """As `rate_limits.updated` tells it; None: there never was a limit to tell of."""
         ...
 
 
@@ -58,7 +58,7 @@ class PaceGuard:
             self._session.tell(failed)
             return False
         self._admitted = command.response_id
-        self._session.tell(RateLimitsChanged(self._pace.told()))
+        self._tell()
         return True
 
     def saw(self, now_ms: Ms, cause: Cause, effects: Sequence[Effect]) -> None:
@@ -66,6 +66,10 @@ class PaceGuard:
         for effect in effects:
             if isinstance(effect, ResponseDone) and effect.response.usage is not None:
                 self._pace.use(effect.response.usage.total_tokens)
-                self._session.tell(RateLimitsChanged(self._pace.told()))
+                self._tell()
 
     def close(self) -> None: ...
+
+    def _tell(self) -> None:
+        if (told := self._pace.told()) is not None:
+            self._session.tell(RateLimitsChanged(told))

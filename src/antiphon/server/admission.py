@@ -7,6 +7,7 @@ session counted on the secret, or given back.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
@@ -17,12 +18,11 @@ from antiphon.identity.principal import ANYONE, Principal, fewer_events
 from antiphon.server.api_errors import ApiError, Unauthorized
 from antiphon.server.auth import Visitor
 from antiphon.server.grant import Grant
+from antiphon.server.intake import Intake
 from antiphon.server.quotas import Quotas, ServerFull
 from antiphon.server.secret_store import PREFIX, SecretRefused, SecretStore, digest
 
 RETRY_AFTER_S = 5
-FEW_SESSIONS = 4
-"""So few make no machine late: something else on it does, and turning people away does not help."""
 
 
 class LoadLimits(Struct, frozen=True, kw_only=True):
@@ -57,7 +57,7 @@ class Admission:
         quotas: Quotas,
         unable: Callable[[], str | None] = lambda: None,
         is_revoked: Callable[[Principal], bool] = lambda _: False,
-        late_ms: Callable[[], float] = lambda: 0.0,
+        intake: Intake | None = None,
     ) -> None:
         """Args:
         identify: Who shows a key that opens sessions; raises as `Gate.principal`.
@@ -67,7 +67,7 @@ class Admission:
         live_sessions: How many there are.
         quotas: What each may have.
         unable: Why no session should begin now; None: nothing is in the way.
-        late_ms: How late sound is, p99 of the last seconds.
+        intake: How many come in while the server is busy; None: all do.
         is_revoked: Whether the key that minted a secret is: then that is worth nothing.
         """
         self.draining = False
@@ -79,7 +79,7 @@ class Admission:
         self._quotas = quotas
         self._unable = unable
         self._is_revoked = is_revoked
-        self._late_ms = late_ms
+        self._intake = intake
         self._opening = 0
 
     @asynccontextmanager
@@ -140,10 +140,16 @@ class Admission:
         One that is open before its body ends counts twice until then: rather one too few.
         """
         self._check_load()
+        if self._intake is not None:
+            self._intake.came()
         try:
             who = await self._quotas.begin(principal, address)
-        except ServerFull:
-            raise self._full() from None
+        except BaseException as refused:
+            if self._intake is not None:
+                self._intake.turned_away()
+            if isinstance(refused, ServerFull):
+                raise self._full() from None
+            raise
         self._opening += 1
         try:
             yield
@@ -168,6 +174,15 @@ class Admission:
         if redeeming.exception() is None:
             await self._secrets.give_back(secret)
 
+    @property
+    def takes_sessions(self) -> bool:
+        """Whether one more would be let in now, as far as the server's load goes."""
+        try:
+            self._check_load()
+        except ApiError:
+            return False
+        return True
+
     def _full(self) -> ApiError:
         return overloaded(
             f"All {self._load.max_sessions} sessions of this server are in use; try again. "
@@ -182,10 +197,9 @@ class Admission:
         live = self._live_sessions() + self._opening
         if live >= self._load.max_sessions:
             raise self._full()
-        if live < FEW_SESSIONS or not self._load.max_lateness_ms:
-            return
-        if self._late_ms() > self._load.max_lateness_ms:
-            raise overloaded("This server's sound is late: it has too much to do; try again.")
+        if self._intake is not None and (wait_s := self._intake.wait_s(live)):
+            message = "This server has as much to do as it can do in time; try again."
+            raise overloaded(message, retry_after_s=math.ceil(wait_s))
 
 
 def _of(principal: Principal, visitor: Visitor, asked_for: Grant) -> Grant:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from functools import partial
@@ -33,6 +34,7 @@ from antiphon.server.client_secrets import ClientSecrets
 from antiphon.server.console import Console
 from antiphon.server.conversations import Conversations, check_sees, forked_from
 from antiphon.server.directory import Directory, LocalDirectory
+from antiphon.server.intake import Intake, Load
 from antiphon.server.lateness import Lateness
 from antiphon.server.logs import keep_peer_data_out
 from antiphon.server.memory import Memory
@@ -135,11 +137,15 @@ class Api:
             quotas=self.quotas,
             unable=lambda: hub.unable,
             is_revoked=gate.bearers.is_revoked,
-            late_ms=lambda: self._lateness.p99_ms,
+            intake=Intake(
+                load.max_lateness_ms,
+                load=lambda: Load(self._lateness.fresh_ms, self._lateness.busy_share),
+                now_s=time.monotonic,
+            ),
         )
         gate.bearers.known.when_revoked(self._on_revoked)
         gate.bearers.when_removed(self._on_removed)
-        self._gate = gate
+        self.gate = gate
         self._audit = audit
         self._models = models
         self._load = load
@@ -194,11 +200,11 @@ class Api:
         self._tenants = TenantRoutes(hub, directory=directory, quotas=self.quotas, gate=gate)
         errors = RecentErrors() if errors is None else errors
         errors.find = hub.get
-        self._errors = RecentErrorRoutes(errors, gate=gate)
+        self.errors = RecentErrorRoutes(errors, gate=gate)
         self._conversations = Conversations(
             hub, gate=gate, retention_days=retention_days, audit=audit
         )
-        self._operator = OperatorRoutes(gate.bearers.known, gate=gate, audit=audit)
+        self.operator = OperatorRoutes(gate.bearers.known, gate=gate, audit=audit)
         self._usage = UsageRoutes(
             hub.metering,
             gate=gate,
@@ -225,7 +231,7 @@ class Api:
 
     def _counted(self) -> Sources:
         """What there is to be counted beside sessions."""
-        gate = self._gate
+        gate = self.gate
         return Sources(
             hub=self.hub,
             refused_keys=lambda: gate.refused_keys,
@@ -252,7 +258,7 @@ class Api:
     @property
     def bearers(self) -> Bearers:
         """Who may come in."""
-        return self._gate.bearers
+        return self.gate.bearers
 
     def app(self) -> web.Application:
         keep_peer_data_out()
@@ -262,12 +268,11 @@ class Api:
             app.cleanup_ctx.append(self._traces.running)
         app.on_response_prepare.append(self._add_headers)
         app.on_shutdown.append(self._end_sessions)
-        app.cleanup_ctx.append(self._errors.running)
+        app.cleanup_ctx.append(self.errors.running)
         app.cleanup_ctx.append(self._with_secret_store)
-        app.cleanup_ctx.append(self._operator.running)
+        app.cleanup_ctx.append(self.operator.running)
         app.cleanup_ctx.append(self._conversations.running)
-        if self.quotas.policy.limits_minutes:
-            app.cleanup_ctx.append(self.quotas.running)
+        app.cleanup_ctx.append(self.quotas.running)
         if self._load.max_lateness_ms:
             app.cleanup_ctx.append(self._lateness.running)
         app.cleanup_ctx.append(self._usage.running)
@@ -283,9 +288,9 @@ class Api:
         app.add_routes(self._session_list.routes())
         app.add_routes(self._supervision.routes())
         app.add_routes(self._tenants.routes())
-        app.add_routes(self._errors.routes())
+        app.add_routes(self.errors.routes())
         app.add_routes(self._conversations.routes())
-        app.add_routes(self._operator.routes())
+        app.add_routes(self.operator.routes())
         app.add_routes(self._memory.routes())
         app.add_routes(self._usage.routes())
         app.router.add_get("/v1/antiphon/calls/{id}", self._calls.show)
@@ -315,7 +320,7 @@ class Api:
     def _on_removed(self, names: frozenset[str]) -> None:
         about = {"of": "api_keys", "keys": len(names)}
         self._audit.note("key.removed", None, None, **about)
-        if self._gate.bearers.ends_removed:
+        if self.gate.bearers.ends_removed:
             self._end_those(lambda p: p.settings_key in names, KEY_REMOVED, about)
 
     def _end_those(
@@ -341,19 +346,19 @@ class Api:
     async def _at_the_gate(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         if request.path in ("/healthz", READY_PATH):
             return await handler(request)
-        self._gate.check_page(request)
+        self.gate.check_page(request)
         if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
             return web.Response(status=204, headers=preflight_headers(request))
         try:
             return await handler(request)
         except Unauthorized:
-            self._gate.note_refused(request)
+            self.gate.note_refused(request)
             raise
 
     async def _add_headers(self, request: web.Request, response: web.StreamResponse) -> None:
         response.headers["Server"] = "antiphon"
         origin = request.headers.get("Origin")
-        allowed = self._gate.cors_origin(origin) if origin else None
+        allowed = self.gate.cors_origin(origin) if origin else None
         if allowed is not None:
             response.headers["Access-Control-Allow-Origin"] = allowed
             response.headers["Access-Control-Expose-Headers"] = "Location"
@@ -371,8 +376,8 @@ class Api:
             "sessions": len(self.hub.sessions),
             "max_sessions": self._load.max_sessions,
             "lateness_ms": round(self._lateness.p99_ms, 1),
-            "keys_refused": self._gate.refused_keys,
-            "slowed_down": self._gate.slowed_down,
+            "keys_refused": self.gate.refused_keys,
+            "slowed_down": self.gate.slowed_down,
         }  # Who drains lives: a supervisor that kills it would end its calls.
 
     def checks_now(self) -> dict[str, Verdict]:
@@ -384,16 +389,12 @@ class Api:
         """How late sound is, p99 of the last seconds."""
         return self._lateness.p99_ms
 
-    @property
-    def load_limits(self) -> LoadLimits:
-        return self._load
-
     async def list_models(self, request: web.Request) -> web.Response:
-        await self._gate.require(request)
+        await self.gate.require(request)
         return _json({"object": "list", "data": self._models()})
 
     async def one_model(self, request: web.Request) -> web.Response:
-        await self._gate.require(request)
+        await self.gate.require(request)
         name = request.match_info["id"]
         for model in self._models():
             if model.id == name:

@@ -159,6 +159,8 @@ class Gate:
         """Requests that came too soon after many of those."""
         self.bearers = Bearers(keys) if bearers is None else bearers
         self._guesses = _Guesses(now_s)
+        self.on_guess: Callable[[str], None] = lambda _: None
+        """Told from where a wrong key was shown."""
         self._audit = audit
         self._refusals = Buckets()
         self._now_s = now_s
@@ -213,6 +215,12 @@ class Gate:
     def note_guess(self, address: str) -> None:
         """A wrong key was shown from there."""
         self._guesses.failed(address)
+        self.on_guess(address)
+
+    def guessed_elsewhere(self, address: str, count: int) -> None:
+        """So many were shown from there to another process of the same server."""
+        for _ in range(min(count, round(GUESSES.burst))):
+            self._guesses.failed(address)
 
     def check_pace(self, visitor: Visitor) -> None:
         """Raises `ApiError` (429) for one who showed many wrong keys, for a while."""

@@ -5,9 +5,13 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+from msgspec.structs import replace
+
+from antiphon.engines.farewell import FarewellEngine
 from antiphon.journal.line_table import LinesWanted
 from antiphon.metering.budgets import Budgets, Limits, PotTold, Stages
 from antiphon.metering.money import NANO_PER_DOLLAR, Nano
+from antiphon.runtime.metering import Metering
 from antiphon.server.metering_settings import BudgetSettings, PlanSettings
 
 
@@ -35,6 +39,18 @@ def stages_of(budgets: BudgetSettings) -> Stages:
     return Stages(
         tell=budgets.tell_percent, cheaper=budgets.cheaper_percent, text=budgets.text_percent
     )
+
+
+def use_budgets(metering: Metering, budgets: BudgetSettings) -> None:
+    """From now on these hold; where another model or other words come at their end, for sessions
+    that begin now.
+    """
+    if metering.ledger is not None:
+        metering.ledger.use(budgets_of(budgets), stages_of(budgets))
+    farewell = metering.means.farewell
+    if isinstance(farewell, FarewellEngine):
+        farewell = farewell.saying(budgets.farewell)
+    metering.means = replace(metering.means, cheaper_model=budgets.cheaper_model, farewell=farewell)
 
 
 def told_pot(pot: PotTold) -> dict[str, Any]:

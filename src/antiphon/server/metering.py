@@ -89,9 +89,10 @@ def make_metering(
 
 
 def make_ledger(config: Config) -> LocalLedger | None:
-    """None: nothing is limited."""
-    budgets = budgets_of(config.budgets)
-    return LocalLedger(budgets, stages_of(config.budgets)) if budgets.any else None
+    """None: nobody counts.  One without limits has nothing to say until a reload brings some."""
+    if not config.metering.enabled:
+        return None
+    return LocalLedger(budgets_of(config.budgets), stages_of(config.budgets))
 
 
 def billed_as(config: Config) -> BilledAs:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -20,7 +20,7 @@ from antiphon.identity.principal import SCOPES, Principal
 from antiphon.protocol.codec import decode_object, from_json
 from antiphon.protocol.dialects.registry import CLIENT_EVENTS
 from antiphon.server.api_errors import ApiError
-from antiphon.server.audit import Audit
+from antiphon.server.audit import Audit, Deed
 from antiphon.server.auth import Gate
 from antiphon.server.key_store import KeyStoreError, KnownKeys
 from antiphon.server.query import limit_of, number_of
@@ -29,6 +29,19 @@ log = logging.getLogger(__name__)
 
 DEFAULT_LIMIT: Final = 100
 MAX_LIMIT: Final = 1000
+
+
+Elsewhere = Callable[[Principal, int, float | None], Awaitable[Sequence[Deed]]]
+
+
+async def _nowhere(_: Principal, __: int, ___: float | None) -> Sequence[Deed]:
+    return ()
+
+
+def merged(ours: Sequence[Deed], theirs: Sequence[Deed]) -> Sequence[Deed]:
+    """Newest first.  What two of them read in the file when they began is one deed."""
+    each = {msgspec.json.encode(deed): deed for deed in (*ours, *theirs)}
+    return sorted(each.values(), key=lambda deed: deed.at, reverse=True)
 
 
 class OperatorRoutes:
@@ -42,6 +55,14 @@ class OperatorRoutes:
         self._keys = keys
         self._gate = gate
         self._audit = audit
+        self.elsewhere: Elsewhere = _nowhere
+        """What was done through other processes of the same server."""
+
+    def last(
+        self, principal: Principal, *, limit: int, before_s: float | None = None
+    ) -> Sequence[Deed]:
+        """As `Audit.last`: through this process, and what stood in the file when it began."""
+        return self._audit.last(principal, limit=limit, before_s=before_s)
 
     def routes(self, prefix: str = "/v1") -> list[web.RouteDef]:
         keys = f"{prefix}/antiphon/keys"
@@ -108,12 +129,9 @@ class OperatorRoutes:
         principal = await self._gate.require(request, "operate")
         limit = limit_of(request, default=DEFAULT_LIMIT, most=MAX_LIMIT)
         before_s = number_of(request, "before")
-        return _json(
-            {
-                "object": "list",
-                "data": self._audit.last(principal, limit=limit, before_s=before_s),
-            }
-        )
+        theirs = await self.elsewhere(principal, limit, before_s)
+        found = merged(self.last(principal, limit=limit, before_s=before_s), theirs)
+        return _json({"object": "list", "data": found[:limit]})
 
     def _note(
         self, what: str, request: web.Request, principal: Principal, record: KeyRecord

@@ -39,12 +39,44 @@ _SAID: Final = {
 }
 
 
+class Holding:
+    """Whose limits hold for one session or connection: those that are in force now, which a reload
+    may have changed.
+
+    Args:
+        policy: Who may have how much; another object once that has changed.
+        who: All whose limits hold by it.
+        names: Of the limits that are looked at; subjects that have none of them are left out.
+    """
+
+    def __init__(
+        self, policy: Callable[[], Policy], who: Callable[[], Who], names: Sequence[str]
+    ) -> None:
+        self._policy = policy
+        self._find = who
+        self._names = names
+        self._by: Policy | None = None
+        self._who: Who = {}
+
+    @property
+    def who(self) -> Who:
+        policy = self._policy()
+        if policy is not self._by:
+            self._by = policy
+            self._who = {
+                subject: limits
+                for subject, limits in self._find().items()
+                if any(getattr(limits, name) for name in self._names)
+            }
+        return self._who
+
+
 class LedgerThrottle:
     """A `Throttle` of one connection, with what all of its subjects send counted."""
 
-    def __init__(self, ledger: MessageLedger, who: Who, now_s: Callable[[], float]) -> None:
+    def __init__(self, ledger: MessageLedger, holding: Holding, now_s: Callable[[], float]) -> None:
         self._ledger = ledger
-        self._who = who
+        self._holding = holding
         self._now_s = now_s
         self._refused = 0
 
@@ -54,7 +86,9 @@ class LedgerThrottle:
 
     def wait_s(self, size_bytes: int, *, can_wait: bool = True) -> float | None:
         max_wait_s = MAX_WAIT_S if can_wait else 0.0
-        wait_s = self._ledger.take(self._who, size_bytes, self._now_s(), max_wait_s=max_wait_s)
+        if not (who := self._holding.who):
+            return 0.0
+        wait_s = self._ledger.take(who, size_bytes, self._now_s(), max_wait_s=max_wait_s)
         self._refused = self._refused + 1 if wait_s is None else 0
         return wait_s
 
@@ -62,27 +96,33 @@ class LedgerThrottle:
 class LedgerPace:
     """A `Pace` of one session, with the answers of all of its subjects counted."""
 
-    def __init__(self, ledger: AnswerLedger, who: Who, now_s: Callable[[], float]) -> None:
+    def __init__(self, ledger: AnswerLedger, holding: Holding, now_s: Callable[[], float]) -> None:
         self._ledger = ledger
-        self._who = who
+        self._holding = holding
         self._now_s = now_s
+        self._was_limited = False
 
     def ask(self) -> tuple[str, str] | None:
-        refused = self._ledger.ask(self._who, self._now_s())
+        who = self._holding.who
+        refused = self._ledger.ask(who, self._now_s())
         if refused is None:
             return None
         kind, wait_s = refused
         what = "answers" if kind == "requests" else "tokens of answers"
-        most = self._ledger.left(self._who, self._now_s())[kind].limit
+        most = self._ledger.left(who, self._now_s())[kind].limit
         return kind, (
             f"Rate limit reached: {most:g} {what} a minute. Try again in {math.ceil(wait_s)} s."
         )
 
     def use(self, tokens: int) -> None:
-        self._ledger.use(self._who, tokens, self._now_s())
+        self._ledger.use(self._holding.who, tokens, self._now_s())
 
-    def told(self) -> tuple[RateLimit, ...]:
-        left = self._ledger.left(self._who, self._now_s())
+    def told(self) -> tuple[RateLimit, ...] | None:
+        who = self._holding.who
+        self._was_limited |= bool(who)
+        if not self._was_limited:
+            return None
+        left = self._ledger.left(who, self._now_s())
         return tuple(
             RateLimit(
                 no_limit.name,
@@ -141,7 +181,20 @@ class Quotas:
         self.answers = AnswerLedger()
         self._addresses: WeakKeyDictionary[SessionDoor, str] = WeakKeyDictionary()
         self._opening: list[Who] = []
+        self._limits_minutes = asyncio.Event()
+        self.use(policy)
         self._warned: WeakKeyDictionary[SessionDoor, None] = WeakKeyDictionary()
+
+    def use(self, policy: Policy) -> None:
+        """From now on this holds, for sessions that are live too.  What they used before where
+        nothing was limited is not counted.
+        """
+        self.policy = policy
+        if policy.limits_minutes:
+            self._limits_minutes.set()
+        if self.shared is not None:
+            for session in self._sessions():
+                self.shared.live(session.id, self.who_of(session))
 
     async def begin(self, principal: Principal, address: str) -> Who:
         """Room for one session more; `opened_or_not` gives it back.
@@ -189,34 +242,30 @@ class Quotas:
             address=one_client(address),
         )
 
-    def throttle(self, principal: Principal, address: str) -> LedgerThrottle | None:
-        """For a connection; None: it may be as fast as it can."""
-        limited = {
-            subject: limits
-            for subject, limits in self.who(principal, address).items()
-            if limits.messages_per_second or limits.bytes_per_second
-        }
-        return LedgerThrottle(self.messages, limited, self.now_s) if limited else None
+    def throttle(self, principal: Principal, address: str) -> LedgerThrottle:
+        """For a connection."""
+        names = ("messages_per_second", "bytes_per_second")
+        return LedgerThrottle(self.messages, self._holding(principal, address, names), self.now_s)
 
     def pace(self, principal: Principal) -> LedgerPace | None:
         """For a session; None: it may be answered as often as it asks.  An address counts no
         answers.
         """
-        limited = {
-            subject: limits
-            for subject, limits in self.who(principal, "").items()
-            if limits.responses_per_minute or limits.tokens_per_minute
-        }
-        return LedgerPace(self.answers, limited, self.now_s) if limited else None
+        holding = self._holding(principal, "", ("responses_per_minute", "tokens_per_minute"))
+        return LedgerPace(self.answers, holding, self.now_s) if holding.who else None
+
+    def _holding(self, principal: Principal, address: str, names: Sequence[str]) -> Holding:
+        return Holding(lambda: self.policy, lambda: self.who(principal, address), names)
 
     async def running(self, _: web.Application) -> AsyncIterator[None]:
-        """Sessions end with the minutes of their day."""
+        """Sessions end with the minutes of their day, as soon as anybody's are limited."""
         looking = asyncio.create_task(self._look(), name="minutes of the day")
         yield
         looking.cancel()
         await asyncio.gather(looking, return_exceptions=True)
 
     async def _look(self) -> None:
+        await self._limits_minutes.wait()
         then_s = self.now_s()
         while True:
             await asyncio.sleep(LOOK_EVERY_S)

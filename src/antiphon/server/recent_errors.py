@@ -10,7 +10,7 @@ import logging
 import re
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Final, Literal
 
 import msgspec
@@ -171,10 +171,23 @@ class _LogHandler(logging.Handler):
         )
 
 
+Elsewhere = Callable[[Principal, int], Awaitable[Sequence[RecentError]]]
+
+
+async def _nowhere(_: Principal, __: int) -> Sequence[RecentError]:
+    return ()
+
+
 class RecentErrorRoutes:
     def __init__(self, errors: RecentErrors, *, gate: Gate) -> None:
         self._errors = errors
         self._gate = gate
+        self.elsewhere: Elsewhere = _nowhere
+        """What other processes of the same server have."""
+
+    def last(self, principal: Principal, limit: int) -> Sequence[RecentError]:
+        """As `RecentErrors.last`, of this process."""
+        return self._errors.last(principal, limit)
 
     def routes(self, prefix: str = "/v1") -> list[web.RouteDef]:
         return [web.get(f"{prefix}/antiphon/errors", self.list)]
@@ -189,7 +202,9 @@ class RecentErrorRoutes:
     async def list(self, request: web.Request) -> web.Response:
         principal = await self._gate.require(request, "operate")
         limit = limit_of(request, default=DEFAULT_LISTED, most=MAX_LISTED)
-        body = {"object": "list", "data": self._errors.last(principal, limit)}
+        found = [*self.last(principal, limit), *await self.elsewhere(principal, limit)]
+        found.sort(key=lambda error: error.at, reverse=True)
+        body = {"object": "list", "data": found[:limit]}
         return web.Response(body=msgspec.json.encode(body), content_type="application/json")
 
 

@@ -10,19 +10,25 @@ import asyncio
 import logging
 import os
 import signal
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from antiphon.errors import ConfigurationError
+from antiphon.journal.entries import JournalError
+from antiphon.limits.policy import Policy
 from antiphon.metering.prices import PriceTable, known_prices, prices_in
 from antiphon.runtime.metering import Metering
+from antiphon.server.access import make_policy
 from antiphon.server.bearers import Bearers
+from antiphon.server.budgets import use_budgets
 from antiphon.server.config_problems import problems
+from antiphon.server.metering_settings import BudgetSettings
 from antiphon.server.service_manager import ServiceManager
 from antiphon.server.settings import Config
 
@@ -31,6 +37,16 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+LIMITS_OF_CLIENTS: Final = (
+    "new_sessions_per_minute",
+    "address",
+    "user",
+    "key",
+    "tenant",
+    "tenants",
+    "plans",
+)
+"""Of `[limits]`; what else is there is the whole server's, or of its sockets."""
 RELOADED: Final = frozenset(
     {
         "server.api_keys",
@@ -38,9 +54,18 @@ RELOADED: Final = frozenset(
         "server.tls_cert",
         "server.tls_key",
         "metering.prices",
+        *(f"limits.{name}" for name in LIMITS_OF_CLIENTS),
+        *(f"budgets.{name}" for name in BudgetSettings.__struct_fields__),
     }
 )
 """Settings that a running server takes anew."""
+
+
+class Prepared(NamedTuple):
+    """A configuration that was read and is good."""
+
+    asked: Config
+    identity: Identity | None
 
 
 class Reload:
@@ -48,7 +73,9 @@ class Reload:
     config: What the server was started with.
     reread: Reads the configuration again.
     bearers: Whose keys are replaced.
-    metering: Whose prices are; None: nothing is counted.
+    use_policy: Takes who may have how much.
+    limits_changed: Live sessions look again at what holds for them.
+    metering: Whose prices and budgets are; None: nothing is counted.
     shown: Whose certificate is; None: no TLS.
     """
 
@@ -58,29 +85,51 @@ class Reload:
         reread: Callable[[], Config],
         *,
         bearers: Bearers,
+        use_policy: Callable[[Policy], None] = lambda _: None,
+        limits_changed: Callable[[], None] = lambda: None,
         metering: Metering | None = None,
         shown: Shown | None = None,
     ) -> None:
         self._config = config
         self._reread = reread
         self._bearers = bearers
+        self._use_policy = use_policy
+        self._limits_changed = limits_changed
+        self._prepared: Prepared | None = None
         self._metering = metering
         self._shown = shown
 
     async def again(self) -> bool:
         """Take what is new; False: it was refused, the log tells why, and nothing has changed."""
+        return await self.prepare() and await self.take()
+
+    async def prepare(self) -> bool:
+        """Read and check it: nothing has changed yet; False: the log tells what is wrong."""
+        self._prepared = None
         try:
             # Files are read beside the loop, which has sound to send.
-            asked, identity = await asyncio.to_thread(self._read)
+            self._prepared = await asyncio.to_thread(self._read)
         except ConfigurationError as error:
             for problem in str(error).splitlines():
                 log.error("reload: %s", problem)  # noqa: TRY400  It is told whole.
             log.error("reload: refused; the server goes on as before")  # noqa: TRY400
             return False
-        self._take(asked, identity)
         return True
 
-    def _read(self) -> tuple[Config, Identity | None]:
+    async def take(self) -> bool:
+        """What was prepared holds from now on; False: nothing was."""
+        prepared, self._prepared = self._prepared, None
+        if prepared is None:
+            return False
+        self._take(prepared.asked, prepared.identity)
+        if self._metering is not None:
+            try:
+                await self._metering.restore(round(time.time() * 1000))
+            except JournalError as error:
+                log.warning("reload: what was spent before is not in the new budgets: %s", error)
+        return True
+
+    def _read(self) -> Prepared:
         asked = self._reread()
         old, server = self._config, asked.server
         if old.server.api_keys and not server.api_keys and not _wants_keys(old):
@@ -99,6 +148,10 @@ class Reload:
                 tls_key=server.tls_key if self._shown else old.server.tls_key,
             ),
             metering=replace(old.metering, prices=asked.metering.prices),
+            limits=replace(
+                old.limits, **{name: getattr(asked.limits, name) for name in LIMITS_OF_CLIENTS}
+            ),
+            budgets=asked.budgets,
         )
         if wrong := [f"{name}: {problem}" for name, problem in problems(together)]:
             raise ConfigurationError("\n".join(wrong))
@@ -107,7 +160,7 @@ class Reload:
             from antiphon.server.tls import read_identity
 
             identity = read_identity(Path(server.tls_cert), Path(server.tls_key))
-        return asked, identity
+        return Prepared(asked, identity)
 
     def _take(self, asked: Config, identity: Identity | None) -> None:
         self._bearers.replace_keys(asked.server.api_keys)
@@ -116,6 +169,10 @@ class Reload:
             own = prices_in(price.row for price in asked.metering.prices)
             self._metering.use_prices(PriceTable(own, known_prices()))
             told.append(f"{len(own)} prices of the settings")
+            use_budgets(self._metering, asked.budgets)
+        self._use_policy(make_policy(asked.limits))
+        self._limits_changed()
+        told.append("limits and budgets")
         if self._shown is not None and identity is not None:
             self._shown.identity = identity
             told.append(f"a certificate until {identity.expires_at:%Y-%m-%d %H:%M} UTC")

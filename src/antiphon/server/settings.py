@@ -355,8 +355,9 @@ class LimitSettings(Struct, frozen=True, kw_only=True):
         float,
         Meta(
             ge=0,
-            description="While this server's sound is later than this (p99 of five seconds), new "
-            "sessions are told 503, so that the live ones stay well. 0: they are let in.",
+            description="Live sessions' sound shall not be later than this (p99). New ones are "
+            "told 503 from half of it on, and come in the more slowly the nearer that is. 0: all "
+            "are let in.",
         ),
     ] = 20
     address: Annotated[Limits, Meta(description=LIMITS_OF + "each client address.")] = Limits()

@@ -67,7 +67,7 @@ from antiphon.transports.webrtc.settings import IceServer, WebRtcSettings
 from antiphon.transports.websocket import WebSocketLimits
 
 if TYPE_CHECKING:
-    from antiphon.server.tls import Identity
+    from antiphon.server.tls import Identity, Shown
     from antiphon.server.traces import Traces
 
 TEXT = "text"
@@ -382,8 +382,7 @@ async def _serve(
 
         shown = Shown(wired.identity)
     manager = ServiceManager.of(os.environ)
-    bearers, metering = wired.api.bearers, wired.hub.metering
-    reload = Reload(wired.config, reread, bearers=bearers, metering=metering, shown=shown)
+    reload = reload_of(wired, reread, shown)
 
     def ready(url: str) -> None:
         on_ready(url)
@@ -402,6 +401,19 @@ async def _serve(
             on_ready=ready,
             on_stopping=lambda: manager.stopping(server.drain_seconds),
         )
+
+
+def reload_of(wired: Wired, reread: Callable[[], Config], shown: Shown | None = None) -> Reload:
+    """What takes a new configuration for this server."""
+    return Reload(
+        wired.config,
+        reread,
+        bearers=wired.api.bearers,
+        use_policy=wired.api.quotas.use,
+        limits_changed=wired.hub.limits_changed,
+        metering=wired.hub.metering,
+        shown=shown,
+    )
 
 
 def given_sockets(*, is_open: bool) -> Sequence[socket]:
