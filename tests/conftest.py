@@ -47,8 +47,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _seen(folder: Path) -> set[str]:
-    """What is there of a person's or a program's; caches of tools are hidden."""
-    return {path.name for path in folder.iterdir() if not path.name.startswith(".")}
+    """What is there; caches of tools are hidden, and pictures of pages are meant to be left."""
+    names = {path.name for path in folder.iterdir()} - {"out"}
+    return {name for name in names if not name.startswith(".")}
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
