@@ -331,6 +331,7 @@ CAPTIONS = """
     }, 20);
 """
 """What the page shows of the agent's last words, fifty times a second."""
+LOOKS_MS = 20
 
 
 @pytest.mark.parametrize("transport", ["webrtc", "websocket"])
@@ -357,12 +358,12 @@ async def test_captions_stop_where_the_sound_does(tmp_path: Path, transport: str
                 for seen in await shown.visitor.run("() => window.captions")
                 if seen["atMs"] >= killed_at_ms
             ]
+            # By the page's own looks: while a busy machine keeps it waiting, it shows nothing new.
             heard = after[-1]["heard"]
-            stopped_ms = next(s["atMs"] for s in after if s["heard"] == heard) - killed_at_ms
-            # The story would have gone on for ten seconds; a page on a busy machine looks late.
-            assert stopped_ms < 2000, "words ran on without sound"
-            told = next(s for s in after if s["notice"] and s["struck"])
-            assert told["atMs"] - killed_at_ms < 3000, "nobody said that the sound was gone"
+            stopped = next(at for at, seen in enumerate(after) if seen["heard"] == heard)
+            assert stopped < 300 / LOOKS_MS, "words ran on without sound"
+            told = next(at for at, seen in enumerate(after) if seen["notice"] and seen["struck"])
+            assert told < 1000 / LOOKS_MS, "nobody said that the sound was gone"
             assert after[-1]["struck"].strip(), "what was not heard is struck through"
     finally:
         server.kill()
@@ -383,9 +384,14 @@ async def test_a_connection_that_dies_without_a_word_is_told(
             await shown.visitor.until("() => window.captions.at(-1)?.heard > 60")
             server.freeze()
             frozen_at_ms = time.time() * 1000
-            told = await shown.visitor.until("() => window.captions.find(({ notice }) => notice)")
+            told = await shown.visitor.until(
+                "(since) => window.captions.find(({ atMs, notice }) => atMs >= since && notice)",
+                frozen_at_ms,
+            )
             assert told["notice"] == "connection-unsure"
-            assert 0 < told["atMs"] - frozen_at_ms < 3000
+            looks = [seen["atMs"] for seen in await shown.visitor.run("() => window.captions")]
+            until_told = [at for at in looks if frozen_at_ms <= at <= told["atMs"]]
+            assert 0 < len(until_told) < 1000 / LOOKS_MS
             await shown.picture(f"unsure-{transport}")
             server.thaw()
             await shown.notice("connection-unsure").wait_for(state="detached")
