@@ -263,6 +263,7 @@ class Client:
                 return
             assert isinstance(frame, AudioFrame)
             pcm = frame.to_ndarray().reshape(-1, len(frame.layout.channels))[:, 0]
+            assert frame.pts is not None
             self._timestamps.append(frame.pts)
             self.frames.append((asyncio.get_running_loop().time(), pcm.astype(np.int16)))
             await self._tell()
