@@ -20,7 +20,7 @@ CONSOLE_SOURCES := $(shell find web/console web/packages \( -name node_modules -
 
 # Tests that play and listen in real time, or start servers, browsers and other programs: mostly they wait.
 REAL_TIME := $(addprefix tests/,browser clients cli conformance/test_over_webrtc.py \
-	conformance/test_over_websocket.py deploy docs e2e examples mock/test_calls.py mock/test_clients.py \
+	deploy docs e2e examples mock/test_calls.py mock/test_clients.py \
 	mock/test_on_a_port.py processes/test_server.py server/test_tls.py talk/test_end_to_end.py talk/test_webrtc.py transports)
 # Beside them nothing else runs: what uses up the processors makes them late.
 

@@ -26,7 +26,7 @@ LONGEST_FIRST = (
     "tests/mock",
 )
 """Begun first, so that no worker is left alone with one."""
-THERE_BEFORE = pytest.StashKey[set[str]]()
+THERE_BEFORE = pytest.StashKey[frozenset[str]]()
 DEEP = os.environ.get("ANTIPHON_LAWS") == "deep"
 """Laws look longer, and at random; otherwise each run tries the same examples."""
 
@@ -46,9 +46,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=place)
 
 
-def _seen(folder: Path) -> set[str]:
-    """What is there of a person's or a program's; caches of tools are hidden."""
-    return {path.name for path in folder.iterdir() if not path.name.startswith(".")}
+def _seen(folder: Path) -> frozenset[str]:
+    """What is there; caches of tools are hidden, and pictures of pages are meant to be left."""
+    names = {path.name for path in folder.iterdir()} - {"out"}
+    return frozenset(name for name in names if not name.startswith("."))
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -56,7 +57,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    left = _seen(session.config.rootpath) - session.config.stash[THERE_BEFORE]
+    there_before = session.config.stash[THERE_BEFORE]
+    left = _seen(session.config.rootpath) - there_before
     if left and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
         print(f"\nTests left these in the working folder: {', '.join(sorted(left))}")  # noqa: T201

@@ -1,11 +1,15 @@
-"""Every script again, over WebRTC: the data channel of an unpatched aiortc peer, and HTTP."""
+"""Scripts over WebRTC: the data channel of an unpatched aiortc peer, and HTTP.
+
+Each script is followed over a WebSocket, and by the core where the server plays; here are those
+that say what a call has of its own: how it begins and ends, what is played, and what is cut.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Self
 
@@ -24,7 +28,24 @@ from antiphon.testing.conformance import (
 from antiphon.testing.conformance.script import Head
 from tests.conformance.served import served
 
-PATHS = sorted((Path(__file__).parent / "scripts").glob("*.script"))
+SCRIPTS = Path(__file__).parent / "scripts"
+CHOSEN = (
+    "4.01-connect",
+    "4.03-response-audio",
+    "4.05-server-vad-turn",
+    "4.06-manual-turn",
+    "4.07-function-call",
+    "4.11-interruption-webrtc",
+    "4.12-response-cancel",
+    "4.16-input-transcription",
+    "5.2-invalid_event",
+)
+
+
+@asynccontextmanager
+async def served_here(head: Head) -> AsyncIterator[str]:
+    async with served(head) as server:
+        yield server.url
 
 
 class WebRtcLine(PatientLine):
@@ -36,7 +57,7 @@ class WebRtcLine(PatientLine):
         self,
         script: Script,
         *,
-        served: Callable[[Head], AbstractAsyncContextManager[str]] = served,
+        served: Callable[[Head], AbstractAsyncContextManager[str]] = served_here,
     ) -> None:
         super().__init__(patience_s=60, quiet_s=0.25)
         self._served = served
@@ -77,11 +98,10 @@ class WebRtcLine(PatientLine):
         self._channel.send(message)
 
 
-@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
-def test_a_call_follows(path: Path, local_calls: None) -> None:
-    script = for_server_playout(read_script(path))
-    if not script.runs_on(WEBRTC):
-        pytest.skip("not for this line")
+@pytest.mark.parametrize("name", CHOSEN)
+def test_a_call_follows(name: str, local_calls: None) -> None:
+    script = for_server_playout(read_script(SCRIPTS / f"{name}.script"))
+    assert script.runs_on(WEBRTC)
 
     async def main() -> None:
         async with WebRtcLine(script) as line:

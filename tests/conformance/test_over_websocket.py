@@ -1,4 +1,4 @@
-"""Every script again, over a real WebSocket and a real HTTP server."""
+"""Every script again, over a WebSocket and a whole server, in virtual time."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Self
 
 import pytest
-from aiohttp import ClientSession, WSMsgType
+from aiohttp import WSMsgType
 
+from antiphon.testing import run_in_virtual_time
 from antiphon.testing.conformance import PatientLine, Script, play, read_script
 from tests.conformance.served import served
 
@@ -18,15 +19,15 @@ PATHS = sorted((Path(__file__).parent / "scripts").glob("*.script"))
 
 class WebSocketLine(PatientLine):
     def __init__(self, script: Script) -> None:
-        super().__init__(quiet_s=0.1)
+        super().__init__(quiet_s=0.001)
         self._head = script.head
         self._ending = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
-        url = await self._ending.enter_async_context(served(self._head))
-        client = await self._ending.enter_async_context(ClientSession())
+        server = await self._ending.enter_async_context(served(self._head))
+        client = await self._ending.enter_async_context(server.client())
         intent = "intent=transcription" if self._head.kind == "transcription" else "model=test"
-        self._socket = await client.ws_connect(f"{url}/v1/realtime?{intent}", max_msg_size=1 << 20)
+        self._socket = await client.ws_connect(f"/v1/realtime?{intent}", max_msg_size=1 << 20)
         self._reading = asyncio.create_task(self._read())
         return self
 
@@ -55,4 +56,4 @@ def test_the_server_follows(path: Path) -> None:
         async with WebSocketLine(script) as line:
             await play(script, line)
 
-    asyncio.run(main())
+    run_in_virtual_time(main())

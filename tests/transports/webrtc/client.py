@@ -28,6 +28,7 @@ from antiphon.transports.webrtc.calls import Answer
 
 RATE_HZ = 24_000
 LOCALHOST = ("127.0.0.1",)
+LOUD = 500
 TIMEOUT_S = 60
 """For one thing to come: a busy machine is no failure."""
 
@@ -162,6 +163,8 @@ class Client:
         self.events: list[dict[str, Any]] = []
         self.frames: list[tuple[float, NDArray[np.int16]]] = []
         """48 kHz (8 kHz with G.711) mono, and when it came."""
+        self._timestamps: list[int] = []
+        """Of the frames, by the sender's clock."""
         self.closed = False
         self.call_id = ""
         self._changed = asyncio.Condition()
@@ -232,6 +235,13 @@ class Client:
     def heard(self) -> NDArray[np.int16]:
         return np.concatenate([np.zeros(0, np.int16), *(pcm for _, pcm in self.frames)])
 
+    def silent_ms(self, rate_hz: int = 48_000) -> float:
+        """How long nothing was heard at first, by the sender's clock: a machine that is busy does
+        not make it longer.
+        """
+        loud = next(at for at, (_, pcm) in enumerate(self.frames) if np.abs(pcm).max() > LOUD)
+        return (self._timestamps[loud] - self._timestamps[0]) % 2**32 * 1000 / rate_hz
+
     @property
     def heard_samples(self) -> int:
         return sum(pcm.size for _, pcm in self.frames)
@@ -253,6 +263,8 @@ class Client:
                 return
             assert isinstance(frame, AudioFrame)
             pcm = frame.to_ndarray().reshape(-1, len(frame.layout.channels))[:, 0]
+            assert frame.pts is not None
+            self._timestamps.append(frame.pts)
             self.frames.append((asyncio.get_running_loop().time(), pcm.astype(np.int16)))
             await self._tell()
 

@@ -23,9 +23,6 @@ from tests.transports.webrtc.bad_network import BadNetwork, Conditions, bad_netw
 from tests.transports.webrtc.client import TIMEOUT_S, Client, until
 from tests.transports.webrtc.served_calls import Answered, ServedCalls
 
-# The server has a loop of its own.
-pytestmark = pytest.mark.asyncio(loop_factories=["asyncio"])
-
 LOUD = 500
 """Of 48 kHz samples in 16 bits."""
 

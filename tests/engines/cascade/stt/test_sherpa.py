@@ -56,7 +56,7 @@ async def heard(
     for at in range(0, len(pcm), 4_800):
         turn.feed(pcm[at : at + 4_800])
     turn.finish()
-    await asyncio.wait_for(ended.wait(), 10)
+    await asyncio.wait_for(ended.wait(), 60)
     return reports
 
 

@@ -1,7 +1,7 @@
 import { describe, expect, test, vi } from 'vitest';
 import type { RealtimeVoiceSession } from '../src/session';
-import { FakeSocket } from './browser';
-import { answer, created, done, inFakeBrowser, text, voice } from './talking';
+import { FakeSocket, FakeWorklet } from './browser';
+import { answer, created, done, inFakeBrowser, settled, text, voice } from './talking';
 
 inFakeBrowser();
 
@@ -123,5 +123,22 @@ describe('a WebSocket that is lost without a word', () => {
     await text().connect();
     await vi.advanceTimersByTimeAsync(5000);
     expect(probes()).toBe(0);
+  });
+
+  test('stops the words where the sound stopped, and says at once that it is gone', async () => {
+    const session = await hearing();
+    const said = () => session.getSnapshot().items.find(({ id }) => id === 'a');
+    const player = FakeWorklet.last('antiphon-playback');
+    player.tell({ type: 'started', item: 'a', played: 0 });
+    player.tell({ type: 'playing', item: 'a', played: 8_000 });
+    expect(said()).toMatchObject({ heard: 'One two', unheard: '' });
+    FakeSocket.greet = (socket) => socket.fail(1006);
+    FakeSocket.last.fail(1006);
+    await settled();
+    expect(kindOf(session)).toBe('server-away');
+    const then = said();
+    expect(then).toMatchObject({ heard: 'One two', unheard: ' three' });
+    await vi.advanceTimersByTimeAsync(5000);
+    expect(said()).toEqual(then);
   });
 });
