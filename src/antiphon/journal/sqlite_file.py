@@ -56,8 +56,10 @@ CREATE TABLE entries (
     place INTEGER NOT NULL,
     sealed BLOB NOT NULL,
     PRIMARY KEY (conversation, place)
-) WITHOUT ROWID;
+);
 """
+"""Entries lie in the order in which they came, whose pages a commit writes are few.  In files of
+before they lie in that of their key, and are read and written all the same."""
 
 
 LINES = "lines"
