@@ -70,12 +70,12 @@ async def test_sound_and_tapes_are_kept_and_read_apart(journal: Journal) -> None
     tape = Taped(at_s=NOW_S, session_id="sess_1", data=b"tape")
     await keep(journal, "a", opened(), pieces[0], said("1"), pieces[1], tape, closed(), pieces[2])
     assert await journal.read("a") == [opened(), said("1"), closed()]
-    assert await journal.read_sound("a") == pieces
-    assert await journal.read_tape("a") == [tape]
-    assert await journal.read_sound("b") == []
+    assert await journal.read_apart("a", Sounded) == pieces
+    assert await journal.read_apart("a", Taped) == [tape]
+    assert await journal.read_apart("b", Sounded) == []
     await journal.erase("a")
-    assert await journal.read_sound("a") == []
-    assert await journal.read_tape("a") == []
+    assert await journal.read_apart("a", Sounded) == []
+    assert await journal.read_apart("a", Taped) == []
 
 
 async def test_tickets_are_settled_in_order(journal: Journal) -> None:

@@ -16,6 +16,7 @@ from aiohttp import ClientWebSocketResponse
 
 from antiphon.cli import main
 from antiphon.engines.scripted import Script, ScriptedEngine, Speak
+from antiphon.journal.entries import Sounded
 from antiphon.journal.memory import MemoryJournal
 from antiphon.journal.sqlite import SqliteJournal
 from antiphon.server.settings import Config, JournalSettings
@@ -114,7 +115,7 @@ async def test_without_being_asked_for_there_is_no_sound(
     assert "recording" not in created["antiphon"]
     told = await place.ask("GET", f"{PATH}/{conversation_id}/recording")
     assert (told.status, told.code) == (404, "recording_not_found")
-    assert await journal.read_sound(conversation_id) == []
+    assert await journal.read_apart(conversation_id, Sounded) == []
 
 
 async def test_a_session_may_ask_that_nothing_is_kept(place: Place, journal: MemoryJournal) -> None:
@@ -188,7 +189,7 @@ async def test_the_agent_is_recorded_as_far_as_it_was_heard(tmp_path: Path) -> N
     journal = SqliteJournal(path)
     await journal.start()
     name = response["conversation_id"]
-    sound = b"".join(piece.data for piece in await journal.read_sound(name))
+    sound = b"".join(piece.data for piece in await journal.read_apart(name, Sounded))
     _, agent = loudness(sound)
     assert 17 <= (agent > 0.01).sum() <= 23, "400 ms of it were heard"
     assert await journal.erase(name)

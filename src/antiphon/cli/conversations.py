@@ -103,7 +103,9 @@ async def _export(journal: Journal, args: argparse.Namespace) -> AsyncIterator[s
 
 
 async def _recording(journal: Journal, args: argparse.Namespace) -> AsyncIterator[str]:
-    pieces = await journal.read_sound(args.id)
+    from antiphon.journal.entries import Sounded
+
+    pieces = await journal.read_apart(args.id, Sounded)
     session_id = args.session or (pieces[-1].session_id if pieces else None)
     sound = b"".join(piece.data for piece in pieces if piece.session_id == session_id)
     if not sound:

@@ -16,7 +16,6 @@ from antiphon.cli.turn_log import TurnLog, clock
 from antiphon.journal.tape import Tape, TapeError
 
 if TYPE_CHECKING:
-    from antiphon.journal.entries import Taped
     from antiphon.testing.replay import ReplayedStep
 
 SAME, DIFFERENT, NO_TAPE = 0, 1, 2
@@ -78,10 +77,11 @@ def _kept(args: argparse.Namespace) -> Tape:
     import asyncio
 
     from antiphon.cli.kept import opened_journal
+    from antiphon.journal.entries import Taped
 
     async def read() -> Sequence[Taped]:
         async with opened_journal(args) as journal:
-            return await journal.read_tape(args.tape)
+            return await journal.read_apart(args.tape, Taped)
 
     pieces = asyncio.run(read())
     session_id = args.session or (pieces[-1].session_id if pieces else None)

@@ -33,7 +33,7 @@ class Append(NamedTuple):
     """The entry, encoded."""
     ticket: Ticket
     at_s: float
-    """When it was appended, by the monotonic clock."""
+    """When it was appended, or first waited for, by the monotonic clock."""
 
 
 class Backlog:
@@ -56,9 +56,18 @@ class Backlog:
             queued_bytes=self._queued_bytes, lost_entries=self._lost, delay_s=self._delay_s
         )
 
-    def take(self, conversation_id: str, entry: AnyEntry, *, may_wait: bool) -> Append:
-        """The ticket of one that may not wait, or that there is no room for, is settled: lost."""
-        append = Append(conversation_id, entry, encode(entry), Ticket(), time.monotonic())
+    def take(
+        self,
+        conversation_id: str,
+        entry: AnyEntry,
+        *,
+        may_wait: bool,
+        hurry: Callable[[], None] | None = None,
+    ) -> Append:
+        """``hurry`` as in `Ticket`.  The ticket of one that may not wait, or that there is no room
+        for, is settled: lost.
+        """
+        append = Append(conversation_id, entry, encode(entry), Ticket(hurry), time.monotonic())
         if may_wait and self._queued_bytes + len(append.data) <= self._max_bytes:
             self._queued_bytes += len(append.data)
         else:

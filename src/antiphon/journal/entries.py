@@ -122,6 +122,7 @@ AnyEntry = LogEntry | Metered
 
 APART = (Sounded, Taped)
 """Large, and of no use to those who read a log."""
+Piece = TypeVar("Piece", Sounded, Taped)
 _OF_FORMAT_2 = (Taped, Timed, TokensChanged, ServerCallChanged, EngineChanged)
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[LogEntry] = msgspec.msgpack.Decoder(LogEntry)

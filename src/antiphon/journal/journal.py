@@ -9,7 +9,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from antiphon.identity.principal import DEFAULT_TENANT
-from antiphon.journal.entries import AnyEntry, LogEntry, Sounded, Taped
+from antiphon.journal.entries import AnyEntry, LogEntry, Piece
 from antiphon.journal.line_table import LinesPage, LinesWanted, TotalsPage
 from antiphon.metering.bill import Dimension
 
@@ -22,22 +22,33 @@ class Fate(Enum):
 
 
 class Ticket:
-    """What becomes of an entry that was appended.  Settled once, on the event loop."""
+    """What becomes of an entry that was appended.  Settled once, on the event loop.
 
-    __slots__ = ("_then", "fate")
+    Args:
+        hurry: The journal's, who may take its time for as long as nobody waits.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_hurry", "_then", "fate")
+
+    def __init__(self, hurry: Callable[[], None] | None = None) -> None:
         self.fate = Fate.WAITING
+        self._hurry = hurry
         self._then: Callable[[Ticket], None] | None = None
 
     @property
     def waits(self) -> bool:
         return self.fate is Fate.WAITING
 
-    def then(self, callback: Callable[[Ticket], None]) -> None:
-        """Call back once it is settled, at once where it is.  One callback; the last one counts."""
+    def then(self, callback: Callable[[Ticket], None], *, hurry: bool = True) -> None:
+        """Call back once it is settled, at once where it is.  One callback; the last one counts.
+
+        ``hurry``: somebody waits for it.
+        """
         if self.waits:
             self._then = callback
+            if hurry and self._hurry is not None:
+                self._hurry()
+                self._hurry = None
         else:
             callback(self)
 
@@ -183,16 +194,8 @@ class Journal(Notes, Protocol):
         """
         ...
 
-    async def read_sound(self, conversation_id: str) -> Sequence[Sounded]:
-        """All of its recordings.
-
-        Raises:
-            JournalError: as `read`.
-        """
-        ...
-
-    async def read_tape(self, conversation_id: str) -> Sequence[Taped]:
-        """All of its tapes.
+    async def read_apart(self, conversation_id: str, kind: type[Piece]) -> Sequence[Piece]:
+        """All of its recordings (`Sounded`), or of its tapes (`Taped`).
 
         Raises:
             JournalError: as `read`.

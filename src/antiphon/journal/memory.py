@@ -16,8 +16,7 @@ from antiphon.journal.entries import (
     LogEntry,
     Metered,
     Opened,
-    Sounded,
-    Taped,
+    Piece,
     decode,
     encode,
 )
@@ -85,15 +84,10 @@ class MemoryJournal:
         await self._written()
         return self.durable(conversation_id)
 
-    async def read_sound(self, conversation_id: str) -> Sequence[Sounded]:
+    async def read_apart(self, conversation_id: str, kind: type[Piece]) -> Sequence[Piece]:
         await self._written()
         found = [decode(data) for data in self._logs.get(conversation_id, ())]
-        return [entry for entry in found if isinstance(entry, Sounded)]
-
-    async def read_tape(self, conversation_id: str) -> Sequence[Taped]:
-        await self._written()
-        found = [decode(data) for data in self._logs.get(conversation_id, ())]
-        return [entry for entry in found if isinstance(entry, Taped)]
+        return [entry for entry in found if isinstance(entry, kind)]
 
     async def listed(self, wanted: Wanted, *, after: str | None, limit: int) -> Page:
         await self._written()

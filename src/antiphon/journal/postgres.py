@@ -34,8 +34,7 @@ from antiphon.journal.entries import (
     LogEntry,
     Metered,
     Opened,
-    Sounded,
-    Taped,
+    Piece,
     decode,
 )
 from antiphon.journal.journal import Fate, JournalLoad, Kept, Note, Page, Ticket, Wanted
@@ -174,13 +173,9 @@ class PostgresJournal:
     async def read(self, conversation_id: str) -> Sequence[LogEntry]:
         return await self._read(conversation_id, f"place < {SOUND_PLACES}")
 
-    async def read_sound(self, conversation_id: str) -> Sequence[Sounded]:
+    async def read_apart(self, conversation_id: str, kind: type[Piece]) -> Sequence[Piece]:
         entries = await self._read(conversation_id, f"place > {SOUND_PLACES}")
-        return [entry for entry in entries if isinstance(entry, Sounded)]
-
-    async def read_tape(self, conversation_id: str) -> Sequence[Taped]:
-        entries = await self._read(conversation_id, f"place > {SOUND_PLACES}")
-        return [entry for entry in entries if isinstance(entry, Taped)]
+        return [entry for entry in entries if isinstance(entry, kind)]
 
     async def listed(self, wanted: Wanted, *, after: str | None, limit: int) -> Page:
         filters = {

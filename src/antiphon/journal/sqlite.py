@@ -1,7 +1,7 @@
 """The journal in one SQLite file, written by one thread.
 
-A commit is on disk when it returns (`synchronous=FULL`).  One that comes alone is made at once;
-of those that come quickly, all within `WINDOW_S` share one.
+A commit is on disk when it returns (`synchronous=FULL`).  One that somebody waits for is made at
+once, with all that came before it; of those that come quickly, all within `WINDOW_S` share one.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from antiphon.journal.backlog import (
     Append,
     Backlog,
 )
-from antiphon.journal.entries import AnyEntry, JournalError, LogEntry, Sounded, Taped
+from antiphon.journal.entries import AnyEntry, JournalError, LogEntry, Piece
 from antiphon.journal.journal import Fate, JournalLoad, Note, Page, Ticket, Wanted
 from antiphon.journal.line_table import Erased, LinesPage, LinesWanted, TotalsPage, new_alias
 from antiphon.journal.sqlite_file import JournalFile
@@ -35,6 +35,9 @@ from antiphon.metering.bill import Dimension
 log = logging.getLogger(__name__)
 
 WINDOW_S = 0.005
+PATIENCE_S = 0.1
+"""What nobody waits for is handed over with what comes next, and no later than after this: each
+commit costs half a millisecond of a processor, however little is in it."""
 _R = TypeVar("_R")
 
 
@@ -58,6 +61,10 @@ class SqliteJournal:
         self.path = path
         self._writer = _Writer(path, create=create)
         self._backlog = Backlog(str(path), max_queued_bytes, lambda: self._writer.trouble)
+        self._collected: list[Append] = []
+        """What is not handed over yet."""
+        self._handing_over: asyncio.Handle | None = None
+        self._is_urgent = False
 
     @property
     def place(self) -> str:
@@ -77,19 +84,38 @@ class SqliteJournal:
         )
 
     def append(self, conversation_id: str, entry: AnyEntry) -> Ticket:
-        append = self._backlog.take(conversation_id, entry, may_wait=self._writer.works)
+        append = self._backlog.take(
+            conversation_id, entry, may_wait=self._writer.works, hurry=self._hurry
+        )
         if append.ticket.waits:
-            self._writer.put(append)
+            self._collected.append(append)
+            if self._handing_over is None:
+                loop = asyncio.get_running_loop()
+                self._handing_over = loop.call_later(PATIENCE_S, self._hand_over)
         return append.ticket
+
+    def _hurry(self) -> None:
+        """Once for all that comes in this round of the loop."""
+        if self._is_urgent or self._handing_over is None:
+            return
+        self._is_urgent = True
+        self._handing_over.cancel()
+        self._handing_over = asyncio.get_running_loop().call_soon(self._hand_over)
+
+    def _hand_over(self) -> None:
+        if self._handing_over is not None:
+            self._handing_over.cancel()
+        self._handing_over, self._is_urgent = None, False
+        collected, self._collected = self._collected, []
+        if collected:
+            now_s = time.monotonic()
+            self._writer.put([append._replace(at_s=now_s) for append in collected])
 
     async def read(self, conversation_id: str) -> Sequence[LogEntry]:
         return await self._ask(lambda file: file.read(conversation_id))
 
-    async def read_sound(self, conversation_id: str) -> Sequence[Sounded]:
-        return await self._ask(lambda file: file.read_sound(conversation_id))
-
-    async def read_tape(self, conversation_id: str) -> Sequence[Taped]:
-        return await self._ask(lambda file: file.read_tape(conversation_id))
+    async def read_apart(self, conversation_id: str, kind: type[Piece]) -> Sequence[Piece]:
+        return await self._ask(lambda file: file.read_apart(conversation_id, kind))
 
     async def listed(self, wanted: Wanted, *, after: str | None, limit: int) -> Page:
         return await self._ask(lambda file: file.listed(wanted, after=after, limit=limit))
@@ -130,6 +156,7 @@ class SqliteJournal:
         return await self._ask(lambda file: file.sweep_lines(before_day))
 
     async def aclose(self) -> None:
+        self._hand_over()
         await asyncio.to_thread(self._writer.stop)
         await asyncio.sleep(0)  # What it said last is heard.
 
@@ -147,6 +174,7 @@ class SqliteJournal:
 
         if not self._writer.works:
             raise JournalError(f"{self.path}: the journal is closed.")
+        self._hand_over()
         self._writer.put(_Asked(what, told))
         try:
             return await asyncio.wait_for(answer, ASKING_TIMEOUT_S)
@@ -162,7 +190,7 @@ class _Writer:
         self.works = False
         self._path = path
         self._create = create
-        self._queue: queue.SimpleQueue[Append | _Asked | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Sequence[Append] | _Asked | None] = queue.SimpleQueue()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._problem: str | None = None
@@ -190,7 +218,7 @@ class _Writer:
         self._thread = threading.Thread(target=self._run, name="antiphon-journal", daemon=True)
         self._thread.start()
 
-    def put(self, item: Append | _Asked) -> None:
+    def put(self, item: Sequence[Append] | _Asked) -> None:
         self._queue.put(item)
 
     def stop(self) -> None:
@@ -222,15 +250,15 @@ class _Writer:
             elif other == "stop":
                 return
 
-    def _gather(self, first: Append) -> tuple[list[Append], _Asked | str | None]:
+    def _gather(self, first: Sequence[Append]) -> tuple[list[Append], _Asked | str | None]:
         """All that lie ready, up to something else."""
-        batch = [first]
+        batch = [*first]
         with contextlib.suppress(queue.Empty):
             while len(batch) < MAX_BATCH:
                 item = self._queue.get_nowait()
-                if not isinstance(item, Append):
+                if item is None or isinstance(item, _Asked):
                     return batch, item or "stop"
-                batch.append(item)
+                batch += item
         return batch, None
 
     def _commit(self, batch: Sequence[Append]) -> Fate:

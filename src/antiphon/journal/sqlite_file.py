@@ -23,8 +23,7 @@ from antiphon.journal.entries import (
     LogEntry,
     Metered,
     Opened,
-    Sounded,
-    Taped,
+    Piece,
     decode,
 )
 from antiphon.journal.journal import Kept, Page, Wanted
@@ -57,13 +56,19 @@ CREATE TABLE entries (
     place INTEGER NOT NULL,
     sealed BLOB NOT NULL,
     PRIMARY KEY (conversation, place)
-) WITHOUT ROWID;
+);
 """
+"""Entries lie in the order in which they came, whose pages a commit writes are few.  In files of
+before they lie in that of their key, and are read and written all the same."""
 
 
 LINES = "lines"
 LINES_SCHEMA = line_table.schema(LINES, "INTEGER PRIMARY KEY AUTOINCREMENT", "INTEGER")
 """Beside those of version 1: who does not know it loses nothing, and needs no other version."""
+
+MAX_LOGS = 1_000
+"""So many conversations' places are remembered: to look them up for each commit costs a tenth of
+it.  Overflow policy: all are looked up again."""
 
 LAST = "SELECT coalesce(max(place), 0) FROM entries WHERE conversation = number"
 
@@ -74,6 +79,9 @@ class JournalFile:
         JournalError: it cannot be opened, or is no journal of this version.
         """
         self.path = path
+        self._logs: dict[str, _Log] = {}
+        """Where the last entries are of conversations that were written to."""
+        self._data_version = 0
         if create:
             _create(path)
         elif not path.is_file():
@@ -112,25 +120,24 @@ class JournalFile:
             sqlite3.Error: none was written.
         """
         rows: list[tuple[int, int, bytes]] = []
-        logs: dict[str, _Log | None] = {}
         with self._transaction():
+            self._distrust_logs()
             for append in batch:
                 if isinstance(append.entry, Metered):
                     row = line_table.row_of(append.entry.line)
                     self._database.execute(line_table.insertion(LINES), row)
                     continue
                 name = append.conversation_id
-                if name not in logs:
-                    logs[name] = self._log(name)
+                log = self._logs.get(name) or self._log(name)
                 if isinstance(append.entry, Opened):
-                    logs[name] = self._open(append.conversation_id, append.entry, logs[name])
+                    log = self._open(append.conversation_id, append.entry, log)
                 elif isinstance(append.entry, Closed):
                     self._database.execute(
                         "UPDATE conversations SET changed_at_s = ? WHERE id = ?",
                         (append.entry.at_s, name),
                     )
-                log = logs[name]
                 if log is not None:  # Else it was erased.
+                    self._logs[name] = log
                     rows.append(log.row(append))
             self._database.executemany("INSERT INTO entries VALUES (?, ?, ?)", rows)
 
@@ -162,19 +169,12 @@ class JournalFile:
         """
         return self._read(conversation_id, f"place < {SOUND_PLACES}")
 
-    def read_sound(self, conversation_id: str) -> list[Sounded]:
+    def read_apart(self, conversation_id: str, kind: type[Piece]) -> list[Piece]:
         """Raises:
         JournalError: as `read`.
         """
         entries = self._read(conversation_id, f"place > {SOUND_PLACES}")
-        return [entry for entry in entries if isinstance(entry, Sounded)]
-
-    def read_tape(self, conversation_id: str) -> list[Taped]:
-        """Raises:
-        JournalError: as `read`.
-        """
-        entries = self._read(conversation_id, f"place > {SOUND_PLACES}")
-        return [entry for entry in entries if isinstance(entry, Taped)]
+        return [entry for entry in entries if isinstance(entry, kind)]
 
     def _read(self, conversation_id: str, which: str) -> list[LogEntry]:
         try:
@@ -272,6 +272,7 @@ class JournalFile:
             yield
             self._database.execute("COMMIT")
         except BaseException:
+            self._logs.clear()
             if self._database.in_transaction:
                 self._database.execute("ROLLBACK")
             raise
@@ -283,6 +284,7 @@ class JournalFile:
         Raises:
             JournalError: it failed, or copies of that are still in the file.
         """
+        self._logs.clear()
         try:
             with self._transaction():
                 yield
@@ -301,6 +303,13 @@ class JournalFile:
         renamed = [line_table.renamed_row(row, erased) for row in rows]
         self._database.executemany(line_table.renaming(LINES), renamed)
         return len(rows)
+
+    def _distrust_logs(self) -> None:
+        """Another process may have erased or written meanwhile (`antiphon conversations`)."""
+        (version,) = self._one("PRAGMA data_version")
+        if version != self._data_version or len(self._logs) > MAX_LOGS:
+            self._logs.clear()
+            self._data_version = version
 
     def _log(self, conversation_id: str) -> _Log | None:
         row = self._database.execute(

@@ -158,7 +158,7 @@ class Metering:
         if self.journal is not None:
             entry = Metered(at_s=line.at_ms / 1000, session_id=line.session_id, line=line)
             ticket = self.journal.append(line.conversation_id, entry)
-            ticket.then(lambda settled: self._settled(settled, line))
+            ticket.then(lambda settled: self._settled(settled, line), hurry=False)
         for told in self._on_line:
             told(line)
 

@@ -22,7 +22,7 @@ from msgspec import Struct
 from antiphon.core.records import Past
 from antiphon.errors import ProtocolError
 from antiphon.identity.principal import DEFAULT_TENANT, Principal, Scope
-from antiphon.journal.entries import JournalError, LogEntry, Opened
+from antiphon.journal.entries import JournalError, LogEntry, Opened, Sounded
 from antiphon.journal.fork import ItemNotFound
 from antiphon.journal.journal import Journal, Kept, Wanted
 from antiphon.journal.recall import Recalled
@@ -259,7 +259,7 @@ class Conversations:
         conversation_id = request.match_info["id"]
         await check_sees(self._hub, principal, conversation_id)
         with _problems_told():
-            pieces = await journal.read_sound(conversation_id)
+            pieces = await journal.read_apart(conversation_id, Sounded)
         sizes: dict[str, int] = {}
         for piece in pieces:
             sizes[piece.session_id] = sizes.get(piece.session_id, 0) + len(piece.data)
@@ -272,7 +272,7 @@ class Conversations:
         conversation_id = request.match_info["id"]
         await check_sees(self._hub, principal, conversation_id)
         with _problems_told():
-            pieces = await journal.read_sound(conversation_id)
+            pieces = await journal.read_apart(conversation_id, Sounded)
         recorded = [piece.session_id for piece in pieces]
         session_id = request.query.get("session_id") or (recorded[-1] if recorded else "")
         if session_id not in recorded:

@@ -15,6 +15,7 @@ import pytest
 from numpy.typing import NDArray
 
 from antiphon.audio.ogg_opus import OggOpus
+from antiphon.journal.entries import Sounded
 from antiphon.journal.sqlite import SqliteJournal
 from antiphon.protocol.session import AudioInputPatch, AudioPatch, SessionPatch
 from antiphon.runtime.hub import Hub, Keeping
@@ -107,7 +108,7 @@ async def sound_of(journal: SqliteJournal, conversation_id: str) -> bytes:
     """Once no more is added: its end is encoded while the session goes."""
     size = -1
     while True:
-        sound = b"".join(piece.data for piece in await journal.read_sound(conversation_id))
+        sound = b"".join(piece.data for piece in await journal.read_apart(conversation_id, Sounded))
         if len(sound) == size:
             return sound
         size = len(sound)
@@ -151,5 +152,5 @@ async def test_both_sides_lie_in_one_file_where_they_were_heard_and_are_erased_w
     assert "My card is #." in entries
     assert "4111111111111111" not in entries
     assert await journal.erase(name)
-    assert await journal.read_sound(name) == []
+    assert await journal.read_apart(name, Sounded) == []
     assert traces(tmp_path, b"OggS", name.encode(), b"4111111111111111") == []

@@ -11,10 +11,13 @@ import type { SnapshotStore } from './store';
 import type { ToolOutput } from './tools';
 
 const ANSWER = 'answer_';
+const AGAIN = 'again';
 
 export class Exchange {
   /** An answer is to be asked for as soon as that is possible. */
   owesAnswer = false;
+  /** One was, and has not begun. */
+  isRequested = false;
   readonly #dialogue: Dialogue;
   readonly #line: Line;
   readonly #outbox: Outbox;
@@ -72,18 +75,23 @@ export class Exchange {
   askAgain(): void {
     const { awaitedSinceMs, responseId, userSpeaking } = this.#dialogue.activity;
     if (awaitedSinceMs === null || responseId || userSpeaking) return;
-    this.owesAnswer = true;
-    this.settle();
+    this.respond({}, AGAIN);
   }
 
-  respond(response: Record<string, unknown>): void {
+  /** The server has begun an answer. */
+  begun(): void {
+    this.isRequested = false;
+  }
+
+  respond(response: Record<string, unknown>, mark = 'request'): void {
     const isText = this.#store.own.mode === 'text' || !this.#line.hasAudio;
     const modalities = isText ? { output_modalities: ['text'] } : {};
     this.owesAnswer = false;
+    this.isRequested = true;
     this.#dialogue.asked(null, '', Date.now());
     this.#outbox.send({
       type: 'response.create',
-      event_id: newId(`${ANSWER}request`),
+      event_id: newId(ANSWER + mark),
       response: { ...modalities, ...response },
     });
     this.#store.update();
@@ -91,7 +99,12 @@ export class Exchange {
 
   /** A request was refused. */
   refused({ code, event_id }: WireError): void {
-    if (event_id?.startsWith(ANSWER)) this.#dialogue.notAwaited();
+    if (event_id?.startsWith(ANSWER)) {
+      this.isRequested = false;
+      this.#dialogue.notAwaited();
+    }
+    // The first request had arrived: it is the one that runs.
+    if (event_id?.startsWith(ANSWER + AGAIN)) return;
     // It is asked for again when the one that runs is done.
     if (code === 'conversation_already_has_active_response') this.owesAnswer = true;
   }

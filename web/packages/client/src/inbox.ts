@@ -85,6 +85,9 @@ export class Inbox {
       case 'response.output_item.done':
         this.#announceCall(event.item.id);
         break;
+      case 'response.created':
+        this.#readers.exchange.begun();
+        break;
       case 'response.done':
         this.#answered(event.response.status_details?.error, event.response.status === 'failed');
         break;

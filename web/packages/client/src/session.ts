@@ -46,8 +46,10 @@ const LIMITS: Limits = {
 const TICK_MS = 100;
 /** A session that waits is dialled again, rather than hoped for. */
 const GIVE_UP_MS = 600;
-/** An answer begins sooner, where it was asked for. */
+/** An answer that the server owes by itself begins sooner. */
 const ASK_AGAIN_MS = 1500;
+/** That one was asked for is told with what was missed, at once. */
+const ASK_SOON_MS = 250;
 
 export class RealtimeVoiceSession {
   readonly log: EventLog;
@@ -377,7 +379,8 @@ export class RealtimeVoiceSession {
     });
     this.#exchange.settle();
     if (resumeOf(this.#dialogue.session)?.continues === 'session') {
-      this.#asking = setTimeout(() => this.#exchange.askAgain(), ASK_AGAIN_MS);
+      const waitMs = this.#exchange.isRequested ? ASK_SOON_MS : ASK_AGAIN_MS;
+      this.#asking = setTimeout(() => this.#exchange.askAgain(), waitMs);
     }
   }
 

@@ -106,8 +106,41 @@ test('an answer that was asked for in vain is asked for again', async () => {
   FakeSocket.last.fail(1006);
   await settled();
   expect(FakeSocket.last.sentTypes()).toEqual(['conversation.item.create']);
-  await vi.advanceTimersByTimeAsync(1600);
+  await vi.advanceTimersByTimeAsync(300);
   expect(FakeSocket.last.sentTypes().at(-1)).toBe('response.create');
+});
+
+test('one whose request had arrived after all is asked for once', async () => {
+  const session = text();
+  await session.connect();
+  session.sendText('hello');
+  FakeSocket.greet = greeting({ continues: 'session' });
+  FakeSocket.last.fail(1006);
+  await vi.advanceTimersByTimeAsync(300);
+  const again = FakeSocket.last.sent.at(-1);
+  const code = 'conversation_already_has_active_response';
+  FakeSocket.last.receive(created, {
+    type: 'error',
+    error: { type: 'invalid_request_error', code, event_id: again?.event_id },
+  });
+  FakeSocket.last.receive({ type: 'response.done', response: { id: 'r', status: 'completed' } });
+  await vi.advanceTimersByTimeAsync(2000);
+  const asked = FakeSocket.last.sentTypes().filter((type) => type === 'response.create');
+  expect(asked).toHaveLength(1);
+});
+
+test('one that the server begins by itself is given its time', async () => {
+  const session = text();
+  await session.connect();
+  const VAD = { audio: { input: { turn_detection: { type: 'server_vad' } } } };
+  FakeSocket.last.receive({ type: 'session.updated', session: VAD });
+  FakeSocket.last.receive({ type: 'input_audio_buffer.committed', item_id: 'u' });
+  FakeSocket.greet = greeting({ continues: 'session' });
+  FakeSocket.last.fail(1006);
+  await vi.advanceTimersByTimeAsync(1400);
+  expect(FakeSocket.last.sentTypes()).not.toContain('response.create');
+  await vi.advanceTimersByTimeAsync(200);
+  expect(FakeSocket.last.sentTypes()).toContain('response.create');
 });
 
 test('what was here to be played plays on', async () => {
