@@ -38,6 +38,8 @@ def heard(text: str, mean_logprob: float, first: float, **watched: float) -> Hyp
         (heard("Mountain.", -1.28, -0.3, m=-4.4, no=-7.8), ""),
         (heard("How old are you?", -0.70, -0.3, oh=-5.2, hold=-7.7), ""),
         (heard("We are sure.", -0.75, -0.3, yeah=-1.0), ""),
+        (heard("Hello?", -1.55, -2.2, oh=-4.2, no=-6.4), ""),
+        (heard("but ruin.", -1.27, -2.2, okay=-4.8, no=-6.7), ""),
         (heard("Today.", -1.08, -0.1, okay=-6.2, no=-9.8), ""),
         # It may be either
         (heard("No.", -1.25, -2.3, no=-2.3, yeah=-2.1), ""),

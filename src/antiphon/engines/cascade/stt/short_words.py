@@ -32,10 +32,10 @@ WATCHED: Final = (*_LISTENING, *_URGENT)
 
 _SURE: Final = -0.85
 """A mean log probability from which on the text is left alone."""
-_LISTENS_BEHIND, _WANTS_BEHIND = 3.0, 2.0
+_LISTENS_BEHIND, _WANTS_BEHIND = 3.2, 2.0
 """So far behind the first word of the text may what is said instead be, in log probability."""
-_AHEAD = 1.0
-"""And so far ahead of the other kind."""
+_AHEAD, _MORE_AHEAD = 1.0, 0.5
+"""And so far ahead of the other kind; who listens by so much more than it is behind the text."""
 _EARLY_LEAST, _EARLY_AHEAD = -3.0, 1.5
 """The same for a word that is still being said."""
 
@@ -46,7 +46,8 @@ def probable(hypothesis: Hypothesis, heard_s: float) -> str:
     if begins is None or heard_s >= DOUBTED_S or hypothesis.mean_logprob >= _SURE:
         return ""
     listening, urgent = _likelihood(hypothesis, _LISTENING), _likelihood(hypothesis, _URGENT)
-    if listening >= max(begins.logprob - _LISTENS_BEHIND, urgent + _AHEAD):
+    behind, ahead = begins.logprob - listening, listening - urgent
+    if behind <= _LISTENS_BEHIND and ahead >= max(_AHEAD, behind + _MORE_AHEAD):
         return _likeliest(hypothesis, _LISTENING)
     says_so = bare(hypothesis.text) in _URGENT_TEXTS
     if urgent >= max(begins.logprob - _WANTS_BEHIND, listening + (0 if says_so else _AHEAD)):
