@@ -145,6 +145,7 @@ class Recognition:
 
     def __init__(self, item_id: str, *, live: bool) -> None:
         self.item_id = item_id
+        self._overlaps = live
         self.turn = Turn(live=live)
         self.melody = HintTurn()
         self.words = NO_WORDS_YET
@@ -170,7 +171,10 @@ class Recognition:
             news, self.work = self.turn.done(self.work, hypothesis), None
         if self.work is None and self.turn.need is not None:
             self.work, self.done_ms = self.turn.work(), now_ms + DECODE_MS
-        return self.turn.final() if self.turn.over else news
+        heard = self.turn.final() if self.turn.over else news
+        if heard is not None and heard.aside and self._overlaps:
+            heard = replace(heard, text=heard.aside)
+        return heard
 
 
 class Call:

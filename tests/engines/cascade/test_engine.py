@@ -190,6 +190,18 @@ async def test_the_voice_follows_the_language_that_was_found(
     assert cascade.synthesizer.languages == [read_as]
 
 
+@pytest.mark.parametrize(("overlaps", "words"), [(True, "Mm-hmm."), (False, "fun")])
+async def test_what_a_sound_more_likely_was_counts_while_the_assistant_is_heard(
+    overlaps: bool, words: str
+) -> None:
+    cascade = Cascade(None, Transcript("fun", final=True, aside="Mm-hmm."))
+    cascade.session.send(TurnBegan("item_1", 0, b"\x03\x00", overlaps))
+    cascade.session.send(TurnCommitted("item_1", b"\x03\x00"))
+    [ended] = await cascade.news(TranscriptEnded)
+    assert isinstance(ended, TranscriptEnded)
+    assert ended.text == words
+
+
 async def test_the_brain_knows_which_language_was_found() -> None:
     asked: list[str] = []
 

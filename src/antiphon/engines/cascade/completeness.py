@@ -51,6 +51,10 @@ _AMBIGUOUS: Final = frozenset(("as", "die", "do", "so", "o", "la", "e", "per", "
 _NEVER: Final = frozenset(_NEVER_LAST.split()) - _AMBIGUOUS
 _OPENS: Final = re.compile(r"(?:what|where|when|how|who|why) (?:i|we)\b", re.IGNORECASE)
 """What I wanted to say ... was."""
+_AWAITS: Final = re.compile(
+    r"\b(?:some|any|every|no)(?:thing|one|body) (?:that|who)\W*$", re.IGNORECASE
+)
+"""Something that ... works."""
 _GOES_ON: Final = re.compile(r"\b(?:is|was|are|were|that)\b", re.IGNORECASE)
 
 
@@ -79,6 +83,8 @@ def _of_words(transcript: Transcript) -> float:
     last = _LAST_WORD.search(text)
     if last is None:
         return UNDECIDED
+    if _AWAITS.search(text):
+        return UNFINISHED
     if last[1].lower().replace("’", "'") in _NEVER or text.endswith(("...", "…", ",", "-", "—")):
         return UNFINISHED
     if _OPENS.match(text) and not _GOES_ON.search(text) and not text.endswith("?"):

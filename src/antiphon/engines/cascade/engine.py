@@ -184,6 +184,7 @@ class CascadeSession:
             grammar=self._expected(),
             language=self._language,
             live=shown_live or turn.overlaps,
+            overlaps=turn.overlaps,
         )
 
     @property

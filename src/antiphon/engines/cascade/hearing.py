@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+from msgspec.structs import replace
+
 from antiphon.core.causes import (
     MEDIA_RATE_HZ,
     PartFailed,
@@ -39,8 +41,10 @@ class Turn:
         grammar: Grammar | None,
         language: str | None,
         live: bool,
+        overlaps: bool = False,
     ) -> None:
         self.item_id = item_id
+        self._overlaps = overlaps
         self.text: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.problem = ""
         """Why the words are not known, once that is certain."""
@@ -71,6 +75,10 @@ class Turn:
             self.text.set_result("")
 
     def _report(self, transcript: Transcript) -> None:
+        if self._overlaps and transcript.aside:
+            text = transcript.aside
+            stable_chars = len(text) if transcript.final else 0
+            transcript = replace(transcript, text=text, stable_chars=stable_chars, words=())
         if transcript.final:
             logprobs = tuple(
                 Logprob(word.word, word.logprob, tuple(word.word.encode()))
@@ -123,7 +131,9 @@ class Hearing:
         grammar: Grammar | None,
         language: str | None,
         live: bool,
+        overlaps: bool = False,
     ) -> None:
+        """``overlaps``: the assistant is being heard."""
         self.drop()
         self._open = Turn(
             item_id,
@@ -132,6 +142,7 @@ class Hearing:
             grammar=grammar,
             language=language,
             live=live,
+            overlaps=overlaps,
         )
         self._open.feed(pcm)
 

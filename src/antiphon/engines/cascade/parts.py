@@ -64,6 +64,9 @@ class Transcript(Struct, frozen=True):
     """False: nobody has, since the last time; there may be more than ``text``."""
     while_spoken: bool = False
     """Whoever looked for words did so while somebody spoke: there may be more by now."""
+    aside: str = ""
+    """What it was more likely, where it was said while somebody else was speaking, as "Mm-hmm." for
+    "time"; "": the text."""
     lost_s: float = 0.0
     """So much of what was said was dropped unheard, as there was too much to do.  Only in a
     final one."""

@@ -114,7 +114,9 @@ def interrupting(text: str, **watched: float) -> Heard | None:
 
 
 def test_a_word_that_wants_the_floor_is_told_before_it_is_over() -> None:
-    assert interrupting("Stop.", stop=-0.5, oh=-5.0) == Heard("Stop.", False, while_spoken=True)
+    assert interrupting("Stop.", stop=-0.5, oh=-5.0) == Heard(
+        "", False, while_spoken=True, aside="Stop."
+    )
 
 
 def test_of_other_words_that_go_on_nothing_is_told() -> None:
@@ -124,6 +126,15 @@ def test_of_other_words_that_go_on_nothing_is_told() -> None:
 
 def test_where_no_words_are_wanted_early_nobody_looks_for_them() -> None:
     assert hear(hear(Turn(live=False), 0.3, QUIET), 0.3, LOUD).need is None
+
+
+def test_what_it_was_beside_somebodys_speech_is_told_beside_the_text() -> None:
+    turn = hear(hear(hear(Turn(live=True), 0.3, QUIET), 0.3, LOUD), 0.3, QUIET)
+    hypothesis = Hypothesis("fun", -1.1, 0.2, begins=Beginning(-1.9, {"m": -2.0}))
+    told = turn.done(turn.work(), hypothesis)
+    assert told == Heard("fun", False, aside="Mm-hmm.")
+    turn.finish()
+    assert turn.final() == Heard("fun", True, 3, aside="Mm-hmm.")
 
 
 def test_noise_says_nothing() -> None:

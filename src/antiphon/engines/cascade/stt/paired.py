@@ -100,6 +100,7 @@ class _Pair:
             words=free.words if choice.text == free.text else (),
             language=free.language,
             while_spoken=free.while_spoken,
+            aside=free.aside if choice.text == free.text else "",
             lost_s=free.lost_s if final else 0.0,
             # A sentence that only one heard may not have been said: it takes nobody's place.
             problem=free.problem if final else "",

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from antiphon.engines.cascade.stt.agreement import bare
-from antiphon.engines.cascade.stt.short_words import probable
 from antiphon.engines.cascade.stt.whisper_model import Hypothesis
 
 NO_SPEECH_SURE, NO_SPEECH_LIKELY = 0.6, 0.45
@@ -27,9 +26,7 @@ WORDS_PER_S_MAX = 8
 
 def believed(hypothesis: Hypothesis, heard_s: float) -> str:
     """The text, once where it repeats itself; "" where nobody said it."""
-    if is_invented(hypothesis):
-        return ""
-    return probable(hypothesis, heard_s) or sayable(hypothesis.text, heard_s)
+    return "" if is_invented(hypothesis) else sayable(hypothesis.text, heard_s)
 
 
 def sayable(text: str, heard_s: float) -> str:
@@ -51,8 +48,7 @@ def is_invented(hypothesis: Hypothesis) -> bool:
 
 def is_unsure(hypothesis: Hypothesis, heard_s: float) -> bool:
     """Not to be told before the turn is over: "mm-hmm" becomes "and then", "time" or "fun"."""
-    is_doubtful = heard_s < SHORT_S and hypothesis.mean_logprob < LOGPROB_UNSURE
-    return is_doubtful and not probable(hypothesis, heard_s)
+    return heard_s < SHORT_S and hypothesis.mean_logprob < LOGPROB_UNSURE
 
 
 def said_once(words: Sequence[str]) -> int:

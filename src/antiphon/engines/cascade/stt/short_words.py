@@ -1,4 +1,4 @@
-"""What a very short sound probably was, where Whisper is not sure of it.
+"""What a very short sound probably was, said beside somebody's speech, where Whisper doubts.
 
 Of a hum it makes words that nobody said ("time", "fun"), of a mumbled "yeah" "you have", and
 "stop" it may doubt.  But it knows better than its text: among the words with which it might
@@ -12,6 +12,7 @@ from typing import Final
 
 import numpy as np
 
+from antiphon.engines.cascade.stt.agreement import bare
 from antiphon.engines.cascade.stt.whisper_model import DOUBTED_S, Hypothesis
 
 _LISTENING: Final = {
@@ -26,14 +27,15 @@ _URGENT: Final = {
     "exc": "Excuse me.", "excuse": "Excuse me.",
 }  # fmt: skip
 """Of what one says who wants the floor."""
+_URGENT_TEXTS: Final = frozenset(bare(text) for text in _URGENT.values())
 WATCHED: Final = (*_LISTENING, *_URGENT)
 
 _SURE: Final = -0.85
 """A mean log probability from which on the text is left alone."""
-_LISTENS_BEHIND, _WANTS_BEHIND = 3.0, 2.0
+_LISTENS_BEHIND, _WANTS_BEHIND = 3.2, 2.0
 """So far behind the first word of the text may what is said instead be, in log probability."""
-_AHEAD = 1.0
-"""And so far ahead of the other kind."""
+_AHEAD, _MORE_AHEAD = 1.0, 0.5
+"""And so far ahead of the other kind; who listens by so much more than it is behind the text."""
 _EARLY_LEAST, _EARLY_AHEAD = -3.0, 1.5
 """The same for a word that is still being said."""
 
@@ -44,9 +46,11 @@ def probable(hypothesis: Hypothesis, heard_s: float) -> str:
     if begins is None or heard_s >= DOUBTED_S or hypothesis.mean_logprob >= _SURE:
         return ""
     listening, urgent = _likelihood(hypothesis, _LISTENING), _likelihood(hypothesis, _URGENT)
-    if listening >= max(begins.logprob - _LISTENS_BEHIND, urgent + _AHEAD):
+    behind, ahead = begins.logprob - listening, listening - urgent
+    if behind <= _LISTENS_BEHIND and ahead >= max(_AHEAD, behind + _MORE_AHEAD):
         return _likeliest(hypothesis, _LISTENING)
-    if urgent >= max(begins.logprob - _WANTS_BEHIND, listening + _AHEAD):
+    says_so = bare(hypothesis.text) in _URGENT_TEXTS
+    if urgent >= max(begins.logprob - _WANTS_BEHIND, listening + (0 if says_so else _AHEAD)):
         return _likeliest(hypothesis, _URGENT)
     return ""
 
@@ -60,11 +64,21 @@ def urgent_already(hypothesis: Hypothesis) -> str:
 
 
 def _likelihood(hypothesis: Hypothesis, words: dict[str, str]) -> float:
-    watched = hypothesis.begins.watched if hypothesis.begins else {}
-    known = [watched[word] for word in words if word in watched]
-    return float(np.logaddexp.reduce(known)) if known else -np.inf
+    known = _known(hypothesis, words)
+    return float(np.logaddexp.reduce(list(known.values()))) if known else -np.inf
 
 
 def _likeliest(hypothesis: Hypothesis, words: dict[str, str]) -> str:
+    known = _known(hypothesis, words)
+    return words[max(known, key=known.__getitem__)]
+
+
+def _known(hypothesis: Hypothesis, words: dict[str, str]) -> dict[str, float]:
+    """Not those that are the first letters of another word in the text, as the "m" of "meet"."""
+    first = bare(hypothesis.text.split(maxsplit=1)[0]) if hypothesis.text else ""
     watched = hypothesis.begins.watched if hypothesis.begins else {}
-    return words[max((word for word in words if word in watched), key=watched.__getitem__)]
+    return {
+        word: watched[word]
+        for word in words
+        if word in watched and (word == first or not first.startswith(word))
+    }

@@ -21,7 +21,7 @@ from antiphon.engines.cascade.stt.agreement import AgreedPrefix
 from antiphon.engines.cascade.stt.log_mel import FRAMES_PER_S, RATE_HZ, Frames, LogMel
 from antiphon.engines.cascade.stt.pauses import Pauses
 from antiphon.engines.cascade.stt.rejection import believed, is_invented, is_unsure
-from antiphon.engines.cascade.stt.short_words import urgent_already
+from antiphon.engines.cascade.stt.short_words import probable, urgent_already
 from antiphon.engines.cascade.stt.whisper_model import Hypothesis, window_frames
 from antiphon.engines.cascade.stt.wire import MEDIA_RATE_HZ, Heard
 
@@ -87,6 +87,8 @@ class Turn:
         self._working = self._looked_early = False
         self._found = ""
         """The language of the part that was understood last, where none was named."""
+        self._aside = ""
+        """What that was more likely, beside somebody's speech."""
         self._told: Heard | None = None
 
     def hear(self, pcm: bytes) -> None:
@@ -175,13 +177,16 @@ class Turn:
             self._settle(said, work.end)
         else:
             self._understood, self._known_end = said, work.end
+            self._aside = "" if self._settled else _aside(hypothesis, work.heard_s)
         if self.finished:
             return None  # The end is all that is wanted now.
         promised = self._told is not None and self._told.stable_chars
         text, stable_chars = "", 0
         if promised or not is_unsure(hypothesis, work.heard_s):
             text, stable_chars = self._agreed.update(self._text)
-        heard = Heard(text, False, stable_chars, while_spoken=work.need is Need.LIVE)
+        heard = Heard(
+            text, False, stable_chars, while_spoken=work.need is Need.LIVE, aside=self._aside
+        )
         looked_for_more = self.live and work.need is Need.PAUSE
         if heard == self._told and not looked_for_more:
             return None
@@ -193,12 +198,12 @@ class Turn:
         word = "" if is_invented(hypothesis) else urgent_already(hypothesis)
         if not word or self.finished:
             return None
-        self._told = Heard(word, False, while_spoken=True)
+        self._told = Heard("", False, while_spoken=True, aside=word)
         return self._told
 
     def final(self) -> Heard:
         text = self._agreed.final(self._text)
-        return Heard(text, True, len(text), language=self._found)
+        return Heard(text, True, len(text), language=self._found, aside=self._aside)
 
     @property
     def _text(self) -> str:
@@ -206,10 +211,14 @@ class Turn:
 
     def _settle(self, said: str, end: int) -> None:
         self._settled = f"{self._settled} {said}".strip()
-        self._understood = ""
+        self._understood = self._aside = ""
         self._forget(end)
 
     def _forget(self, frames: int) -> None:
         self._mel.forget(frames)
         self._pauses.forget(frames)
         self._known_end = 0
+
+
+def _aside(hypothesis: Hypothesis, heard_s: float) -> str:
+    return "" if is_invented(hypothesis) else probable(hypothesis, heard_s)

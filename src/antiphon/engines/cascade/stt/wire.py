@@ -28,6 +28,7 @@ class Heard(Struct, frozen=True, tag="heard", array_like=True):
     language: str = ""
     """As of `Transcript`."""
     while_spoken: bool = False
+    aside: str = ""
     """The same."""
 
 

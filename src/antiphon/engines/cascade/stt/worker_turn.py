@@ -119,6 +119,7 @@ class WorkerTurn:
                         complete=heard.in_grammar,
                         language=heard.language,
                         while_spoken=heard.while_spoken,
+                        aside=heard.aside,
                         lost_s=self._lost_s if heard.final else 0.0,
                     )
                 )
