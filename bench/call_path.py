@@ -17,6 +17,7 @@ import os
 import random
 import sys
 import time
+from functools import partial
 from types import SimpleNamespace
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -84,7 +85,13 @@ class Calls:
             rate_hz = RATES_HZ["opus"]
             call = RtpSession(
                 f"call_{number}",
-                IncomingStream(PAYLOAD_TYPE, decoder("opus"), rate_hz, session.hear),
+                IncomingStream(
+                    PAYLOAD_TYPE,
+                    decoder("opus"),
+                    rate_hz,
+                    session.hear,
+                    partial(getattr, session, "awaits_silence"),
+                ),
                 OutgoingStream(playback, PAYLOAD_TYPE, rate_hz, number, self._send),
                 Reporter(number, "bench", rate_hz),
                 lambda _: None,

@@ -16,6 +16,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from antiphon.audio.resample import carry_over
+
 Floats = NDArray[np.float32]
 
 RATE_HZ: Final = 16_000
@@ -62,28 +64,41 @@ class SileroNetwork:
         self._cell[slot] = 0
         self._context[slot] = 0
 
-    def step(self, slots: NDArray[np.intp], windows: Floats) -> Floats:
-        """Score the next window of each of ``slots`` (all different).
+    def step(
+        self, slots: NDArray[np.intp], windows: Floats, follows: NDArray[np.bool_] | None = None
+    ) -> Floats:
+        """Score the next windows of each of ``slots``.
 
         Args:
-            slots: Shape ``(n,)``.
+            slots: Shape ``(n,)``; all different, but for what ``follows`` says.
             windows: Shape ``(n, 512)``, 16 kHz, full scale is 1.
+            follows: As of `carry_over`.
 
         Returns:
             Shape ``(n,)``: how likely each window holds a voice.
         """
-        features = self._encode(self._spectrum(slots, windows))
-        return self._recur(slots, features)
+        features = self._encode(self._spectrum(slots, windows, follows))
+        if follows is None:
+            return self._recur(slots, features)
+        # Only the memory needs the windows of a stream one after the other.
+        scores = np.empty(len(slots), np.float32)
+        rows = np.flatnonzero(~follows)
+        while rows.size:
+            scores[rows] = self._recur(slots[rows], features[rows])
+            rows = rows[rows + 1 < len(slots)] + 1
+            rows = rows[follows[rows]]
+        return scores
 
-    def _spectrum(self, slots: NDArray[np.intp], windows: Floats) -> Floats:
+    def _spectrum(
+        self, slots: NDArray[np.intp], windows: Floats, follows: NDArray[np.bool_] | None
+    ) -> Floats:
         """Magnitudes, time first: shape ``(4, n, 129)``."""
         n = len(slots)
         # Four frames over 64 samples of before, the window, and 64 reflected at its end.
         signal = np.empty((n, _CONTEXT + WINDOW_SAMPLES + 64), np.float32)
-        signal[:, :_CONTEXT] = self._context[slots]
         signal[:, _CONTEXT : _CONTEXT + WINDOW_SAMPLES] = windows
         signal[:, -64:] = signal[:, -66:-130:-1]
-        self._context[slots] = windows[:, -_CONTEXT:]
+        carry_over(windows[:, -_CONTEXT:], signal[:, :_CONTEXT], self._context, slots, follows)
         stream, sample = signal.strides
         frames = np.ndarray(
             (4, n, _FRAME), signal.dtype, signal, strides=(_HOP * sample, stream, sample)
