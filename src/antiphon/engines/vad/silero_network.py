@@ -39,7 +39,10 @@ class SileroNetwork:
             weights: dict[str, Floats] = dict(archive)
         self._conv = [weights[f"conv{layer}"] for layer in range(4)]
         self._conv_bias = [weights[f"conv{layer}_bias"] for layer in range(4)]
-        self._lstm, self._lstm_bias = weights["lstm"], weights["lstm_bias"]
+        # 1 / (1 + exp(-x)) is (1 + tanh(x / 2)) / 2: with halved weights all gates are one tanh.
+        halved = np.full(4 * _HIDDEN, 0.5, np.float32)
+        halved[2 * _HIDDEN : 3 * _HIDDEN] = 1
+        self._lstm, self._lstm_bias = weights["lstm"] * halved, weights["lstm_bias"] * halved
         self._out, self._out_bias = weights["out"], weights["out_bias"][0]
         n = np.arange(_FRAME)
         self._hann = (0.5 - 0.5 * np.cos(2 * np.pi * n / _FRAME)).astype(np.float32)
@@ -133,10 +136,15 @@ class SileroNetwork:
         x = np.concatenate((features, self._hidden[slots]), axis=1)
         gates: Floats = x @ self._lstm
         gates += self._lstm_bias
-        keep = _sigmoid(gates[:, : 2 * _HIDDEN])
-        cell = keep[:, _HIDDEN:] * self._cell[slots]
-        cell += keep[:, :_HIDDEN] * np.tanh(gates[:, 2 * _HIDDEN : 3 * _HIDDEN])
-        hidden = _sigmoid(gates[:, 3 * _HIDDEN :]) * np.tanh(cell)
+        np.tanh(gates, out=gates)
+        new = gates[:, 2 * _HIDDEN : 3 * _HIDDEN].copy()
+        gates += 1
+        gates *= np.float32(0.5)
+        new *= gates[:, :_HIDDEN]
+        cell = gates[:, _HIDDEN : 2 * _HIDDEN] * self._cell[slots]
+        cell += new
+        hidden = np.tanh(cell)
+        hidden *= gates[:, 3 * _HIDDEN :]
         self._cell[slots] = cell
         self._hidden[slots] = hidden
         return _sigmoid(np.maximum(hidden, 0) @ self._out + self._out_bias)

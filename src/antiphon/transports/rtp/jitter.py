@@ -28,9 +28,10 @@ JITTERS_WAITED: Final = 4
 ANNOUNCED_MS: Final = 10
 """A pause that was announced is given out as it passes, but in no smaller pieces."""
 LONG_QUIET_S: Final = 2.0
-LONG_PIECE_FRAMES: Final = 5
+LONG_PIECE_FRAMES: Final = 2
 """After so long a silence, or where nobody waits for it, it is given out in such pieces: no turn
-ends there, and most calls are silent most of the time."""
+ends there, and most calls are silent most of the time.  In longer ones several windows of voice
+detection would come at once, which must be scored one after the other."""
 MAX_CONCEALED_S: Final = 0.1
 """Longer than this, a guess at what was said is worse than silence."""
 MAX_FILLED_S: Final = 1.0
