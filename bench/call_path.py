@@ -17,6 +17,7 @@ import os
 import random
 import sys
 import time
+from functools import partial
 from types import SimpleNamespace
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -84,7 +85,13 @@ class Calls:
             rate_hz = RATES_HZ["opus"]
             call = RtpSession(
                 f"call_{number}",
-                IncomingStream(PAYLOAD_TYPE, decoder("opus"), rate_hz, session.hear),
+                IncomingStream(
+                    PAYLOAD_TYPE,
+                    decoder("opus"),
+                    rate_hz,
+                    session.hear,
+                    partial(getattr, session, "awaits_silence"),
+                ),
                 OutgoingStream(playback, PAYLOAD_TYPE, rate_hz, number, self._send),
                 Reporter(number, "bench", rate_hz),
                 lambda _: None,
@@ -95,9 +102,11 @@ class Calls:
             if both:
                 session.receive(connection, ResponseCreate())
             first, phase_s = dice.randrange(len(slots)), dice.random() * SLOT_S
+            sequence = 0
             for at in range(int(seconds / SLOT_S)):
                 if payload := slots[(first + at) % len(slots)]:
-                    packet = pack_rtp(PAYLOAD_TYPE, at, 960 * at, 77, payload, marker=False)
+                    packet = pack_rtp(PAYLOAD_TYPE, sequence, 960 * at, 77, payload, marker=False)
+                    sequence += 1
                     self._arrivals.append((loop.time() + phase_s + at * SLOT_S, call, packet))
         self._arrivals.sort(key=lambda arrival: arrival[0], reverse=True)
         self._loop = loop

@@ -136,6 +136,10 @@ class EchoSession:
     def hear(self, pcm: bytes) -> None:
         raise AssertionError(f"on WebSocket, audio comes as events ({len(pcm)} bytes)")
 
+    @property
+    def awaits_silence(self) -> bool:
+        raise AssertionError("on WebSocket, audio comes as events")
+
     def drained(self) -> None:
         raise AssertionError("on WebSocket, the client plays")
 

@@ -12,7 +12,16 @@ from hypothesis import strategies as st
 
 from antiphon.core.causes import Attached, Cause, ClientSent, Heard, Ms, VoiceScored
 from antiphon.core.conversation import Conversation
-from antiphon.core.effects import DetectVoice, Effect, ScoreVoice, SendTo, TurnCommitted
+from antiphon.core.effects import (
+    DetectVoice,
+    Effect,
+    Hear,
+    InputDropped,
+    ScoreVoice,
+    SendTo,
+    TurnBegan,
+    TurnCommitted,
+)
 from antiphon.core.terms import Terms
 from antiphon.engines.engine import VoiceReport, VoiceStream
 from antiphon.engines.scripted import Script, ScriptedEngine
@@ -140,12 +149,17 @@ class Told:
         self.terms: Terms | None = None
         self.heard_bytes: list[int] = []
         self.committed: list[int] = []
+        self.causes = 0
+        self.turns = Turns()
 
     def __call__(self, terms: Terms) -> Told:
         self.terms = terms
         return self
 
     def saw(self, now_ms: Ms, cause: Cause, effects: Sequence[Effect]) -> None:
+        self.causes += 1
+        for effect in effects:
+            self.turns.note(effect)
         if isinstance(cause, Heard):
             self.heard_bytes.append(len(cause.pcm))
         self.committed += [len(e.pcm) for e in effects if isinstance(e, TurnCommitted)]
@@ -170,6 +184,25 @@ def test_a_commit_is_exact_to_the_sample() -> None:
         session.hear(bytes(6))
         session.receive(connection, InputAudioBufferCommit())
         assert told.committed == [9 * PACKET_BYTES + 6]
+        await hub.aclose()
+
+    run_in_virtual_time(main())
+
+
+def test_of_a_voice_that_goes_on_the_conversation_is_told_by_four_windows() -> None:
+    async def main() -> None:
+        told = Told()
+        hub = Hub(lambda _: ScriptedEngine(Script()), detector=EnergyDetector(), observers=[told])
+        playback = PacedPlayback(Plain(), lambda: None)
+        session = hub.open(kind="realtime", model="m", playback=playback)
+        session.attach(MemoryConnection("page"))
+        for _ in range(16):  # Ten windows: it is settled that this is a turn.
+            session.hear(PACKET_BYTES // 4 * LOUD)
+        before = told.causes
+        for _ in range(32):
+            session.hear(PACKET_BYTES // 4 * LOUD)
+        assert told.causes - before == 2 * 5, "sound and score of 20 windows"
+        assert len(told.turns.heard[-1]) >= (16 + 32) * PACKET_BYTES - 4 * 2 * 768
         await hub.aclose()
 
     run_in_virtual_time(main())
@@ -203,6 +236,22 @@ EVENTS = get_args(ServerEvent)
 LOUD = bytes.fromhex("0020ffdf")
 
 
+class Turns:
+    """What an engine hears of each turn, from its beginning to its end."""
+
+    def __init__(self) -> None:
+        self.heard: list[bytes] = []
+
+    def note(self, effect: Effect) -> None:
+        match effect:
+            case TurnBegan():
+                self.heard.append(effect.pcm)
+            case Hear() if self.heard:
+                self.heard[-1] += effect.pcm
+            case TurnCommitted() | InputDropped():
+                self.heard.append(b"")
+
+
 class AsItComes:
     """A conversation that is told each packet and each score at once."""
 
@@ -210,6 +259,7 @@ class AsItComes:
         self.conversation = Conversation(terms)
         self.voice: VoiceStream | None = None
         self.events: list[bytes] = []
+        self.turns = Turns()
         self.waiting: list[Cause] = []
         self.give(Attached("page"))
 
@@ -220,6 +270,7 @@ class AsItComes:
                 self.carry_out(effect)
 
     def carry_out(self, effect: Effect) -> None:
+        self.turns.note(effect)
         match effect:
             case DetectVoice(on=True) if self.voice is not None:
                 self.voice.reset()
@@ -294,6 +345,7 @@ def test_what_is_told_late_has_the_same_effects(
                     plain.give(Heard(pcm))
         heard = list(iter(connection.take, None))
         assert heard == plain.events
+        assert told.turns.heard == plain.turns.heard
         await hub.aclose()
 
     run_in_virtual_time(main())

@@ -175,21 +175,27 @@ class BatchResampler:
         """The slot's next block begins a stream."""
         self._before[slot] = 0
 
-    def process(self, slots: NDArray[np.intp], blocks: NDArray[np.generic]) -> NDArray[np.float32]:
-        """One block for each of ``slots`` (all different).
+    def process(
+        self,
+        slots: NDArray[np.intp],
+        blocks: NDArray[np.generic],
+        follows: NDArray[np.bool_] | None = None,
+    ) -> NDArray[np.float32]:
+        """The next blocks of each of ``slots``.
 
         Args:
-            slots: Shape ``(n,)``.
+            slots: Shape ``(n,)``; all different, but for what ``follows`` says.
             blocks: Shape ``(n, block_samples)``, any real type.
+            follows: As of `carry_over`.
 
         Returns:
             Shape ``(n, block_samples * to_hz / from_hz)``, at the scale of the input.
         """
         n, history = len(slots), self._before.shape[1]
         joined = np.empty((n, history + self._block_samples), np.float32)
-        joined[:, :history] = self._before[slots]
         joined[:, history:] = blocks
-        self._before[slots] = joined[:, self._block_samples :]
+        ends = joined[:, self._block_samples :]
+        carry_over(ends, joined[:, :history], self._before, slots, follows)
         stream, sample = joined.strides
         windows = np.ndarray(
             (n, self._rows, self._matrix.shape[0]),
@@ -199,3 +205,30 @@ class BatchResampler:
         )
         outputs: NDArray[np.float32] = windows.reshape(n * self._rows, -1) @ self._matrix
         return outputs.reshape(n, -1)
+
+
+def carry_over(
+    ends: NDArray[np.float32],
+    into: NDArray[np.float32],
+    kept: NDArray[np.float32],
+    slots: NDArray[np.intp],
+    follows: NDArray[np.bool_] | None,
+) -> None:
+    """Put before each block of a batch the end of the block before it in the same stream.
+
+    Args:
+        ends: Of each block of the batch.
+        into: What is written, a row for each block; shares no memory with ``ends``.
+        kept: By slot: the end of the stream's last block before the batch, and then of its last.
+        slots: Of each block.
+        follows: Which blocks continue the stream of the row before; None: none does.
+    """
+    if follows is None:
+        into[:] = kept[slots]
+        kept[slots] = ends
+        return
+    into[1:] = ends[:-1]
+    first = ~follows
+    into[first] = kept[slots[first]]
+    last = np.roll(first, -1)
+    kept[slots[last]] = ends[last]

@@ -182,12 +182,11 @@ class Conversation:
         """Up to where the microphone was heard, in its time."""
         return self._listening.heard_samples
 
-    @property
-    def least_voice(self) -> float:
-        """Of a window that scores less nothing follows now, but that it was scored; so the next
-        ones may be told first, or instead.
+    def expects(self, voice: float) -> bool:
+        """Nothing follows now from a window that scores so, but that it was scored (and that an
+        engine hears more of an open turn); so it may be told with the next ones.
         """
-        return self._listening.least_voice
+        return self._listening.expects(voice)
 
     @property
     def activity(self) -> Activity:

@@ -97,13 +97,16 @@ class Listening:
         samples = self._microphone.scored_to - turn.from_sample
         return Pause(turn.item_id, turn.understood, samples)
 
-    @property
-    def least_voice(self) -> float:
-        """Of a window that scores less, in this quiet, nothing follows but that it was scored."""
-        detector = self._detector
-        if detector is None or self._turn is not None or not detector.is_quiet:
-            return 0.0
-        return detector.threshold
+    def expects(self, voice: float) -> bool:
+        """Nothing follows from a window that scores so but that it was scored: it is quiet as
+        before, or somebody whom nobody doubts goes on.
+        """
+        detector, turn = self._detector, self._turn
+        if detector is None:
+            return False
+        if turn is None:
+            return detector.is_quiet and voice < detector.threshold
+        return turn.is_settled and detector.goes_on(voice)
 
     @property
     def heard_samples(self) -> int:

@@ -25,6 +25,11 @@ class OpenTurn:
     voice_windows: int = 0
     """In a row, of what was scored last."""
 
+    @property
+    def is_settled(self) -> bool:
+        """It is a turn, and one voice window more changes nothing of that."""
+        return self.watch is None and self.voice_windows >= ONSET_WINDOWS
+
     def note_voice(self, is_voice: bool) -> None:
         """One window alone is a click; then somebody goes on, and more words will come."""
         self.voice_windows = self.voice_windows + 1 if is_voice else 0

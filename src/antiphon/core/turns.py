@@ -107,6 +107,10 @@ class TurnDetector:
         """In a turn, and not in a pause of it."""
         return self._phase is Phase.SPEAKING
 
+    def goes_on(self, probability: float) -> bool:
+        """A voice is heard, and would still be after a window that scores so."""
+        return self.hears_voice and probability >= self.threshold - HYSTERESIS
+
     @property
     def is_pausing(self) -> bool:
         return self._phase is Phase.PAUSING

@@ -145,6 +145,10 @@ class DirectSession:
     def hear(self, pcm: bytes) -> NoReturn:
         raise AssertionError(f"its media go elsewhere ({len(pcm)} bytes)")
 
+    @property
+    def awaits_silence(self) -> NoReturn:
+        raise AssertionError("its media go elsewhere")
+
     def drained(self) -> NoReturn:
         raise AssertionError("its media go elsewhere")
 

@@ -113,6 +113,13 @@ class SessionDoor(Protocol):
         """Microphone audio, 16-bit mono at 24 kHz."""
         ...
 
+    @property
+    def awaits_silence(self) -> bool:
+        """Whether something may follow from a silence as it passes: it ends a turn, say.  Else it
+        may be heard late, in long pieces, as long as it is heard before what comes after it.
+        """
+        ...
+
     def drained(self) -> None:
         """All speech that was given to the playback has left."""
         ...

@@ -1,9 +1,10 @@
 """From a microphone and its scores to what the conversation is told of them.
 
-While voice detection listens, nothing follows from sound but by its score, and nothing from the
-scores of a silence but that they came.  So both are told with the first score of which something
-may follow, or after some windows; and first whatever else happens.  The same follows as if each
-packet and each score were told at once (a law in tests/runtime/test_ear.py), for less work.
+While voice detection listens, nothing follows from sound but by its score, and nothing from most
+scores but that they came: silence goes on, or a voice does.  So both are told with the first score
+of which something may follow, or after some windows; and first whatever else happens.  The same
+follows as if each packet and each score were told at once (a law in tests/runtime/test_ear.py), for
+less work; but an engine hears a turn in pieces of that many windows.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from antiphon.protocol.session import AudioInput, PcmFormat
 from antiphon.runtime.ear import Ear
 from antiphon.runtime.media import Playback
 
-QUIET_WINDOWS: Final = 3
+WAITING_WINDOWS: Final = 3
 """So many windows in a row, of whose scores nothing follows, are told with the next one: 128 ms."""
 _WHATEVER_WAS_HEARD: Final = frozenset(
     {Heard, VoiceScored, EngineSpoke, EngineSaid, PlayoutDrained}
@@ -58,9 +59,9 @@ class Hearing:
         """Whether what clients append is sound as it is."""
         self._is_whole = True
         """Nobody has cut a sample in two."""
-        self._quiet_windows = QUIET_WINDOWS
-        """How many more may wait."""
-        self._quiet_score: tuple[int, float, bool] | None = None
+        self._may_wait = WAITING_WINDOWS
+        """How many windows more."""
+        self._untold: tuple[int, float, bool] | None = None
         """The last one, where it was not told."""
 
     def hear(self, pcm: bytes) -> None:
@@ -70,6 +71,11 @@ class Hearing:
             self._appender = None
         if told := self._ear.gather(pcm, self._conversation.heard_samples):
             self._give(Heard(told))
+
+    @property
+    def awaits_silence(self) -> bool:
+        """False while voice detection listens, and hears nobody."""
+        return not (self._conversation.expects(0.0) and self._ear.gathers_now)
 
     def appends(self, connection: str, pcm: bytes) -> bool:
         """`hear`, of what a client appended; False, and nothing done, where it must be told alone:
@@ -94,20 +100,19 @@ class Hearing:
         return ClientSent(self._appender, event, self._playback.played_samples)
 
     def scored(self, at_sample: int, probability: float, is_echo: bool) -> None:
-        self._quiet_score = (at_sample, probability, is_echo)
-        voice = 0.0 if is_echo else probability
-        if self._quiet_windows and voice < self._conversation.least_voice:
-            self._quiet_windows -= 1
+        self._untold = (at_sample, probability, is_echo)
+        if self._may_wait and self._conversation.expects(0.0 if is_echo else probability):
+            self._may_wait -= 1
         else:
-            self._quiet_windows = QUIET_WINDOWS
+            self._may_wait = WAITING_WINDOWS
             self.catch_up()  # What follows from those before follows from this one.
 
     def catch_up(self) -> None:
         """Tell all of it."""
         if heard := self._ear.take_gathered():
             self._give(self._heard(heard))
-        if (score := self._quiet_score) is not None:
-            self._quiet_score = None
+        if (score := self._untold) is not None:
+            self._untold = None
             at_sample, probability, is_echo = score
             played_samples = self._playback.played_samples
             self._give(VoiceScored(at_sample, probability, played_samples, is_echo))

@@ -254,6 +254,10 @@ class LiveSession:
         else:
             self._give(Heard(pcm))
 
+    @property
+    def awaits_silence(self) -> bool:
+        return self._hearing.awaits_silence
+
     def drained(self) -> None:
         self._give(PlayoutDrained(self._playback.played_samples))
 

@@ -68,7 +68,7 @@ class Member:
     def take_in(self, packet: bytes, now_s: float, found: Found) -> None:
         raise AssertionError((packet, now_s, found))
 
-    def fill(self, now_s: float, found: Found) -> None: ...
+    def fill(self, now_s: float, found: Found, *, all_silence: bool = False) -> None: ...
 
     def encode_ahead(self) -> None: ...
 
@@ -125,8 +125,8 @@ class Microphone:
     def take_in(self, packet: bytes, now_s: float, found: Found) -> None:
         self.stream.put(packet, now_s, found)
 
-    def fill(self, now_s: float, found: Found) -> None:
-        self.stream.tick(now_s, found)
+    def fill(self, now_s: float, found: Found, *, all_silence: bool = False) -> None:
+        self.stream.tick(now_s, found, all_silence=all_silence)
 
     def encode_ahead(self) -> None: ...
 

@@ -35,6 +35,11 @@ TICK_BUDGET_S: Final = 0.004
 LARGEST_BATCH: Final = 128
 """The cost of a window does not fall any further; the time until the next look does."""
 
+FEW_WINDOWS: Final = 4
+"""So many of one stream go into one batch: a silence comes in long pieces.  A backlog waits, so
+that others have their turn.
+"""
+
 BACKLOG_WINDOWS: Final = 30 * MEDIA_RATE_HZ // WINDOW_SAMPLES
 """30 s for each stream; overflow drops the oldest windows, counted."""
 
@@ -131,16 +136,19 @@ class SileroDetector:
                 self._start_timer(0)
 
     def _score_batch(self) -> None:
-        """Score the oldest window of each of the streams that have waited longest."""
+        """Score the oldest window of each of the streams that have waited longest; all windows of
+        those that have but a few.
+        """
         assert not self._scoring, "scoring was asked for inside a report"
         streams = [self._ready.popleft() for _ in range(min(len(self._ready), LARGEST_BATCH))]
         # A stream that was reset or closed since has nothing left.
-        batch = [
-            (stream, stream.epoch, *stream.waiting.popleft())
-            for stream in streams
-            if stream.waiting
-        ]
+        batch: list[tuple[SileroStream, int, int, bytes]] = []
+        follows: list[bool] = []
         for stream in streams:
+            waiting = stream.waiting
+            for nth in range(len(waiting) if len(waiting) <= FEW_WINDOWS else 1):
+                batch.append((stream, stream.epoch, *waiting.popleft()))
+                follows.append(nth > 0)
             stream.queued = bool(stream.waiting)
             if stream.queued:
                 self._ready.append(stream)
@@ -148,9 +156,10 @@ class SileroDetector:
             return
         slots = np.array([stream.slot for stream, _, _, _ in batch])
         pcm = np.frombuffer(b"".join([window for _, _, _, window in batch]), "<i2")
-        windows = self._resampler.process(slots, pcm.reshape(len(batch), WINDOW_SAMPLES))
+        later = np.array(follows) if any(follows) else None
+        windows = self._resampler.process(slots, pcm.reshape(len(batch), WINDOW_SAMPLES), later)
         windows *= np.float32(1 / 32768)
-        probabilities: list[float] = self._network.step(slots, windows).tolist()
+        probabilities: list[float] = self._network.step(slots, windows, later).tolist()
         self._scoring = True
         for (stream, epoch, end_sample, _), probability in zip(batch, probabilities, strict=True):
             if stream.epoch == epoch:  # An earlier report may have closed this one.

@@ -16,6 +16,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from antiphon.audio.resample import carry_over
+
 Floats = NDArray[np.float32]
 
 RATE_HZ: Final = 16_000
@@ -37,7 +39,10 @@ class SileroNetwork:
             weights: dict[str, Floats] = dict(archive)
         self._conv = [weights[f"conv{layer}"] for layer in range(4)]
         self._conv_bias = [weights[f"conv{layer}_bias"] for layer in range(4)]
-        self._lstm, self._lstm_bias = weights["lstm"], weights["lstm_bias"]
+        # 1 / (1 + exp(-x)) is (1 + tanh(x / 2)) / 2: with halved weights all gates are one tanh.
+        halved = np.full(4 * _HIDDEN, 0.5, np.float32)
+        halved[2 * _HIDDEN : 3 * _HIDDEN] = 1
+        self._lstm, self._lstm_bias = weights["lstm"] * halved, weights["lstm_bias"] * halved
         self._out, self._out_bias = weights["out"], weights["out_bias"][0]
         n = np.arange(_FRAME)
         self._hann = (0.5 - 0.5 * np.cos(2 * np.pi * n / _FRAME)).astype(np.float32)
@@ -62,28 +67,41 @@ class SileroNetwork:
         self._cell[slot] = 0
         self._context[slot] = 0
 
-    def step(self, slots: NDArray[np.intp], windows: Floats) -> Floats:
-        """Score the next window of each of ``slots`` (all different).
+    def step(
+        self, slots: NDArray[np.intp], windows: Floats, follows: NDArray[np.bool_] | None = None
+    ) -> Floats:
+        """Score the next windows of each of ``slots``.
 
         Args:
-            slots: Shape ``(n,)``.
+            slots: Shape ``(n,)``; all different, but for what ``follows`` says.
             windows: Shape ``(n, 512)``, 16 kHz, full scale is 1.
+            follows: As of `carry_over`.
 
         Returns:
             Shape ``(n,)``: how likely each window holds a voice.
         """
-        features = self._encode(self._spectrum(slots, windows))
-        return self._recur(slots, features)
+        features = self._encode(self._spectrum(slots, windows, follows))
+        if follows is None:
+            return self._recur(slots, features)
+        # Only the memory needs the windows of a stream one after the other.
+        scores = np.empty(len(slots), np.float32)
+        rows = np.flatnonzero(~follows)
+        while rows.size:
+            scores[rows] = self._recur(slots[rows], features[rows])
+            rows = rows[rows + 1 < len(slots)] + 1
+            rows = rows[follows[rows]]
+        return scores
 
-    def _spectrum(self, slots: NDArray[np.intp], windows: Floats) -> Floats:
+    def _spectrum(
+        self, slots: NDArray[np.intp], windows: Floats, follows: NDArray[np.bool_] | None
+    ) -> Floats:
         """Magnitudes, time first: shape ``(4, n, 129)``."""
         n = len(slots)
         # Four frames over 64 samples of before, the window, and 64 reflected at its end.
         signal = np.empty((n, _CONTEXT + WINDOW_SAMPLES + 64), np.float32)
-        signal[:, :_CONTEXT] = self._context[slots]
         signal[:, _CONTEXT : _CONTEXT + WINDOW_SAMPLES] = windows
         signal[:, -64:] = signal[:, -66:-130:-1]
-        self._context[slots] = windows[:, -_CONTEXT:]
+        carry_over(windows[:, -_CONTEXT:], signal[:, :_CONTEXT], self._context, slots, follows)
         stream, sample = signal.strides
         frames = np.ndarray(
             (4, n, _FRAME), signal.dtype, signal, strides=(_HOP * sample, stream, sample)
@@ -118,10 +136,15 @@ class SileroNetwork:
         x = np.concatenate((features, self._hidden[slots]), axis=1)
         gates: Floats = x @ self._lstm
         gates += self._lstm_bias
-        keep = _sigmoid(gates[:, : 2 * _HIDDEN])
-        cell = keep[:, _HIDDEN:] * self._cell[slots]
-        cell += keep[:, :_HIDDEN] * np.tanh(gates[:, 2 * _HIDDEN : 3 * _HIDDEN])
-        hidden = _sigmoid(gates[:, 3 * _HIDDEN :]) * np.tanh(cell)
+        np.tanh(gates, out=gates)
+        new = gates[:, 2 * _HIDDEN : 3 * _HIDDEN].copy()
+        gates += 1
+        gates *= np.float32(0.5)
+        new *= gates[:, :_HIDDEN]
+        cell = gates[:, _HIDDEN : 2 * _HIDDEN] * self._cell[slots]
+        cell += new
+        hidden = np.tanh(cell)
+        hidden *= gates[:, 3 * _HIDDEN :]
         self._cell[slots] = cell
         self._hidden[slots] = hidden
         return _sigmoid(np.maximum(hidden, 0) @ self._out + self._out_bias)

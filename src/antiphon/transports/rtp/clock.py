@@ -54,8 +54,8 @@ class Member(Protocol):
         """A packet that came at ``now_s``; what can be heard by it goes to ``found``."""
         ...
 
-    def fill(self, now_s: float, found: Found) -> None:
-        """What time alone brings."""
+    def fill(self, now_s: float, found: Found, *, all_silence: bool = False) -> None:
+        """What time alone brings; ``all_silence``: also what nobody waits for."""
         ...
 
     def encode_ahead(self) -> None:
@@ -130,10 +130,12 @@ class MediaClock:
         elif len(filed) == 1 and sum(map(len, self._phases)) <= FEW:
             self._soon = asyncio.get_running_loop().call_soon(self.catch_up)
 
-    def catch_up(self) -> None:
-        """Let all that has come be heard: what follows must not overtake it."""
-        if self._filed:
-            self._take_in(())
+    def catch_up(self, member: Member | None = None) -> None:
+        """Let all that has come be heard, and of one member its silence until now: what follows
+        must not overtake it.
+        """
+        if self._filed or member is not None:
+            self._take_in(() if member is None else (member,), all_silence=True)
 
     # --- A round -------------------------------------------------------------
 
@@ -161,7 +163,7 @@ class MediaClock:
         else:
             self._timer = None
 
-    def _take_in(self, ticked: Sequence[Member]) -> None:
+    def _take_in(self, ticked: Sequence[Member], *, all_silence: bool = False) -> None:
         if self._soon is not None:
             self._soon.cancel()
             self._soon = None
@@ -175,7 +177,7 @@ class MediaClock:
         now_s = self._clock.monotonic_s()
         for member in ticked:
             try:
-                member.fill(now_s, found)
+                member.fill(now_s, found, all_silence=all_silence)
             except Exception:
                 self._on_bug(member)
         give_out(found)

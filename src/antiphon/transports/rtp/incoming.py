@@ -45,14 +45,21 @@ class IncomingStream:
         payload_type: what was agreed upon; other packets are refused.
         rate_hz: of the codec's RTP clock.
         hear: takes 16-bit mono at `MEDIA_RATE_HZ`; called by `give_out`.
+        awaits_silence: whether anything may follow from a silence as it passes.
     """
 
     def __init__(
-        self, payload_type: int, decoder: Decoder, rate_hz: int, hear: Callable[[bytes], None]
+        self,
+        payload_type: int,
+        decoder: Decoder,
+        rate_hz: int,
+        hear: Callable[[bytes], None],
+        awaits_silence: Callable[[], bool] = lambda: True,
     ) -> None:
         self._payload_type = payload_type
         self._decoder = decoder
         self.hear = hear
+        self._awaits_silence = awaits_silence
         self._restarts = _Allowance(MAX_RESTARTS, RESTARTS_PER_S)
         self.buffer = JitterBuffer(rate_hz)
         self.ssrc: int | None = None
@@ -92,9 +99,13 @@ class IncomingStream:
         self.tick(now_s, found)
         return True
 
-    def tick(self, now_s: float, found: Found) -> None:
-        """What can be heard by now."""
-        for piece in self.buffer.take(now_s):
+    def tick(self, now_s: float, found: Found, *, all_silence: bool = False) -> None:
+        """What can be heard by now; ``all_silence``: some follows from it though nobody waits."""
+        buffer = self.buffer
+        if buffer.is_full(now_s):
+            return
+        awaited = all_silence or self._awaits_silence()
+        for piece in buffer.take(now_s, silence_awaited=awaited):
             found.append((self, piece.payload if type(piece) is Frame else piece))
 
     def _follow(self, ssrc: int, now_s: float) -> bool:

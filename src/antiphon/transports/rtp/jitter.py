@@ -28,9 +28,10 @@ JITTERS_WAITED: Final = 4
 ANNOUNCED_MS: Final = 10
 """A pause that was announced is given out as it passes, but in no smaller pieces."""
 LONG_QUIET_S: Final = 2.0
-LONG_QUIET_FRAMES: Final = 5
-"""After so long a silence it is given out in such pieces: no turn ends there any more, and
-most calls are silent most of the time."""
+LONG_PIECE_FRAMES: Final = 2
+"""After so long a silence, or where nobody waits for it, it is given out in such pieces: no turn
+ends there, and most calls are silent most of the time.  In longer ones several windows of voice
+detection would come at once, which must be scored one after the other."""
 MAX_CONCEALED_S: Final = 0.1
 """Longer than this, a guess at what was said is worse than silence."""
 MAX_FILLED_S: Final = 1.0
@@ -156,22 +157,23 @@ class _Timeline:
         self._ahead += max(0, -missing)
         return max(0, missing)
 
-    def fill(self, now_s: float, jitter_s: float) -> int:
+    def fill(self, now_s: float, jitter_s: float, *, awaited: bool) -> int:
         """The silence that is due: whole frames, as late as packets may come that are only
         delayed; whole milliseconds of a pause that was announced.
         """
         if self._up_to_s is None:
             return 0
-        long_quiet = self._quiet >= LONG_QUIET_S * self._rate_hz
+        in_long_pieces = not awaited or self._quiet >= LONG_QUIET_S * self._rate_hz
         if self._pausing:
             passed_ms = int((now_s - self._up_to_s) * 1000 + 1e-6)
-            if passed_ms >= (LONG_QUIET_FRAMES * FRAME_S * 1000 if long_quiet else ANNOUNCED_MS):
+            long_ms = LONG_PIECE_FRAMES * FRAME_S * 1000
+            if passed_ms >= (long_ms if in_long_pieces else ANNOUNCED_MS):
                 return self._pass(passed_ms / 1000, self._up_to_s)
             return 0
         least = max(MIN_QUIET_WAIT_S, self._packet_s + MIN_REORDER_WAIT_S)
         wait = _bounded(JITTERS_WAITED * jitter_s, least, MAX_QUIET_WAIT_S)
         frames = int((now_s - self._up_to_s - wait) / FRAME_S)
-        if frames >= (LONG_QUIET_FRAMES if long_quiet else 1):
+        if frames >= (LONG_PIECE_FRAMES if in_long_pieces else 1):
             return self._pass(frames * FRAME_S, self._up_to_s)
         return 0
 
@@ -276,10 +278,12 @@ class JitterBuffer:
         self._next_timestamp = timestamp + samples
         return True
 
-    def take(self, now_s: float) -> list[Piece]:
-        """What can be said by now, in order."""
-        if not self._held and self._timeline.is_full(now_s):
-            return []
+    def is_full(self, now_s: float) -> bool:
+        """Whether there is nothing to `take`: by far the most ticks."""
+        return not self._held and self._timeline.is_full(now_s)
+
+    def take(self, now_s: float, *, silence_awaited: bool = True) -> list[Piece]:
+        """What can be said by now, in order; silence that nobody waits for in long pieces."""
         pieces: list[Piece] = []
         while self._held:
             assert self._next_sequence is not None
@@ -290,7 +294,9 @@ class JitterBuffer:
                 break
             else:
                 self._give_up_hole(pieces)
-        if not self._held and (samples := self._timeline.fill(now_s, self.reception.jitter_s)):
+        if not self._held and (
+            samples := self._timeline.fill(now_s, self.reception.jitter_s, awaited=silence_awaited)
+        ):
             pieces.append(Silence(samples))
         return pieces
 

@@ -33,6 +33,7 @@ _SET_COMPLEXITY: Final = 4010
 _RESET_STATE: Final = 4028
 
 _ffi = cffi.FFI()
+# The encoder's samples are declared as bytes, which cffi passes on without an object for each call.
 _ffi.cdef(
     """
     typedef struct OpusEncoder OpusEncoder;
@@ -40,7 +41,7 @@ _ffi.cdef(
     OpusEncoder *opus_encoder_create(int32_t rate, int channels, int application, int *error);
     void opus_encoder_destroy(OpusEncoder *);
     int opus_encoder_ctl(OpusEncoder *, int request, ...);
-    int32_t opus_encode(OpusEncoder *, const int16_t *, int samples, unsigned char *, int32_t);
+    int32_t opus_encode(OpusEncoder *, const char *, int samples, unsigned char *, int32_t);
     OpusDecoder *opus_decoder_create(int32_t rate, int channels, int *error);
     void opus_decoder_destroy(OpusDecoder *);
     int opus_decode(OpusDecoder *, const unsigned char *, int32_t, int16_t *, int samples, int fec);
@@ -110,13 +111,7 @@ class OpusEncoder:
 
     def encode(self, pcm: bytes) -> bytes:
         assert len(pcm) == 2 * FRAME_SAMPLES
-        size = self._encode(
-            self._state,
-            _ffi.from_buffer("int16_t[]", pcm),
-            FRAME_SAMPLES,
-            _payload,
-            MAX_PAYLOAD_BYTES,
-        )
+        size = self._encode(self._state, pcm, FRAME_SAMPLES, _payload, MAX_PAYLOAD_BYTES)
         payload: bytes = _payload_bytes[: _checked(size)]
         return payload
 

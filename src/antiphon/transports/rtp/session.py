@@ -88,9 +88,9 @@ class RtpSession:
             self._slots_to_report = REPORT_SLOTS
             self._report(self._clock.monotonic_s())
 
-    def fill(self, now_s: float, found: Found) -> None:
+    def fill(self, now_s: float, found: Found, *, all_silence: bool = False) -> None:
         if self._receives and self._last_media_s is not None:
-            self._incoming.tick(now_s, found)
+            self._incoming.tick(now_s, found, all_silence=all_silence)
 
     def encode_ahead(self) -> None:
         self._outgoing.playback.encode_ahead()

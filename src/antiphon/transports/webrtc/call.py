@@ -95,6 +95,7 @@ class Call:
                 decoder(incoming.codec),
                 RATES_HZ[incoming.codec],
                 self._hear,
+                self._awaits_silence,
             ),
             OutgoingStream(playback, outgoing.payload_type, rate_hz, ssrc, send),
             Reporter(ssrc, peer.voice.cname, rate_hz),
@@ -262,7 +263,7 @@ class Call:
         session = self.session
         if session is None or self.state == "ended":
             return
-        self._clock.catch_up()
+        self._clock.catch_up(self._media)
         try:
             event = self._channel.read(data)
         except ProtocolError as error:
@@ -287,6 +288,9 @@ class Call:
     def _hear(self, pcm: bytes) -> None:
         if self.session is not None and not self._is_over:
             self.session.hear(pcm)
+
+    def _awaits_silence(self) -> bool:
+        return self.session is None or self.session.awaits_silence
 
     def _on_drained(self) -> None:
         if self.session is not None and not self._is_over:
