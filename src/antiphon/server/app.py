@@ -53,7 +53,7 @@ from antiphon.server.returning import Returning
 from antiphon.server.secret import Secret
 from antiphon.server.secret_store import MemorySecretStore, SecretStore
 from antiphon.server.session_list import SessionList
-from antiphon.server.siblings import Siblings
+from antiphon.server.siblings import Servers, Siblings
 from antiphon.server.supervision import SupervisionRoutes
 from antiphon.server.tenants import TenantRoutes
 from antiphon.transports.webrtc.settings import WebRtcSettings
@@ -118,6 +118,7 @@ class Api:
         last_turns: LastTurns | None = None,
         errors: RecentErrors | None = None,
         traces: Traces | None = None,
+        servers: Servers | None = None,
     ) -> None:
         secret_store = MemorySecretStore() if secret_store is None else secret_store
         audit = NO_AUDIT if audit is None else audit
@@ -228,6 +229,9 @@ class Api:
             )
         if siblings is not None:
             siblings.join(self)
+        self._servers = servers
+        if servers is not None:
+            servers.join(self)
 
     def _counted(self) -> Sources:
         """What there is to be counted beside sessions."""
@@ -263,6 +267,9 @@ class Api:
     def app(self) -> web.Application:
         keep_peer_data_out()
         app = web.Application(middlewares=[errors_as_json, self._siblings_first, self._at_the_gate])
+        if self._servers is not None:
+            app.middlewares.insert(2, self._servers.told)
+            app.cleanup_ctx.append(self._servers.running)
         if self._traces is not None:
             app.middlewares.append(trace_context.noted)
             app.cleanup_ctx.append(self._traces.running)

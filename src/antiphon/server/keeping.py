@@ -17,6 +17,7 @@ from antiphon.runtime.hub import Keeping
 from antiphon.runtime.recorder import Encoding
 from antiphon.server.secret_store import SecretStore
 from antiphon.server.settings import Config
+from antiphon.server.siblings import Servers
 
 GO_ON_AFTER_MS = 100
 """A healthy disk takes less (docs/reference/benchmarks.md)."""
@@ -71,6 +72,19 @@ def make_secret_store(config: Config) -> SecretStore | None:
         return RedisSecretStore(url.reveal())
     except ValueError as error:
         raise ConfigurationError(f"[redis] url: {error}") from None
+
+
+def make_servers(config: Config) -> Servers | None:
+    """Others with which this one counts; None: it is alone.
+
+    Raises:
+        ConfigurationError: as `make_secret_store`.
+    """
+    if config.redis.url is None or make_secret_store(config) is None:
+        return None
+    from antiphon.server.redis_counts import RedisCounts
+
+    return RedisCounts(config.redis.url.reveal(), address=config.redis.address or "")
 
 
 def make_keeping(config: Config, journal: Journal | None) -> Keeping | None:

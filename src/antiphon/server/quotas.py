@@ -140,6 +140,13 @@ class ServerFull(Exception):
     """All processes together have as many sessions as they may."""
 
 
+class CountsAway(AntiphonError):
+    """Where sessions are counted together nobody answers: each server counts for itself."""
+
+    def __init__(self) -> None:
+        super().__init__("what is shared with other servers cannot be reached")
+
+
 class SharedCounts(Protocol):
     """Counts sessions together with other processes."""
 
@@ -148,6 +155,8 @@ class SharedCounts(Protocol):
     def opened_or_not(self, who: Who) -> None: ...
 
     def live(self, session_id: str, who: Who) -> None: ...
+
+    def ended(self, session_id: str) -> None: ...
 
     async def use(self, rows: Sequence[tuple[Who, float]]) -> Sequence[float | None]:
         """Sessions of these took so many seconds; what is left to each of the day."""
@@ -205,12 +214,18 @@ class Quotas:
         """
         who = self.who(principal, address)
         if self.shared is not None:
-            refused = await self.shared.begin(who)
+            try:
+                refused = await self.shared.begin(who)
+            except CountsAway:
+                return self._begin_here(who)
             if refused == "full":
                 raise ServerFull
             if refused is not None:
                 raise _told(refused)
             return who
+        return self._begin_here(who)
+
+    def _begin_here(self, who: Who) -> Who:
         if not who:
             return who
         live = [*map(self.who_of, self._sessions()), *self._opening]
@@ -224,7 +239,7 @@ class Quotas:
         """The session that was begun is live now, or will never be."""
         if self.shared is not None:
             self.shared.opened_or_not(who)
-        elif who:
+        if who in self._opening:
             self._opening.remove(who)
 
     def note(self, session: SessionDoor, address: str) -> None:

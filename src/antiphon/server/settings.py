@@ -518,14 +518,21 @@ class MetricsSettings(Struct, frozen=True, kw_only=True):
 
 
 class RedisSettings(Struct, frozen=True, kw_only=True):
-    """What several servers share in Redis or Valkey: client secrets."""
+    """What several servers share in Redis or Valkey."""
 
     url: Annotated[
         Secret | None,
         Meta(
             description="As `redis://user:password@host:6379/0`, or `rediss://` with TLS: client "
             "secrets are kept there, good at every server that has the same, and a restart forgets "
-            "none. Needs the extra `redis`."
+            "none; limits and budgets hold over all those servers. Needs the extra `redis`."
+        ),
+    ] = None
+    address: Annotated[
+        str | None,
+        Meta(
+            description="How clients reach this server, as `https://voice-1.example.com`: told to "
+            "those who ask another server for a session of this one."
         ),
     ] = None
 

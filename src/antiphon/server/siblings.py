@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING, Protocol
 
 from aiohttp import web
@@ -27,3 +27,17 @@ class Siblings(Protocol):
     async def handle(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Each request, before anybody else sees it."""
         ...
+
+
+class Servers(Protocol):
+    """Other servers, on other machines, with which this one counts."""
+
+    def join(self, api: Api) -> None:
+        """The server is made, and not started yet."""
+        ...
+
+    async def told(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """A middleware: who asks for what another server has is told so."""
+        ...
+
+    def running(self, app: web.Application) -> AsyncIterator[None]: ...

@@ -42,7 +42,13 @@ from antiphon.server.app import Api, Model
 from antiphon.server.cascade_parts import CascadeParts, choose_parts, make_cascade
 from antiphon.server.config_problems import is_loopback
 from antiphon.server.grant import DEFAULT_MODEL
-from antiphon.server.keeping import make_journal, make_keeping, make_profiles, make_secret_store
+from antiphon.server.keeping import (
+    make_journal,
+    make_keeping,
+    make_profiles,
+    make_secret_store,
+    make_servers,
+)
 from antiphon.server.metering import make_metering
 from antiphon.server.metrics import Metrics
 from antiphon.server.quality import LastTurns
@@ -252,6 +258,7 @@ def wire(config: Config, parts: Parts | None = None) -> Wired:
         if parts.secret_store is None
         else parts.secret_store,
         siblings=parts.siblings,
+        servers=make_servers(config),
         direct_calls=make_direct_calls(config, registry, hub),
         profiles=make_profiles(config, journal, None if model is None else summed_up_by(model)),
         retention_days=config.journal.retention_days,
