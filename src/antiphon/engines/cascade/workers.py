@@ -36,7 +36,7 @@ _STEADY_S = 10.0
 """A worker that lived so long did not die of its start."""
 _LONGEST_PAUSE_S = 10.0
 _STOP_S = 1.0
-START_MAX_S = 60.0
+START_MAX_S = 180.0
 """Many times what loading the largest network takes, for machines that have far too much to do."""
 _STDERR_TAIL_BYTES = 4096
 _ENVIRONMENT = {
