@@ -19,9 +19,9 @@ CLIENT := web/packages/client/dist/index.js
 CONSOLE_SOURCES := $(shell find web/console web/packages \( -name node_modules -o -name dist \) -prune -o -type f -print)
 
 # Tests that play and listen in real time, or start servers, browsers and other programs: mostly they wait.
-REAL_TIME := $(addprefix tests/,browser clients cli conformance/test_over_webrtc.py \
-	deploy docs e2e examples mock/test_calls.py mock/test_clients.py \
-	mock/test_on_a_port.py processes/test_server.py server/test_tls.py talk/test_end_to_end.py talk/test_webrtc.py transports)
+REAL_TIME := $(addprefix tests/,browser clients cli conformance/test_over_webrtc.py deploy docs e2e examples \
+	mock/test_calls.py mock/test_clients.py mock/test_on_a_port.py processes/test_server.py server/test_tls.py \
+	talk/test_end_to_end.py talk/test_webrtc.py transports/test_websocket.py transports/webrtc)
 # Beside them nothing else runs: what uses up the processors makes them late.
 
 .PHONY: run mic example test test-real-time test-virtual-time test-web build-web check fmt bench bench-peers dist setup setup-test clean

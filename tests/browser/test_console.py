@@ -336,7 +336,7 @@ LOOKS_MS = 20
 
 @pytest.mark.parametrize("transport", ["webrtc", "websocket"])
 async def test_captions_stop_where_the_sound_does(tmp_path: Path, transport: str) -> None:
-    server = ServerProcess(tmp_path)
+    server = ServerProcess(tmp_path, hears=False)
     try:
         async with console(server.url, before=CAPTIONS, complains=True) as shown:
             async with shown.settings() as settings:
@@ -387,7 +387,7 @@ PROBED = """
 async def test_a_connection_that_dies_without_a_word_is_told(
     tmp_path: Path, transport: str
 ) -> None:
-    server = ServerProcess(tmp_path)
+    server = ServerProcess(tmp_path, hears=False)
     try:
         async with console(server.url, before=CAPTIONS + PROBED, complains=True) as shown:
             async with shown.settings() as settings:

@@ -16,7 +16,7 @@ SUM, ITS_ANSWER = "What is seventeen times four?", "Seventeen times four is sixt
 
 @pytest.mark.parametrize("transport", ["webrtc", "websocket"])
 async def test_one_finds_a_conversation_and_goes_on(tmp_path: Path, transport: str) -> None:
-    with ServerProcess(tmp_path) as server:
+    with ServerProcess(tmp_path, hears=False) as server:
         async with console(server.url) as shown:
             async with shown.settings() as settings:
                 await settings.get_by_label("Transport", exact=True).select_option(transport)
@@ -74,7 +74,7 @@ async def test_who_has_no_key_sees_nothing(keyed_server: ServerProcess) -> None:
 
 
 async def test_a_server_that_keeps_none_says_so(tmp_path: Path) -> None:
-    with ServerProcess(tmp_path, ANTIPHON_JOURNAL_RETENTION="none") as server:
+    with ServerProcess(tmp_path, hears=False, ANTIPHON_JOURNAL_RETENTION="none") as server:
         async with console(server.url, complains=True) as shown:
             await shown.page.get_by_role("button", name="Conversations", exact=True).click()
             await shown.page.get_by_text("This server keeps no conversations.").wait_for()

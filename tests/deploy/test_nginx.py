@@ -40,6 +40,7 @@ http {{
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     with ServerProcess(
         tmp_path_factory.mktemp("proxied"),
+        hears=False,
         ANTIPHON_API_KEYS=KEY,
         ANTIPHON_TRUSTED_PROXIES="127.0.0.1",
         ANTIPHON_WEBRTC_HOST_ADDRESSES="127.0.0.1",

@@ -82,6 +82,7 @@ def place(tmp_path: Path) -> Iterator[Place]:
             port=1,  # Nobody may listen there: the socket that was given must do.
             launcher=(sys.executable, "-c", LAUNCHER, str(given.fileno())),
             pass_fds=[given.fileno()],
+            hears=False,
             NOTIFY_SOCKET=str(tmp_path / "notify"),
             LISTEN_FDS="1",
             WATCHDOG_USEC="400000",

@@ -19,7 +19,7 @@ async def test_a_restart_lets_the_reply_end_and_the_client_reconnects(tmp_path: 
         closed_with.append(event.close_code)
         return None
 
-    before = ServerProcess(tmp_path)
+    before = ServerProcess(tmp_path, hears=False)
     ended: list[str | None] = []
     sessions: list[str] = []
     async with (
@@ -60,4 +60,4 @@ async def test_a_restart_lets_the_reply_end_and_the_client_reconnects(tmp_path: 
 def restarted(before: ServerProcess, folder: Path) -> ServerProcess:
     before.stop()
     assert "with code 1012;" in before.log.read_text()
-    return ServerProcess(folder, port=before.port)
+    return ServerProcess(folder, port=before.port, hears=False)

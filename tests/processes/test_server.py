@@ -38,7 +38,7 @@ Owner = tuple[ClientWebSocketResponse, dict[str, Any]]
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     folder = tmp_path_factory.mktemp("processes")
     (folder / "antiphon.toml").write_text(SETTINGS)
-    with ServerProcess(folder) as server:
+    with ServerProcess(folder, hears=False) as server:
         yield server
 
 

@@ -289,6 +289,8 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 PIECE_MS = 60
+WHOLE = 0.9
+"""The worst piece after aiortc's Opus is as like as that, and of another sentence hardly one."""
 ALIKE = 0.95
 """aiortc's Opus is by 0.96, ours by 0.998, and another sentence by 0.5."""
 REACH_MS = 1_000
@@ -297,8 +299,9 @@ REACH_MS = 1_000
 
 def likeness(reference: NDArray[np.int16], heard: NDArray[np.int16], rate_hz: int) -> float:
     """How like the reference its spoken pieces were heard, 0 to 1, each after the one before: the
-    middle one of them.  What the far side's jitter buffer conceals or puts in while a machine
-    stalls spoils the piece that it touches, and moves the others.
+    middle one of those that came whole, where a third did.  What the far side's jitter buffer
+    conceals or puts in while a machine stalls spoils the pieces that it touches, and moves the
+    others.
     """
     length, reach = rate_hz * PIECE_MS // 1000, rate_hz * REACH_MS // 1000
     loud = float(np.abs(reference.astype(np.int32)).max()) / 10
@@ -312,10 +315,11 @@ def likeness(reference: NDArray[np.int16], heard: NDArray[np.int16], rate_hz: in
         if found is not None:
             begin, end = found[1] + length // 2, found[1] + at - found[0] + length + reach
         like, place = best_match(piece, heard[begin:end])
-        if like > 0.9:
+        if like > WHOLE:
             found = at, begin + place
         likes.append(like)
-    return float(np.median(likes))
+    whole = [like for like in likes if like > WHOLE]
+    return float(np.median(whole if 3 * len(whole) >= len(likes) else likes))
 
 
 def best_match(reference: NDArray[np.int16], heard: NDArray[np.int16]) -> tuple[float, int]:
