@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import random
 import statistics
 import sys
 import tempfile
@@ -121,6 +122,66 @@ async def rate(folder: Path, count: int) -> None:
     )
 
 
+# --- Turns, as sessions come to them ----------------------------------------------
+
+TURN_S = 9.2
+STEPS = ((0.0, 1, True), (0.0097, 1, True), (0.0102, 2, False), (4.005, 2, True))
+"""Of a turn with `zero_engine`: when, how many entries come, and whether an acknowledgement waits:
+the user's item, its words, an answer begins, an answer is done."""
+
+
+class Turns:
+    """So many sessions' turns, each at its own time; what keeping them takes of a processor."""
+
+    def __init__(self, journal: Journal | None, sessions: int, seconds: float) -> None:
+        self.entries = 0
+        self.took_ms: list[float] = []
+        self._journal = journal
+        self._sessions = sessions
+        self._seconds = seconds
+        self._entry = entry("item")
+
+    async def run(self) -> float:
+        """Seconds of CPU, with those of the timers."""
+        loop, chance = asyncio.get_running_loop(), random.Random(1)
+        for at in range(self._sessions):
+            begins_s = chance.uniform(0, TURN_S)
+            while begins_s < self._seconds:
+                for after_s, count, waits in STEPS:
+                    if (at_s := begins_s + after_s) < self._seconds:
+                        loop.call_later(at_s, self._come, f"conv_{at}", count, waits)
+                begins_s += TURN_S
+        cpu_s = time.process_time()
+        await asyncio.sleep(self._seconds)
+        return time.process_time() - cpu_s
+
+    def _come(self, conversation_id: str, count: int, waits: bool) -> None:
+        self.entries += count
+        asked_s = time.monotonic()
+        for _ in range(count if self._journal is not None else 0):
+            assert self._journal is not None
+            ticket = self._journal.append(conversation_id, self._entry)
+            if waits:
+                ticket.then(lambda _: self.took_ms.append((time.monotonic() - asked_s) * 1000))
+
+
+async def turns(folder: Path, sessions: int, seconds: float) -> None:
+    timers_s = await Turns(None, sessions, seconds).run()
+    journal = SqliteJournal(folder / "turns.sqlite3")
+    await journal.start()
+    for at in range(sessions):
+        journal.append(f"conv_{at}", opened())
+    await asyncio.sleep(0.5)
+    kept = Turns(journal, sessions, seconds)
+    cpu_ms = 1000 * (await kept.run() - timers_s) / sessions / seconds
+    await journal.aclose()
+    print(
+        f"turns of {sessions} sessions, {kept.entries} entries in {seconds:g} s: {cpu_ms:.3f} ms/s "
+        f"each; durable after p50 {percentile(kept.took_ms, 50):.1f}, "
+        f"p99 {percentile(kept.took_ms, 99):.1f} ms"
+    )
+
+
 # --- An hour of conversation ------------------------------------------------------
 
 SPOKEN_MS, THINKING_MS, WORD_MS = 6_000, 1_000, 400
@@ -176,6 +237,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--alone", action="store_true", help="only the journal alone")
     parser.add_argument("--pairs", action="store_true", help="only the sessions, in pairs")
+    parser.add_argument("--turns", action="store_true", help="only what turns take of a processor")
     parser.add_argument("--hour", action="store_true", help="only what an hour takes on disk")
     parser.add_argument("--url", help="of an empty PostgreSQL database, to measure beside it")
     parser.add_argument("--folder", type=Path, help="on the disk to measure; default: here")
@@ -185,6 +247,10 @@ def main() -> None:
         print(f"Python {sys.version.split()[0]}")
         if args.pairs:
             compare(args.sessions, args.seconds, args.rounds, folder)
+            return
+        if args.turns:
+            for _ in range(args.rounds):
+                asyncio.run(turns(folder, args.sessions, args.seconds))
             return
         asyncio.run(hour(folder))
         if args.hour:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from antiphon.core.causes import Detached, EngineFinished, EngineSpoke, Word
 from antiphon.core.effects import ClearPlayout, PlayAudio
 from antiphon.core.playout import Cleared, Playout
@@ -185,6 +187,22 @@ def test_what_one_who_hangs_up_did_not_hear_is_not_kept() -> None:
     call.engine_finishes().wait(2_000).take()
     call.give(Detached(CLIENT, for_good=True, played_samples=48_000))
     assert call.types() == [CLEARED, "conversation.item.truncated"]
+    assert heard(call) == "One two"
+
+
+@pytest.mark.parametrize("is_generated", [True, False])
+def test_what_was_not_heard_when_the_time_is_up_is_not_kept(is_generated: bool) -> None:
+    call = hands_free(playout="server", session_max_ms=2_000)
+    call.client(respond())
+    speak(call, 3_000, [Word(3, 12_000), Word(7, 36_000), Word(14, 72_000)])
+    if is_generated:
+        call.engine_finishes()
+    call.wait(1_900).take()
+    call.wait(100)
+    types = call.types()
+    assert CLEARED in types
+    assert "conversation.item.truncated" in types
+    assert types[-1] == "error"
     assert heard(call) == "One two"
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from antiphon.journal.entries import JournalError, LogEntry, Sounded, Taped
+from antiphon.journal.expiry import Expiry
 from antiphon.journal.journal import Fate, Journal, Ticket, Wanted
 from antiphon.journal.memory import MemoryJournal
 from antiphon.journal.postgres import PostgresJournal
@@ -161,8 +162,23 @@ async def test_what_is_erased_is_gone_and_stays_gone(journal: Journal) -> None:
 async def test_a_sweep_takes_what_has_not_changed_for_long(journal: Journal) -> None:
     await keep(journal, "old", opened(NOW_S - 100), closed(NOW_S - 90))
     await keep(journal, "used again", opened(NOW_S - 100), opened(NOW_S))
-    assert await journal.sweep(NOW_S - 50) == 1
+    assert await journal.sweep(Expiry(before_s=NOW_S - 50)) == 1
     assert await names(journal) == ["used again"]
+
+
+async def test_tenants_have_ages_of_their_own(journal: Journal) -> None:
+    for name, tenant, age_s in (
+        ("acme's", "acme", 20),
+        ("acme's of today", "acme", 5),
+        ("beta's", "beta", 200),
+        ("another's", "gamma", 20),
+        ("another's old one", "gamma", 200),
+    ):
+        await keep(journal, name, opened(NOW_S - age_s, tenant=tenant))
+    expiry = Expiry(before_s=NOW_S - 100, of_tenants={"acme": NOW_S - 10, "beta": NOW_S - 1_000})
+    assert await journal.sweep(expiry) == 2
+    assert sorted(await names(journal)) == ["acme's of today", "another's", "beta's"]
+    assert await journal.read("acme's") == []
 
 
 async def test_entries_that_fail_are_told(tmp_path: Path) -> None:
@@ -226,7 +242,7 @@ async def test_who_reads_meanwhile_is_told_of_and_what_is_left_goes_later(tmp_pa
         await journal.erase("conv_1")
     assert await journal.read("conv_1") == []
     other.close()
-    await journal.sweep(0)
+    await journal.sweep(Expiry(before_s=0))
     assert traces(tmp_path, b"conv_1", b"user-7") == []
     await journal.aclose()
 

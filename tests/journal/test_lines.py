@@ -11,6 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from antiphon.journal.entries import Metered
+from antiphon.journal.expiry import Expiry
 from antiphon.journal.journal import Fate, Journal
 from antiphon.journal.line_table import LinesWanted
 from antiphon.journal.memory import MemoryJournal
@@ -184,7 +185,7 @@ async def test_what_has_expired_is_still_named_until_its_line_is_swept(journal: 
     """A bill of last month has to say whose it is."""
     await fate(journal.append("conv_1", opened()))
     await charge(journal, LINES[1])
-    assert await journal.sweep(10**12) == 1
+    assert await journal.sweep(Expiry(before_s=10**12)) == 1
     assert (await journal.lines(LinesWanted(), limit=9)).lines == (LINES[1],)
 
 

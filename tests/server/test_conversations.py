@@ -404,12 +404,13 @@ async def test_what_is_too_old_is_erased_at_start(tmp_path: Path) -> None:
     path = tmp_path / "conversations.sqlite3"
     earlier, day_s = SqliteJournal(path), 24 * 60 * 60
     await earlier.start()
-    for name, days in (("old", 11), ("young", 9)):
+    kept = (("old", 11, "default"), ("young", 9, "default"), ("a tenant's", 9, "acme"))
+    for name, days, tenant in kept:
         at_s = time.time() - days * day_s
-        for entry in (opened(at_s), said("a"), closed(at_s)):
+        for entry in (opened(at_s, tenant=tenant), said("a"), closed(at_s)):
             earlier.append(name, entry)
     await earlier.aclose()
-    settings = JournalSettings(path=str(path), retention_days=10)
+    settings = JournalSettings(path=str(path), retention_days=10, tenant_retention_days={"acme": 8})
     async with serving(ScriptedEngine(HELLO), config=Config(journal=settings)) as server:
         assert server.hub.keeping is not None
         page = await server.hub.keeping.journal.listed(Wanted(), after=None, limit=9)

@@ -252,12 +252,14 @@ class Conversation:
     def _on_expired(self, out: list[Effect]) -> None:
         minutes = self._stage.terms.session_max_ms // 60_000
         message = SESSION_MAX_MINUTES_TEXT.format(minutes=minutes)
+        cleared = self._stage.sounding.silence(out)
         self._responses.fail_all(
             server.ResponseError(
                 type="invalid_request_error", code="session_expired", message=message
             ),
             out,
         )
+        self._stage.sounding.tell_cleared(cleared, out)
         out.append(self._error(server.ErrorDetail(code="session_expired", message=message)))
         self._close(CloseCode.GOING_AWAY, message, out)
 

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from antiphon.identity.principal import DEFAULT_TENANT
 from antiphon.journal.entries import AnyEntry, LogEntry, Piece
+from antiphon.journal.expiry import Expiry
 from antiphon.journal.line_table import LinesPage, LinesWanted, TotalsPage
 from antiphon.metering.bill import Dimension
 
@@ -219,8 +220,8 @@ class Journal(Notes, Protocol):
         """
         ...
 
-    async def sweep(self, before_s: float) -> int:
-        """Erase conversations that have not changed since; how many there were.
+    async def sweep(self, expiry: Expiry) -> int:
+        """Erase conversations that are too old; how many there were.
 
         Raises:
             JournalError: as `erase`.

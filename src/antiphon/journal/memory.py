@@ -20,6 +20,7 @@ from antiphon.journal.entries import (
     decode,
     encode,
 )
+from antiphon.journal.expiry import Expiry
 from antiphon.journal.journal import Fate, JournalLoad, Kept, Note, Page, Ticket, Wanted
 from antiphon.journal.line_table import Erased, LinesPage, LinesWanted, TotalsPage, new_alias
 from antiphon.metering.bill import NOTHING, Dimension, bill_by
@@ -104,8 +105,9 @@ class MemoryJournal:
         self._kept.pop(conversation_id, None)
         return self._logs.pop(conversation_id, None) is not None
 
-    async def sweep(self, before_s: float) -> int:
-        old = [kept.id for kept in self._kept.values() if kept.changed_at_s < before_s]
+    async def sweep(self, expiry: Expiry) -> int:
+        kept_ones = self._kept.values()
+        old = [kept.id for kept in kept_ones if expiry.covers(kept.tenant, kept.changed_at_s)]
         for conversation_id in old:
             del self._kept[conversation_id]
             self._logs.pop(conversation_id, None)

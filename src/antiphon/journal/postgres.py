@@ -37,6 +37,7 @@ from antiphon.journal.entries import (
     Piece,
     decode,
 )
+from antiphon.journal.expiry import Expiry, expired
 from antiphon.journal.journal import Fate, JournalLoad, Kept, Note, Page, Ticket, Wanted
 from antiphon.journal.line_table import Erased, LinesPage, LinesWanted, TotalsPage, new_alias
 from antiphon.journal.seal import SOUND_PLACES, Places, Seal, new_key
@@ -208,8 +209,9 @@ class PostgresJournal:
                 await connection.execute(f"VACUUM {LINES}")
         return await self._erase("id = $1", conversation_id) > 0
 
-    async def sweep(self, before_s: float) -> int:
-        return await self._erase("changed_at_s < $1", before_s)
+    async def sweep(self, expiry: Expiry) -> int:
+        where, values = expired(expiry)
+        return await self._erase(line_table.numbered(where), *values)
 
     async def read_note(self, user: str) -> Note | None:
         async with self._asking() as connection:
@@ -306,12 +308,12 @@ class PostgresJournal:
             message = f"{self.place}: conversation {conversation_id}: {error}."
             raise JournalError(message) from None
 
-    async def _erase(self, which: str, value: object) -> int:
+    async def _erase(self, which: str, *values: object) -> int:
         async with self._asking() as connection:
             async with connection.transaction():
                 found = await connection.fetch(
                     f"SELECT number FROM antiphon_conversations WHERE {which} FOR UPDATE",  # noqa: S608
-                    value,
+                    *values,
                 )
                 numbers = [row["number"] for row in found]
                 for table, column in (

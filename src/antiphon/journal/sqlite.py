@@ -27,6 +27,7 @@ from antiphon.journal.backlog import (
     Backlog,
 )
 from antiphon.journal.entries import AnyEntry, JournalError, LogEntry, Piece
+from antiphon.journal.expiry import Expiry
 from antiphon.journal.journal import Fate, JournalLoad, Note, Page, Ticket, Wanted
 from antiphon.journal.line_table import Erased, LinesPage, LinesWanted, TotalsPage, new_alias
 from antiphon.journal.sqlite_file import JournalFile
@@ -121,10 +122,10 @@ class SqliteJournal:
         return await self._ask(lambda file: file.listed(wanted, after=after, limit=limit))
 
     async def erase(self, conversation_id: str) -> bool:
-        return await self._ask(lambda file: file.erase(name=conversation_id)) > 0
+        return await self._ask(lambda file: file.erase(conversation_id)) > 0
 
-    async def sweep(self, before_s: float) -> int:
-        return await self._ask(lambda file: file.erase(unchanged_since_s=before_s))
+    async def sweep(self, expiry: Expiry) -> int:
+        return await self._ask(lambda file: file.sweep(expiry))
 
     async def read_note(self, user: str) -> Note | None:
         return await self._ask(lambda file: file.notes.read(user))

@@ -26,6 +26,7 @@ from antiphon.journal.entries import (
     Piece,
     decode,
 )
+from antiphon.journal.expiry import Expiry, expired
 from antiphon.journal.journal import Kept, Page, Wanted
 from antiphon.journal.line_table import Erased, LinesPage, LinesWanted, TotalsPage, new_alias
 from antiphon.journal.seal import SOUND_PLACES, Places, Seal, new_key
@@ -141,25 +142,24 @@ class JournalFile:
                     rows.append(log.row(append))
             self._database.executemany("INSERT INTO entries VALUES (?, ?, ?)", rows)
 
-    def erase(self, *, name: str | None = None, unchanged_since_s: float | None = None) -> int:
-        """Erase a conversation, or those that have not changed since; how many there were.
+    def erase(self, name: str) -> int:
+        """Erase a conversation; how many there were.
 
         Raises:
             JournalError: it failed, or copies of what was erased are still in the file.
         """
-        whose = (name, unchanged_since_s)  # What is NULL is equal to nothing.
         with self._overwriting():
-            if name is not None:
-                self._disown(Erased(conversation_id=name, alias=new_alias()))
-            self._database.execute(
-                "DELETE FROM entries WHERE conversation IN "
-                "(SELECT number FROM conversations WHERE id = ? OR changed_at_s < ?)",
-                whose,
-            )
-            done = self._database.execute(
-                "DELETE FROM conversations WHERE id = ? OR changed_at_s < ?", whose
-            )
-        return done.rowcount
+            self._disown(Erased(conversation_id=name, alias=new_alias()))
+            return self._delete("id = ?", (name,))
+
+    def sweep(self, expiry: Expiry) -> int:
+        """Erase those that are too old; how many there were.
+
+        Raises:
+            JournalError: as `erase`.
+        """
+        with self._overwriting():
+            return self._delete(*expired(expiry))
 
     # --- Reading -------------------------------------------------------------
 
@@ -297,6 +297,15 @@ class JournalFile:
                 f"{self.path}: erased, but another program reads the file and keeps older pages "
                 "of it alive; they go with the next erasure or hourly sweep after it has ended."
             )
+
+    def _delete(self, where: str, values: Sequence[Any]) -> int:
+        self._database.execute(
+            f"DELETE FROM entries WHERE conversation IN "  # noqa: S608  All text is ours.
+            f"(SELECT number FROM conversations WHERE {where})",
+            values,
+        )
+        query = f"DELETE FROM conversations WHERE {where}"  # noqa: S608
+        return self._database.execute(query, values).rowcount
 
     def _disown(self, erased: Erased) -> int:
         rows = self._database.execute(*line_table.named_query(LINES, erased)).fetchall()

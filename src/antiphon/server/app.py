@@ -108,6 +108,7 @@ class Api:
         direct_calls: DirectCalls | None = None,
         profiles: Profiles | None = None,
         retention_days: float = 30,
+        days_of_tenants: Mapping[str, float] | None = None,
         lines_retention_days: float = 400,
         strict: bool = False,
         metrics: Metrics | None = None,
@@ -203,7 +204,11 @@ class Api:
         errors.find = hub.get
         self.errors = RecentErrorRoutes(errors, gate=gate)
         self._conversations = Conversations(
-            hub, gate=gate, retention_days=retention_days, audit=audit
+            hub,
+            gate=gate,
+            retention_days=retention_days,
+            days_of_tenants=days_of_tenants or {},
+            audit=audit,
         )
         self.operator = OperatorRoutes(gate.bearers.known, gate=gate, audit=audit)
         self._usage = UsageRoutes(

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC
 from typing import Any
@@ -23,6 +23,7 @@ from antiphon.core.records import Past
 from antiphon.errors import ProtocolError
 from antiphon.identity.principal import DEFAULT_TENANT, Principal, Scope
 from antiphon.journal.entries import JournalError, LogEntry, Opened, Sounded
+from antiphon.journal.expiry import Expiry
 from antiphon.journal.fork import ItemNotFound
 from antiphon.journal.journal import Journal, Kept, Wanted
 from antiphon.journal.recall import Recalled
@@ -156,15 +157,23 @@ class Conversations:
     hub: Who knows the journal, and what is live.
     gate: Whose server keys may read and erase.
     retention_days: How long a conversation is kept after it changed last.
+    days_of_tenants: The same, in place of it, for those of some.
     """
 
     def __init__(
-        self, hub: Hub, *, gate: Gate, retention_days: float, audit: Audit = NO_AUDIT
+        self,
+        hub: Hub,
+        *,
+        gate: Gate,
+        retention_days: float,
+        days_of_tenants: Mapping[str, float],
+        audit: Audit = NO_AUDIT,
     ) -> None:
         self._hub = hub
         self._gate = gate
         self._audit = audit
         self._retention_s = retention_days * DAY_S
+        self._days_of_tenants = days_of_tenants
 
     def routes(self, prefix: str = "/v1") -> list[web.RouteDef]:
         path = f"{prefix}/antiphon/conversations"
@@ -196,13 +205,17 @@ class Conversations:
     async def _sweep(self, journal: Journal) -> None:
         while True:
             try:
-                count = await journal.sweep(time.time() - self._retention_s)
+                count = await journal.sweep(self._expiry(time.time()))
             except JournalError as error:
                 log.warning("old conversations could not be erased: %s", error)
             else:
                 if count:
                     log.info("%d old conversations were erased", count)
             await asyncio.sleep(SWEEP_EVERY_S)
+
+    def _expiry(self, now_s: float) -> Expiry:
+        of_tenants = {name: now_s - days * DAY_S for name, days in self._days_of_tenants.items()}
+        return Expiry(before_s=now_s - self._retention_s, of_tenants=of_tenants)
 
     # --- Handlers ------------------------------------------------------------
 

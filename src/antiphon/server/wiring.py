@@ -262,6 +262,7 @@ def wire(config: Config, parts: Parts | None = None) -> Wired:
         direct_calls=make_direct_calls(config, registry, hub),
         profiles=make_profiles(config, journal, None if model is None else summed_up_by(model)),
         retention_days=config.journal.retention_days,
+        days_of_tenants=config.journal.tenant_retention_days,
         lines_retention_days=config.metering.retention_days,
         strict=server.strict,
         metrics=metrics,

@@ -2,7 +2,7 @@ import { Captions } from '@antiphon/react';
 import { ArrowLeft, Play, Trash2 } from 'lucide-react';
 import { useState } from 'react';
 import { SaveTranscript } from '../panels/save-transcript';
-import { dateOf } from './date-of';
+import { spanOf } from './date-of';
 import { titleOf } from './past-items';
 import { Recordings } from './recordings';
 import type { Past } from './use-conversations';
@@ -44,7 +44,7 @@ export function PastConversation(props: PastConversationProps) {
         </button>
       </header>
       <p className="quiet about">
-        {dateOf(past.began_at)} to {dateOf(past.changed_at)}, {past.engine}, {past.transport}
+        {spanOf(past.began_at, past.changed_at)}, {past.engine}, {past.transport}
         {past.end_user_id && `, ${past.end_user_id}`}
         <br />
         <code>{past.id}</code>

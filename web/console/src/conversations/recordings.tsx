@@ -56,6 +56,7 @@ export function Recordings({ url, serverKey, conversationId }: RecordingsProps) 
           </button>
         ),
       )}
+      {sound && <p className="quiet">The user is on the left, the agent on the right.</p>}
       {problem && <p role="alert">{problem}</p>}
     </section>
   );
