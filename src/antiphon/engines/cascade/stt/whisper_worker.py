@@ -26,6 +26,9 @@ from antiphon.engines.cascade.worker_wire import WorkerEnd
 LIVE_REST = 2.0
 """After a look at a turn that goes on, none for so many times as long as it took."""
 
+EARLY_MAX_S = 0.3
+"""Where a decoding takes longer, a look in mid-word comes too late to be worth it."""
+
 
 class Understood(Struct, frozen=True):
     """From a thread of ours: ``work`` is done."""
@@ -48,6 +51,8 @@ class Worker:
         """When each turn was last served, counted in works."""
         self._works = 0
         self._next_live_s = 0.0
+        self._took_s = 0.0
+        """The last decoding."""
 
     def run(self) -> None:
         self._wire.ready()
@@ -79,9 +84,15 @@ class Worker:
         needs = [
             (need, self._served[job], job)
             for job, turn in self._turns.items()
-            if (need := turn.need) is not None and (need is not Need.LIVE or self._may_look)
+            if (need := turn.need) is not None and self._may(need)
         ]
         return min(needs)[2] if needs else None
+
+    def _may(self, need: Need) -> bool:
+        """Whether there is the time: turns that go on can wait."""
+        if need is Need.EARLY:
+            return self._took_s <= EARLY_MAX_S
+        return need is not Need.LIVE or self._may_look
 
     @property
     def _may_look(self) -> bool:
@@ -109,6 +120,7 @@ class Worker:
 
     def _done(self, job: int, understood: Understood) -> None:
         self._busy -= 1
+        self._took_s = understood.took_s
         if not self._busy:
             _give_memory_back()
         if understood.work.need is Need.LIVE:
