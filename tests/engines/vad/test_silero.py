@@ -12,7 +12,7 @@ import pytest
 from antiphon.audio.noise import Kind, NoiseReducer
 from antiphon.audio.pcm import samples
 from antiphon.engines.engine import VoiceDetector
-from antiphon.engines.vad.silero import BACKLOG_WINDOWS, LONGEST_WAIT_S, SileroDetector
+from antiphon.engines.vad.silero import BACKLOG_WINDOWS, LONGEST_WAIT_S, THIN_BATCH, SileroDetector
 from antiphon.engines.vad.windows import WINDOW_SAMPLES
 from tests.recordings import at_24khz
 
@@ -111,11 +111,12 @@ def test_the_cutting_of_the_microphone_changes_nothing() -> None:
         assert [p for _, p in cut] == pytest.approx([p for _, p in at_once], abs=1e-5)
 
 
-def test_many_streams_hear_what_each_would_hear_alone() -> None:
+@pytest.mark.parametrize("count", [5, THIN_BATCH + 8])  # more than fit at first
+def test_many_streams_hear_what_each_would_hear_alone(count: int) -> None:
     detector = SileroDetector(loop=(loop := VirtualLoop()))
     recordings = [at_24khz(name) for name in ("harvard_s1_1", "harvard_s2_4", "cough")]
-    heard: list[Reports] = [[] for _ in range(40)]
-    streams = [detector.open(_into(reports)) for reports in heard]  # more than fit at first
+    heard: list[Reports] = [[] for _ in range(count)]
+    streams = [detector.open(_into(reports)) for reports in heard]
     for at in range(0, 24_000, 480):
         for i, stream in enumerate(streams):
             pcm = recordings[i % 3]

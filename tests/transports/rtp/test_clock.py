@@ -250,6 +250,21 @@ async def test_a_bug_of_one_call_deafens_no_other() -> None:
 
 
 @in_virtual_time
+async def test_calls_go_on_where_nobody_can_score_them(caplog: pytest.LogCaptureFixture) -> None:
+    def fail() -> None:
+        raise RuntimeError("a bug")
+
+    loop = asyncio.get_running_loop()
+    clock = MediaClock(fail, Clock(loop.time, loop.time))
+    member = Member()
+    clock.join(member)
+    async with asyncio.timeout(5):
+        await member.ticked.wait()
+    assert "voice detection failed" in caplog.text
+    clock.leave(member)
+
+
+@in_virtual_time
 async def test_once_all_is_heard_it_is_scored_in_the_same_round() -> None:
     loop, dice = asyncio.get_running_loop(), random.Random(8)
     scored: list[tuple[float, int]] = []

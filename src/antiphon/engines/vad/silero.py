@@ -36,9 +36,12 @@ LARGEST_BATCH: Final = 128
 """The cost of a window does not fall any further; the time until the next look does."""
 
 FEW_WINDOWS: Final = 4
-"""So many of one stream go into one batch: a silence comes in long pieces.  A backlog waits, so
-that others have their turn.
+"""So many of one stream go into one batch, where it is thin.  A backlog waits, so that others have
+their turn.
 """
+
+THIN_BATCH: Final = 32
+"""Streams.  A thicker batch costs no less by the window, and what it needs fills the caches."""
 
 BACKLOG_WINDOWS: Final = 30 * MEDIA_RATE_HZ // WINDOW_SAMPLES
 """30 s for each stream; overflow drops the oldest windows, counted."""
@@ -144,9 +147,10 @@ class SileroDetector:
         # A stream that was reset or closed since has nothing left.
         batch: list[tuple[SileroStream, int, int, bytes]] = []
         follows: list[bool] = []
+        few = FEW_WINDOWS if len(streams) <= THIN_BATCH else 1
         for stream in streams:
             waiting = stream.waiting
-            for nth in range(len(waiting) if len(waiting) <= FEW_WINDOWS else 1):
+            for nth in range(len(waiting) if len(waiting) <= few else 1):
                 batch.append((stream, stream.epoch, *waiting.popleft()))
                 follows.append(nth > 0)
             stream.queued = bool(stream.waiting)

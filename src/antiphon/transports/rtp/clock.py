@@ -2,8 +2,7 @@
 
 Packets are filed away as they come.  Each round takes in what has come by then, of all calls, one
 kind of work at a time: order, decode, hear, score.  Packet by packet, each kind of work would find
-the caches full of what the others need, at a quarter of the cost of a call
-(docs/reference/benchmarks.md).
+the caches full of what the others need (docs/reference/benchmarks.md, "By rounds").
 
 What goes out goes by the same clock: a timer per call costs ten times as much as its work.  Calls
 join one of two halves, which take turns within each 20 ms, so that not all packets leave at once.
@@ -152,7 +151,10 @@ class MediaClock:
                 except Exception:
                     self._on_bug(member)
         self._take_in(ticked)
-        self._scores()
+        try:
+            self._scores()
+        except Exception:
+            log.exception("voice detection failed in a round")
         for member in ticked:
             try:
                 member.encode_ahead()
