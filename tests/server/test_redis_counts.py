@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ pytest.importorskip("redis", reason="the extra 'redis' is not installed")
 from redis import Redis
 
 from antiphon.engines.scripted import ScriptedEngine
+from antiphon.identity.principal import ANYONE
 from antiphon.journal.memory import MemoryJournal
 from antiphon.limits.policy import Limits
 from antiphon.server import redis_counts
@@ -148,6 +150,30 @@ async def test_minutes_of_the_day_are_those_of_both(redis: RedisServer) -> None:
         assert place.api.quotas.shared is not None
         await place.api.quotas.shared.use([(who, 10.0)])
         assert "10 minutes a day" in await refused(one)
+
+
+async def test_answers_a_minute_are_those_of_both(redis: RedisServer) -> None:
+    async with two(redis, tenant=Limits(responses_per_minute=6)) as places:
+        one, other = [await opened(place) for place in places]
+        statuses = [await answered(one) for _ in range(3)]
+        for _ in range(20 * PATIENCE_S):
+            who = places.other.api.quotas.who(ANYONE, "")
+            if (
+                places.other.api.quotas.answers.left(who, time.monotonic())["requests"].remaining
+                < 4
+            ):
+                break
+            await asyncio.sleep(0.05)
+        statuses += [await answered(other) for _ in range(4)]
+        assert statuses == ["completed"] * 6 + ["failed"]
+        for ws in (one, other):
+            await ws.close()
+
+
+async def answered(ws: ClientWebSocketResponse) -> str:
+    await ws.send_json({"type": "response.create"})
+    status: str = (await until(ws, "response.done"))["response"]["status"]
+    return status
 
 
 async def test_a_dead_servers_sessions_count_until_their_lease_is_over(
