@@ -63,7 +63,7 @@ async def two(redis: RedisServer, **limits: Any) -> AsyncIterator[Two]:
             config = msgspec.structs.replace(
                 CONFIG,
                 limits=LimitSettings(**limits),
-                redis=RedisSettings(url=Secret(redis.url), address=f"https://voice-{number}"),
+                redis=RedisSettings(url=Secret(redis.url), public_url=f"https://voice-{number}"),
             )
             served = await stack.enter_async_context(
                 serving(

@@ -86,7 +86,7 @@ def make_servers(config: Config) -> Servers | None:
         return None
     from antiphon.server.redis_counts import RedisCounts
 
-    return RedisCounts(config.redis.url.reveal(), address=config.redis.address or "")
+    return RedisCounts(config.redis.url.reveal(), address=config.redis.public_url or "")
 
 
 def make_shared_ledger(config: Config) -> RestoredLedger | None:
