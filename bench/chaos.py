@@ -1,9 +1,9 @@
-"""What callers hear while things break: python bench/chaos.py [--journal sqlite | postgres]
+"""What callers hear while things break: python bench/chaos.py [--journal postgres] [--redis]
 
 `antiphon serve` with the offline engine; callers ask by text, again and again, and listen.  By a
 seed something breaks every few seconds: a worker of the engine, the database or the disk, the
-network, the server itself.  Who loses the connection comes back as docs/guides/resuming.md says.
-In the end the conversations are read: what was acknowledged must be there, once, in order.
+network, Redis, the server itself.  Who loses the connection comes back as docs/guides/resuming.md
+says.  In the end the conversations are read: what was acknowledged must be there, once, in order.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from tests import desk
 from tests.journal.postgres import Postgres, running
+from tests.server.redis_server import RedisServer
 from tests.server_process import KEY, ServerProcess
 
 PAUSE_S = 0.5
@@ -41,8 +42,24 @@ SOON_S = 3.0
 """So long after a fault a question is one of those that met it."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 1.0
 """Between attempts to come back."""
-DATABASE_AWAY_S = DISK_FULL_S = 2.0
+DATABASE_AWAY_S = DISK_FULL_S = REDIS_AWAY_S = 2.0
 STALLED_S = 1.0
+WITH_REDIS = """
+[redis]
+url = "{url}"
+[limits.tenant]
+sessions_at_once = 1000
+minutes_per_day = 100000
+[budgets]
+tenant_day = 1000.0
+session = 1000.0
+[[metering.prices]]
+model = "offline"
+text_in = 1.0
+text_out = 10.0
+audio_out = 10.0
+"""
+"""All that asks Redis, and a session waits for it before each answer."""
 HEADERS = {"Authorization": f"Bearer {KEY}"}
 
 
@@ -185,8 +202,17 @@ def children_of(pid: int) -> list[int]:
 class Place:
     """A server and what it stands on, to be broken."""
 
-    def __init__(self, folder: Path, postgres: Postgres | None, chance: random.Random) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        postgres: Postgres | None,
+        chance: random.Random,
+        redis: RedisServer | None = None,
+    ) -> None:
         self._folder = folder
+        self._redis = redis
+        if redis is not None:
+            (folder / "antiphon.toml").write_text(WITH_REDIS.format(url=redis.url))
         self._postgres = postgres
         self._chance = chance
         self._url = None if postgres is None else postgres.make("chaos")
@@ -201,6 +227,8 @@ class Place:
             "the server stalls": self._stall,
             "the server is killed": self._kill,
         }
+        if self._redis is not None:
+            found |= {"Redis is killed": self._kill_redis, "Redis hangs": self._hang_redis}
         if self._postgres is None:
             return found | {"the disk is full": self._fill_disk}
         return found | {"the database restarts": self._restart_database}
@@ -235,6 +263,18 @@ class Place:
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (max(sizes), before[1]))
         await asyncio.sleep(DISK_FULL_S)
         resource.prlimit(pid, resource.RLIMIT_FSIZE, before)
+
+    async def _kill_redis(self) -> None:
+        assert self._redis is not None
+        self._redis.kill()
+        await asyncio.sleep(REDIS_AWAY_S)
+        await asyncio.to_thread(self._redis.start)
+
+    async def _hang_redis(self) -> None:
+        assert self._redis is not None
+        self._redis.pause()
+        await asyncio.sleep(REDIS_AWAY_S)
+        self._redis.go_on()
 
     async def _restart_database(self) -> None:
         assert self._postgres is not None
@@ -310,6 +350,7 @@ def told(turns: list[Turn], times: int) -> dict[str, object]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--journal", choices=["sqlite", "postgres"], default="sqlite")
+    parser.add_argument("--redis", action="store_true", help="limits and budgets are in one")
     parser.add_argument("--seconds", type=float, default=120)
     parser.add_argument("--every-s", type=float, default=6)
     parser.add_argument("--callers", type=int, default=3)
@@ -322,11 +363,14 @@ def main() -> None:
         found: dict[str, object]
 
         def run(postgres: Postgres | None) -> dict[str, object]:
-            place = Place(folder / "server", postgres, random.Random(args.seed))
+            redis = RedisServer(folder) if args.redis else None
+            place = Place(folder / "server", postgres, random.Random(args.seed), redis)
             try:
                 return asyncio.run(strain(place, args))
             finally:
                 place.server.kill()
+                if redis is not None:
+                    redis.kill()
 
         if args.journal == "postgres":
             folder.chmod(0o755)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ pytest.importorskip("redis", reason="the extra 'redis' is not installed")
 from redis import Redis
 
 from antiphon.engines.scripted import ScriptedEngine
+from antiphon.identity.principal import ANYONE
 from antiphon.journal.memory import MemoryJournal
 from antiphon.limits.policy import Limits
 from antiphon.server import redis_counts
@@ -61,7 +63,7 @@ async def two(redis: RedisServer, **limits: Any) -> AsyncIterator[Two]:
             config = msgspec.structs.replace(
                 CONFIG,
                 limits=LimitSettings(**limits),
-                redis=RedisSettings(url=Secret(redis.url), address=f"https://voice-{number}"),
+                redis=RedisSettings(url=Secret(redis.url), public_url=f"https://voice-{number}"),
             )
             served = await stack.enter_async_context(
                 serving(
@@ -150,15 +152,38 @@ async def test_minutes_of_the_day_are_those_of_both(redis: RedisServer) -> None:
         assert "10 minutes a day" in await refused(one)
 
 
-async def test_a_dead_servers_sessions_count_until_their_lease_is_over(
-    redis: RedisServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(redis_counts, "LEASE_S", 1.0)
+async def test_answers_a_minute_are_those_of_both(redis: RedisServer) -> None:
+    async with two(redis, tenant=Limits(responses_per_minute=6)) as places:
+        one, other = [await opened(place) for place in places]
+        statuses = [await answered(one) for _ in range(3)]
+        for _ in range(20 * PATIENCE_S):
+            who = places.other.api.quotas.who(ANYONE, "")
+            if (
+                places.other.api.quotas.answers.left(who, time.monotonic())["requests"].remaining
+                < 4
+            ):
+                break
+            await asyncio.sleep(0.05)
+        statuses += [await answered(other) for _ in range(4)]
+        assert statuses == ["completed"] * 6 + ["failed"]
+        for ws in (one, other):
+            await ws.close()
+
+
+async def answered(ws: ClientWebSocketResponse) -> str:
+    await ws.send_json({"type": "response.create"})
+    status: str = (await until(ws, "response.done"))["response"]["status"]
+    return status
+
+
+async def test_a_dead_servers_sessions_count_until_their_lease_is_over(redis: RedisServer) -> None:
     client: Any = Redis.from_url(redis.url)
     async with two(redis, tenant=Limits(sessions_at_once=1)) as (one, _):
-        client.zadd("antiphon:live:tenant:default", {"of-a-dead-one": _unix_ms(client) + 700})
+        key, name = f"{redis_counts.LIVE}tenant:default", "of-a-dead-one"
+        client.zadd(key, {name: _unix_ms(client) + 600_000})
         assert "1 sessions at once" in await refused(one)
-        await (await opens_soon(one)).close()
+        client.zadd(key, {name: _unix_ms(client) - 1})
+        await (await opened(one)).close()
     client.close()
 
 

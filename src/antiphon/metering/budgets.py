@@ -282,11 +282,16 @@ class LocalLedger:
     def reserve(
         self, account: Account, session_id: str, at_ms: int, worst: Nano
     ) -> Reservation | None:
-        day = day_of(at_ms)
-        self._turn_to(day)
+        self._turn_to(day_of(at_ms))
         room = self.room(account, session_id, at_ms)
         if room is not None and room <= 0:
             return None
+        return self.hold(account, session_id, at_ms, worst)
+
+    def hold(self, account: Account, session_id: str, at_ms: int, worst: Nano) -> Reservation:
+        """Reserve it, whether there is room or not: somebody else has looked."""
+        day = day_of(at_ms)
+        self._turn_to(day)
         places = list(self._places(account, session_id, day))
         for place in places:
             self._pot(place).reserved += worst
@@ -310,6 +315,32 @@ class LocalLedger:
     def pots(self, at_ms: int) -> Sequence[PotTold]:
         """Those of the day and the month, sessions' own left out."""
         return list(self._told(at_ms))
+
+    # --- For a ledger of several ---------------------------------------------
+
+    def pots_of(
+        self, account: Account, session_id: str, day: str, names: Iterable[str] | None = None
+    ) -> list[str]:
+        """Names of the pots that the account spends from then; ``names``: of these limits alone."""
+        places = self._places(account, session_id, day)
+        return [place.name for place in places if names is None or place.limited_by in names]
+
+    def limits_of(
+        self, account: Account, session_id: str, day: str
+    ) -> list[tuple[str, Standing, Nano]]:
+        """Of each pot that has a limit for the account: its name, whose it is, and the limit."""
+        return [
+            (place.name, Standing(None, place.scope, place.period, limit), limit)
+            for place, limit in self._limits(account, session_id, day)
+        ]
+
+    def spent(self) -> dict[str, Nano]:
+        """In each pot, as far as it is known here."""
+        return {name: pot.spent for name, pot in self._pots.items()}
+
+    @staticmethod
+    def name_of(pot: PotTold) -> str:
+        return _Place(pot.scope, pot.period, pot.since, pot.tenant, pot.owner).name
 
     # --- Steps ---------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import hmac
 import logging
 from collections.abc import Awaitable, Callable, Sequence
@@ -113,6 +114,10 @@ class Member:
         self._guesses: GuessesOfAll
 
     # --- `Siblings` ----------------------------------------------------------
+
+    @property
+    def group(self) -> str:
+        return hashlib.sha256(self._token.encode()).hexdigest()[:12]
 
     def directory(self, local: LocalDirectory) -> Directory:
         self._directory = DirectoryOfAll(self.bus, local)

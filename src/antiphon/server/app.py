@@ -174,7 +174,7 @@ class Api:
             hub, of_call=self._calls.session_of, qualities=self._qualities
         )
         directory: Directory = self.local_directory
-        self._siblings = siblings
+        self.siblings = siblings
         if siblings is not None:
             directory = siblings.directory(self.local_directory)
         self._realtime = Realtime(
@@ -350,9 +350,9 @@ class Api:
 
     @web.middleware
     async def _siblings_first(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        if self._siblings is None:
+        if self.siblings is None:
             return await handler(request)
-        return await self._siblings.handle(request, handler)
+        return await self.siblings.handle(request, handler)
 
     @web.middleware
     async def _at_the_gate(self, request: web.Request, handler: Handler) -> web.StreamResponse:

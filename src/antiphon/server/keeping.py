@@ -10,11 +10,13 @@ from pkgutil import resolve_name
 from antiphon.errors import ConfigurationError
 from antiphon.journal.journal import Journal
 from antiphon.journal.redaction import Redact
+from antiphon.metering.budgets import LocalLedger, RestoredLedger
 from antiphon.profiles.profile import Bounds
 from antiphon.profiles.profiles import Profiles, Summarize
 from antiphon.runtime.door import Retention
 from antiphon.runtime.hub import Keeping
 from antiphon.runtime.recorder import Encoding
+from antiphon.server.budgets import budgets_of, stages_of
 from antiphon.server.secret_store import SecretStore
 from antiphon.server.settings import Config
 from antiphon.server.siblings import Servers
@@ -84,7 +86,21 @@ def make_servers(config: Config) -> Servers | None:
         return None
     from antiphon.server.redis_counts import RedisCounts
 
-    return RedisCounts(config.redis.url.reveal(), address=config.redis.address or "")
+    return RedisCounts(config.redis.url.reveal(), address=config.redis.public_url or "")
+
+
+def make_shared_ledger(config: Config) -> RestoredLedger | None:
+    """Of all servers that share a Redis; None: budgets are this server's own.
+
+    Raises:
+        ConfigurationError: as `make_secret_store`.
+    """
+    if config.redis.url is None or not config.metering.enabled or make_secret_store(config) is None:
+        return None
+    from antiphon.server.redis_ledger import RedisLedger
+
+    local = LocalLedger(budgets_of(config.budgets), stages_of(config.budgets))
+    return RedisLedger(config.redis.url.reveal(), local)
 
 
 def make_keeping(config: Config, journal: Journal | None) -> Keeping | None:

@@ -31,6 +31,7 @@ from antiphon.runtime.hub import ConversationInUse
 from antiphon.server.api_errors import ApiError
 from antiphon.server.auth import Gate
 from antiphon.server.quotas import CountsAway, SharedCounts
+from antiphon.server.redis_rates import RedisRates
 from antiphon.server.siblings import Handler
 
 if TYPE_CHECKING:
@@ -138,6 +139,7 @@ class RedisCounts:
         self._inner: SharedCounts | None = None
         """That of the processes of this server; None: there is one."""
         self._gate: Gate
+        self._rates: RedisRates
         self._find: Callable[[str], Awaitable[SessionDoor | None]]
         self._unix_s = unix_s
         self._address = address
@@ -163,6 +165,12 @@ class RedisCounts:
         hub.claiming = lambda name: self.claiming(name, inner(name))
         hub.on_adopted.append(lambda door: self._adopted(door, quotas.who_of(door)))
         hub.on_released.append(lambda door: self._gone(door.id))
+        self._rates = RedisRates(
+            self._redis,
+            server=self.server if api.siblings is None else api.siblings.group,
+            ledgers={"messages": quotas.messages, "answers": quotas.answers},
+            now_s=lambda: quotas.now_s(),
+        )
         self._gate, self._find = api.gate, api.local_directory.find
 
     def _adopted(self, door: SessionDoor, who: Who) -> None:
@@ -363,9 +371,10 @@ class RedisCounts:
 
     # --- Leases --------------------------------------------------------------
 
-    async def running(self, _: web.Application) -> AsyncIterator[None]:
+    async def running(self, app: web.Application) -> AsyncIterator[None]:
         keeping = asyncio.create_task(self._keep(), name="leases")
-        yield
+        async with contextlib.asynccontextmanager(self._rates.running)(app):
+            yield
         self._is_over = True
         keeping.cancel()
         await asyncio.gather(keeping, return_exceptions=True)

@@ -16,6 +16,11 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Siblings(Protocol):
+    @property
+    def group(self) -> str:
+        """The same for all of them, and for no other server."""
+        ...
+
     def directory(self, local: LocalDirectory) -> Directory:
         """Of all processes."""
         ...

@@ -17,9 +17,9 @@ from antiphon.identity.principal import DEFAULT_TENANT, Principal
 from antiphon.journal.line_table import LinesWanted
 from antiphon.limits.policy import Subject
 from antiphon.metering.bill import NOTHING, Total
+from antiphon.metering.budgets import RestoredLedger
 from antiphon.metering.lines import Account, day_of
 from antiphon.runtime.hub import Hub
-from antiphon.runtime.metering import Metering
 from antiphon.server.api_errors import ApiError
 from antiphon.server.auth import Gate
 from antiphon.server.directory import Directory
@@ -96,7 +96,9 @@ class TenantRoutes:
             for session in await self._directory.listed()
             if principal.sees(session.tenant, session.user)
         )
-        today = day_of(round(self._unix_s() * 1000))
+        at_ms = round(self._unix_s() * 1000)
+        ledger = None if self._hub.metering is None else self._hub.metering.ledger
+        today = day_of(at_ms)
         spent_today = await self._spent(principal, today)
         spent_month = await self._spent(principal, f"{today[:7]}-01")
         names = {*live, *(spent_month or ()), principal.tenant}
@@ -111,7 +113,7 @@ class TenantRoutes:
                 if principal.user is not None  # What others of the tenant used is not theirs.
                 else (
                     *await self._limits(name, live[name]),
-                    *_budgets(self._hub.metering, name, spent_today, spent_month),
+                    *_budgets(ledger, name, at_ms),
                 ),
             )
             for name in ordered[:MAX_TENANTS]
@@ -154,20 +156,17 @@ class TenantRoutes:
         return found
 
 
-def _budgets(
-    metering: Metering | None,
-    tenant: str,
-    today: Mapping[str, Total] | None,
-    month: Mapping[str, Total] | None,
-) -> Iterable[Used]:
-    """Each budget of the tenant as a whole."""
-    if metering is None or metering.ledger is None:
+def _budgets(ledger: RestoredLedger | None, tenant: str, at_ms: int) -> Iterable[Used]:
+    """Each budget of the tenant as a whole, from the pots that answers are reserved in."""
+    if ledger is None:
         return
-    limits = metering.ledger.budgets.of(Account(tenant))
+    limits = ledger.budgets.of(Account(tenant))
+    pots = ledger.pots(at_ms) if limits.tenant_day or limits.tenant_month else ()
+    spent = {p.period: p.spent for p in pots if (p.scope, p.tenant) == ("tenant", tenant)}
     if limits.tenant_day is not None:
-        yield _used("tenant_day", _nano(today, tenant), limits.tenant_day)
+        yield _used("tenant_day", spent.get("day", 0), limits.tenant_day)
     if limits.tenant_month is not None:
-        yield _used("tenant_month", _nano(month, tenant), limits.tenant_month)
+        yield _used("tenant_month", spent.get("month", 0), limits.tenant_month)
 
 
 def _used(what: str, nano: int, limit: int) -> Used:

@@ -48,6 +48,7 @@ from antiphon.server.keeping import (
     make_profiles,
     make_secret_store,
     make_servers,
+    make_shared_ledger,
 )
 from antiphon.server.metering import make_metering
 from antiphon.server.metrics import Metrics
@@ -209,7 +210,10 @@ def make_hub(config: Config, registry: EngineRegistry, parts: Parts) -> Hub:
         watchers=parts.watchers,
         keeping=keeping,
         metering=make_metering(
-            config, journal, means_of(config, registry, parts), ledger=parts.ledger
+            config,
+            journal,
+            means_of(config, registry, parts),
+            ledger=make_shared_ledger(config) or parts.ledger,
         ),
     )
 
