@@ -188,7 +188,7 @@ def running() -> Iterator[Place]:
 
 
 def _server(folder: Path, environ: dict[str, str]) -> ServerProcess:
-    return ServerProcess(folder, port=0, launcher=(), pass_fds=(), **environ)
+    return ServerProcess(folder, port=0, launcher=(), pass_fds=(), hears=True, **environ)
 
 
 def _nginx(stack: contextlib.ExitStack, folder: Path, port: int, server_port: int) -> None:
