@@ -58,3 +58,12 @@ def test_there_is_a_process_for_each_core_that_nothing_else_needs(
         tts=TtsSettings(synthesizer=voice),  # type: ignore[arg-type]
     )
     assert process_count(config, 8) == count
+
+
+def test_there_are_no_more_processes_than_ports_for_their_media() -> None:
+    config = Config(
+        server=ServerSettings(processes=0),
+        stt=SttSettings(recognizer="http"),
+        webrtc=WebRtcOptions(port_min=40_000, port_max=40_002),
+    )
+    assert process_count(config, 8) == 3

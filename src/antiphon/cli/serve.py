@@ -51,7 +51,7 @@ def add_parser(subparsers: Any) -> None:
         "--processes",
         type=int,
         metavar="N",
-        help="so many are one server (default 1; 0: by the cores)",
+        help="so many are one server (default: by the cores and what answers)",
     )
     parser.add_argument("--config", metavar="FILE", help="default: antiphon.toml, if it is there")
     parser.add_argument(
@@ -82,7 +82,9 @@ def run(args: argparse.Namespace) -> int:
     loaded = read()
     settings = loaded.config
     logs.configure(settings.server.log_level, as_json=settings.log.format == "json")
-    processes = config.process_count(settings, os.cpu_count() or 1)
+    # Elsewhere several cannot share a port.
+    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else 1
+    processes = config.process_count(settings, cores)
     if processes > 1:
         given = {name: value for name, value in overrides.items() if value is not None}
         _run_several(loaded, given, processes)

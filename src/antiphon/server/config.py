@@ -259,13 +259,16 @@ LIGHT_VOICES = frozenset({"espeak", "http"})
 
 
 def process_count(config: Config, cores: int) -> int:
-    """How many processes the server is; of so many cores, where the operator leaves it to us."""
-    asked = config.server.processes
+    """How many processes the server is; for so many cores, where the operator leaves it to us."""
+    asked, webrtc = config.server.processes, config.webrtc
     if asked:
         return asked
     hears_here = config.stt.recognizer not in ("http", "realtime")
     speaks_here = config.tts.synthesizer not in LIGHT_VOICES
-    return 1 if hears_here or speaks_here else max(1, cores)
+    if hears_here or speaks_here:
+        return 1
+    ports = webrtc.port_max - webrtc.port_min + 1 if webrtc.port_min else cores
+    return max(1, min(cores, ports))  # Each needs one for media.
 
 
 def _is_list(kind: Any) -> bool:

@@ -88,7 +88,7 @@ class ServerSettings(Struct, frozen=True, kw_only=True):
             "docs/guides/processes.md. 0: one for each core, but one where ears or a voice on this "
             "machine need the cores.",
         ),
-    ] = 1
+    ] = 0
     max_sessions: Annotated[
         int, Meta(ge=1, description="Live sessions; above, a client is told 503 and to retry.")
     ] = 200
