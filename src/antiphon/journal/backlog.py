@@ -33,7 +33,7 @@ class Append(NamedTuple):
     """The entry, encoded."""
     ticket: Ticket
     at_s: float
-    """When it was appended, or first waited for, by the monotonic clock."""
+    """When it was appended, or handed over to the writer, by the monotonic clock."""
 
 
 class Backlog:
