@@ -271,7 +271,8 @@ class PostgresJournal:
         await self._writing
         self._writing = None
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._pool.close(), TIMEOUT_S)
+            async with asyncio.timeout(TIMEOUT_S):
+                await self._pool.close()
 
     # --- Asking --------------------------------------------------------------
 
@@ -288,7 +289,8 @@ class PostgresJournal:
         self._queue.append(mark)
         self._came.set()
         try:
-            await asyncio.wait_for(mark, ASKING_TIMEOUT_S)
+            async with asyncio.timeout(ASKING_TIMEOUT_S):
+                await mark
             async with self._pool.acquire(timeout=TIMEOUT_S) as connection:
                 yield connection
         except UNREACHABLE as error:
@@ -387,7 +389,8 @@ class PostgresJournal:
                     if last_try:
                         return Fate.LOST
                     with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(self._closing.wait(), RETRY_S)
+                        async with asyncio.timeout(RETRY_S):
+                            await self._closing.wait()
                 else:
                     self._on_success()
                     return Fate.DURABLE

@@ -178,7 +178,8 @@ class SqliteJournal:
         self._hand_over()
         self._writer.put(_Asked(what, told))
         try:
-            return await asyncio.wait_for(answer, ASKING_TIMEOUT_S)
+            async with asyncio.timeout(ASKING_TIMEOUT_S):
+                return await answer
         except TimeoutError:
             problem = self.trouble or "it is busy"
             raise JournalError(f"{self.path}: no answer in time: {problem}.") from None

@@ -277,7 +277,8 @@ class Supervisor:
                 delay_s,
             )
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stop.first.wait(), delay_s)
+                async with asyncio.timeout(delay_s):
+                    await self._stop.first.wait()
             if self._stop.first.is_set():
                 return
             try:

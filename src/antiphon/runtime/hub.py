@@ -304,7 +304,8 @@ class Hub:
         settled = asyncio.Event()
         tickets[-1].then(lambda _: settled.set())
         with suppress(TimeoutError):
-            await asyncio.wait_for(settled.wait(), max(self.keeping.hold_ms, HOLD_MS) / 1000)
+            async with asyncio.timeout(max(self.keeping.hold_ms, HOLD_MS) / 1000):
+                await settled.wait()
         if tickets[-1].fate is not Fate.DURABLE:
             raise JournalError(f"the fork {fork_id} could not be written in time")
         log.info("conversation %s: forked as %s", conversation_id, fork_id)
