@@ -237,6 +237,12 @@ def test_pots_are_told_with_the_limit_that_holds() -> None:
     assert list(ledger.pots(NOON_MS + DAY_MS)) == []
 
 
+def test_a_pot_that_others_have_looked_into_is_told_with_its_limit() -> None:
+    ledger = LocalLedger(Budgets(plans={"gold": GOLD}))
+    ledger.hold(Account("clinic", None, "k", "gold"), "s", NOON_MS, 5)
+    assert [(p.scope, p.owner, p.limit) for p in ledger.pots(NOON_MS)] == [("key", "k", 900)]
+
+
 def test_over_ten_thousand_random_calls_at_most_one_reserved_turn_is_spent_beyond() -> None:
     """Calls of several tenants, keys and users run beside each other, under several plans; each
     answer costs up to what was reserved for it, and ends at any time.  A call that is refused an

@@ -295,6 +295,8 @@ class LocalLedger:
         places = list(self._places(account, session_id, day))
         for place in places:
             self._pot(place).reserved += worst
+        for place, limit in self._limits(account, session_id, day):
+            self._pot(place).limit = limit
         self._next += 1
         return Reservation(self._next - 1, worst, tuple(place.name for place in places))
 

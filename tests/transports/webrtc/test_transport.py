@@ -14,6 +14,9 @@ async def test_what_is_sent_to_one_who_has_vanished_is_lost_without_an_error() -
     dtls = RTCDtlsTransport(ice, [RTCCertificate.generateCertificate()])
     with pytest.raises(ConnectionError):  # As aiortc has it: in a task that nobody waits for.
         await ice._send(b"x")
+    with pytest.raises(ConnectionError):
+        await dtls._send_data(b"x")
     MediaTransport(dtls, WebRtcSettings())
     await ice._send(b"x")
+    await dtls._send_data(b"x")
     await ice.stop()

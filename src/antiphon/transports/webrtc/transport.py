@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from aioice.ice import CandidatePair
@@ -54,14 +54,9 @@ class MediaTransport:
         """As a network does.  When a client vanishes, aiortc's SCTP may be sending once more, in a
         task that nobody waits for.
         """
-        transport: Any = self._dtls.transport
-        send = transport._send
-
-        async def send_if_connected(data: bytes) -> None:
-            with contextlib.suppress(ConnectionError):
-                await send(data)
-
-        transport._send = send_if_connected
+        dtls: Any = self._dtls
+        dtls.transport._send = _lossy(dtls.transport._send)
+        dtls._send_data = _lossy(dtls._send_data)
 
     def _gather_by(self, settings: WebRtcSettings) -> None:
         ice = self._ice
@@ -181,3 +176,11 @@ class MediaTransport:
         queued = getattr(transport, "get_write_buffer_size", None)
         if queued is None or queued() <= MAX_UNSENT_BYTES:
             transport.sendto(datagram, self._address)
+
+
+def _lossy(send: Callable[[bytes], Awaitable[None]]) -> Callable[[bytes], Awaitable[None]]:
+    async def send_if_connected(data: bytes) -> None:
+        with contextlib.suppress(ConnectionError):
+            await send(data)
+
+    return send_if_connected
