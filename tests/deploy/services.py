@@ -30,6 +30,7 @@ import jwt
 import yaml
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from tests.deploy.nginx import AROUND_A_SITE
 from tests.journal import postgres
 from tests.server_process import ServerProcess
 
@@ -54,21 +55,6 @@ text_in = "1"
 text_out = "10"
 audio_in = "1"
 audio_out = "10"
-"""
-NGINX = """\
-daemon off;
-pid {folder}/nginx.pid;
-error_log stderr warn;
-events {{}}
-http {{
-    access_log off;
-    client_body_temp_path {folder}/body;
-    proxy_temp_path {folder}/proxy;
-    fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi;
-    scgi_temp_path {folder}/scgi;
-    {site}
-}}
 """
 
 
@@ -197,7 +183,7 @@ def _nginx(stack: contextlib.ExitStack, folder: Path, port: int, server_port: in
     site = site.replace("listen 443 ssl", f"listen 127.0.0.1:{port}")
     site = site.replace("127.0.0.1:8080", f"127.0.0.1:{server_port}")
     config = folder / "nginx.conf"
-    config.write_text(NGINX.format(folder=folder, site=site))
+    config.write_text(AROUND_A_SITE.format(folder=folder, site=site))
     _process(stack, folder, "nginx", "-p", str(folder), "-c", str(config))
     _until(lambda: socket.create_connection(("127.0.0.1", port), 1).close())
 

@@ -13,27 +13,12 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientSession, TCPConnector
 
+from tests.deploy.nginx import AROUND_A_SITE
 from tests.server_process import KEY, ServerProcess
 
 ROOT = Path(__file__).parents[2]
 NGINX = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin")
 pytestmark = pytest.mark.skipif(NGINX is None, reason="nginx is not here")
-
-WHOLE = """\
-daemon off;
-pid {folder}/nginx.pid;
-error_log stderr warn;
-events {{}}
-http {{
-    access_log off;
-    client_body_temp_path {folder}/body;
-    proxy_temp_path {folder}/proxy;
-    fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi;
-    scgi_temp_path {folder}/scgi;
-    {site}
-}}
-"""
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +44,7 @@ def public(server: ServerProcess, tmp_path_factory: pytest.TempPathFactory) -> I
     site = site.replace("listen 443 ssl", f"listen 127.0.0.1:{port}")
     site = site.replace("127.0.0.1:8080", f"127.0.0.1:{server.port}")
     config = folder / "nginx.conf"
-    config.write_text(WHOLE.format(folder=folder, site=site))
+    config.write_text(AROUND_A_SITE.format(folder=folder, site=site))
     assert NGINX is not None
     with (folder / "log").open("wb") as log:
         proxy = subprocess.Popen([NGINX, "-p", folder, "-c", config], stderr=log)
