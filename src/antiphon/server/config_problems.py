@@ -45,8 +45,15 @@ def problems(config: Config) -> Iterator[tuple[str, str]]:
     yield from _problems_of_llm(config.llm)
     yield from _problems_of_relay(config.relay)
     yield from _problems_of_webrtc(config.webrtc)
-    if (url := config.traces.endpoint) is not None and not url.startswith(("http://", "https://")):
-        yield "traces.endpoint", f"'{url}' must begin with http:// or https://."
+    for name, url in (
+        ("traces.endpoint", config.traces.endpoint),
+        ("redis.public_url", config.redis.public_url),
+    ):
+        if url is not None and not url.startswith(("http://", "https://")):
+            yield name, f"'{url}' must begin with http:// or https://."
+    for tenant, days in config.journal.tenant_retention_days.items():
+        if not days >= 1:
+            yield "journal.tenant_retention_days", f"'{tenant}' has {days:g} days; 1 is the least."
     if config.memory.enabled and config.journal.retention == "none":
         yield (
             "memory.enabled",

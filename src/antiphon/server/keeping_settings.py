@@ -54,7 +54,7 @@ class JournalSettings(Struct, frozen=True, kw_only=True):
         Meta(ge=1, description="A conversation is erased this long after it changed last."),
     ] = 30
     tenant_retention_days: Annotated[
-        dict[str, Annotated[float, Meta(ge=1)]],
+        dict[str, float],
         Meta(description="The same for the conversations of some tenants: `{acme = 7}`."),
     ] = {}
     on_trouble: Annotated[
