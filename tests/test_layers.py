@@ -22,7 +22,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "limits": set(),
     "upstream": {"protocol", "audio"},
     "talk": {"upstream", "protocol", "audio"},
-    "bench": {"talk", "upstream", "protocol", "audio"},
+    "bench": {"talk", "transports.rtp", "transports.webrtc", "upstream", "protocol", "audio"},
     "core": {"protocol", "audio"},
     "engines": WORDS | {"upstream", "protocol", "audio", "downloads"},
     "metering": WORDS | {"protocol"},
@@ -140,7 +140,7 @@ HEAVY = {
     "sherpa_onnx",
     "opentelemetry",
 }
-ADAPTERS = {"talk/webrtc.py", "audio/ogg_opus.py", "server/traces.py"}
+ADAPTERS = {"talk/track_sound.py", "audio/ogg_opus.py", "server/traces.py"}
 """Beside worker processes: modules that are imported only where their library is wanted."""
 
 

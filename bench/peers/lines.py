@@ -10,9 +10,10 @@ from uuid import uuid4
 import aiohttp
 
 from antiphon.audio.resample import Resampler
+from antiphon.bench.lean_sound import LeanSound
 from antiphon.bench.line import LineFailed, Listener
+from antiphon.bench.webrtc import Overheard
 from antiphon.protocol.client import InputAudioBufferAppend
-from antiphon.talk.server_playout import ServerPlayout
 from antiphon.talk.webrtc import WebRtcConnection
 from antiphon.upstream import wire
 from antiphon.upstream.connection import CannotConnect
@@ -134,19 +135,10 @@ def _read_varint(data: bytes, at: int) -> tuple[int, int]:
         shift += 7
 
 
-class _Track(ServerPlayout):
-    def __init__(self, listener: Listener) -> None:
-        super().__init__()
-        self._listener = listener
+class _Track(Overheard):
+    """Its messages are of no protocol that we know."""
 
     def message(self, message: str, now_ms: float) -> list[str]:  # noqa: ARG002
-        return []
-
-    def sound(self, pcm: bytes, now_ms: float) -> list[str]:  # noqa: ARG002
-        self._listener.sound(pcm)
-        return []
-
-    def time_passes(self, now_ms: float) -> list[str]:  # noqa: ARG002
         return []
 
 
@@ -171,7 +163,7 @@ class CallLine:
         self._call: WebRtcConnection | None = None
 
     async def open(self, listener: Listener) -> None:
-        self._call = WebRtcConnection((), None, _Track(listener))
+        self._call = WebRtcConnection((), LeanSound(), _Track(listener))
         try:
             async with asyncio.timeout(OPEN_TIMEOUT_S), aiohttp.ClientSession() as http:
                 await self._call.answered(await self._dial(http, await self._call.offer()))

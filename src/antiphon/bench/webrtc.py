@@ -1,9 +1,10 @@
-"""A line over WebRTC whose sound is heard as it comes off the track (the extra ``webrtc``)."""
+"""A line over WebRTC whose sound is heard as its packets come (the extra ``webrtc``)."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+from antiphon.bench.lean_sound import LeanSound
 from antiphon.bench.line import Listener
 from antiphon.bench.realtime import RealtimeLine
 from antiphon.talk.server_playout import ServerPlayout
@@ -11,7 +12,7 @@ from antiphon.talk.webrtc import WebRtcConnector
 from antiphon.upstream.connection import Connection
 
 
-class _Overheard(ServerPlayout):
+class Overheard(ServerPlayout):
     """Events and sound as they are, each for itself."""
 
     def __init__(self, listener: Listener) -> None:
@@ -41,4 +42,5 @@ class WebRtcLine(RealtimeLine):
 
     async def _call(self) -> Connection:
         assert self._listener is not None, "it is being opened"
-        return await replace(self._connector, playout=_Overheard(self._listener))()
+        playout = Overheard(self._listener)
+        return await replace(self._connector, make_sound=LeanSound, playout=playout)()

@@ -11,6 +11,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -255,6 +256,7 @@ def _connector(args: argparse.Namespace, url: str) -> Connector:
     if args.format != "pcm":
         raise ConfigurationError("--format is for WebSocket; with --webrtc choose a --codec")
     try:
+        from antiphon.talk.track_sound import TrackSound
         from antiphon.talk.webrtc import WebRtcConnector
     except ModuleNotFoundError as error:
         raise ConfigurationError(
@@ -263,7 +265,7 @@ def _connector(args: argparse.Namespace, url: str) -> Connector:
     return WebRtcConnector(
         url,
         key,
-        codec=args.codec,
+        make_sound=partial(TrackSound, args.codec),
         ice_urls=tuple(args.ice_server),
         ice_username=args.ice_username,
         ice_credential=os.environ.get("ANTIPHON_ICE_CREDENTIAL"),

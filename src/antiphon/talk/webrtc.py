@@ -8,80 +8,27 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fractions
-from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import aiohttp
 import msgspec
-import numpy as np
-from aiortc import (
-    MediaStreamTrack,
-    RTCConfiguration,
-    RTCIceServer,
-    RTCPeerConnection,
-    RTCRtpSender,
-    RTCSessionDescription,
-)
-from aiortc.mediastreams import MediaStreamError
-from av import AudioFrame
+from aiortc import RTCConfiguration, RTCIceServer, RTCPeerConnection, RTCSessionDescription
 
-from antiphon.audio.resample import Resampler
+from antiphon.talk.call_sound import CallSound
 from antiphon.talk.server_playout import ServerPlayout
+from antiphon.talk.track_sound import TrackSound
 from antiphon.upstream.connection import CannotConnect, Closed
-from antiphon.upstream.quality import Counted, Quality
+from antiphon.upstream.quality import Quality
 from antiphon.upstream.websocket import explain
 
-CodecName = Literal["opus", "pcmu", "pcma"]
-
-RATE_HZ = 24_000
-FRAME_MS = 20
-FRAME_BYTES = 2 * RATE_HZ * FRAME_MS // 1000
-MICROPHONE_FRAMES = 100
-"""2 s.  Full: the oldest sound is dropped."""
 SETUP_TIMEOUT_S = 20
 QUALITY_EVERY_S = 2.0
 TICK_S = 0.05
 COMMIT_LAG_S = 0.3
 """What was just said is still under way when a turn is ended by hand."""
-
-
-class Microphone(MediaStreamTrack):
-    """What the user says, in real time; silence in between."""
-
-    kind = "audio"
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._frames: deque[bytes] = deque(maxlen=MICROPHONE_FRAMES)
-        self._sent = 0
-        self._start_s: float | None = None
-
-    def put(self, pcm: bytes) -> None:
-        for at in range(0, len(pcm), FRAME_BYTES):
-            self._frames.append(pcm[at : at + FRAME_BYTES].ljust(FRAME_BYTES, b"\0"))
-
-    async def drained(self) -> None:
-        while self._frames and self.readyState == "live":  # noqa: ASYNC110 -- It ends by itself.
-            await asyncio.sleep(FRAME_MS / 1000)
-
-    async def recv(self) -> AudioFrame:
-        loop = asyncio.get_running_loop()
-        if self.readyState != "live":
-            raise MediaStreamError
-        if self._start_s is None:
-            self._start_s = loop.time()
-        await asyncio.sleep(self._start_s + self._sent * FRAME_MS / 1000 - loop.time())
-        pcm = self._frames.popleft() if self._frames else bytes(FRAME_BYTES)
-        frame = AudioFrame.from_ndarray(np.frombuffer(pcm, "<i2")[None, :], "s16", "mono")
-        frame.sample_rate = RATE_HZ
-        frame.pts = self._sent * FRAME_BYTES // 2
-        frame.time_base = fractions.Fraction(1, RATE_HZ)
-        self._sent += 1
-        return frame
 
 
 class WebRtcConnection:
@@ -90,17 +37,14 @@ class WebRtcConnection:
     def __init__(
         self,
         ice_servers: tuple[RTCIceServer, ...],
-        codec: CodecName | None,
+        sound: CallSound,
         playout: ServerPlayout,
     ) -> None:
         # Without the list, aiortc would ask a public STUN server.
         self._peer = RTCPeerConnection(RTCConfiguration(iceServers=list(ice_servers)))
-        self._peer.on("track", self._on_track)
         self._peer.on("connectionstatechange", self._on_state)
-        self._microphone = Microphone()
-        self._peer.addTrack(self._microphone)
-        if codec is not None:
-            _prefer(self._peer, codec)
+        self._sound = sound
+        sound.join(self._peer, self._on_sound)
         self._channel = self._peer.createDataChannel("oai-events")
         self._channel.on("open", self._on_open)
         self._channel.on("message", self._on_message)
@@ -111,7 +55,6 @@ class WebRtcConnection:
         self._open = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_over = False
-        self._counted = Counted()
         self.quality: Quality | None = None
 
     async def offer(self) -> str:
@@ -122,16 +65,17 @@ class WebRtcConnection:
         """Take the answer, and wait until events can flow."""
         await self._peer.setRemoteDescription(RTCSessionDescription(sdp, "answer"))
         await self._open.wait()
+        self._sound.begin()
         self._spawn(self._keep_time())
 
     async def send(self, message: str) -> None:
         event: dict[str, Any] = msgspec.json.decode(message)
         match event["type"]:
             case "input_audio_buffer.append":
-                self._microphone.put(msgspec.convert(event["audio"], bytes))
+                self._sound.put(msgspec.convert(event["audio"], bytes))
                 return
             case "input_audio_buffer.commit":
-                await self._microphone.drained()
+                await self._sound.drained()
                 await asyncio.sleep(COMMIT_LAG_S)
             case "conversation.item.truncate":
                 # The server knows by itself what was heard; but it may still play.
@@ -144,7 +88,7 @@ class WebRtcConnection:
 
     async def close(self) -> None:
         self._is_over = True
-        self._microphone.stop()
+        await self._sound.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -173,23 +117,9 @@ class WebRtcConnection:
             self._is_over = True
             self._inbox.put_nowait(closed)
 
-    def _on_track(self, track: MediaStreamTrack) -> None:
-        self._spawn(self._listen(track))
-
-    async def _listen(self, track: MediaStreamTrack) -> None:
-        resampler: Resampler | None = None
-        while True:
-            try:
-                frame = await track.recv()
-            except MediaStreamError:
-                return
-            assert isinstance(frame, AudioFrame)
-            if resampler is None:
-                resampler = Resampler(frame.sample_rate, RATE_HZ)
-            samples = frame.to_ndarray().reshape(-1, len(frame.layout.channels))[:, 0]
-            pcm = resampler.process(samples.astype("<i2").tobytes())
-            for message in self._playout.sound(pcm, self._now_ms()):
-                self._inbox.put_nowait(message)
+    def _on_sound(self, pcm: bytes) -> None:
+        for message in self._playout.sound(pcm, self._now_ms()):
+            self._inbox.put_nowait(message)
 
     async def _keep_time(self) -> None:
         loop = asyncio.get_running_loop()
@@ -199,24 +129,8 @@ class WebRtcConnection:
                 self._inbox.put_nowait(message)
             if loop.time() >= measure_s:
                 measure_s = loop.time() + QUALITY_EVERY_S
-                await self._measure()
+                self.quality = await self._sound.quality() or self.quality
             await asyncio.sleep(TICK_S)
-
-    async def _measure(self) -> None:
-        rtt_s, jitter_s, counted = None, 0.0, None
-        for stats in (await self._peer.getStats()).values():
-            if stats.type == "remote-inbound-rtp" and stats.roundTripTime:
-                rtt_s = stats.roundTripTime
-            elif stats.type == "inbound-rtp":
-                counted = Counted(stats.packetsReceived, stats.packetsLost)
-                jitter_s = stats.jitter / (48_000 if self._is_opus() else 8_000)
-        if counted is not None:
-            loss = counted.loss_since(self._counted)
-            self._counted = counted
-            self.quality = Quality(None if rtt_s is None else rtt_s * 1000, jitter_s * 1000, loss)
-
-    def _is_opus(self) -> bool:
-        return " opus/48000" in str(self._peer.remoteDescription.sdp)
 
     def _now_ms(self) -> float:
         return asyncio.get_running_loop().time() * 1000
@@ -227,12 +141,6 @@ class WebRtcConnection:
         task.add_done_callback(self._tasks.discard)
 
 
-def _prefer(peer: RTCPeerConnection, codec: CodecName) -> None:
-    known = RTCRtpSender.getCapabilities("audio").codecs
-    wanted = [c for c in known if c.mimeType.lower() == f"audio/{codec}"]
-    peer.getTransceivers()[0].setCodecPreferences(wanted)
-
-
 @dataclass(frozen=True)
 class WebRtcConnector:
     """Opens calls.
@@ -240,13 +148,13 @@ class WebRtcConnector:
     Attributes:
         url: Of the endpoint, as for a WebSocket: ``ws://…/v1/realtime?model=…``.
         key: A server's key or an ephemeral secret (``ek_…``); the server may want none.
-        codec: The only one that is offered; None: all, Opus first.
+        make_sound: What carries the sound of a call.
         ice_urls: STUN and TURN servers to ask; none by default.
     """
 
     url: str
     key: str | None = None
-    codec: CodecName | None = None
+    make_sound: Callable[[], CallSound] = TrackSound
     ice_urls: tuple[str, ...] = ()
     ice_username: str | None = None
     ice_credential: str | None = None
@@ -259,7 +167,7 @@ class WebRtcConnector:
             RTCIceServer(urls=url, username=self.ice_username, credential=self.ice_credential)
             for url in self.ice_urls
         )
-        connection = WebRtcConnection(ice, self.codec, self.playout)
+        connection = WebRtcConnection(ice, self.make_sound(), self.playout)
         try:
             async with asyncio.timeout(SETUP_TIMEOUT_S):
                 await connection.answered(await self._dial(await connection.offer()))
