@@ -20,6 +20,7 @@ from antiphon.transports.webrtc.settings import WebRtcSettings
 from antiphon.transports.webrtc.transport import MediaTransport, RefusedPacket
 from antiphon.upstream.connection import CannotConnect
 
+QUIET: Final = bytes(FRAME_BYTES)
 MAX_GAP_S: Final = 60
 """A longer pause on the server's clock is one of this length."""
 
@@ -95,13 +96,9 @@ class Outgoing:
         """Of 20 ms."""
         sent = self._sent
         self._sent += 1
+        payload = self._encoder.silence if frame == QUIET else self._encoder.encode(frame)
         return pack_rtp(
-            self._payload_type,
-            sent,
-            sent * self._units,
-            self._ssrc,
-            self._encoder.encode(frame),
-            marker=not sent,
+            self._payload_type, sent, sent * self._units, self._ssrc, payload, marker=not sent
         )
 
 
