@@ -141,7 +141,7 @@ class Dialogue:
         return first + [
             phrase
             for intent, phrase in self._choices(now)
-            if isinstance(intent, GlobalIntent) or self._possible(intent, now)
+            if isinstance(intent, GlobalIntent) or (not intent.rare and self._possible(intent, now))
         ]
 
     # --- What was meant ---
@@ -305,6 +305,8 @@ class Dialogue:
         if not now.greeted and not self.script.open:
             return self.greet(now)
         misses = now.misses + 1
+        if now.confirming and now.confirming.guessed:  # A guess of ours is no question of theirs.
+            now = structs.replace(now, confirming=None)
         if now.confirming and misses >= _MAX_ASKED:
             now = structs.replace(now, misses=0, confirming=None)
             return Turn(now, f"I heard neither yes nor no, so I leave that. {self._prompt_of(now)}")
@@ -401,6 +403,7 @@ class Dialogue:
             "date": filled(spoken_date(now.date())),
             "year": filled(spoken_year(now.year)),
             "functions": filled(listed(names)),
+            "heard": filled(_heard(self.around.last_heard)),
         }
 
     def _next(

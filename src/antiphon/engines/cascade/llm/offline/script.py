@@ -61,6 +61,8 @@ class Intent(Struct, frozen=True, kw_only=True):
     """Only where nothing else was said."""
     yields: bool = False
     """A function of the client's that the same words ask for goes first."""
+    rare: bool = False
+    """Understood where it is said, but nothing that the recogniser should expect."""
     action: Action
 
 

@@ -321,6 +321,7 @@ class _Reader:
             else confirm,
             whole=table.whole,
             yields=table.yields,
+            rare=table.rare,
             action=Action(
                 sets=self.sets(table.set, (*path, "set")),
                 replies=self.templates(table.reply, (*path, "reply")),

@@ -45,6 +45,7 @@ class IntentTable(Struct, forbid_unknown_fields=True, kw_only=True):
     confirm: bool | str = False
     whole: bool = False
     yields: bool = False
+    rare: bool = False
     set: dict[str, Scalar] = {}
     reply: TextOrList = []
     goto: str | None = None
