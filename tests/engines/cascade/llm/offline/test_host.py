@@ -437,7 +437,7 @@ def _jokes() -> Templates:
         for intent in host().states["talk"].intents
         if "make me laugh" in {phrase.source for phrase in intent.phrases}
     ]
-    return intent.action.replies
+    return intent.replies
 
 
 PARAPHRASES = [
