@@ -57,7 +57,11 @@ from antiphon.engines.cascade.stt.wire import Heard as Recognized
 from antiphon.engines.vad.silero import SileroDetector
 from antiphon.protocol.client import ResponseCreate
 from antiphon.protocol.items import InputAudio, Message
-from antiphon.protocol.server import ConversationItemTruncated, SpeechStarted
+from antiphon.protocol.server import (
+    ConversationItemDeleted,
+    ConversationItemTruncated,
+    SpeechStarted,
+)
 from antiphon.protocol.session import Audio, AudioInput, Session, TurnDetection
 from antiphon.runtime.ear import Ear
 
@@ -85,6 +89,8 @@ class Outcome(Struct):
     """The first sound of each answer."""
     heard_ms: list[int] = []
     """How much was heard of each of them, as far as the call went."""
+    joined: int = 0
+    """Items of the user whose place a later one took, with all that was said."""
     withdrawn: int = 0
     """Answers that ended as if they had never begun."""
     words: list[str] = []
@@ -224,6 +230,7 @@ class Call:
         """Answers that wait for the words of their turn: response and item."""
         self._due: list[tuple[int, str]] = []
         self._last_item = ""
+        self._committed: set[str] = set()
         self.outcome = Outcome()
 
     def run(self) -> Outcome:
@@ -284,6 +291,8 @@ class Call:
                 self._duck(on=on, holds=holds)
             case SpeechStarted():
                 self.outcome.started_ms = self.outcome.started_ms or self._now_ms
+            case ConversationItemDeleted(item_id=item_id):
+                self.outcome.joined += item_id in self._committed
             case ConversationItemTruncated(audio_end_ms=0):
                 self.outcome.withdrawn += 1
             case Speculate(request=request):
@@ -305,6 +314,7 @@ class Call:
             case TurnCommitted(item_id, _):
                 self.outcome.committed_ms.append(self._now_ms)
                 self._last_item = item_id
+                self._committed.add(item_id)
                 if self._open is not None:
                     self._open.turn.finish()
                     self._listening[item_id], self._open = self._open, None

@@ -95,16 +95,23 @@ def report(heard: list[tuple[Scene, Outcome]], *, misses: bool) -> None:
             times("  to silence", found, first_silence)
             times("  to the end of the answer", found, lambda o: o.stopped_ms)
         else:
-            wrong = [one for one in found if len(one[1].committed_ms) != 1]
-            turns = sum(len(outcome.committed_ms) for _, outcome in found)
+            wrong = [one for one in found if items(one[1]) != 1]
+            turns = sum(items(outcome) for _, outcome in found)
+            joined = sum(outcome.joined for _, outcome in found)
             stood = sum(len(outcome.answered_ms) - outcome.withdrawn for _, outcome in found)
             print(f"{kind}: {turns} items of {len(found)}, {len(wrong)} cut or lost")
+            print(f"  {joined} more were committed, and made one with what followed")
             print(f"  {stood} answers that stood; {spoken_into(found)} ms of others were heard")
             after_end("  to the end of the turn", found, lambda o: o.committed_ms[-1:])
             after_end("  to the first sound (felt silence)", found, lambda o: o.answered_ms[-1:])
         if misses:
             for scene, outcome in wrong:
                 print(f"    {scene.name}: {outcome}")
+
+
+def items(outcome: Outcome) -> int:
+    """That stood."""
+    return len(outcome.committed_ms) - outcome.joined
 
 
 def spoken_into(found: list[tuple[Scene, Outcome]]) -> int:

@@ -117,6 +117,8 @@ class Witness:
         self.given_to: int | None = None
         """How far the voice detector was given what was heard; None: it begins afresh."""
         self.speaking: str | None = None
+        self.dropped: tuple[str | None, str | None] = None, None
+        """What was open, and told to clients, when it was dropped last."""
         self.speculates = False
         self.overlap: str | None = None
         """The turn that may prove to be no interruption."""
@@ -282,7 +284,10 @@ class Witness:
             case TurnBegan(item_id, from_sample, pcm):
                 assert self.turn is None
                 self.turn, self.turn_from, self.turn_pcm = item_id, from_sample, pcm
+                if item_id == self.dropped[0]:  # It goes on with the turn before.
+                    self.speaking = self.dropped[1]
             case InputDropped():
+                self.dropped = self.turn, self.speaking
                 self.turn = self.speaking = None
             case TurnCommitted(item_id=item_id) if _brings_input(cause):
                 assert item_id not in self.order, "it is for this response alone"

@@ -55,7 +55,10 @@ class Hear(_Command, frozen=True, tag="hear"):
 
 
 class TurnBegan(_Command, frozen=True, tag="turn_began"):
-    """The user began to speak at ``from_sample``; the rest of the turn comes as `Hear`."""
+    """The user began to speak at ``from_sample``; the rest of the turn comes as `Hear`.
+
+    After `InputDropped` the same turn may begin again, with more before it.
+    """
 
     item_id: str
     from_sample: int

@@ -35,8 +35,10 @@ class Floor:
         if event is TurnEvent.STARTED:
             self._stage.deadlines.clear(Deadline.USER_IS_IDLE)
             self._yield_to_user(now_ms, out)
+            self._listening.join_pieces(out)
         elif event is TurnEvent.WENT_ON:
             self._yield_to_user(now_ms, out, withdraws=True)
+            self._listening.join_pieces(out)
         elif event is TurnEvent.OVERLAPPED:
             self._stage.deadlines.clear(Deadline.USER_IS_IDLE)
         elif event is TurnEvent.PASSED:

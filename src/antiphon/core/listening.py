@@ -19,10 +19,11 @@ from antiphon.core.input_buffer import MAX_SAMPLES
 from antiphon.core.items import HeardPart, MessageEntry, ms_to_samples, samples_to_ms
 from antiphon.core.microphone import Microphone
 from antiphon.core.open_turn import OpenTurn
-from antiphon.core.overlap import HARDLY_HEARD_MS, OverlapWatch, Verdict, has_asked
+from antiphon.core.overlap import OverlapWatch, Verdict, has_asked
+from antiphon.core.pieces import LastTurn, Piece
 from antiphon.core.speculation import Pause
 from antiphon.core.stage import Stage
-from antiphon.core.turns import GOES_ON_MS, ONSET_WINDOWS, TurnDetector, TurnStarted, TurnStopped
+from antiphon.core.turns import ONSET_WINDOWS, TurnDetector, TurnStarted, TurnStopped
 from antiphon.protocol.server import (
     InputAudioBufferCleared,
     InputAudioBufferCommitted,
@@ -65,10 +66,7 @@ class Listening:
         self._turn: OpenTurn | None = None
         self._audio_at_ms: Ms = 0
         """When something was last heard, or scored."""
-        self._after_own_commit = False
-        """The last turn was found, and its end too..."""
-        self._voice_ended = 0
-        """... where its voice was last heard."""
+        self._last = LastTurn(stage)
 
     @property
     def user_speaks(self) -> bool:
@@ -95,7 +93,7 @@ class Listening:
         if not (turn.understood and detector.sounds_complete):
             return None
         samples = self._microphone.scored_to - turn.from_sample
-        return Pause(turn.item_id, turn.understood, samples)
+        return Pause(turn.item_id, turn.understood, samples, turn.replaces)
 
     def expects(self, voice: float) -> bool:
         """Nothing follows from a window that scores so but that it was scored: it is quiet as
@@ -114,7 +112,7 @@ class Listening:
 
     @property
     def held_bytes(self) -> int:
-        return 2 * len(self._buffer)
+        return 2 * len(self._buffer) + self._last.held_bytes
 
     def configure(self, out: list[Effect]) -> None:
         """Follow the session's settings; a turn that is open goes on under the new ones."""
@@ -210,15 +208,19 @@ class Listening:
         event = detector.score(at_sample, probability)
         if isinstance(event, TurnStarted):
             self._await_audio(now_ms)
-            pause_samples = self._pause_before(detector.onset, now_ms)
+            pause_samples = self._last.pause_before(detector.onset, now_ms)
             if pause_samples is not None:
                 detector.has_gone_on(pause_samples)
-            watch = self._overlap_begins(now_ms, goes_on=pause_samples is not None)
+            goes_on = pause_samples is not None
+            watch = self._overlap_begins(now_ms, goes_on=goes_on)
             if watch is None:
-                return self._start_turn(event.at_sample, self._microphone.scored_to, out)
-            for _ in range(ONSET_WINDOWS):
-                watch.score(probability, is_voice=True)
-            return self._begin_overlap(watch, event.at_sample, out)
+                began = self._start_turn(event.at_sample, self._microphone.scored_to, out)
+            else:
+                for _ in range(ONSET_WINDOWS):
+                    watch.score(probability, is_voice=True)
+                began = self._begin_overlap(watch, event.at_sample, out)
+            self._open_turn.goes_on = goes_on
+            return began
         if isinstance(event, TurnStopped):
             # Not before what was heard of it, if the silence that ends it has become shorter.
             return self._stop_turn(max(event.at_sample, self._open_turn.told_to or 0), out)
@@ -230,7 +232,9 @@ class Listening:
                 return self._follow(self._turn.watch.verdict, out)
         else:
             # Not before it was scored: a client may append a whole recording at once.
-            self._buffer.keep_from(at_sample - detector.reach_samples)
+            reached = at_sample - detector.reach_samples
+            if not self._last.may_go_on(reached):
+                self._buffer.keep_from(reached)
         return None
 
     def audio_stays_away(self, now_ms: Ms, out: list[Effect]) -> TurnEvent | None:
@@ -288,9 +292,10 @@ class Listening:
     def _stop_turn(self, at_sample: int, out: list[Effect]) -> TurnEvent:
         end = max(min(at_sample, self._buffer.end), self._open_turn.from_sample)
         self._tell_stopped(end, out)
-        self._commit_turn(end, out)
-        self._after_own_commit = True
-        self._voice_ended = end if self._detector is None else min(end, self._detector.voice_ends)
+        turn = self._open_turn
+        pcm = self._commit_turn(end, out)
+        voice_ended = end if self._detector is None else min(end, self._detector.voice_ends)
+        self._last.ended(Piece(turn.item_id, turn.from_sample, pcm), voice_ended)
         return TurnEvent.COMMITTED
 
     def _tell_stopped(self, end: int, out: list[Effect]) -> None:
@@ -315,22 +320,24 @@ class Listening:
             elif self._detector.is_pausing:
                 turn.understood = news.words
 
-    # --- Sounds while the assistant is heard ---------------------------------
+    def join_pieces(self, out: list[Effect]) -> None:
+        """The turn that has begun goes on with the one before, if nothing was answered to that:
+        the engine hears both as one.
+        """
+        turn, piece = self._turn, self._last.piece
+        if piece is None or turn is None or not turn.goes_on or turn.told_to is None:
+            return
+        self._last.piece = None
+        if self._buffer.start > piece.end_sample:
+            return  # What was between them is lost.
+        turn.replaces = self._last.replaced_by_all(piece)
+        if turn.replaces:
+            turn.earlier, turn.from_sample = piece.pcm, piece.from_sample
+            self._stage.transcripts.begin(turn.item_id)
+            so_far = piece.pcm + self._buffer.peek(piece.end_sample, turn.told_to)
+            out += (InputDropped(), TurnBegan(turn.item_id, piece.from_sample, so_far))
 
-    def _pause_before(self, onset: int, now_ms: Ms) -> int | None:
-        """Between the last turn and what begins now, where they may be one; else None."""
-        pause = onset - self._voice_ended
-        if not self._after_own_commit or pause > ms_to_samples(GOES_ON_MS):
-            return None
-        history, sounding = self._stage.history, self._stage.sounding
-        is_heard, spoken = sounding.is_heard(now_ms), history.last_spoken
-        if spoken is None or spoken[0] != history.last_id:
-            return None if is_heard else pause  # There is no answer to the last turn yet.
-        item_id, part = spoken
-        if not is_heard:  # It was heard whole, or will never be.
-            return None if part.transcript and part.samples else pause
-        heard = sounding.heard_samples(item_id, part.samples, now_ms)
-        return pause if heard <= ms_to_samples(HARDLY_HEARD_MS) else None
+    # --- Sounds while the assistant is heard ---------------------------------
 
     def _overlap_begins(self, now_ms: Ms, *, goes_on: bool) -> OverlapWatch | None:
         """None: what begins is a turn at once, as in the API."""
@@ -408,7 +415,7 @@ class Listening:
             self._turn = self._new_turn(self._buffer.start)
         self._end_watch("dropped", out)
         self._commit_turn(self._buffer.end, out)
-        self._after_own_commit = False
+        self._last.forget()
         self._restart_detection(out)
 
     @property
@@ -416,13 +423,13 @@ class Listening:
         """Where what a client may commit begins: not with the silence after a turn that we
         committed, once it was scored.
         """
-        if self._after_own_commit and self._detector is not None and self._detector.is_quiet:
+        if self._last.is_ours and self._detector is not None and self._detector.is_quiet:
             return max(self._buffer.start, self._microphone.scored_to)
         return self._buffer.start
 
     def clear(self, out: list[Effect]) -> None:
         self._microphone.clear()
-        self._after_own_commit = False
+        self._last.forget()
         self._drop_turn(out)
         self._restart_detection(out)
         out.append(InputAudioBufferCleared(event_id=self._stage.ids.event()))
@@ -462,10 +469,12 @@ class Listening:
         self._stage.transcripts.begin(turn.item_id)
         return turn
 
-    def _commit_turn(self, end: int, out: list[Effect]) -> None:
+    def _commit_turn(self, end: int, out: list[Effect]) -> bytes:
+        """Returns its sound."""
         self._tell_engine(end, out)
         turn, self._turn = self._open_turn, None
-        pcm = self._buffer.take(turn.from_sample, end)
+        pcm = turn.earlier + self._buffer.take(turn.from_sample, end)
+        self._take_back(turn.replaces, out)
         part = HeardPart(
             shows_transcript=self._stage.transcripts.wanted,
             awaits_transcript=True,
@@ -485,6 +494,14 @@ class Listening:
         history.add_whole(entry, out)
         out.append(TurnCommitted(entry.id, pcm))
         self._stage.transcripts.commit(entry.id, 0, out)
+        return pcm
+
+    def _take_back(self, item_ids: tuple[str, ...], out: list[Effect]) -> None:
+        """Those that a client has not deleted meanwhile."""
+        for item_id in item_ids:
+            if self._stage.history.get(item_id) is not None:
+                self._stage.transcripts.drop(item_id)
+                self._stage.history.delete(item_id, out)
 
     def _drop_turn(self, out: list[Effect]) -> None:
         if self._turn is not None:

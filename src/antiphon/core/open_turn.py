@@ -22,6 +22,12 @@ class OpenTurn:
     """While it may prove to be no interruption."""
     understood: str = ""
     """What was understood of it in the pause that it makes."""
+    goes_on: bool = False
+    """With the turn before, of whose answer hardly anything was heard."""
+    earlier: bytes = b""
+    """The sound of that one, where both are one utterance..."""
+    replaces: tuple[str, ...] = ()
+    """... and the items of which its item takes the place."""
     voice_windows: int = 0
     """In a row, of what was scored last."""
 

@@ -6,6 +6,7 @@ At most one writes to the conversation; out-of-band ones run beside it.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -112,13 +113,16 @@ class Responses:
         self._asked[plan.id] = asked
         self._ask(plan, asked, out)
 
-    def foresee(self, item_id: str, words: str, samples: int) -> tuple[Generate, Tokens] | None:
+    def foresee(
+        self, item_id: str, words: str, samples: int, *, replaces: Sequence[str] = ()
+    ) -> tuple[Generate, Tokens] | None:
         """What an engine would be asked for if the open turn were over, and what it would see.
 
-        None: for nothing.  No id is used, and nothing changes.
+        None: for nothing.  No id is used, and nothing changes.  ``replaces``: as of `Pause`.
         """
         part = HeardPart(words, samples=samples)
-        entries = [*self._stage.history, MessageEntry(item_id, "user", parts=[part])]
+        entries = [entry for entry in self._stage.history if entry.id not in replaces]
+        entries.append(MessageEntry(item_id, "user", parts=[part]))
         options, window = ResponseOptions(), Window(self._stage.window.last_cut)
         try:
             session = self._check(in_conversation=True)

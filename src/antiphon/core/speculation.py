@@ -27,6 +27,8 @@ class Pause:
     words: str
     """What was understood of it."""
     samples: int = field(compare=False)
+    replaces: tuple[str, ...] = field(compare=False, default=())
+    """Items of which it will take the place."""
 
 
 class Speculations(Struct, frozen=True):
@@ -56,7 +58,9 @@ class Speculation:
             return
         was, self._pause = self._pause, pause
         if pause is not None:
-            foreseen = self._responses.foresee(pause.item_id, pause.words, pause.samples)
+            foreseen = self._responses.foresee(
+                pause.item_id, pause.words, pause.samples, replaces=pause.replaces
+            )
             if foreseen is not None:
                 request, seen = foreseen
                 self._begin(seen)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from msgspec import Struct
 
+from antiphon.engines.cascade.engine import Manner
 from antiphon.engines.cascade.offline import (
     ESPEAK,
     GRAMMARS_ALONE,
@@ -216,7 +217,7 @@ def make_cascade(config: Config, chosen: CascadeParts) -> Engine:
             voice=voice,
             hint=hint,
             stt_workers=workers,
-            speculates=speculates(config),
+            manner=Manner(speculates=speculates(config)),
         )
     return offline_engine(
         model,
@@ -228,7 +229,9 @@ def make_cascade(config: Config, chosen: CascadeParts) -> Engine:
         hint=hint,
         stt_workers=workers,
         scripted=False,
-        follows_language=True,
-        holding_after_s=config.llm.holding_phrase_after_s,
-        speculates=speculates(config),
+        manner=Manner(
+            follows_language=True,
+            holding_after_s=config.llm.holding_phrase_after_s,
+            speculates=speculates(config),
+        ),
     )

@@ -32,7 +32,7 @@ from antiphon.core.effects import (
     TurnCommitted,
 )
 from antiphon.engines.cascade.completeness import COMPLETE, NOTHING_YET, UNDECIDED, UNFINISHED
-from antiphon.engines.cascade.engine import CascadeEngine, CascadeSession
+from antiphon.engines.cascade.engine import CascadeEngine, CascadeSession, Manner
 from antiphon.engines.cascade.news import MAX_WAITING
 from antiphon.engines.cascade.parts import (
     CallTool,
@@ -74,7 +74,7 @@ class Cascade:
             recognizer=self.recognizer,
             brain=self.brain,
             synthesizer=self.synthesizer,
-            follows_language=follows_language,
+            manner=Manner(follows_language=follows_language),
         )
         self.gave_way: list[GivesWay] = []
         self.thought_of: list[str] = []
@@ -413,7 +413,7 @@ async def test_a_brain_that_cannot_serve_apologises_and_says_why() -> None:
 async def test_what_was_thought_before_the_failure_is_said_and_no_half_sentence() -> None:
     cascade = Cascade(unable_after(SayText("One two three. Four five ")))
     cascade.session.send(Generate(response_id="resp_1", items=(HELLO,)))
-    assert said(await cascade.news(EngineFailed)).startswith("One two three.  I'm sorry")
+    assert said(await cascade.news(EngineFailed)).startswith("One two three. I'm sorry")
 
 
 @pytest.mark.parametrize(("language", "sorry"), [("de-AT", "Entschuldigung"), ("ja", "I'm sorry")])
@@ -494,6 +494,27 @@ async def test_a_voice_that_cannot_serve_fails_the_response() -> None:
     assert failed == EngineFailed(
         "resp_1", "engine 'voice': it is hoarse", code="engine_unavailable", is_unavailable=True
     )
+
+
+async def test_with_another_brain_it_answers_in_the_same_manner() -> None:
+    brain = PlannedBrain(lambda _: [SayText("Guten Tag."), Thought()])
+    cascade = Cascade(None, GERMAN)
+    engine = CascadeEngine(
+        "test",
+        "For tests.",
+        recognizer=cascade.recognizer,
+        brain=cascade.brain,
+        synthesizer=cascade.synthesizer,
+        manner=Manner(follows_language=True, speculates=True),
+    ).with_brain(brain, name="other")
+    assert engine.abilities.speculates
+    cascade.session = engine.open("sess_1")
+    cascade.session.send(Configure(Session(id="sess_1", model="m", expires_at=0)))
+    cascade.session.send(TurnCommitted("item_1", b"\x03\x00"))
+    await cascade.news(TranscriptEnded)
+    cascade.session.send(Generate(response_id="resp_1", items=(HELLO,)))
+    await cascade.news(EngineFinished)
+    assert cascade.synthesizer.languages == ["de"]
 
 
 async def test_a_turn_that_was_not_recognised_is_told_and_asked_for_again() -> None:

@@ -12,7 +12,7 @@ import pytest
 from aiohttp import ClientWebSocketResponse
 
 from antiphon.engines.cascade.apologies import HOLDING_AFTER_S
-from antiphon.engines.cascade.engine import CascadeEngine
+from antiphon.engines.cascade.engine import CascadeEngine, Manner
 from antiphon.engines.cascade.llm.apis import APIS, ApiName
 from antiphon.engines.cascade.llm.chat_client import ChatSettings
 from antiphon.engines.cascade.llm.openai_chat import OpenAIChatBrain
@@ -91,7 +91,7 @@ def converse(
                 recognizer=ears or KnowingRecognizer("hello"),
                 brain=brain or PlannedBrain(echo),
                 synthesizer=voice or SilentSynthesizer(),
-                holding_after_s=HOLDING_AFTER_S,
+                manner=Manner(holding_after_s=HOLDING_AFTER_S),
             )
             async with in_conversation(engine) as ws:
                 return await turn(ws)
@@ -238,7 +238,7 @@ def test_the_responses_api_fails_in_the_same_form() -> None:
     failed = {"type": "response.failed", "response": {"status": "failed", "error": error}}
     said = [*response_texts("One two three four. ", "Five "), failed]
     events = with_model(Answer(body=sse(said, done=False)), api="responses")
-    assert transcript(events).startswith("One two three four.  I'm sorry")
+    assert transcript(events).startswith("One two three four. I'm sorry")
     told = events[-1][1]["response"]["status_details"]["error"]["message"]
     assert told.endswith(
         "the language model's server failed: The model is overloaded.; server_error"
@@ -265,7 +265,7 @@ def test_who_waits_for_the_language_model_is_asked_for_patience_and_told_at_the_
     assert spoken_s < WITHIN_S
     assert transcript(events) == (
         "One moment, please. Sorry, this is taking a little longer. "
-        " I'm sorry, I can't answer just now. Please try again in a moment."
+        "I'm sorry, I can't answer just now. Please try again in a moment."
     )
     at_s, done = events[-1]
     assert 15 <= at_s < 20  # `first_token_timeout_s`, by default.

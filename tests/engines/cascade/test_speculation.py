@@ -32,7 +32,7 @@ from antiphon.core.effects import (
     TurnCommitted,
 )
 from antiphon.engines.cascade.draft import MAX_HELD_SAMPLES
-from antiphon.engines.cascade.engine import CascadeEngine, CascadeSession
+from antiphon.engines.cascade.engine import CascadeEngine, CascadeSession, Manner
 from antiphon.engines.cascade.llm.offline.brain import OfflineBrain
 from antiphon.engines.cascade.parts import CallTool, Mind, SayText, Thinking, Thought
 from antiphon.engines.engine import SessionNews
@@ -74,7 +74,7 @@ class Session:
             recognizer=KnowingRecognizer(*heard),
             brain=self.brain,
             synthesizer=self.voice,
-            speculates=True,
+            manner=Manner(speculates=True),
         )
         assert engine.abilities.speculates
         self.session: CascadeSession = engine.open("sess_1")
@@ -373,7 +373,7 @@ def test_it_keeps_the_promises_of_one_that_speculates() -> None:
             recognizer=KnowingRecognizer(),
             brain=PlannedBrain(echo),
             synthesizer=SilentSynthesizer(),
-            speculates=True,
+            manner=Manner(speculates=True),
         )
 
     for promise in (

@@ -73,7 +73,7 @@ class Answer:
         self._awaited = awaited
         self._id = request.response_id
         self._planned: asyncio.Queue[_Planned] = asyncio.Queue(MAX_PLANNED)
-        self._item_chars = 0
+        self._item_text = ""
         self._item_samples = 0
         self._marked_chars = 0
         """So much of the item has its marks."""
@@ -150,7 +150,7 @@ class Answer:
                 case SayText(text):
                     await self._news.answer(EngineWrote(self._id, text))
                 case CallTool(call_id, name, arguments, ended):
-                    self._item_chars = self._item_samples = self._marked_chars = 0
+                    self._item_text, self._item_samples, self._marked_chars = "", 0, 0
                     self._speech_text = SpeechText()
                     await self._news.answer(EngineCalled(self._id, call_id, name, arguments, ended))
                 case Thought(reason, input_tokens, output_tokens, cached_tokens):
@@ -193,13 +193,14 @@ class Answer:
         if not self._is_listened_to:
             return
         text, language = phrase(failure, self._language)
-        await self._speak(f" {text}" if self._item_chars else text, language=language)
+        blank = "" if self._item_text[-1:].isspace() or not self._item_text else " "
+        await self._speak(blank + text, language=language)
 
     async def _speak(self, text: str, *, language: str | None = None) -> None:
         """One sentence: its words first, then its sound, with marks that count in the item."""
         await self._news.answer(EngineSaid(self._id, text))
-        begin, start = self._item_chars, self._item_samples
-        self._item_chars += len(text)
+        begin, start = len(self._item_text), self._item_samples
+        self._item_text += text
         language = language or language_of(text, self._language)
         spoken = self._speech_text.say(text, language)
         to_say = spoken.text.strip()

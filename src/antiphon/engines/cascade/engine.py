@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncIterator
 
 import msgspec
+from msgspec import Struct
 
 from antiphon.core.causes import EngineFailed, Speculated
 from antiphon.core.effects import (
@@ -38,6 +39,22 @@ TRANSCRIPT_TIMEOUT_S = 15.0
 recording that was sent at once is recognised after it was committed.  Then it answers without."""
 
 
+class Manner(Struct, frozen=True, kw_only=True):
+    """How a cascade answers, whatever its parts are."""
+
+    follows_language: bool = False
+    """The brain answers in the language that it is spoken to in, and so does the voice, where a
+    session names none."""
+    holding_after_s: float = 0.0
+    """As of `Answer`."""
+    speculates: bool = False
+    """Answers are begun in pauses that probably end a turn.  What is thrown away of them has cost
+    what the parts cost."""
+
+
+PLAIN = Manner()
+
+
 class CascadeEngine:
     """Turn-based; serves any number of sessions with shared parts."""
 
@@ -49,33 +66,24 @@ class CascadeEngine:
         recognizer: Recognizer,
         brain: Brain,
         synthesizer: Synthesizer,
-        follows_language: bool = False,
-        holding_after_s: float = 0.0,
-        speculates: bool = False,
+        manner: Manner = PLAIN,
     ) -> None:
-        """``follows_language``: the brain answers in the language that it is spoken to in, and so
-        does the voice, where a session names none.  ``holding_after_s``: as of `Answer`.
-
-        ``speculates``: answers are begun in pauses that probably end a turn.  What is thrown away
-        of them has cost what the parts cost.
-        """
         self.name = name
         self.description = description
         self._recognizer = recognizer
         self._brain = brain
         self._synthesizer = synthesizer
-        self._follows_language = follows_language
-        self._holding_after_s = holding_after_s
-        self._speculates = speculates
+        self._manner = manner
 
     def with_brain(self, brain: Brain, *, name: str) -> CascadeEngine:
-        """The same ears and voice, which stay this one's to start and close."""
+        """The same ears, voice and manner; the parts stay this one's to start and close."""
         return CascadeEngine(
             name,
             self.description,
             recognizer=self._recognizer,
             brain=brain,
             synthesizer=self._synthesizer,
+            manner=self._manner,
         )
 
     @property
@@ -83,7 +91,7 @@ class CascadeEngine:
         return Abilities(
             judges_turns=True,
             takes_images=True,
-            speculates=self._speculates,
+            speculates=self._manner.speculates,
             voices=self._synthesizer.voices,
         )
 
@@ -98,8 +106,7 @@ class CascadeEngine:
             self._recognizer,
             self._brain,
             self._synthesizer,
-            follows_language=self._follows_language,
-            holding_after_s=self._holding_after_s,
+            self._manner,
         )
 
     async def aclose(self) -> None:
@@ -117,13 +124,10 @@ class CascadeSession:
         recognizer: Recognizer,
         brain: Brain,
         synthesizer: Synthesizer,
-        *,
-        follows_language: bool = False,
-        holding_after_s: float = 0.0,
+        manner: Manner,
     ) -> None:
         self._session_id = session_id
-        self._follows_language = follows_language
-        self._holding_after_s = holding_after_s
+        self._manner = manner
         self._synthesizer = synthesizer
         self._mind = brain.open(session_id)
         self._news = NewsQueue()
@@ -246,7 +250,7 @@ class CascadeSession:
                 self._synthesizer,
                 self._news,
                 language=language,
-                holding_after_s=self._holding_after_s,
+                holding_after_s=self._manner.holding_after_s,
             )
             await (answer.give_up(problem) if problem else answer.give())
         except Exception:
@@ -259,7 +263,7 @@ class CascadeSession:
 
     @property
     def _answer_language(self) -> str | None:
-        if self._language is None and self._follows_language:
+        if self._language is None and self._manner.follows_language:
             return self._hearing.language
         return self._language
 
@@ -274,7 +278,7 @@ class CascadeSession:
             self._synthesizer,
             self._news,
             language=self._answer_language,
-            holding_after_s=self._holding_after_s,
+            holding_after_s=self._manner.holding_after_s,
         )
 
     async def _give_draft(self, response_id: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from antiphon.engines.cascade.end_of_turn.judged import JudgedRecognizer
-from antiphon.engines.cascade.engine import CascadeEngine
+from antiphon.engines.cascade.engine import PLAIN, CascadeEngine, Manner
 from antiphon.engines.cascade.parts import Brain, EndOfTurnHint, Recognizer, Synthesizer
 from antiphon.engines.cascade.stt.ears import POCKETSPHINX, Ears
 from antiphon.engines.cascade.stt.fallback import FallbackRecognizer
@@ -73,9 +73,7 @@ def offline_engine(
     hint: EndOfTurnHint | None = None,
     stt_workers: int | None = None,
     scripted: bool = True,
-    follows_language: bool = False,
-    holding_after_s: float = 0.0,
-    speculates: bool = False,
+    manner: Manner = PLAIN,
 ) -> CascadeEngine:
     """``brain`` between the speech parts that were chosen.
 
@@ -87,9 +85,7 @@ def offline_engine(
         hint: What hears whether a turn is over; None: its words alone tell.
         stt_workers: Turns that pocketsphinx recognises at the same time; None: as many as pay.
         scripted: ``brain`` knows what may be said next, sometimes.
-        follows_language: ``brain`` answers in the language that it is spoken to in.
-        holding_after_s: Who waits so long for ``brain`` is asked for patience; 0: never.
-        speculates: Answers are begun before turns are certain to be over.
+        manner: How it answers.
     """
     espeak = EspeakSynthesizer()
     synthesizer: Synthesizer = espeak
@@ -110,7 +106,5 @@ def offline_engine(
         recognizer=recognizer,
         brain=brain,
         synthesizer=synthesizer,
-        follows_language=follows_language,
-        holding_after_s=holding_after_s,
-        speculates=speculates,
+        manner=manner,
     )

@@ -225,6 +225,13 @@ async def test_repeat_says_what_the_user_has_really_heard() -> None:
     assert await client.say("say that again") == "One, two,"
 
 
+async def test_it_can_tell_what_the_user_said_before() -> None:
+    client = Client()
+    assert (await client.say("What did I say?")).startswith("Nothing yet.")
+    await client.say("Tell me a joke.")
+    assert await client.say("What did I just say?") == "You said: Tell me a joke."
+
+
 @pytest.mark.parametrize("said", ["tell me a story", "count to one hundred"])
 async def test_long_answers_come_in_many_small_pieces(said: str) -> None:
     client = Client()

@@ -75,7 +75,12 @@ def test_a_good_script_has_its_parts() -> None:
         ("total < 5", "totl < 5", 18, "'totl' is no slot and no variable"),
         ("total < 5", "print(5)", 18, "only names, numbers"),
         ("total < 5", "total <", 18, "cannot be read"),
-        ("examples =", "exmples =", 16, "there is no field `exmples` (fields here: name, examples"),
+        (
+            "examples =",
+            "exmples =",
+            16,
+            "there is no field `exmples` (fields here: set, reply, call, name, examples",
+        ),
         ('examples = ["{size', 'examples = [] # "{size', 17, "it has no examples"),
         ("final = true", "", 23, "it has no intents"),
         ('name = "desk"', "name = 5", 1, "Expected `str`, got `int` - at `$.name`"),

@@ -317,6 +317,10 @@ class OfflineMind:
             if key in place.new and isinstance(item, Message)
         ]
 
+    def _heard_before(self, request: Generate) -> str:
+        texts = [text_of(i) for _, i in keyed_inputs(request.items) if isinstance(i, Message)]
+        return texts[-2].strip() if len(texts) > 1 else ""
+
     def _newest_has_image(self, request: Generate) -> bool:
         inputs = [item for _, item in keyed_inputs(request.items) if isinstance(item, Message)]
         return bool(inputs) and any(isinstance(p, InputImage) for p in inputs[-1].content)
@@ -342,6 +346,7 @@ class OfflineMind:
             server_tools=frozenset(tool.name for tool in request.server_tools),
             instructions=request.instructions,
             last_reply=last_reply(request.items),
+            last_heard=self._heard_before(request),
             similarity=self._similarity,
             heard_language=request.heard_language,
         )

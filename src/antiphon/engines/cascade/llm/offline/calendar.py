@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
+from antiphon.engines.cascade.llm.offline.english import ENGLISH
 from antiphon.engines.cascade.llm.offline.numbers import (
     ORDINAL_NUMBERS,
     Number,
@@ -17,6 +18,10 @@ MONTHS = (
     "january", "february", "march", "april", "may", "june", "july", "august", "september",
     "october", "november", "december",
 )  # fmt: skip
+_HOLIDAYS = {
+    tuple(name.split()): (month, day)
+    for name, (month, day) in sorted(ENGLISH["days"].items(), key=lambda day: -len(day[0]))
+}
 _UNITS_MIN = {"second": 1 / 60, "minute": 1, "min": 1, "hour": 60, "hr": 60, "day": 24 * 60}
 
 # --- Times of day ------------------------------------------------------------
@@ -123,6 +128,9 @@ def read_date(words: tuple[str, ...], start: int, today: dt.date) -> tuple[int, 
         if word == "next" and ahead == 0:
             ahead = 7
         return at + skip + 1, today + dt.timedelta(days=ahead)
+    for name, (month, day) in _HOLIDAYS.items():
+        if words[at : at + len(name)] == name:
+            return _next(month, day, at + len(name), today)
     return _read_iso(words, at) or _read_month_day(words, at, today)
 
 

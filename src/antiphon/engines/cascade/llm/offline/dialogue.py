@@ -6,7 +6,7 @@ Pure: a situation never changes, so a reply that is not spoken after all leaves 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -28,8 +28,8 @@ from antiphon.engines.cascade.llm.offline.script import (
     State,
     Templates,
     ToolCall,
+    filled,
 )
-from antiphon.engines.cascade.llm.offline.script_file import filled
 from antiphon.engines.cascade.llm.offline.situation import (
     Call,
     Confirming,
@@ -141,7 +141,7 @@ class Dialogue:
         return first + [
             phrase
             for intent, phrase in self._choices(now)
-            if isinstance(intent, GlobalIntent) or self._possible(intent, now)
+            if isinstance(intent, GlobalIntent) or (not intent.rare and self._possible(intent, now))
         ]
 
     # --- What was meant ---
@@ -213,18 +213,18 @@ class Dialogue:
     def follow(self, now: Situation, intent: Intent, slots: Mapping[str, Filled]) -> Turn:
         before = Earlier(now.state, now.variables)
         now = structs.replace(now, variables={**now.variables, **slots})
-        turn = self._act(now, intent.action, f"{now.state}/{intent.name}")
+        turn = self._act(now, intent, f"{now.state}/{intent.name}", intent.goto)
         after = turn.situation
         if (after.state, after.variables) == (before.state, before.variables) and not turn.call:
             return turn
         past = (*after.past, before)[-_MAX_UNDO:]
         return structs.replace(turn, situation=structs.replace(after, past=past))
 
-    def _act(self, now: Situation, action: Action, key: str) -> Turn:
+    def _act(self, now: Situation, action: Action, key: str, goto: str | None = None) -> Turn:
         now = self._set(now, action.sets)
         reply, now = self._next(action.replies, key, now, {})
         if action.call is None:
-            turn = self._goto(now, action.goto)
+            turn = self._goto(now, goto)
             return structs.replace(turn, reply=_joined(reply, turn.reply))
         if action.call.tool not in {*self.around.tools, *self.around.server_tools}:
             return self._no_tool(now, action.call, reply)
@@ -234,7 +234,7 @@ class Dialogue:
             _arguments(action.call.arguments, now.variables) or {},
         )
         calling = (call.call_id, action.call)
-        return Turn(structs.replace(now, calling=calling, calling_goto=action.goto), reply, call)
+        return Turn(structs.replace(now, calling=calling, calling_goto=goto), reply, call)
 
     def _no_tool(self, now: Situation, call: ToolCall, reply: str) -> Turn:
         missing, now = self._next(call.missing, f"{call.tool}/missing", now, {})
@@ -305,6 +305,8 @@ class Dialogue:
         if not now.greeted and not self.script.open:
             return self.greet(now)
         misses = now.misses + 1
+        if now.confirming and now.confirming.guessed:  # A guess of ours is no question of theirs.
+            now = structs.replace(now, confirming=None)
         if now.confirming and misses >= _MAX_ASKED:
             now = structs.replace(now, misses=0, confirming=None)
             return Turn(now, f"I heard neither yes nor no, so I leave that. {self._prompt_of(now)}")
@@ -401,6 +403,7 @@ class Dialogue:
             "date": filled(spoken_date(now.date())),
             "year": filled(spoken_year(now.year)),
             "functions": filled(listed(names)),
+            "heard": filled(_heard(self.around.last_heard)),
         }
 
     def _next(
@@ -416,7 +419,9 @@ class Dialogue:
             index = min(count, len(templates) - 1)
         return self._spoken((templates[index],), now, extra), now
 
-    def _spoken(self, templates: Templates, now: Situation, extra: Mapping[str, Filled]) -> str:
+    def _spoken(
+        self, templates: Sequence[Template], now: Situation, extra: Mapping[str, Filled]
+    ) -> str:
         known = {**self._known, **now.variables, **extra}
         return " ".join(template.spoken(known) for template in templates)
 

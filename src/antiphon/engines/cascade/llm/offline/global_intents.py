@@ -16,5 +16,5 @@ def _no_slot(name: str, kind: str) -> Slot:
     raise AssertionError(f"phrase with slot {{{name}:{kind}}} among plain ones")
 
 
-GLOBAL_EXAMPLES: dict[str, list[str]] = ENGLISH["globals"]
+GLOBAL_PHRASES = {name: plain_phrases(*said) for name, said in ENGLISH["globals"].items()}
 YES, NO, LEAVE_IT = (plain_phrases(*ENGLISH[name]) for name in ("yes", "no", "leave_it"))

@@ -56,6 +56,10 @@ class OpenDialogue(Dialogue):
 
     def understood(self, now: Situation, text: str) -> Turn | None:
         now = structs.replace(now, asking=None)
+        return self._meant(now, text) or self._guessed(now, text)
+
+    def _meant(self, now: Situation, text: str) -> Turn | None:
+        """Answer what asks for a function, or is one of the phrases."""
         found = self.match(now, text)
         if not (found and found.exact and not _yields(found)):
             wanted = wanted_tool(text, tuple(self.around.tools.values()))
@@ -67,7 +71,7 @@ class OpenDialogue(Dialogue):
                     known=wanted.words,
                 )
                 return self._call_or_ask(now, wanted.tool, values, missing)
-        return self.take(now, found) if found else self._guessed(now, text)
+        return self.take(now, found) if found else None
 
     def expected(self, now: Situation) -> list[Phrase]:
         """All phrases that can be said now but for those that take any words at all."""
@@ -84,8 +88,11 @@ class OpenDialogue(Dialogue):
         """What is nearest in letters, as where a word was misheard, or else in meaning."""
         words = words_of(text)
         offered = [(phrase.example(), intent) for intent, phrase in self.offered(now)]
-        if not offered or len(words) < 2 or REFUSALS & {word.canon for word in words}:
+        heard = {word.canon for word in words}
+        if not offered or len(words) < 2 or REFUSALS & heard or self._waits_for_slot(now):
             return None
+        if any(word.isdecimal() and word != "1" for word in heard):
+            return None  # Who says a number means that number, and these examples have no slot.
         misheard = get_close_matches(said(words), [e for e, _ in offered], n=1, cutoff=_LETTERS)
         if misheard:
             intent = dict(offered)[misheard[0]]
@@ -101,6 +108,11 @@ class OpenDialogue(Dialogue):
         if best < _SURE or best - second < _AHEAD or intent.confirm:
             return self.ask_whether(now, Confirming(intent, {}, guessed=example))
         return self.take(now, Matched(intent, {}, exact=False))
+
+    def _waits_for_slot(self, now: Situation) -> bool:
+        """Whether all that the state itself expects has slots: then it is asked for again."""
+        phrases = [p for intent in self._state(now).intents for p in intent.phrases]
+        return bool(phrases) and all(phrase.slots for phrase in phrases)
 
     # --- Functions ---
 
@@ -126,7 +138,7 @@ class OpenDialogue(Dialogue):
             return structs.replace(turn, situation=structs.replace(turn.situation, asking=asking))
         value = answered_argument(asking.name, parameters, text, today)
         if value is NOTHING and asking.tries + 1 >= _MAX_TRIES:
-            another = self.understood(left, text)
+            another = self._meant(left, text)  # What was asked for comes before a guess.
             return another or Turn(left, f"Then I leave {spoken_name(tool.name)} for now.")
         if value is NOTHING:
             again = structs.replace(asking, tries=asking.tries + 1)

@@ -98,7 +98,7 @@ def without_clock(script: Script, now: Situation) -> Situation:
 def _clocked(script: Script) -> frozenset[str]:
     """Variables that follow from the time of day, or from others that do."""
     intents = [*script.intents, *(i for state in script.states.values() for i in state.intents)]
-    actions = [*(i.action for i in intents), *(s.on_enter for s in script.states.values())]
+    actions = [*intents, *(s.on_enter for s in script.states.values())]
     found, before = {"now", "time", "date", "year"}, 0
     while len(found) > before:
         before = len(found)

@@ -78,16 +78,20 @@ class Judge:
         self.steps = _Steps(steps)
         self._root = _Validator(root, format_checker=self.steps, registry=Registry())
 
+    def errors(self, value: Any, schema: Schema) -> list[ValidationError] | None:
+        """What is wrong with it; None, if the steps were used up meanwhile."""
+        if not isinstance(schema, dict | bool):
+            return []
+        try:
+            return list(self._root.descend(value, schema))
+        except _SpentError:
+            return None
+        except RecursionError:
+            return []
+
     def fits(self, value: Any, schema: Schema) -> bool:
         """Whether it fits; not, if the steps were used up meanwhile."""
-        if not isinstance(schema, dict | bool):
-            return True
-        try:
-            return not any(self._root.descend(value, schema))
-        except _SpentError:
-            return False
-        except RecursionError:
-            return True
+        return self.errors(value, schema) == []
 
 
 def fits(value: Any, schema: Schema, root: Schema) -> bool:
@@ -108,17 +112,6 @@ def types_of(schema: Schema) -> tuple[str, ...]:
     """The types that the schema names; () if it names none."""
     named = schema.get("type") if isinstance(schema, dict) else None
     return tuple(named) if isinstance(named, list) else (named,) if isinstance(named, str) else ()
-
-
-def same(one: Any, other: Any) -> bool:
-    """Equality of JSON, where true is not 1."""
-    if isinstance(one, bool) or isinstance(other, bool):
-        return one is other
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(same, one, other))
-    if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
-    return bool(one == other)
 
 
 _SLOW = re.compile(r"\([^()]*[+*}][^()]*\)[+*{]|\)[+*}]?[)]+[+*{]|(?:[+*][^()]{0,3}){4}|\\\d")
@@ -144,12 +137,3 @@ def matches(pattern: Any, text: str) -> bool:
     """Whether ``pattern`` is found in ``text``; one that Python cannot read is."""
     compiled = _compiled(pattern) if isinstance(pattern, str) else None
     return compiled is None or compiled.search(text) is not None
-
-
-def required(schema: dict[str, Any], present: dict[str, Any]) -> list[str]:
-    """Names that must be there, those that others bring with them included."""
-    names = [name for name in schema.get("required", ()) if isinstance(name, str)]
-    for name, others in schema.get("dependentRequired", {}).items():
-        if name in present or name in names:
-            names += [other for other in others if other not in names]
-    return names

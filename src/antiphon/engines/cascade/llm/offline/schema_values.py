@@ -1,35 +1,40 @@
 """Values that fit a JSON Schema, for a call that must be made whatever was said.
 
-Candidates are made from what the schema says and checked against all of it; the first
-one that fits is taken.
+A first guess is made, and what the judge finds wrong with it is put right until nothing is.
 """
 
 from __future__ import annotations
 
-import itertools
+import copy
 import math
-from collections.abc import Callable, Iterable, Iterator
+import random
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from typing import Any
 
-from antiphon.engines.cascade.llm.offline.pattern_text import text_matching
+import rstr
+from jsonschema.exceptions import ValidationError
+
 from antiphon.engines.cascade.llm.offline.schema_check import (
     Judge,
     Schema,
     matches,
-    required,
     resolved,
-    same,
     types_of,
 )
 
+_MAX_ROUNDS = 100
 _MAX_DEPTH = 16
-_MAX_CANDIDATES = 40
-"""Of one schema; the rest of an endless choice is not tried."""
+"""Of references and choices that are followed for a first guess."""
+_ROUNDS_FOR_A_CHOICE = 8
+"""So long one way of ``anyOf`` is tried to be met before the next one."""
 _MAX_ITEMS = 512
 _MAX_CHARS = 16_384
 _MAX_SIZE = 20_000
 """Values within values; a larger one is not sent."""
+_MAX_REPEAT = 512
 
 _FORMATS = {
     "date": "2026-01-01",
@@ -49,17 +54,228 @@ _FORMATS = {
     "json-pointer": "/a",
     "regex": "a",
 }
+_HINTS = {
+    "object": ("properties", "required", "additionalProperties", "minProperties",
+               "patternProperties"),
+    "array": ("items", "prefixItems", "minItems", "contains", "uniqueItems"),
+    "number": ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
+    "string": ("pattern", "minLength", "maxLength", "format"),
+}  # fmt: skip
+"""Keywords that tell the type where none is named."""
+_KINDS: dict[str, type | tuple[type, ...]] = {
+    "string": str, "object": dict, "number": (int, float), "boolean": bool, "array": list,
+    "null": type(None),
+}  # fmt: skip
 
 
 def value_for(schema: Schema, root: Schema, *, text: str = "unknown") -> Any:
     """A value that fits ``schema``; ``text`` is put where any text may stand.
 
-    Where nothing that fits was found, the best try: the schema may fit nothing at all.
+    Where nothing that fits was found, an empty one: the schema may fit nothing at all.
     """
-    first = next(_fitting(schema, _Making(root, text), 0), _NOTHING)
-    if first is not _NOTHING and _size(first) <= _MAX_SIZE:
-        return first
-    return {} if "object" in types_of(schema) else None
+    making = _Making(root, text)
+    try:
+        return making.value(schema)
+    except _NoneFitsError:
+        return {} if "object" in types_of(schema) else None
+
+
+def text_matching(pattern: str) -> str | None:
+    """A text for ``pattern``, which the caller checks; None where none can be made."""
+    counts = re.findall(r"\{(\d+)", pattern)
+    if math.prod(max(1, int(count)) for count in counts) > _MAX_REPEAT:
+        return None
+    try:
+        return rstr.Rstr(_First(0)).xeger(pattern)
+    except (re.error, LookupError, ValueError, OverflowError, RecursionError):
+        return None
+
+
+class _First(random.Random):
+    """Chance that always takes the least: no repetition, the first way, a plain letter."""
+
+    def randint(self, a: int, b: int) -> int:
+        del b
+        return a
+
+    def choice(self, seq: Any) -> Any:
+        # The library's own sets of letters have no order.
+        return min(seq, key=lambda c: (not c.isalnum(), c)) if isinstance(seq[0], str) else seq[0]
+
+
+class _NoneFitsError(Exception):
+    """None was found; there may be none."""
+
+
+class _Making:
+    def __init__(self, root: Schema, text: str) -> None:
+        self.root = root
+        self.text = text
+        self.judge = Judge(root, steps=30_000)
+        self.rounds = _MAX_ROUNDS
+        self.tried: Counter[tuple[Any, ...]] = Counter()
+        """How often each complaint was met."""
+
+    def value(self, schema: Schema) -> Any:
+        """A first guess, put right."""
+        box = [self.guess(schema)]
+        while found := self.judge.errors(box[0], schema):
+            self.rounds -= 1
+            if self.rounds < 0 or _size(box[0]) > _MAX_SIZE:
+                raise _NoneFitsError
+            mended: set[tuple[Any, ...]] = set()
+            for error in found:
+                for single in self._singled(error):
+                    path = (0, *single.absolute_path)
+                    if not any(path[:length] in mended for length in range(len(path) + 1)):
+                        mended.add(path)
+                        self._mend(box, path, single)
+        if found is None or _size(box[0]) > _MAX_SIZE:
+            raise _NoneFitsError
+        return box[0]
+
+    def guess(self, schema: Schema, nth: int = 0, depth: int = 0) -> Any:
+        """What may fit, without looking far; each ``nth`` is another one, if that is easy."""
+        if not isinstance(schema, dict) or depth > _MAX_DEPTH:
+            return self.text
+        for key in ("enum", "examples"):
+            if key in schema and (key == "enum" or "default" not in schema):
+                return copy.deepcopy(schema[key][nth % len(schema[key])])
+        for key in ("const", "default"):
+            if key in schema:
+                return copy.deepcopy(schema[key])
+        kinds = types_of(schema) or [
+            kind for kind, hints in _HINTS.items() if not schema.keys().isdisjoint(hints)
+        ]
+        if "$ref" in schema and not kinds:
+            return self.guess(resolved(schema["$ref"], self.root), nth, depth + 1)
+        for key in () if kinds else ("allOf", "anyOf", "oneOf"):
+            for part in schema.get(key, ())[:1]:
+                return self.guess(part, nth, depth + 1)
+        return self._of_kind(next(iter(kinds), "string"), schema, nth)
+
+    def _of_kind(self, kind: str, schema: dict[str, Any], nth: int) -> Any:
+        match kind:
+            case "integer" | "number":
+                return _number(schema, 1, nth, whole=kind == "integer")
+            case "string":
+                texts = list(_texts(schema, self.text))
+                return texts[nth] if nth < len(texts) else f"{texts[-1]}{nth}"
+            case "boolean":
+                return nth % 2 == 0
+        return {"array": list, "object": dict}.get(kind, lambda: None)()
+
+    def _singled(self, error: ValidationError) -> Iterator[ValidationError]:
+        """The error itself, or those of the way that is tried of several."""
+        # That nothing fits "false" is told without a path.
+        told = [inner for inner in error.context or () if inner.schema_path]
+        ways = sorted({inner.schema_path[0] for inner in told}, key=str)
+        if not ways:
+            yield error
+            return
+        key = (*error.absolute_path, *error.absolute_schema_path)
+        chosen = ways[self.tried[key] // _ROUNDS_FOR_A_CHOICE % len(ways)]
+        self.tried[key] += 1
+        for inner in told:
+            if inner.schema_path[0] == chosen:
+                yield from self._singled(inner)
+
+    # --- What is done about each complaint ---
+
+    def _mend(self, box: list[Any], path: tuple[Any, ...], error: ValidationError) -> None:
+        *above, last = path
+        holder: Any = box
+        for step in above:
+            holder = holder[step]
+        key = (*error.absolute_path, *error.absolute_schema_path)
+        count, self.tried[key] = self.tried[key], self.tried[key] + 1
+        value = holder[last]
+        if error.instance is not value and isinstance(value, dict):  # A name was judged.
+            value.pop(error.instance, None)
+        elif error.validator is None:  # Nothing may stand here.
+            if holder is box:
+                raise _NoneFitsError
+            del holder[last]
+        else:
+            schema = error.schema if isinstance(error.schema, dict) else {}
+            holder[last] = self._mended(value, str(error.validator), schema, count)
+
+    def _mended(self, value: Any, keyword: str, schema: dict[str, Any], count: int) -> Any:
+        wanted = schema.get(keyword)
+        match keyword, value:
+            case "const", _:
+                return copy.deepcopy(wanted)
+            case "enum", _:
+                return copy.deepcopy(wanted[count % len(wanted)]) if wanted else value
+            case "type", _:
+                kinds = types_of(schema)
+                return self._of_kind(kinds[count % len(kinds)], schema, 0)
+            case _, int() | float() if keyword in _HINTS["number"]:
+                return _number(schema, value, count // 2, whole=isinstance(value, int))
+            case _, str() if keyword in _HINTS["string"]:
+                texts = list(_texts(schema, value))
+                return texts[count % len(texts)]
+            case _, list():
+                return self._list_mended(value, keyword, schema)
+            case _, dict():
+                return self._object_mended(value, keyword, schema)
+        return self._another(value, count)
+
+    def _another(self, value: Any, count: int) -> Any:
+        """Some other value: of the same kind at first."""
+        kinds = [kind for kind, python in _KINDS.items() if isinstance(value, python)]
+        if count >= _ROUNDS_FOR_A_CHOICE or not isinstance(value, str | int | float):
+            kinds = [kind for kind in _KINDS if kind not in kinds]
+        return self._of_kind(kinds[count % len(kinds)], {}, count + 1)
+
+    def _list_mended(self, value: list[Any], keyword: str, schema: dict[str, Any]) -> list[Any]:
+        first = schema.get("prefixItems", [])
+        match keyword:
+            case "contains":
+                both = {"allOf": [schema["contains"], schema.get("items", True)]}
+                wanted = min(schema.get("minContains", 1), _MAX_ITEMS)
+                return value + [self.value(both) for _ in range(int(wanted))]
+            case "maxItems":
+                return value[: int(schema["maxItems"])]
+            case "items":
+                return value[: len(first)]
+            case "minItems":
+                start, unique = len(value), schema.get("uniqueItems")
+            case "uniqueItems":
+                start, unique = 0, True
+            case _:
+                return value
+        made = value[:start]
+        for at in range(start, min(int(max(schema.get("minItems", 0), len(value))), _MAX_ITEMS)):
+            item = first[at] if at < len(first) else schema.get("items", True)
+            made.append(self.guess(item, at if unique else 0))
+        return made
+
+    def _object_mended(
+        self, value: dict[str, Any], keyword: str, schema: dict[str, Any]
+    ) -> dict[str, Any]:
+        named: dict[str, Any] = schema.get("properties", {})
+        names: Iterable[str] = ()
+        match keyword:
+            case "additionalProperties":
+                patterns = schema.get("patternProperties", {})
+                known = [n for n in value if n in named or any(matches(p, n) for p in patterns)]
+                return {name: value[name] for name in known}
+            case "maxProperties":
+                return dict(list(value.items())[: int(schema["maxProperties"])])
+            case "required":
+                names = schema["required"]
+            case "dependentRequired":
+                names = [n for name in value for n in schema[keyword].get(name, ())]
+            case "minProperties":
+                made = map(text_matching, schema.get("patternProperties", {}))
+                more = (f"property_{number}" for number in range(1, _MAX_ITEMS))
+                new = [n for n in (*named, *made, *more) if n is not None and n not in value]
+                names = new[: int(schema["minProperties"]) - len(value)]
+            case _:  # Perhaps one that may be left out is what makes it fit.
+                names = [name for name in named if name not in value][:1]
+        other = schema.get("additionalProperties", True)
+        return value | {n: self.guess(named.get(n, other)) for n in names if n not in value}
 
 
 def _size(value: Any) -> int:
@@ -73,304 +289,37 @@ def _size(value: Any) -> int:
     return count
 
 
-_NOTHING = object()
-
-
-class _Making:
-    def __init__(self, root: Schema, text: str) -> None:
-        self.root = root
-        self.text = text
-        self.budget = 4000
-        """Candidates still to be looked at, so that no schema takes long."""
-        self.judge = Judge(root, steps=30_000)
-
-
-def _fitting(schema: Schema, making: _Making, depth: int) -> Iterator[Any]:
-    for value in itertools.islice(_candidates(schema, making, depth), _MAX_CANDIDATES):
-        making.budget -= 1
-        if making.budget < 0:
-            return
-        if making.judge.fits(value, schema):
-            yield value
-
-
-def _candidates(schema: Schema, making: _Making, depth: int) -> Iterator[Any]:
-    if depth > _MAX_DEPTH or schema is False or making.budget < 0:
-        return
-    if not isinstance(schema, dict) or not schema:
-        yield from (making.text, {}, 0, 1, True, None, [])
-        return
-    if "const" in schema:
-        yield schema["const"]
-        return
-    if isinstance(schema.get("enum"), list):
-        yield from schema["enum"]
-        return
-    if "default" in schema:
-        yield schema["default"]
-    yield from schema.get("examples", ()) if isinstance(schema.get("examples"), list) else ()
-    for plain in _branches(schema, making):
-        for kind in _kinds(plain):
-            yield from _of_kind(kind, plain, making, depth)
-
-
-# --- Combining words ---------------------------------------------------------
-
-
-def _branches(schema: dict[str, Any], making: _Making, depth: int = 0) -> Iterator[dict[str, Any]]:
-    """The schema with references and choices worked in, one for each way to choose."""
-    plain = {
-        key: value
-        for key, value in schema.items()
-        if key not in ("$ref", "allOf", "anyOf", "oneOf", "if", "then", "else", "not", "default")
-    }
-    together: list[Schema] = list(schema.get("allOf", ()))
-    if "$ref" in schema:
-        together.append(resolved(schema["$ref"], making.root))
-    choices: list[list[Schema]] = [schema[key] for key in ("anyOf", "oneOf") if schema.get(key)]
-    if "if" in schema:
-        choices.append(
-            [{"allOf": [schema["if"], schema.get("then", True)]}, schema.get("else", True), True]
-        )
-    for chosen in itertools.islice(itertools.product(*choices), _MAX_CANDIDATES):
-        merged, again = dict(plain), False
-        for part in (*together, *chosen):
-            if part is False:
-                break
-            if isinstance(part, dict):
-                again = again or any(k in part for k in ("$ref", "allOf", "anyOf", "oneOf", "if"))
-                merged = _merged(merged, part)
-        else:
-            making.budget -= 1
-            if making.budget < 0 or depth > _MAX_DEPTH:  # A reference may lead round in circles.
-                return
-            yield from _branches(merged, making, depth + 1) if again else (merged,)
-
-
-def _merged(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
-    """A schema that asks for both, as far as that can be said in one."""
-    both = {**one, **other}
-    for key in one.keys() & other.keys():
-        if same(one[key], other[key]):
-            continue
-        if key in ("anyOf", "oneOf"):
-            both[key] = one[key]
-            both["allOf"] = [*both.get("allOf", ()), {key: other[key]}]
-        elif key in _MERGES:
-            both[key] = _MERGES[key](one[key], other[key])
-    return both
-
-
-def _both(one: Schema, other: Schema) -> Schema:
-    if one is True or other is True:
-        return other if one is True else one
-    return False if one is False or other is False else {"allOf": [one, other]}
-
-
-def _common_types(one: tuple[str, ...], other: tuple[str, ...]) -> list[str]:
-    wide = {*other, *(("integer",) if "number" in other else ())}
-    kept = [kind for kind in one if kind in wide]
-    return kept + (["integer"] if "number" in one and "integer" in other and not kept else [])
-
-
-def _common_multiple(one: float, other: float) -> float:
-    a, b = Fraction(str(one)), Fraction(str(other))
-    common = Fraction(math.lcm(a.numerator, b.numerator), math.gcd(a.denominator, b.denominator))
-    return int(common) if common.denominator == 1 else float(common)
-
-
-_MERGES: dict[str, Callable[[Any, Any], Any]] = {
-    **dict.fromkeys(("minimum", "exclusiveMinimum"), max),
-    **dict.fromkeys(("minLength", "minItems", "minProperties"), max),
-    **dict.fromkeys(("maximum", "exclusiveMaximum"), min),
-    **dict.fromkeys(("maxLength", "maxItems", "maxProperties"), min),
-    **dict.fromkeys(("items", "additionalProperties", "propertyNames", "contains"), _both),
-    **dict.fromkeys(
-        ("properties", "patternProperties", "$defs", "dependentSchemas"),
-        lambda a, b: {**a, **b} | {name: _both(a[name], b[name]) for name in a.keys() & b.keys()},
-    ),
-    "multipleOf": _common_multiple,
-    "required": lambda a, b: list(dict.fromkeys([*a, *b])),
-    "allOf": lambda a, b: [*a, *b],
-    "enum": lambda a, b: [value for value in a if any(same(value, item) for item in b)],
-    "type": lambda a, b: _common_types(types_of({"type": a}), types_of({"type": b})),
-}
-
-# --- By type -----------------------------------------------------------------
-
-_HINTS = {
-    "properties": "object", "required": "object", "additionalProperties": "object",
-    "minProperties": "object", "patternProperties": "object", "items": "array",
-    "prefixItems": "array", "minItems": "array", "contains": "array", "uniqueItems": "array",
-    "minimum": "number", "maximum": "number", "exclusiveMinimum": "number",
-    "exclusiveMaximum": "number", "multipleOf": "number", "pattern": "string",
-    "minLength": "string", "maxLength": "string", "format": "string",
-}  # fmt: skip
-_ALL_KINDS = ("string", "object", "integer", "number", "boolean", "array", "null")
-
-
-def _kinds(schema: dict[str, Any]) -> Iterable[str]:
-    if "type" in schema:
-        return types_of(schema)
-    hinted = [_HINTS[key] for key in schema if key in _HINTS]
-    return dict.fromkeys((*hinted, *_ALL_KINDS))
-
-
-def _of_kind(kind: str, schema: dict[str, Any], making: _Making, depth: int) -> Iterator[Any]:
-    if "const" in schema:
-        yield schema["const"]
-    elif isinstance(schema.get("enum"), list):
-        yield from schema["enum"]
-    elif kind == "string":
-        yield from _texts(schema, making)
-    elif kind in ("integer", "number"):
-        yield from _numbers(schema, whole=kind == "integer")
-    elif kind == "boolean":
-        yield from (True, False)
-    elif kind == "null":
-        yield None
-    elif kind == "array":
-        yield from _arrays(schema, making, depth)
-    elif kind == "object":
-        yield from _objects(schema, making, depth)
-
-
-def _texts(schema: dict[str, Any], making: _Making) -> Iterator[str]:
+def _texts(schema: dict[str, Any], text: str) -> Iterator[str]:
     least = min(int(schema.get("minLength", 0)), _MAX_CHARS)
     most = min(int(schema.get("maxLength", _MAX_CHARS)), _MAX_CHARS)
-    if isinstance(schema.get("pattern"), str):
+    if "pattern" in schema:
         matching = text_matching(schema["pattern"])
         if matching is not None:
-            yield matching
-            pad = matching[-1:] or "a"
-            yield matching.ljust(least, pad)
+            yield matching.ljust(least, matching[-1:] or "a")
             yield matching.rjust(least, matching[:1] or "a")
     if schema.get("format") in _FORMATS:
         yield _FORMATS[schema["format"]]
-    text = making.text[:most]
-    yield text if len(text) >= least else text.ljust(least, "x")
-    for start in ("a", "b", "0", ""):
-        yield start.ljust(least, "x")[:most]
-    for number in range(_MAX_ITEMS):  # Enough of them for unique items.
-        yield str(number).rjust(least, "x")
+    for start in (text, "a", "b", "0", ""):
+        yield start[:most].ljust(least, "x")
 
 
-def _numbers(schema: dict[str, Any], *, whole: bool) -> Iterator[int | float]:
-    step = Fraction(str(schema.get("multipleOf", 1 if whole else Fraction(1, 2))))
-    if step <= 0:
-        step = Fraction(1)
-    if whole and step.denominator != 1:
-        step = Fraction(step.numerator)
-    low = max((Fraction(str(schema[k])) for k in ("minimum", "exclusiveMinimum") if k in schema),
-              default=None)  # fmt: skip
-    high = min((Fraction(str(schema[k])) for k in ("maximum", "exclusiveMaximum") if k in schema),
-               default=None)  # fmt: skip
-    if low is not None and low > 0:
-        first = math.ceil(low / step)
-        order: Iterable[int] = range(first, first + _MAX_ITEMS)
-    elif high is not None and high < 0:
-        last = math.floor(high / step)
-        order = range(last, last - _MAX_ITEMS, -1)
-    else:  # One rather than none: "0 people" is seldom meant.
-        order = itertools.chain(range(1, _MAX_ITEMS), range(0, -_MAX_ITEMS, -1))
-    if low is not None and high is not None and "multipleOf" not in schema and not whole:
-        middle = (low + high) / 2
-        yield _number(middle)
-        yield _number(low)
-        yield _number(high)
-    for count in order:
-        yield _number(count * step)
-        if high is not None and high > 0 and count * step > high:
+def _number(schema: dict[str, Any], near: float, nth: int, *, whole: bool) -> int | float:
+    """The multiple that is ``nth`` from the bounds, from ``near`` on."""
+    bounds = {key: Fraction(str(schema[key])) for key in _HINTS["number"] if key in schema}
+    low = max((bounds[k] for k in ("minimum", "exclusiveMinimum") if k in bounds), default=None)
+    high = min((bounds[k] for k in ("maximum", "exclusiveMaximum") if k in bounds), default=None)
+    step = bounds.get("multipleOf", Fraction(1))
+    step = Fraction(step.numerator) if whole and step.denominator != 1 else step
+    at = Fraction(str(near))
+    at = at if low is None else max(at, low)
+    at = at if high is None else min(at, high)
+    up = math.ceil(at / step) + nth
+    down = math.floor(at / step) - nth
+    out = {bounds.get("exclusiveMinimum"), bounds.get("exclusiveMaximum")}
+    for count in (up, up + 1, down, down - 1):
+        value = count * step
+        if (low is None or low <= value) and (high is None or value <= high) and value not in out:
             break
-    yield from (0, -1)
-
-
-def _number(value: Fraction) -> int | float:
+    else:
+        value = (low + high) / 2 if low is not None and high is not None else up * step
     return int(value) if value.denominator == 1 else float(value)
-
-
-def _arrays(schema: dict[str, Any], making: _Making, depth: int) -> Iterator[list[Any]]:
-    least = min(int(schema.get("minItems", 0)), _MAX_ITEMS)
-    first = schema.get("prefixItems", [])
-    items: list[Any] = []
-    if "contains" in schema:
-        wanted = int(schema.get("minContains", 1))
-        merged = _both(schema["contains"], schema.get("items", True))
-        found = list(itertools.islice(_fitting(merged, making, depth + 1), _MAX_CANDIDATES))
-        if found:
-            items += _picked(found, wanted, unique=bool(schema.get("uniqueItems")))
-    elif least == 0:
-        yield []
-    rest = _many(schema.get("items", True), making, depth + 1)
-    while len(items) < least:
-        index = len(items)
-        source = _many(first[index], making, depth + 1) if index < len(first) else rest
-        one = next(source, _NOTHING)
-        while one is not _NOTHING and schema.get("uniqueItems") and _among(one, items):
-            one = next(source, _NOTHING)
-        if one is _NOTHING:
-            return
-        items.append(one)
-        if index >= len(first) and not schema.get("uniqueItems"):
-            items += [one] * (least - len(items))
-    yield items
-
-
-def _among(value: Any, items: list[Any]) -> bool:
-    return any(same(value, item) for item in items)
-
-
-def _many(schema: Schema, making: _Making, depth: int) -> Iterator[Any]:
-    """Like `_fitting`, with enough values for a long array of different ones."""
-    for value in itertools.islice(_candidates(schema, making, depth), _MAX_ITEMS):
-        if making.judge.fits(value, schema):
-            yield value
-
-
-def _picked(found: list[Any], count: int, *, unique: bool) -> list[Any]:
-    if not unique:
-        return [found[0]] * count
-    kept: list[Any] = []
-    for value in found:
-        if len(kept) < count and not any(same(value, item) for item in kept):
-            kept.append(value)
-    return kept
-
-
-def _objects(schema: dict[str, Any], making: _Making, depth: int) -> Iterator[dict[str, Any]]:
-    least = int(schema.get("minProperties", 0))
-    value: dict[str, Any] = {}
-    names = iter([*required(schema, {})])
-    optional = [name for name in schema.get("properties", {}) if name not in required(schema, {})]
-    more = (f"property_{number}" for number in range(1, _MAX_ITEMS))
-    patterned = (text_matching(pattern) for pattern in schema.get("patternProperties", {}))
-    for name in itertools.chain(
-        names, *(_while_short(value, least, n) for n in (optional, patterned, more))
-    ):
-        if name is None or name in value:
-            continue
-        inner = next(_fitting(_property(schema, name), making, depth + 1), _NOTHING)
-        if inner is not _NOTHING:
-            value[name] = inner
-    yield value
-    for name in optional:  # Perhaps an optional one is what makes it fit.
-        inner = next(_fitting(_property(schema, name), making, depth + 1), _NOTHING)
-        if inner is not _NOTHING:
-            yield {**value, name: inner}
-
-
-def _while_short(value: dict[str, Any], least: int, names: Iterable[Any]) -> Iterator[Any]:
-    for name in names:
-        if len(value) >= least:
-            return
-        yield name
-
-
-def _property(schema: dict[str, Any], name: str) -> Schema:
-    found: Schema = True
-    for pattern, inner in schema.get("patternProperties", {}).items():
-        if matches(pattern, name):
-            found = _both(found, inner)
-    if name in schema.get("properties", {}):
-        return _both(found, schema["properties"][name])
-    return found if found is not True else schema.get("additionalProperties", True)

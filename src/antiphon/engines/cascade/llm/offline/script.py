@@ -1,6 +1,7 @@
 """A scripted agent: states, what may be said in each, and what follows from it.
 
-Only the nouns; `script_file` reads them from TOML, `dialogue` plays them.
+Only the nouns, most of them as they stand in a file; `script_file` reads them from TOML,
+`dialogue` plays them.
 """
 
 from __future__ import annotations
@@ -9,15 +10,36 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 
 from antiphon.engines.cascade.llm.offline.expressions import Expression
+from antiphon.engines.cascade.llm.offline.numbers import spoken_digits, spoken_number
 from antiphon.engines.cascade.llm.offline.phrases import Phrase
 from antiphon.engines.cascade.llm.offline.slots import Choice, EnumSlot, Filled, Slot
 from antiphon.engines.cascade.llm.offline.templates import Template
 
-Templates = tuple[Template, ...]
 GlobalName = Literal["help", "repeat", "hint", "undo", "cancel", "about"]
+Scalar = str | int | float | bool
+
+
+class Templates(tuple[Template, ...]):
+    """In a file one text or a list of texts."""
+
+
+class Phrases(tuple[Phrase, ...]):
+    """In a file a list of examples."""
+
+
+class Sets(tuple[tuple[str, Expression | Filled], ...]):
+    """Variables and their new values; in a file a table."""
+
+
+class Arguments(dict[str, Any]):
+    """Values for a function, with `Template` where the file has text."""
+
+
+class _Table(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A table of a file, its fields named as they are there."""
 
 
 class ToolEnum(Struct, frozen=True):
@@ -28,56 +50,56 @@ class ToolEnum(Struct, frozen=True):
     parameter: str
 
 
-class ToolCall(Struct, frozen=True, kw_only=True):
+class ToolCall(_Table, frozen=True, kw_only=True):
     """A function of the client's to call, and what to say to its result."""
 
     tool: str
-    arguments: Mapping[str, Any]
-    """Values, with `Template` where the script has text."""
-    sets: tuple[tuple[str, Expression | Filled], ...] = ()
+    arguments: Arguments = field(default_factory=Arguments)
+    sets: Sets = field(name="set", default=Sets())
     """Set once the call has succeeded."""
-    result: Templates = ()
-    error: Templates = ()
-    missing: Templates = ()
+    result: Templates = Templates()
+    error: Templates = Templates()
+    missing: Templates = Templates()
     """Said where the client offers no such tool."""
     goto: str | None = None
     error_goto: str | None = None
 
 
-class Action(Struct, frozen=True, kw_only=True):
-    sets: tuple[tuple[str, Expression | Filled], ...] = ()
-    replies: Templates = ()
+class Action(_Table, frozen=True, kw_only=True):
+    sets: Sets = field(name="set", default=Sets())
+    replies: Templates = field(name="reply", default=Templates())
     """The next one each time; the last one stays."""
     call: ToolCall | None = None
-    goto: str | None = None
 
 
-class Intent(Struct, frozen=True, kw_only=True):
-    name: str
-    phrases: tuple[Phrase, ...]
+class Intent(Action, frozen=True, kw_only=True):
+    name: str = ""
+    phrases: Phrases = field(name="examples")
     when: Expression | None = None
-    confirm: Template | bool = False
+    confirm: Any = False
+    """Whether it is asked for, or the `Template` of the question."""
     whole: bool = False
     """Only where nothing else was said."""
     yields: bool = False
     """A function of the client's that the same words ask for goes first."""
-    action: Action
+    rare: bool = False
+    """Understood where it is said, but nothing that the recogniser should expect."""
+    goto: str | None = None
 
 
-class GlobalIntent(Struct, frozen=True, kw_only=True):
+class GlobalIntent(_Table, frozen=True, kw_only=True):
     """One that every agent has; ``replies`` empty means the built-in ones."""
 
     name: GlobalName
-    phrases: tuple[Phrase, ...]
-    replies: Templates = ()
+    phrases: Phrases = field(name="examples", default=Phrases())
+    replies: Templates = field(name="reply", default=Templates())
 
 
-class State(Struct, frozen=True, kw_only=True):
-    name: str
+class State(_Table, frozen=True, kw_only=True):
     on_enter: Action = Action()
     intents: tuple[Intent, ...] = ()
-    hints: Templates = ()
-    misunderstood: Templates = ()
+    hints: Templates = Templates()
+    misunderstood: Templates = Templates()
     final: bool = False
 
 
@@ -89,11 +111,30 @@ class Language(Struct, frozen=True):
     reply: str
 
 
-class RandomChoice(Struct, frozen=True):
+class RandomChoice(_Table, frozen=True, kw_only=True):
     """Drawn once, as a conversation begins."""
 
-    draw: Callable[[Callable[[int], int]], Filled]
-    """Given ``below(n)``: a whole number from 0 to n - 1."""
+    digits: int | None = None
+    choice: list[Scalar] | None = None
+    low: int | None = field(default=None, name="from")
+    high: int | None = field(default=None, name="to")
+
+    def is_one(self) -> bool:
+        """Whether there is something to draw from."""
+        if self.low is not None and self.high is not None:
+            return self.low <= self.high
+        return bool(self.choice) or 1 <= (self.digits or 0) <= 20
+
+    def draw(self, below: Callable[[int], int]) -> Filled:
+        """One of them; ``below(n)`` is a whole number from 0 to n - 1."""
+        if self.digits:
+            code = "".join(str(below(10)) for _ in range(self.digits))
+            return Filled(code, spoken_digits(code))
+        if self.choice:
+            return filled(self.choice[below(len(self.choice))])
+        assert self.low is not None
+        assert self.high is not None
+        return filled(self.low + below(self.high - self.low + 1))
 
 
 class Script(Struct, frozen=True, kw_only=True):
@@ -107,10 +148,10 @@ class Script(Struct, frozen=True, kw_only=True):
     globals: tuple[GlobalIntent, ...] = ()
     variables: Mapping[str, Filled] = {}
     random: Mapping[str, RandomChoice] = {}
-    misunderstood: Templates = ()
+    misunderstood: Templates = Templates()
     open: bool = False
     """It talks about whatever comes up and calls the client's functions of its own accord."""
-    cannot_follow: Templates = ()
+    cannot_follow: Templates = Templates()
     """Said once, where the session has instructions for a language model."""
     languages: tuple[Language, ...] = ()
     pronunciations: Mapping[str, str] = {}
@@ -141,7 +182,7 @@ class Script(Struct, frozen=True, kw_only=True):
             return old
 
         def intent(old: Intent) -> Intent:
-            phrases = tuple(phrase.with_slots(slot) for phrase in old.phrases)
+            phrases = Phrases(phrase.with_slots(slot) for phrase in old.phrases)
             return msgspec.structs.replace(old, phrases=phrases)
 
         states = {
@@ -151,3 +192,10 @@ class Script(Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(
             self, states=states, intents=tuple(map(intent, self.intents)), tool_enums=()
         )
+
+
+def filled(value: Scalar) -> Filled:
+    """A value of the script's own, as it is to be spoken."""
+    if isinstance(value, bool):
+        return Filled(value, "yes" if value else "no")
+    return Filled(value, value if isinstance(value, str) else spoken_number(value))

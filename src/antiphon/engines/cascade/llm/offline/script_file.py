@@ -14,37 +14,26 @@ from typing import Any, TypeVar, get_args
 import msgspec
 
 from antiphon.engines.cascade.llm.offline.expressions import Expression, ExpressionError
-from antiphon.engines.cascade.llm.offline.global_intents import GLOBAL_EXAMPLES
-from antiphon.engines.cascade.llm.offline.numbers import spoken_digits, spoken_number
+from antiphon.engines.cascade.llm.offline.global_intents import GLOBAL_PHRASES
 from antiphon.engines.cascade.llm.offline.phrases import Phrase, PhraseError, parse_phrase
 from antiphon.engines.cascade.llm.offline.script import (
     Action,
+    Arguments,
     GlobalIntent,
     GlobalName,
     Intent,
     Language,
+    Phrases,
     RandomChoice,
+    Scalar,
     Script,
+    Sets,
     State,
     Templates,
-    ToolCall,
     ToolEnum,
+    filled,
 )
-from antiphon.engines.cascade.llm.offline.script_tables import (
-    AgentTable,
-    CallTable,
-    GlobalTable,
-    IntentTable,
-    LanguageTable,
-    Lines,
-    OnEnterTable,
-    RandomTable,
-    Scalar,
-    ScriptTable,
-    StateTable,
-    TextOrList,
-    ToolEnumTable,
-)
+from antiphon.engines.cascade.llm.offline.script_lines import Lines
 from antiphon.engines.cascade.llm.offline.slots import (
     PLAIN_SLOTS,
     Choice,
@@ -101,6 +90,42 @@ def parse_script(text: str, *, source: str) -> Script:
     return script
 
 
+class _Agent(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    name: str
+    greeting: Templates
+    start: str
+    about: Template = Template("I am {agent}, a scripted agent without a language model.")
+    misunderstood: Templates = Templates()
+    open: bool = False
+    cannot_follow: Templates = Templates()
+
+
+class _Top(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """What a file has; the parts are read one by one, so that all mistakes are found."""
+
+    agent: Any
+    states: dict[str, Any]
+    enums: dict[str, Any] = {}
+    variables: dict[str, Scalar] = {}
+    random: dict[str, Any] = {}
+    globals: dict[str, Any] = {}
+    intents: list[Any] = []
+    languages: dict[str, Any] = {}
+    pronunciations: dict[str, str] = {}
+
+
+class _ToolEnum(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    tool: str
+    parameter: str
+    items: list[str]
+    """For when the client has no such tool."""
+
+
+class _Language(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    words: str = ""
+    reply: str
+
+
 class _Reader:
     """Reads one file; keeps its problems, so that all are shown at once."""
 
@@ -108,19 +133,24 @@ class _Reader:
         self.problems: list[str] = []
         self._source = source
         self._lines = lines
+        self._here: Path_ = ()
+        """The table that is read."""
         self._enums: dict[str, EnumSlot] = {}
         self._used_enums: set[str] = set()
         self._tool_enums: list[ToolEnum] = []
-        self._named: list[tuple[Path_, Iterable[str]]] = []
+        self._named: list[tuple[Path_, str, Iterable[str]]] = []
+        """Names in a text, with the table that it stands in."""
         self._gotos: list[tuple[Path_, str]] = []
 
-    def wrong(self, path: Path_, why: str) -> None:
+    def wrong(self, path: Path_, why: str, quoted: str = "") -> None:
         where = ".".join(str(part + 1) if isinstance(part, int) else part for part in path)
-        self.problems.append(f"{self._source}, line {self._lines.of(path)}: {where}: {why}")
+        line = self._lines.of(path, quoted)
+        self.problems.append(f"{self._source}, line {line}: {where}: {why}")
 
     def table(self, raw: Any, kind: type[Table], path: Path_) -> Table | None:
+        self._here = path
         try:
-            return msgspec.convert(raw, kind)
+            return msgspec.convert(raw, kind, dec_hook=self.decoded)
         except msgspec.ValidationError as error:
             why = str(error).replace("Object contains unknown field", "there is no field")
             why = why.replace("Object missing required field", "a field is missing:")
@@ -128,11 +158,26 @@ class _Reader:
             self.wrong(path or ("script",), f"{why} (fields here: {fields})")
             return None
 
+    def decoded(self, kind: type, written: Any) -> Any:
+        """What stands for a value of the script's own kinds."""
+        if kind is Templates:
+            texts = [written] if isinstance(written, str) else written
+            return Templates(self.template(text) for text in _texts(texts))
+        if kind is Phrases:
+            return Phrases(p for text in _texts(written) if (p := self.phrase(text)))
+        if kind is Template:
+            return self.template(*_texts([written]))
+        if kind is Expression:
+            return self.expression(*_texts([written]))
+        if not isinstance(written, dict):
+            raise TypeError("Expected a table")
+        return self.sets(written) if kind is Sets else self.arguments(written)
+
     # --- The whole ---
 
     def script(self, raw: dict[str, Any]) -> Script | None:
-        top = self.table(raw, ScriptTable, ())
-        agent = self.table(top.agent, AgentTable, ("agent",)) if top else None
+        top = self.table(raw, _Top, ())
+        agent = self.table(top.agent, _Agent, ("agent",)) if top else None
         if top is None or agent is None:
             return None
         for name, written in top.enums.items():
@@ -145,20 +190,17 @@ class _Reader:
             self.wrong(("states",), "a script needs at least one [states.<name>]")
         script = Script(
             name=agent.name,
-            greeting=self.templates(agent.greeting, ("agent", "greeting")),
-            about=self.template(
-                agent.about or "I am {agent}, a scripted agent without a language model.",
-                ("agent", "about"),
-            ),
+            greeting=agent.greeting,
+            about=agent.about,
             start=agent.start,
             states=states,
             intents=intents,
             globals=self.globals(top.globals),
             variables={"agent": Filled(agent.name, agent.name), **variables},
             random=random,
-            misunderstood=self.templates(agent.misunderstood, ("agent", "misunderstood")),
+            misunderstood=agent.misunderstood,
             open=agent.open,
-            cannot_follow=self.templates(agent.cannot_follow, ("agent", "cannot_follow")),
+            cannot_follow=agent.cannot_follow,
             languages=self.languages(top.languages),
             pronunciations=top.pronunciations,
             tool_enums=tuple(self._tool_enums),
@@ -175,24 +217,23 @@ class _Reader:
             for name, _ in (*action.sets, *(action.call.sets if action.call else ()))
         }
         known = slots | sets | set(script.variables) | set(script.random) | _ALWAYS
-        for path, names in self._named:
+        for path, text, names in self._named:
             for name in sorted({name.split(".")[0] for name in names} - known):
-                self.wrong(path, f"'{name}' is no slot and no variable{_near(name, known)}")
+                self.wrong(path, f"'{name}' is no slot and no variable{_near(name, known)}", text)
         for path, target in self._gotos:
             if target not in script.states:
                 near = _near(target, script.states)
-                self.wrong(path, f"there is no state '{target}'{near}")
+                self.wrong(path, f"there is no state '{target}'{near}", target)
 
     def warnings(self, script: Script) -> Iterable[str]:
-        reached, ahead = set(), [script.start]
-        everywhere = [i.action for i in script.intents]
+        reached, ahead = set[str](), [script.start]
         while ahead:
-            state = script.states.get(ahead.pop())
-            if state is None or state.name in reached:
-                continue
-            reached.add(state.name)
-            for action in (state.on_enter, *(i.action for i in state.intents), *everywhere):
-                ahead += [t for t in _targets(action) if t]
+            name = ahead.pop()
+            if name in script.states and name not in reached:
+                reached.add(name)
+                state = script.states[name]
+                for action in (state.on_enter, *state.intents, *script.intents):
+                    ahead += filter(None, _targets(action))
         for name in script.states:
             if name not in reached:
                 line = self._lines.of(("states", name))
@@ -208,7 +249,7 @@ class _Reader:
         path: Path_ = ("enums", name)
         match written:
             case {"tool": _}:
-                table = self.table(written, ToolEnumTable, path)
+                table = self.table(written, _ToolEnum, path)
                 if table is None:
                     return
                 self._tool_enums.append(ToolEnum(name, table.tool, table.parameter))
@@ -226,25 +267,15 @@ class _Reader:
 
     def random(self, name: str, written: Any) -> RandomChoice | None:
         path: Path_ = ("random", name)
-        table = self.table(written, RandomTable, path)
-        if table is None:
-            return None
-        if table.digits and 1 <= table.digits <= 20:
-            count = table.digits
-            return RandomChoice(lambda below: _code("".join(str(below(10)) for _ in range(count))))
-        if table.choice:
-            items = table.choice
-            return RandomChoice(lambda below: filled(items[below(len(items))]))
-        if table.low is not None and table.high is not None and table.low <= table.high:
-            low, span = table.low, table.high - table.low + 1
-            return RandomChoice(lambda below: filled(low + below(span)))
-        self.wrong(path, 'write { digits = 4 }, { choice = ["a", "b"] } or { from = 1, to = 6 }')
-        return None
+        choice = self.table(written, RandomChoice, path)
+        if choice and not choice.is_one():
+            why = 'write { digits = 4 }, { choice = ["a", "b"] } or { from = 1, to = 6 }'
+            self.wrong(path, why)
+        return choice
 
     def languages(self, written: Mapping[str, Any]) -> tuple[Language, ...]:
         tables = {
-            code: self.table(raw, LanguageTable, ("languages", code))
-            for code, raw in written.items()
+            code: self.table(raw, _Language, ("languages", code)) for code, raw in written.items()
         }
         return tuple(
             Language(code, frozenset(canon(table.words)), table.reply)
@@ -261,147 +292,97 @@ class _Reader:
             path: Path_ = ("globals", name)
             if written.get(name) is False:
                 continue
-            table = self.table(written.get(name, {}), GlobalTable, path)
-            if table:
-                phrases = self.phrases([*table.examples, *GLOBAL_EXAMPLES[name]], path)
-                replies = self.templates(table.reply, (*path, "reply"))
-                kept.append(GlobalIntent(name=name, phrases=phrases, replies=replies))
+            raw = written.get(name, {})
+            found = self.table(
+                {**raw, "name": name} if isinstance(raw, dict) else raw, GlobalIntent, path
+            )
+            if found:
+                phrases = Phrases((*found.phrases, *GLOBAL_PHRASES[name]))
+                kept.append(msgspec.structs.replace(found, phrases=phrases))
         return tuple(kept)
 
     def state(self, name: str, written: Any) -> State:
         path: Path_ = ("states", name)
-        table = self.table(written, StateTable, path)
-        if table is None:
-            return State(name=name)
-        if not table.intents and not table.final:
+        apart = dict(written) if isinstance(written, dict) else {}
+        intents = self.intents(apart.pop("intents", []), (*path, "intents"))
+        on_enter = self.on_enter(apart.pop("on_enter", []), (*path, "on_enter"))
+        state = self.table(apart if isinstance(written, dict) else written, State, path)
+        if state is None:
+            return State()
+        if not written.get("intents") and not state.final:
             self.wrong(path, "it has no intents: add [[states…intents]], or say final = true")
-        return State(
-            name=name,
-            on_enter=self.on_enter(table.on_enter, (*path, "on_enter")),
-            intents=self.intents(table.intents, (*path, "intents")),
-            hints=self.templates(table.hints, (*path, "hints")),
-            misunderstood=self.templates(table.misunderstood, (*path, "misunderstood")),
-            final=table.final,
-        )
+        return msgspec.structs.replace(state, intents=intents, on_enter=on_enter)
 
     def on_enter(self, written: Any, path: Path_) -> Action:
-        if not isinstance(written, dict):
-            written = {"reply": written}
-        table = self.table(written, OnEnterTable, path)
-        if table is None:
-            return Action()
-        return Action(
-            sets=self.sets(table.set, (*path, "set")),
-            replies=self.templates(table.reply, path),
-            call=self.call(table.call, (*path, "call")),
-        )
+        written = written if isinstance(written, dict) else {"reply": written}
+        action = self.table(written, Action, path) or Action()
+        self._gotos += [((*path, "call"), target) for target in _targets(action) if target]
+        return action
 
-    def intents(self, written: list[Any], path: Path_) -> tuple[Intent, ...]:
-        return tuple(
-            intent
-            for index, raw in enumerate(written)
-            if (intent := self.intent(raw, (*path, index)))
-        )
+    def intents(self, written: Any, path: Path_) -> tuple[Intent, ...]:
+        if not isinstance(written, list):
+            self.wrong(path, "write each intent as a table of its own: [[…intents]]")
+            return ()
+        found = (self.intent(raw, (*path, index)) for index, raw in enumerate(written))
+        return tuple(intent for intent in found if intent)
 
     def intent(self, written: Any, path: Path_) -> Intent | None:
-        table = self.table(written, IntentTable, path)
-        if table is None:
+        intent = self.table(written, Intent, path)
+        if intent is None:
             return None
-        if not table.examples:
+        examples, confirm = written["examples"], intent.confirm
+        if not examples:
             self.wrong((*path, "examples"), "it has no examples: nothing could be said")
-        confirm = table.confirm
-        if table.goto:
-            self._gotos.append(((*path, "goto"), table.goto))
-        return Intent(
-            name=table.name or " ".join(table.examples[:1]),
-            phrases=self.phrases(table.examples, (*path, "examples")),
-            when=self.expression(table.when, (*path, "when")) if table.when else None,
-            confirm=self.template(confirm, (*path, "confirm"))
-            if isinstance(confirm, str)
-            else confirm,
-            whole=table.whole,
-            yields=table.yields,
-            action=Action(
-                sets=self.sets(table.set, (*path, "set")),
-                replies=self.templates(table.reply, (*path, "reply")),
-                call=self.call(table.call, (*path, "call")),
-                goto=table.goto,
-            ),
-        )
+        if isinstance(confirm, str):
+            confirm = self.template(confirm)
+        elif not isinstance(confirm, bool):
+            self.wrong((*path, "confirm"), "write true, or a question")
+        self._gotos += [(path, target) for target in _targets(intent) if target]
+        name = intent.name or " ".join(examples[:1])
+        return msgspec.structs.replace(intent, name=name, confirm=confirm)
 
-    def call(self, table: CallTable | None, path: Path_) -> ToolCall | None:
-        if table is None:
-            return None
-        for name in ("goto", "error_goto"):
-            target = getattr(table, name)
-            if target:
-                self._gotos.append(((*path, name), target))
-        return ToolCall(
-            tool=table.tool,
-            arguments=self.arguments(table.arguments, (*path, "arguments")),
-            sets=self.sets(table.set, (*path, "set")),
-            result=self.templates(table.result, (*path, "result")),
-            error=self.templates(table.error, (*path, "error")),
-            missing=self.templates(table.missing, (*path, "missing")),
-            goto=table.goto,
-            error_goto=table.error_goto,
-        )
-
-    def arguments(self, written: Any, path: Path_) -> Any:
+    def arguments(self, written: Any) -> Any:
         match written:
             case str():
-                return self.template(written, path)
+                return self.template(written)
             case dict():
-                return {
-                    name: self.arguments(value, (*path, name)) for name, value in written.items()
-                }
+                return Arguments({name: self.arguments(value) for name, value in written.items()})
             case list():
-                return [self.arguments(value, path) for value in written]
+                return [self.arguments(value) for value in written]
             case _:
                 return written
 
-    def sets(
-        self, written: Mapping[str, Scalar], path: Path_
-    ) -> tuple[tuple[str, Expression | Filled], ...]:
-        found: list[tuple[str, Expression | Filled]] = []
-        for name, value in written.items():
-            if isinstance(value, str):
-                expression = self.expression(value, (*path, name))
-                found += [(name, expression)] if expression else []
-            else:
-                found.append((name, filled(value)))
-        return tuple(found)
+    def sets(self, written: Mapping[str, Any]) -> Sets:
+        return Sets(
+            (name, self.expression(value) if isinstance(value, str) else filled(value))
+            for name, value in written.items()
+        )
 
-    def expression(self, written: str, path: Path_) -> Expression | None:
+    def expression(self, written: str) -> Expression:
         try:
             expression = Expression(written)
         except ExpressionError as error:
-            self.wrong(path, f"{error}; text stands in quotes of its own: \"'like this'\"")
-            return None
-        self._named.append((path, expression.names))
+            why = f"{error}; text stands in quotes of its own: \"'like this'\""
+            self.wrong(self._here, why, written)
+            return Expression("false")
+        self._named.append((self._here, written, expression.names))
         return expression
 
-    def templates(self, written: TextOrList, path: Path_) -> Templates:
-        texts = [written] if isinstance(written, str) else written
-        return tuple(self.template(text, path) for text in texts)
-
-    def template(self, written: str, path: Path_) -> Template:
+    def template(self, written: str) -> Template:
         try:
             template = Template(written)
         except TemplateError as error:
-            self.wrong(path, str(error))
+            self.wrong(self._here, str(error), written)
             return Template("")
-        self._named.append((path, template.names))
+        self._named.append((self._here, written, template.names))
         return template
 
-    def phrases(self, written: Iterable[str], path: Path_) -> tuple[Phrase, ...]:
-        found = []
-        for source in written:
-            try:
-                found.append(parse_phrase(source, self.slot))
-            except PhraseError as error:
-                self.wrong(path, str(error))
-        return tuple(found)
+    def phrase(self, written: str) -> Phrase | None:
+        try:
+            return parse_phrase(written, self.slot)
+        except PhraseError as error:
+            self.wrong(self._here, str(error), written)
+            return None
 
     def slot(self, name: str, kind: str) -> Slot:
         """``{size:item}``, ``{digits:4}``, ``{count:number 1-12}``, ``{room}``."""
@@ -430,15 +411,10 @@ class _Reader:
 _SIMPLE_SLOTS: dict[str, Slot] = {"number": NumberSlot(), "text": TextSlot(), **PLAIN_SLOTS}
 
 
-def filled(value: Scalar) -> Filled:
-    """A value of the script's own, as it is to be spoken."""
-    if isinstance(value, bool):
-        return Filled(value, "yes" if value else "no")
-    return Filled(value, value if isinstance(value, str) else spoken_number(value))
-
-
-def _code(digits: str) -> Filled:
-    return Filled(digits, spoken_digits(digits))
+def _texts(written: Any) -> list[str]:
+    if not _is_texts(written):
+        raise TypeError("Expected text, or a list of texts")
+    return list(written)
 
 
 def _is_texts(ways: Any) -> bool:
@@ -453,9 +429,9 @@ def _near(name: str, known: Collection[str]) -> str:
 
 def _actions(script: Script) -> Iterable[Action]:
     yield from (state.on_enter for state in script.states.values())
-    yield from (intent.action for intent in script.every_intent())
+    yield from script.every_intent()
 
 
 def _targets(action: Action) -> tuple[str | None, ...]:
-    call = action.call
-    return (action.goto, call.goto, call.error_goto) if call else (action.goto,)
+    goto = action.goto if isinstance(action, Intent) else None
+    return (goto, action.call.goto, action.call.error_goto) if action.call else (goto,)

@@ -84,6 +84,8 @@ class Surroundings(Struct, frozen=True):
     instructions: str = ""
     last_reply: str = ""
     """As far as it was heard."""
+    last_heard: str = ""
+    """What the user said before this turn."""
     similarity: Similarity | None = None
     heard_language: str = ""
     """What the user was heard to speak, as "de"; "": nobody has said."""

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import re
+import datetime as dt
 from collections.abc import Callable, Mapping
+from string import Formatter
 from typing import Any
 
-from antiphon.engines.cascade.llm.offline.calendar import spoken_duration
+from antiphon.engines.cascade.llm.offline.calendar import spoken_date, spoken_duration
 from antiphon.engines.cascade.llm.offline.slots import Filled
-
-_MARK = re.compile(r"\{\{|\}\}|\{([A-Za-z_]\w*(?:\.\w+)*)(?::(\w+))?\}|[{}]")
 
 
 def _letters(filled: Filled) -> str:
     return ", ".join(c.upper() for c in filled.spoken if c.isalnum())
+
+
+def _date(filled: Filled) -> str:
+    return spoken_date(dt.date.fromisoformat(str(filled.value)))
 
 
 def _duration(filled: Filled) -> str:
@@ -21,6 +24,7 @@ def _duration(filled: Filled) -> str:
 
 
 FORMS: dict[str, Callable[[Filled], str]] = {
+    "date": _date,
     "letters": _letters,
     "duration": _duration,
     "name": lambda filled: filled.spoken.title(),
@@ -37,16 +41,18 @@ class Template:
 
     def __init__(self, source: str) -> None:
         self.source = source
-        for mark in _MARK.finditer(source):
-            if mark.group() in ("{", "}"):
-                raise TemplateError(
-                    f"'{source}': a lone '{mark.group()}'; write it twice to say it"
-                )
-            if mark.group(2) and mark.group(2) not in FORMS:
-                raise TemplateError(
-                    f"'{source}': no form '{mark.group(2)}' (known: {', '.join(sorted(FORMS))})"
-                )
-        self.names = frozenset(m.group(1) for m in _MARK.finditer(source) if m.group(1))
+        try:
+            self._parts = list(Formatter().parse(source))
+        except ValueError as error:
+            why = f"a lone '{{' or '}}' ({error}); write it twice to say it"
+            raise TemplateError(f"'{source}': {why}") from error
+        for _, name, form, conversion in self._parts:
+            if name is not None and (conversion or not name.replace(".", "_").isidentifier()):
+                raise TemplateError(f"'{source}': '{name}' is no name of a variable")
+            if form and form not in FORMS:
+                known = ", ".join(sorted(FORMS))
+                raise TemplateError(f"'{source}': no form '{form}' (known: {known})")
+        self.names = frozenset(name for _, name, _, _ in self._parts if name)
 
     def spoken(self, variables: Mapping[str, Filled]) -> str:
         """The text to say; an unknown variable is left out."""
@@ -57,17 +63,15 @@ class Template:
 
         None where a lone variable has no value: the argument is then left out.
         """
-        lone = re.fullmatch(r"\{([A-Za-z_]\w*)\}", self.source)
-        if lone:
-            filled = variables.get(lone.group(1))
-            return filled.value if filled else None
+        match self._parts:
+            case [("", str(name), "", _)]:
+                return variables[name].value if name in variables else None
         return self._filled(variables, lambda filled: str(filled.value))
 
     def _filled(self, variables: Mapping[str, Filled], plain: Callable[[Filled], str]) -> str:
-        def one(mark: re.Match[str]) -> str:
-            name, form = mark.groups()
-            if not name:
-                return mark.group()[0]
-            return FORMS.get(form, plain)(variables[name]) if name in variables else ""
-
-        return _MARK.sub(one, self.source)
+        said = ""
+        for text, name, form, _ in self._parts:
+            said += text
+            if name and name in variables:
+                said += FORMS.get(form or "", plain)(variables[name])
+        return said
