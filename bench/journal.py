@@ -14,11 +14,14 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from report import SERVER_CORE, percentile
+from report import CLIENT_CORE, SERVER_CORE, percentile
 from server_process import ServerProcess
-from sessions import ROUND_S, Measuring
+from sessions import ROUND_S, Measuring, Row
 
 from antiphon.core.causes import MEDIA_RATE_HZ, Word
 from antiphon.core.items import MessageEntry, TextPart
@@ -35,23 +38,33 @@ WORDS = "Some words that were said, as long as a sentence is. " * 8
 # --- Sessions with and without -------------------------------------------------
 
 
-def measure(sessions: int, seconds: float, folder: Path | None) -> float:
-    """Milliseconds of CPU per session and second."""
+@contextmanager
+def serving(keeps: bool, folder: Path) -> Iterator[Measuring]:
     command = ["zero_server.py"]
-    if folder is not None:
+    if keeps:
         command += ["--journal", str(folder / f"{time.monotonic_ns()}.sqlite3")]
     with ServerProcess(command, core=SERVER_CORE, nice=os.nice(0)) as server:
         found = Measuring(server, chunk_ms=20, always=False)
-        row = found.measure(sessions, warm_s=ROUND_S, seconds=seconds)
+        yield found
         found.crowd.close()
         server.stop()
+
+
+def measure(sessions: int, seconds: float, folder: Path, *, keeps: bool) -> float:
+    """Milliseconds of CPU per session and second."""
+    with serving(keeps, folder) as found:
+        row = found.measure(sessions, warm_s=ROUND_S, seconds=seconds)
+    show(row, keeps=keeps)
+    return row.cpu_ms
+
+
+def show(row: Row, *, keeps: bool) -> None:
     print(
-        f"{'with' if folder else 'without':8} {sessions} sessions: {row.cpu_ms:.3f} ms/s each, "
-        f"core {row.core:.1%}, answers p50 {row.latency_p50_ms} p99 {row.latency_p99_ms} ms, "
-        f"{row.turns} turns, waited {row.waited:.1%}",
+        f"{'with' if keeps else 'without':8} {row.sessions} sessions: {row.cpu_ms:.3f} ms/s each, "
+        f"core {row.core:.1%}, answers p50 {row.latency_p50_ms:.1f} p99 {row.latency_p99_ms:.1f}, "
+        f"late p99 {row.late_p99_ms:.1f} ms, {row.turns} turns, waited {row.waited:.1%}",
         flush=True,
     )
-    return row.cpu_ms
 
 
 def compare(sessions: int, seconds: float, rounds: int, folder: Path) -> None:
@@ -60,10 +73,36 @@ def compare(sessions: int, seconds: float, rounds: int, folder: Path) -> None:
     for at in range(rounds):
         cpu_ms = {}
         for keeps in (False, True) if at % 2 == 0 else (True, False):
-            cpu_ms[keeps] = measure(sessions, seconds, folder if keeps else None)
+            cpu_ms[keeps] = measure(sessions, seconds, folder, keeps=keeps)
         more.append(cpu_ms[True] / cpu_ms[False] - 1)
         print(f"pair {at + 1}: {more[-1]:+.1%}", flush=True)
     print(f"CPU of {sessions} sessions, median of {rounds} pairs: {statistics.median(more):+.1%}")
+
+
+def beside(sessions: int, seconds: float, rounds: int, folder: Path) -> None:
+    """Two servers share the core, one with a journal and one without, each with so many sessions:
+    what the machine does meanwhile meets both alike.
+    """
+    more: list[float] = []
+    for at in range(rounds):
+        with ExitStack() as stack:
+            order = (False, True) if at % 2 == 0 else (True, False)
+            found = {keeps: stack.enter_context(serving(keeps, folder)) for keeps in order}
+            with ThreadPoolExecutor() as pool:
+                asked = {
+                    keeps: pool.submit(m.measure, sessions, warm_s=ROUND_S, seconds=seconds)
+                    for keeps, m in found.items()
+                }
+                rows = {keeps: row.result() for keeps, row in asked.items()}
+        for keeps, row in rows.items():
+            show(row, keeps=keeps)
+        more.append(rows[True].cpu_ms / rows[False].cpu_ms - 1)
+        print(f"round {at + 1}: {more[-1]:+.1%}", flush=True)
+    low, middle, high = statistics.quantiles(more, n=4, method="inclusive")
+    print(
+        f"CPU of {sessions} sessions beside {sessions} without, {rounds} rounds: "
+        f"median {middle:+.1%}, quartiles {low:+.1%} to {high:+.1%}"
+    )
 
 
 # --- The journal alone ----------------------------------------------------------
@@ -237,6 +276,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--alone", action="store_true", help="only the journal alone")
     parser.add_argument("--pairs", action="store_true", help="only the sessions, in pairs")
+    parser.add_argument(
+        "--beside", action="store_true", help="only the sessions, with and without at once"
+    )
     parser.add_argument("--turns", action="store_true", help="only what turns take of a processor")
     parser.add_argument("--hour", action="store_true", help="only what an hour takes on disk")
     parser.add_argument("--url", help="of an empty PostgreSQL database, to measure beside it")
@@ -247,6 +289,10 @@ def main() -> None:
         print(f"Python {sys.version.split()[0]}")
         if args.pairs:
             compare(args.sessions, args.seconds, args.rounds, folder)
+            return
+        if args.beside:
+            os.sched_setaffinity(0, {CLIENT_CORE})
+            beside(args.sessions, args.seconds, args.rounds, folder)
             return
         if args.turns:
             for _ in range(args.rounds):

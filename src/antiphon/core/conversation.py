@@ -16,6 +16,7 @@ from antiphon.core.effects import Close, Configure, Effect, Move, SendTo
 from antiphon.core.faults import Fault
 from antiphon.core.floor import Floor
 from antiphon.core.item_requests import ItemRequests
+from antiphon.core.items import MessageEntry, as_heard
 from antiphon.core.listening import Listening
 from antiphon.core.money_told import tell_money
 from antiphon.core.records import EngineChanged
@@ -154,6 +155,12 @@ class Conversation:
     def items(self) -> tuple[Item, ...]:
         """The conversation so far, oldest first, as events show it."""
         return tuple(entry.wire() for entry in self._stage.history)
+
+    def being_heard(self, played_samples: int, now_ms: Ms) -> tuple[MessageEntry, ...]:
+        """Items whose end was not heard yet, cut at what was."""
+        heard = self._stage.sounding.being_heard(played_samples, now_ms)
+        entries = ((self._stage.history.get(item_id), heard[item_id]) for item_id in heard)
+        return tuple(as_heard(e, samples) for e, samples in entries if isinstance(e, MessageEntry))
 
     @property
     def used(self) -> server.Usage:

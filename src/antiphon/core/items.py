@@ -229,6 +229,14 @@ def snapshot(entry: E) -> E:
     return replace(entry, parts=[_copied(part) for part in entry.parts])
 
 
+def as_heard(entry: MessageEntry, samples: int) -> MessageEntry:
+    """As it would be kept if it were cut there."""
+    copy = snapshot(entry)
+    if copy.spoken is not None:
+        copy.spoken.cut(samples, done=copy.status != "in_progress")
+    return copy
+
+
 def _copied(part: Part) -> Part:
     # By hand: `copy.deepcopy` takes ten times as long, and each record is a copy.
     match part:

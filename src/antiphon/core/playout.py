@@ -7,6 +7,7 @@ that need them, as the number of samples of speech that have left so far.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -122,6 +123,14 @@ class Playout:
             for segment in self._segments
             if segment.item_id == item_id
         )
+
+    def being_heard(self, played: int) -> dict[str, int]:
+        """How much was heard of each item whose end was not, where ``played`` samples have left."""
+        played, heard, whole = max(played, self._played), Counter[str](), Counter[str]()
+        for segment in self._segments:
+            heard[segment.item_id] += max(0, min(played, segment.end) - segment.start)
+            whole[segment.item_id] += segment.end - segment.start
+        return {item_id: heard[item_id] for item_id in whole if heard[item_id] < whole[item_id]}
 
     def generated(self, response_id: str) -> list[str]:
         """A response will bring no more sound: the responses whose sound stops with that."""

@@ -53,6 +53,10 @@ class Sounding(Protocol):
         """How much has been heard of the item that sounds, of ``samples`` that there are."""
         ...
 
+    def being_heard(self, played: int, now_ms: Ms) -> dict[str, int]:
+        """How much has been heard of each item whose end has not; ``played``: the position."""
+        ...
+
     def play(
         self, response_id: str, item_id: str, pcm: bytes, now_ms: Ms, out: list[Effect]
     ) -> None: ...
@@ -113,6 +117,8 @@ class ClientSounding:
 
     def __init__(self) -> None:
         self._ends_ms: Ms = -CLIENT_DELAY_MS
+        self._last = "", 0
+        """The item that sound came of last, and how much, in samples."""
 
     def played(self, samples: int) -> None:
         pass
@@ -127,10 +133,19 @@ class ClientSounding:
         unheard_ms = max(0, self._ends_ms + CLIENT_DELAY_MS - now_ms)
         return max(0, samples - ms_to_samples(unheard_ms))
 
+    def being_heard(self, played: int, now_ms: Ms) -> dict[str, int]:
+        """Of the last item; one before it counts as heard, though its end may still sound."""
+        item_id, samples = self._last
+        heard = self.heard_samples(item_id, samples, now_ms)
+        return {item_id: heard} if heard < samples else {}
+
     def play(
         self, response_id: str, item_id: str, pcm: bytes, now_ms: Ms, out: list[Effect]
     ) -> None:
-        self._ends_ms = max(self._ends_ms, now_ms) + samples_to_ms(len(pcm) // 2)
+        samples = len(pcm) // 2
+        self._ends_ms = max(self._ends_ms, now_ms) + samples_to_ms(samples)
+        last_id, before = self._last
+        self._last = item_id, samples + (before if item_id == last_id else 0)
 
     def duck(self, on: bool, out: list[Effect], *, holds: bool = False) -> None:
         pass
@@ -188,6 +203,9 @@ class ServerSounding:
 
     def heard_samples(self, item_id: str, samples: int, now_ms: Ms) -> int:
         return self._playout.heard_samples(item_id)
+
+    def being_heard(self, played: int, now_ms: Ms) -> dict[str, int]:
+        return self._playout.being_heard(played)
 
     def duck(self, on: bool, out: list[Effect], *, holds: bool = False) -> None:
         holds = on and (holds or self._held)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Literal, NoReturn
 
 from msgspec.structs import replace
 
 from antiphon.core.conversation import TAKEN_OVER_TEXT
 from antiphon.core.faults import Fault
-from antiphon.core.records import Change, Record
+from antiphon.core.records import Change, ItemChanged, Record
 from antiphon.core.terms import Activity
 from antiphon.direct.bill import CallBill
 from antiphon.direct.following import Following
@@ -117,6 +117,9 @@ class DirectSession:
         self._attendance.welcome(connection.id, created)
         if not is_told_all:
             self._show_items(connection)
+
+    def being_heard(self) -> Sequence[ItemChanged]:
+        return ()  # Its sound goes past us.
 
     def resume(self, *_: object, **__: object) -> NoReturn:
         raise AssertionError("it keeps no seat")

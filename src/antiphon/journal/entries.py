@@ -25,6 +25,7 @@ FORMAT = 2
 know it says so; all others stay as they were, and stay readable for it.
 """
 _C = TypeVar("_C", bound=Change)
+_T = TypeVar("_T")
 
 
 class JournalError(AntiphonError):
@@ -126,6 +127,7 @@ Piece = TypeVar("Piece", Sounded, Taped)
 _OF_FORMAT_2 = (Taped, Timed, TokensChanged, ServerCallChanged, EngineChanged)
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[LogEntry] = msgspec.msgpack.Decoder(LogEntry)
+_metered_decoder = msgspec.msgpack.Decoder(Metered)
 
 
 def encode(entry: AnyEntry) -> bytes:
@@ -137,11 +139,22 @@ def decode(data: bytes) -> LogEntry:
     """Raises:
     JournalError: it is no entry, or one of a format that this version does not know.
     """
+    return _decoded(_decoder, data)
+
+
+def decode_metered(data: bytes) -> Metered:
+    """Raises:
+    JournalError: as `decode`.
+    """
+    return _decoded(_metered_decoder, data)
+
+
+def _decoded(decoder: msgspec.msgpack.Decoder[_T], data: bytes) -> _T:
     if not data or not 1 <= data[0] <= FORMAT:
         found = data[0] if data else "none"
         raise JournalError(f"an entry has format {found}; this version reads 1 to {FORMAT}")
     try:
-        return _decoder.decode(data[1:])
+        return decoder.decode(data[1:])
     except (msgspec.DecodeError, UnicodeError) as error:
         raise JournalError(f"an entry cannot be read: {error}") from None
 

@@ -41,7 +41,7 @@ class Seal:
         nonce, rest = sealed[:NONCE_BYTES], sealed[NONCE_BYTES:]
         try:
             return self._cipher.decrypt(nonce, rest, self._bound(place))
-        except InvalidTag:
+        except (InvalidTag, ValueError):  # The latter: it is too short.
             raise JournalError("its seal is broken") from None
 
     def _bound(self, place: int) -> bytes:

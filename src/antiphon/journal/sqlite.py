@@ -36,7 +36,7 @@ from antiphon.metering.bill import Dimension
 log = logging.getLogger(__name__)
 
 WINDOW_S = 0.005
-PATIENCE_S = 0.1
+PATIENCE_S = 0.5
 """What nobody waits for is handed over with what comes next, and no later than after this: each
 commit costs half a millisecond of a processor, however little is in it."""
 _R = TypeVar("_R")
@@ -247,6 +247,8 @@ class _Writer:
             began_s = time.monotonic()
             batch, other = self._gather(item)
             self._tell(self._settle, batch, self._commit(batch))
+            with contextlib.suppress(sqlite3.Error, JournalError):
+                self._file.tidy()
             if isinstance(other, _Asked):
                 self._answer(other)
             elif other == "stop":

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ from antiphon.journal.journal import Kept, Page, Wanted
 from antiphon.journal.line_table import Erased, LinesPage, LinesWanted, TotalsPage, new_alias
 from antiphon.journal.seal import SOUND_PLACES, Places, Seal, new_key
 from antiphon.journal.sqlite_notes import SqliteNotes
+from antiphon.journal.sqlite_stage import MAX_ROWS, MAX_STAGED, Row, Stage
 from antiphon.metering.bill import Dimension
 
 APPLICATION_ID = 0x416E7470  # "Antp"
@@ -71,7 +72,15 @@ MAX_LOGS = 1_000
 """So many conversations' places are remembered: to look them up for each commit costs a tenth of
 it.  Overflow policy: all are looked up again."""
 
-LAST = "SELECT coalesce(max(place), 0) FROM entries WHERE conversation = number"
+_OF_IT = "WHERE conversation = conversations.number"
+_LAST_STAGED = f"coalesce((SELECT max(place) FROM staged {_OF_IT}), 0)"  # noqa: S608
+LAST = f"max(coalesce((SELECT max(place) FROM entries {_OF_IT}), 0), {_LAST_STAGED})"  # noqa: S608
+LAST_BUT_SOUND = (
+    f"max(coalesce((SELECT max(place) FROM entries {_OF_IT} AND place < {SOUND_PLACES}), 0), "  # noqa: S608
+    f"{_LAST_STAGED})"
+)
+_IN_PLACE = (Opened, Closed, *APART)
+"""These change a conversation's own row, or are too large to be written twice."""
 
 
 class JournalFile:
@@ -103,6 +112,7 @@ class JournalFile:
                 self._database.execute(f"PRAGMA {pragma}")
             self._check_schema()
             self.notes = SqliteNotes(self._database, path)
+            self._stage = Stage(self._database, LINES)
         except BaseException as error:
             self._database.close()
             if isinstance(error, sqlite3.Error):
@@ -110,6 +120,9 @@ class JournalFile:
             raise
 
     def close(self) -> None:
+        if self._stage.put_rows:
+            with suppress(sqlite3.Error, JournalError), self._transaction():
+                self._stage.sort_in()
         self._database.close()
 
     # --- Writing -------------------------------------------------------------
@@ -120,6 +133,43 @@ class JournalFile:
         Raises:
             sqlite3.Error: none was written.
         """
+        if not self._stage_all(batch):
+            self._commit_in_place(batch)
+
+    def tidy(self) -> None:
+        """In a quiet moment: sort in what was staged, when there is much of it.
+
+        Raises:
+            sqlite3.Error: another time, then.
+        """
+        if self._stage.put_rows >= MAX_STAGED:
+            with self._transaction():
+                self._stage.sort_in()
+
+    def _stage_all(self, batch: Sequence[Append]) -> bool:
+        """Whether that was possible."""
+        if len(batch) > MAX_ROWS or not all(map(self._is_for_stage, batch)):
+            return False
+        try:
+            self._stage.put([self._row(append) for append in batch])
+        except BaseException as error:
+            self._logs.clear()  # They have counted on.
+            if not isinstance(error, sqlite3.IntegrityError):
+                raise
+            return False  # Another process has erased a conversation.
+        return True
+
+    def _is_for_stage(self, append: Append) -> bool:
+        if isinstance(append.entry, Metered):
+            return True
+        return append.conversation_id in self._logs and not isinstance(append.entry, _IN_PLACE)
+
+    def _row(self, append: Append) -> Row:
+        if isinstance(append.entry, Metered):
+            return None, None, append.data
+        return self._logs[append.conversation_id].row(append)
+
+    def _commit_in_place(self, batch: Sequence[Append]) -> None:
         rows: list[tuple[int, int, bytes]] = []
         with self._transaction():
             self._distrust_logs()
@@ -182,9 +232,11 @@ class JournalFile:
             if log is None:
                 return []
             rows = self._database.execute(
-                f"SELECT place, sealed FROM entries WHERE conversation = ? AND {which} "  # noqa: S608
-                "ORDER BY place",
-                (log.number,),
+                "SELECT place, sealed FROM ("  # noqa: S608  All text is ours.
+                "SELECT place, sealed, 0 AS number FROM entries WHERE conversation = :number "
+                "UNION ALL SELECT place, data, number FROM staged WHERE conversation = :number) "
+                f"WHERE {which} ORDER BY place, number",
+                {"number": log.number},
             ).fetchall()
             return [decode(log.seal.open(sealed, place)) for place, sealed in rows]
         except (sqlite3.Error, JournalError) as error:
@@ -222,6 +274,9 @@ class JournalFile:
         """Raises:
         JournalError: as `read`.
         """
+        self._sort_in_lines()
+        if self._stage.has_lines:
+            raise JournalError(f"{self.path}: a line of the bill cannot be read.")
         query = line_table.lines_query(LINES, wanted, after=after, limit=limit)
         return line_table.lines_page(self._fetched(*query), limit)
 
@@ -236,6 +291,7 @@ class JournalFile:
         """Raises:
         JournalError: as `read`.
         """
+        self._sort_in_lines()
         query = line_table.totals_query(LINES, wanted, by, after=after, limit=limit)
         return line_table.totals_page(self._fetched(*query), by, limit)
 
@@ -252,8 +308,17 @@ class JournalFile:
         """
         try:
             with self._transaction():
+                self._stage.sort_in()
                 query = f"DELETE FROM {LINES} WHERE day < ?"  # noqa: S608
                 return self._database.execute(query, (before_day,)).rowcount
+        except sqlite3.Error as error:
+            raise self._unreadable(error) from None
+
+    def _sort_in_lines(self) -> None:
+        try:
+            if self._stage.has_lines:
+                with self._transaction():
+                    self._stage.sort_in()
         except sqlite3.Error as error:
             raise self._unreadable(error) from None
 
@@ -287,6 +352,7 @@ class JournalFile:
         self._logs.clear()
         try:
             with self._transaction():
+                self._stage.sort_in()
                 yield
             # The pages are overwritten in the file; older ones of them stand in the log beside it.
             busy, *_ = self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
@@ -299,11 +365,12 @@ class JournalFile:
             )
 
     def _delete(self, where: str, values: Sequence[Any]) -> int:
-        self._database.execute(
-            f"DELETE FROM entries WHERE conversation IN "  # noqa: S608  All text is ours.
-            f"(SELECT number FROM conversations WHERE {where})",
-            values,
-        )
+        for table in ("entries", "staged"):
+            self._database.execute(
+                f"DELETE FROM {table} WHERE conversation IN "  # noqa: S608  All text is ours.
+                f"(SELECT number FROM conversations WHERE {where})",
+                values,
+            )
         query = f"DELETE FROM conversations WHERE {where}"  # noqa: S608
         return self._database.execute(query, values).rowcount
 
@@ -322,7 +389,7 @@ class JournalFile:
 
     def _log(self, conversation_id: str) -> _Log | None:
         row = self._database.execute(
-            f"SELECT number, key, ({LAST} AND place < {SOUND_PLACES}), ({LAST}) "  # noqa: S608
+            f"SELECT number, key, {LAST_BUT_SOUND}, {LAST} "  # noqa: S608  All text is ours.
             "FROM conversations WHERE id = ?",
             (conversation_id,),
         ).fetchone()

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from antiphon.core.records import Record
+from antiphon.core.records import Change, Record
 from antiphon.errors import ProtocolError
 from antiphon.protocol.client import ClientEvent
 from antiphon.protocol.server import ServerEvent, SessionCreated
@@ -174,6 +174,10 @@ class Attendance:
 
     def record(self, record: Record) -> None:
         """Something changed that lasts; the events that tell of it follow."""
+
+    def as_kept(self, change: Change) -> Change:
+        """What of it may be written down."""
+        return change
 
     def send(self, event: ServerEvent) -> None:
         for seat in self._seats.values():

@@ -23,14 +23,14 @@ from msgspec.structs import replace
 
 from antiphon.core.causes import Ms
 from antiphon.core.ids import Ids
-from antiphon.core.records import Past
+from antiphon.core.records import ItemChanged, Past
 from antiphon.core.settings import check_known_voice, update_session
 from antiphon.core.terms import Terms
 from antiphon.engines.engine import Engine, VoiceDetector
 from antiphon.engines.health import Healths
 from antiphon.errors import AntiphonError
 from antiphon.identity.principal import ANYONE, Principal
-from antiphon.journal.entries import JournalError, LogEntry
+from antiphon.journal.entries import Changed, JournalError, LogEntry
 from antiphon.journal.fork import forked
 from antiphon.journal.journal import Fate, Journal
 from antiphon.journal.recall import Recalled
@@ -114,6 +114,10 @@ class Housed(SessionDoor, Protocol):
 
     def shut_down(self) -> None:
         """Close once the running response is done."""
+        ...
+
+    def being_heard(self) -> Sequence[ItemChanged]:
+        """Items whose end was not heard yet, cut at what was, as a log would keep them."""
         ...
 
 
@@ -234,7 +238,7 @@ class Hub:
     def get(self, session_id: str) -> SessionDoor | None:
         return self._sessions.get(session_id)
 
-    def live_in(self, conversation_id: str) -> SessionDoor | None:
+    def live_in(self, conversation_id: str) -> Housed | None:
         """The session that has the conversation now."""
         found = (s for s in self._sessions.values() if s.about.conversation_id == conversation_id)
         return next(found, None)
@@ -296,7 +300,7 @@ class Hub:
             ConversationNotFound, ItemNotFound: there is nothing to be forked, or not there.
             JournalError: it cannot be read, or the fork not written.
         """
-        entries = await self._entries(conversation_id)
+        entries = self.with_what_was_heard(conversation_id, await self._entries(conversation_id))
         fork_id = "conv_" + "".join(secrets.choice(_ALPHABET) for _ in range(21))
         log_of_it = forked(entries, conversation_id=fork_id, item_id=item_id, now_s=time.time())
         assert self.keeping is not None, "it has been read"
@@ -310,6 +314,19 @@ class Hub:
             raise JournalError(f"the fork {fork_id} could not be written in time")
         log.info("conversation %s: forked as %s", conversation_id, fork_id)
         return fork_id
+
+    def with_what_was_heard(
+        self, conversation_id: str, entries: Sequence[LogEntry]
+    ) -> Sequence[LogEntry]:
+        """The log; where its end is being said just now, cut at what was heard of it until now."""
+        live = self.live_in(conversation_id)
+        changed = [entry for entry in entries if isinstance(entry, Changed)]
+        if live is None or not changed:
+            return entries
+        now_s, items = time.time(), (entry.change for entry in changed)
+        known = {change.item.id for change in items if isinstance(change, ItemChanged)}
+        heard = (change for change in live.being_heard() if change.item.id in known)
+        return [*entries, *(replace(changed[-1], at_s=now_s, change=c) for c in heard)]
 
     async def _entries(self, conversation_id: str) -> Sequence[LogEntry]:
         if self.keeping is None:

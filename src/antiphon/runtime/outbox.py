@@ -10,7 +10,7 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 from antiphon.core.causes import Ms
-from antiphon.core.records import Record
+from antiphon.core.records import Change, Record
 from antiphon.journal.journal import Fate, Ticket
 from antiphon.protocol import server
 from antiphon.protocol.server import ServerEvent
@@ -133,6 +133,9 @@ class Outbox(Attendance):
         ticket = self._log.record(record)
         if ticket is not None:
             self._latest = ticket
+
+    def as_kept(self, change: Change) -> Change:
+        return self._log.as_kept(change)
 
     def send(self, event: ServerEvent) -> None:
         if self._queue:

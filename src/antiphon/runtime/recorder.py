@@ -29,6 +29,8 @@ BEHIND_MS: Final = 2_000
 """So long it waits before a moment is written: what is cut off was perhaps not played."""
 MAX_WAITING: Final = 120
 """Pieces that are not encoded yet.  Overflow policy: the newest is silence instead."""
+MAX_HELD_BYTES: Final = 4 * 1024 * 1024
+"""Of silence before the first sound: more than an hour.  Overflow policy: it is written."""
 _SAMPLES_PER_MS: Final = RATE_HZ // 1_000
 
 
@@ -41,7 +43,7 @@ class Encoding(Protocol):
 
 
 class Recorder:
-    """An `Observer`.
+    """An `Observer`.  A session without any sound leaves no recording.
 
     Args:
         encoding: What becomes of stereo sound.
@@ -69,6 +71,9 @@ class Recorder:
         self._now_ms = 0
         self._waiting = 0
         self._overflowed = False
+        self._held: list[bytes] | None = []
+        """What is ready while nothing was heard or spoken; None: something was."""
+        self._held_bytes = 0
         self.finished = asyncio.Event()
         """All that will be written is written."""
 
@@ -83,7 +88,7 @@ class Recorder:
         self._now_ms = now_ms
         match cause:
             case Heard(pcm):
-                self._sides.user.arrived(pcm, now)
+                self._sides.user.arrived(self._sounding(pcm), now)
             case Attached(connection, owns=True):
                 self._owners.add(connection)
                 self._sides.agent.go_on(now)
@@ -92,7 +97,7 @@ class Recorder:
                 if self._is_ours and not self._owners:
                     self._sides.agent.hold(now)
             case ClientSent(event=InputAudioBufferAppend(audio=audio)):
-                self._sides.user.arrived(self._input.decode(audio), now)
+                self._sides.user.arrived(self._sounding(self._input.decode(audio)), now)
         for effect in effects:
             self._note(effect, now)
         if now_ms - BEHIND_MS >= self._written_ms + EVERY_MS:
@@ -107,11 +112,12 @@ class Recorder:
         match effect:
             case PlayAudio(pcm):
                 self._is_ours = True
-                agent.given(pcm, now)
+                agent.given(self._sounding(pcm), now)
             case ClearPlayout():
                 agent.cut(now)
             case ResponseOutputAudioDelta():
-                agent.given(self._output.decode(effect.delta), now, effect.item_id)
+                pcm = self._sounding(self._output.decode(effect.delta))
+                agent.given(pcm, now, effect.item_id)
             case ConversationItemTruncated():
                 agent.cut_item(effect.item_id, effect.audio_end_ms * _SAMPLES_PER_MS)
             case SessionUpdated():
@@ -140,6 +146,26 @@ class Recorder:
         if error := done.exception():
             log.error("a recording could not be encoded: %s", type(error).__name__)
         elif pages := done.result():
+            self._keep(pages)
+
+    def _sounding(self, pcm: bytes) -> bytes:
+        """From the first sound on all is kept, also the silence before it: times stay true."""
+        if self._held is not None and any(pcm):
+            self._let_go()
+        return pcm
+
+    def _keep(self, pages: bytes) -> None:
+        if self._held is None:
+            self._write(pages)
+            return
+        self._held.append(pages)
+        self._held_bytes += len(pages)
+        if self._held_bytes > MAX_HELD_BYTES:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        held, self._held = self._held or [], None
+        for pages in held:
             self._write(pages)
 
 

@@ -55,7 +55,7 @@ from antiphon.core.effects import (
     TurnCommitted,
 )
 from antiphon.core.faults import Fault
-from antiphon.core.records import Record
+from antiphon.core.records import ItemChanged, Record
 from antiphon.core.settings import voice_name
 from antiphon.core.terms import Activity, Terms
 from antiphon.engines.engine import Engine, VoiceDetector
@@ -243,6 +243,11 @@ class LiveSession:
     @property
     def keeps_a_seat(self) -> bool:
         return not self._ended and self._attendance.keeps_a_seat
+
+    def being_heard(self) -> Sequence[ItemChanged]:
+        items = self._conversation.being_heard(self.played_samples, self._clock.now_ms)
+        kept = (self._attendance.as_kept(ItemChanged(item)) for item in items)
+        return [change for change in kept if isinstance(change, ItemChanged)]
 
     # --- For transports that own playout -------------------------------------
 

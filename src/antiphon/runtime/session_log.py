@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from antiphon.core.records import EngineChanged, Record, SessionChanged
+from antiphon.core.records import Change, EngineChanged, Record, SessionChanged
 from antiphon.journal.entries import (
     APART,
     Changed,
@@ -75,12 +75,10 @@ class SessionLog:
 
     def record(self, record: Record) -> Ticket | None:
         """None: it need not be kept yet."""
-        change = without_audio(record.change)
+        change = self.as_kept(record.change)
         says = not isinstance(change, SessionChanged | EngineChanged)
         if isinstance(change, SessionChanged):
             self._conversation_id = change.conversation_id
-        if self._redact is not None:
-            change = redacted(change, self._redact)
         entry = Changed(
             at_s=self._now_s(),
             session_id=self.session_id,
@@ -88,6 +86,10 @@ class SessionLog:
             ids_used=record.ids_used,
         )
         return self._keep(entry, says=says)
+
+    def as_kept(self, change: Change) -> Change:
+        change = without_audio(change)
+        return change if self._redact is None else redacted(change, self._redact)
 
     def joined(self, connection_id: str, *, owns: bool) -> None:
         self._keep(

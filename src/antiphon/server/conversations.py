@@ -338,7 +338,7 @@ class Conversations:
         if not entries or not is_seen(principal, entries):
             raise _not_found(conversation_id)
         self._note("conversation.read", request, principal)
-        return entries
+        return self._hub.with_what_was_heard(conversation_id, entries)
 
     def _note(self, what: str, request: web.Request, principal: Principal) -> None:
         address = self._gate.address_of(request)
