@@ -56,7 +56,7 @@ def fit_context(
     truncation: Truncation,
     count: Callable[[Entry], Tokens] = entry_tokens,
     window: Window | None = None,
-) -> tuple[list[Entry], Tokens]:
+) -> tuple[Sequence[Entry], Tokens]:
     """The newest entries within the limit, a function's call and output kept together.
 
     Returns them and what they count.  ``window``: where the last cut of this history was.
@@ -65,10 +65,7 @@ def fit_context(
         ContextTooLong: where nothing may be left out.
     """
     entries = _without_orphans(entries)
-    limit = limit_tokens - instruction_tokens
-    if isinstance(truncation, RetentionRatio) and truncation.token_limits is not None:
-        post = truncation.token_limits.post_instructions
-        limit = limit if post is None else min(limit, post)
+    limit = room_for_items(limit_tokens, instruction_tokens, truncation)
     counts = [count(entry) for entry in entries]
     whole = add_up(counts)
     total = whole.total
@@ -97,6 +94,14 @@ def fit_context(
         window.cut(entries[start], truncation)
     kept = _without_orphans(entries[start:])
     return kept, add_up(count(entry) for entry in kept)
+
+
+def room_for_items(limit_tokens: int, instruction_tokens: int, truncation: Truncation) -> int:
+    limit = limit_tokens - instruction_tokens
+    if isinstance(truncation, RetentionRatio) and truncation.token_limits is not None:
+        post = truncation.token_limits.post_instructions
+        limit = limit if post is None else min(limit, post)
+    return limit
 
 
 def _first_of_last(entries: Sequence[Entry]) -> int:

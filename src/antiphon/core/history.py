@@ -27,6 +27,7 @@ from antiphon.core.items import (
     snapshot,
 )
 from antiphon.core.records import ItemChanged, ItemDeleted, Recorder
+from antiphon.core.running_view import RunningView, Whole
 from antiphon.core.usage import Tokens, entry_tokens
 from antiphon.protocol.items import Item, Status
 from antiphon.protocol.server import (
@@ -62,6 +63,7 @@ class History:
         """What an engine was told of items that have not changed since."""
         self._counted: dict[str, Tokens] = {}
         """What such items count."""
+        self._view = RunningView(self.tokens, self.for_engine)
         for entry in past:
             self._entries[entry.id] = kept = snapshot(entry)
             self._order.append(kept.id)
@@ -119,6 +121,10 @@ class History:
             if self._holds(entry):
                 self._told[entry.id] = told
         return told
+
+    def whole(self) -> Whole:
+        """All of it, as an answer would see it."""
+        return self._view.whole(self._order, self._entries)
 
     def tokens(self, entry: Entry) -> Tokens:
         """What an item counts in a context; counted once, as long as it does not change."""
@@ -209,7 +215,9 @@ class History:
         part = entry.parts[-1]
         assert isinstance(part, SpokenPart), "speech is open"
         part.speak(pcm, words)
-        self._counted.pop(entry.id, None)  # For engines nothing has changed: audio is not told.
+        # For engines nothing has changed: audio is not told.
+        self._counted.pop(entry.id, None)
+        self._view.changed(entry.id)
 
     def extend_call(self, entry: CallEntry, arguments: str) -> None:
         entry.arguments += arguments
@@ -316,10 +324,12 @@ class History:
     def _forget(self, item_id: str) -> None:
         self._told.pop(item_id, None)
         self._counted.pop(item_id, None)
+        self._view.changed(item_id)
 
     def _insert(self, entry: Entry, after: str | None) -> None:
         assert entry.id not in self._entries, entry.id
         self._entries[entry.id] = entry
+        self._view.inserted(None if after == "root" else after or "")
         if not after:
             self._order.append(entry.id)
         elif after == "root":

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from msgspec import UNSET
 
-from antiphon.core.context import Window, fit_context
+from antiphon.core.context import Window, fit_context, room_for_items
 from antiphon.core.created import Created, create_entry
 from antiphon.core.faults import Fault
 from antiphon.core.items import Entry
@@ -80,13 +80,13 @@ class Planner:
 
     def context(
         self, given: tuple[InputItem, ...] | object | None, untold: list[Created]
-    ) -> list[Entry]:
+    ) -> Sequence[Entry]:
         """The conversation, or what `input` puts in its place.
 
         ``untold`` is added to: what of it is audio whose words the engine is to find out.
         """
         if given is UNSET or given is None:
-            return list(self._stage.history)
+            return self._stage.history.whole().entries
         assert isinstance(given, tuple)
         return [self._context_entry(item, index, untold) for index, item in enumerate(given)]
 
@@ -96,11 +96,16 @@ class Planner:
         entries: Sequence[Entry],
         session: Session,
         window: Window | None,
-    ) -> tuple[list[Entry], Tokens]:
+    ) -> tuple[Sequence[Entry], Tokens]:
         fixed_tokens = self.fixed_tokens(plan)
+        whole, limit_tokens = self._stage.history.whole(), self._stage.terms.context_tokens
+        if entries is whole.entries and not whole.has_orphans:  # Nothing need be walked through.
+            room = room_for_items(limit_tokens, fixed_tokens, session.truncation)
+            if whole.tokens.total <= room:
+                return entries, whole.tokens + Tokens(text=fixed_tokens)
         context, seen = fit_context(
             entries,
-            limit_tokens=self._stage.terms.context_tokens,
+            limit_tokens=limit_tokens,
             instruction_tokens=fixed_tokens,
             truncation=session.truncation,
             count=self._stage.history.tokens,

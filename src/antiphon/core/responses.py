@@ -34,6 +34,7 @@ from antiphon.core.server_calls import ServerCalls
 from antiphon.core.stage import Stage
 from antiphon.core.usage import NO_TOKENS, Tokens
 from antiphon.protocol.client import ResponseOptions
+from antiphon.protocol.items import Item
 from antiphon.protocol.server import RateLimit, RateLimitsUpdated, ResponseError
 from antiphon.protocol.session import (
     Session,
@@ -57,7 +58,7 @@ class _Asked:
     """What an engine is asked for; another one can be asked for the same."""
 
     options: ResponseOptions
-    context: list[Entry]
+    context: Sequence[Entry]
     untold: list[Created]
     """What of the context is audio whose words the engine is to find out."""
 
@@ -108,8 +109,10 @@ class Responses:
         if (cut := self._stage.window.last_cut) is not None and cut is not last_cut:
             self._stage.recorder.tell(ContextCut(cut), out)
         self._begin(plan.with_context(seen), out)
-        kept = {entry.id for entry in context}
-        asked = _Asked(options, context, [c for c in untold if c.entry.id in kept])
+        if untold:
+            kept = {entry.id for entry in context}
+            untold = [created for created in untold if created.entry.id in kept]
+        asked = _Asked(options, context, untold)
         self._asked[plan.id] = asked
         self._ask(plan, asked, out)
 
@@ -141,7 +144,7 @@ class Responses:
         assert isinstance(session, Session), "only a realtime session has responses"
         return Generate(
             response_id=plan.engine_name,
-            items=tuple(self._server_calls.among(asked.context, self._stage.history.for_engine)),
+            items=self._items(asked.context),
             items_are_conversation=given is UNSET or given is None,
             instructions=plan.instructions,
             memory=self._stage.memory,
@@ -159,6 +162,13 @@ class Responses:
             drawn_for=self._stage.drawn_for,
         )
 
+    def _items(self, context: Sequence[Entry]) -> tuple[Item, ...]:
+        """What an engine is shown of it."""
+        whole = self._stage.history.whole()
+        if context is whole.entries and not self._server_calls.any_kept:
+            return whole.items
+        return tuple(self._server_calls.among(context, self._stage.history.for_engine))
+
     def adopt(self, engine_name: str, out: list[Effect]) -> None:
         """Begin a response that the engine is giving already, under a name of its own.
 
@@ -170,7 +180,8 @@ class Responses:
             session, ResponseOptions(), in_conversation=True, engine_name=engine_name
         )
         try:
-            _, seen = self._planner.fit(plan, list(self._stage.history), session, None)
+            entries = self._stage.history.whole().entries
+            _, seen = self._planner.fit(plan, entries, session, None)
         except ContextTooLong:
             seen = NO_TOKENS  # What an engine leaves out of its own context, only it knows.
         self._begin(plan.with_context(seen), out)

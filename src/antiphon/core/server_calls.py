@@ -113,6 +113,11 @@ class ServerCalls:
         self._asked.pop(response_id, None)
         self._rounds.pop(response_id, None)
 
+    @property
+    def any_kept(self) -> bool:
+        """Whether `among` adds anything."""
+        return bool(self._kept)
+
     def among(self, entries: Iterable[Entry], shown: Callable[[Entry], Item]) -> Iterator[Item]:
         """The items as an engine is to see them, with the calls where they were made."""
         if not self._kept:
