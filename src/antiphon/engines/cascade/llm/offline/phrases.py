@@ -79,9 +79,6 @@ class Phrase(Struct, frozen=True):
         """The shortest plain way to say it."""
         return " ".join(_example(self.node))
 
-    def with_slots(self, change: Callable[[Slot], Slot]) -> Phrase:
-        return Phrase.of(self.source, _with_slots(self.node, change))
-
 
 # --- Reading a phrase --------------------------------------------------------
 
@@ -231,20 +228,6 @@ def _example(node: Node) -> Iterator[str]:
                 yield from _example(part)
         case Alternatives():
             yield from _example(node.parts[0])
-
-
-def _with_slots(node: Node, change: Callable[[Slot], Slot]) -> Node:
-    match node:
-        case Literal():
-            return node
-        case Gap():
-            return Gap(node.name, change(node.slot))
-        case Optional():
-            return Optional(_with_slots(node.part, change))
-        case Sequence():
-            return Sequence(tuple(_with_slots(part, change) for part in node.parts))
-        case Alternatives():
-            return Alternatives(tuple(_with_slots(part, change) for part in node.parts))
 
 
 _Way = tuple[int, tuple[tuple[str, Filled], ...]]
