@@ -9,17 +9,11 @@ from fractions import Fraction
 from msgspec import Struct
 from simpleeval import SimpleEval
 
+from antiphon.engines.cascade.llm.offline.english import ENGLISH
 from antiphon.engines.cascade.llm.offline.numbers import read_number, spoken_number
 
-_OPERATIONS = (
-    # The words, how they are said back, and the sign.
-    (("plus",), "plus", "+"), (("and",), "plus", "+"),
-    (("minus",), "minus", "-"), (("less",), "minus", "-"),
-    (("times",), "times", "*"), (("x",), "times", "*"), (("multiplied", "by"), "times", "*"),
-    (("divided", "by"), "divided by", "/"), (("divided",), "divided by", "/"),
-    (("over",), "divided by", "/"), (("percent", "of"), "percent of", "/ 100 *"),
-    (("to", "the", "power", "of"), "to the power of", "**"),
-)  # fmt: skip
+_OPERATIONS = [(tuple(said.split()), *means) for said, means in ENGLISH["operations"].items()]
+"""The words, how they are said back, and the sign."""
 _SQUARED = ((), "to the power of", "**")
 _MAX_EXPONENT = 64
 

@@ -8,16 +8,14 @@ from typing import Generic, TypeVar
 
 from msgspec import Struct
 
+from antiphon.engines.cascade.llm.offline.english import ENGLISH
 from antiphon.engines.cascade.llm.offline.phrases import Phrase
 from antiphon.engines.cascade.llm.offline.slots import Filled
 from antiphon.engines.cascade.llm.offline.words import Word, corrected, words_of
 
 Key = TypeVar("Key")
 
-_FILLERS = frozenset(
-    ["um", "uh", "er", "hm", "please", "well", "so", "okay", "then", "just", "now", "and", "hey"]
-)
-REFUSALS = frozenset(["not", "don't", "dont", "never", "no", "cannot", "can't", "without"])
+_FILLERS, REFUSALS = (frozenset(ENGLISH[name].split()) for name in ("fillers", "refusals"))
 _MIN_SHARE = 0.4
 """Of the words said, how many a phrase found inside them must cover."""
 _MAX_WORDS = 60

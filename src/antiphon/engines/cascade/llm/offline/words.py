@@ -13,24 +13,15 @@ from typing import NamedTuple
 
 import num2words
 
+from antiphon.engines.cascade.llm.offline.english import ENGLISH
+
 UNITS = {num2words.num2words(number): number for number in range(20)}
 TENS = {num2words.num2words(number): number for number in range(20, 100, 10)}
 SMALL_NUMBERS = UNITS | TENS
 
 _SPELLINGS = {
     **{name: str(number) for name, number in SMALL_NUMBERS.items()},
-    "fourty": "40",
-    "p.m": "pm",
-    "a.m": "am",
-    "ok": "okay",
-    "%": "percent",
-    "+": "plus",
-    "*": "times",
-    "×": "times",
-    "/": "divided",
-    "÷": "divided",
-    "=": "equals",
-    "-": "minus",
+    **ENGLISH["spellings"],
 }
 
 _TOKEN = re.compile(
