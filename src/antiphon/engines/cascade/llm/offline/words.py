@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Collection, Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple, TypeVar
 
 import num2words
 
@@ -39,6 +39,9 @@ _TOKEN = re.compile(
 )
 
 
+Value = TypeVar("Value")
+_MAX_WAY = 7
+"""Words of the longest way to say a number below a thousand, a day or a time."""
 _MAX_CORRECTED = 24
 """Looking for similar words takes its time; commands are shorter than this."""
 
@@ -66,6 +69,16 @@ def _word(token: str) -> Word:
 
 def canon(text: str) -> tuple[str, ...]:
     return tuple(word.canon for word in words_of(text))
+
+
+def longest(
+    words: tuple[str, ...], at: int, ways: Mapping[tuple[str, ...], Value]
+) -> tuple[int, Value] | None:
+    """The longest of ``ways`` that stands at ``at``: where it ends, and what it means."""
+    for end in range(min(len(words), at + _MAX_WAY), at, -1):
+        if words[at:end] in ways:
+            return end, ways[words[at:end]]
+    return None
 
 
 def said(words: Iterable[Word]) -> str:
