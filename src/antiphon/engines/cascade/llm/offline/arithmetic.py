@@ -11,9 +11,9 @@ from simpleeval import SimpleEval
 
 from antiphon.engines.cascade.llm.offline.english import ENGLISH
 from antiphon.engines.cascade.llm.offline.numbers import read_number, spoken_number
-from antiphon.engines.cascade.llm.offline.words import canon, longest
+from antiphon.engines.cascade.llm.offline.words import Ways, ways_of
 
-_OPERATIONS = {canon(said): (means, sign) for said, (means, sign) in ENGLISH["operations"].items()}
+_OPERATIONS: Ways[tuple[str, str]] = ways_of(ENGLISH["operations"])
 """How they are said back, and the sign."""
 _SQUARED = ("to the power of", "**")
 _MAX_EXPONENT = 64
@@ -47,7 +47,7 @@ def read_sum(words: tuple[str, ...], start: int) -> tuple[int, Sum] | None:
             at = end = at + 1
             operations.append(_SQUARED)
             numbers.append(Fraction(2))
-        known = longest(words, at, _OPERATIONS)
+        known = _OPERATIONS.longest(words, at)
         if known is None:
             break
         at = known[0]

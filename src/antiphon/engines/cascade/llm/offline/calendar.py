@@ -14,7 +14,7 @@ from antiphon.engines.cascade.llm.offline.numbers import (
     spoken_number,
     spoken_ordinal,
 )
-from antiphon.engines.cascade.llm.offline.words import canon, longest
+from antiphon.engines.cascade.llm.offline.words import Ways, canon, ways_of
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 MONTHS = (
@@ -24,8 +24,7 @@ MONTHS = (
 Words = tuple[str, ...]
 _UNITS_MIN = {"second": 1 / 60, "minute": 1, "min": 1, "hour": 60, "hr": 60, "day": 24 * 60}
 _NOON, _HALVES, _NEAR, _HOUR_PARTS = (
-    {canon(way): value for way, value in ENGLISH[name].items()}
-    for name in ("noon", "halves", "near", "hour_parts")
+    ways_of(ENGLISH[name]) for name in ("noon", "halves", "near", "hour_parts")
 )
 
 # --- Times of day ------------------------------------------------------------
@@ -38,14 +37,14 @@ def read_time(words: Words, start: int) -> tuple[int, dt.time] | None:
     twelve are as on a clock of twenty-four hours: what office hours make likely.
     """
     at = start + (words[start : start + 1] == ("at",))
-    named = longest(words, at, _NOON)
+    named = _NOON.longest(words, at)
     if named:
         return named[0], dt.time(named[1])
-    clock = longest(words, at, _clock()) or _read_numeral(words, at)
+    clock = _clock().longest(words, at) or _read_numeral(words, at)
     if clock is None:
         return None
     at, (hour, minute) = clock
-    half = longest(words, at, _HALVES)
+    half = _HALVES.longest(words, at)
     if half:
         if not 1 <= hour <= 12:
             return None
@@ -56,7 +55,7 @@ def read_time(words: Words, start: int) -> tuple[int, dt.time] | None:
 
 
 @lru_cache(maxsize=1)
-def _clock() -> dict[Words, tuple[int, int]]:
+def _clock() -> Ways[tuple[int, int]]:
     """Hour and minute as people say them, without the half of the day."""
     ways: dict[Words, tuple[int, int]] = {}
     parts = {canon(spoken_number(minute)): minute for minute in range(1, 60)}
@@ -73,7 +72,7 @@ def _clock() -> dict[Words, tuple[int, int]]:
             if 1 <= hour <= 12:
                 ways |= {(*way, past, said): (hour, minute) for past in ("past", "after")}
                 ways[(*way, "to", said)] = ((hour - 2) % 12 + 1, 60 - minute)
-    return ways
+    return Ways(ways)
 
 
 def _read_numeral(words: Words, at: int) -> tuple[int, tuple[int, int]] | None:
@@ -102,7 +101,7 @@ def spoken_time(time: dt.time) -> str:
 def read_date(words: Words, start: int, today: dt.date) -> tuple[int, dt.date] | None:
     """As "today", "next friday", "may the third", "the third of may", "2026-05-03"."""
     at = start + (words[start : start + 1] == ("on",))
-    near = longest(words, at, _NEAR)
+    near = _NEAR.longest(words, at)
     if near:
         return near[0], today + dt.timedelta(days=near[1])
     word = words[at] if at < len(words) else ""
@@ -111,7 +110,7 @@ def read_date(words: Words, start: int, today: dt.date) -> tuple[int, dt.date] |
         ahead = (WEEKDAYS.index(words[weekday]) - today.weekday()) % 7
         ahead = 7 if word == "next" and ahead == 0 else ahead
         return weekday + 1, today + dt.timedelta(days=ahead)
-    day = longest(words, at, _days())
+    day = _days().longest(words, at)
     if day:
         return _next(*day[1], day[0], today)
     try:
@@ -121,7 +120,7 @@ def read_date(words: Words, start: int, today: dt.date) -> tuple[int, dt.date] |
 
 
 @lru_cache(maxsize=1)
-def _days() -> dict[Words, tuple[str, int]]:
+def _days() -> Ways[tuple[str, int]]:
     """Month and day as people say and write them, and the names that some days have."""
     ways = {canon(name): (month, day) for name, (month, day) in ENGLISH["days"].items()}
     for name, day in ORDINAL_NUMBERS.items():
@@ -132,7 +131,7 @@ def _days() -> dict[Words, tuple[str, int]]:
                     ways[way] = month, day
                     ways[("the", *way)] = month, day
                 ways[(month, "the", *said)] = month, day
-    return ways
+    return Ways(ways)
 
 
 def _next(month: str, day: int, end: int, today: dt.date) -> tuple[int, dt.date] | None:
@@ -158,8 +157,8 @@ def spoken_date(date: dt.date) -> str:
 def read_duration(words: Words, start: int) -> tuple[int, Number] | None:
     """As "half an hour", "ninety minutes", "an hour and a half": in minutes."""
     at = start + (words[start : start + 1] == ("for",))
-    part = longest(words, at, _HOUR_PARTS)
-    number = longest(words, at, {("a",): 1, ("an",): 1}) or read_number(words, at)
+    part = _HOUR_PARTS.longest(words, at)
+    number = (at + 1, 1) if words[at : at + 1] in (("a",), ("an",)) else read_number(words, at)
     if part or number is None or number[0] >= len(words):
         return part
     end, count = number

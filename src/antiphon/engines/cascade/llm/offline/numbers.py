@@ -11,16 +11,11 @@ from functools import lru_cache
 
 import num2words
 
-from antiphon.engines.cascade.llm.offline.words import TENS, canon, longest
+from antiphon.engines.cascade.llm.offline.words import TENS, Ways, canon, ways_of
 
 Number = int | float
 
-_SCALES: dict[tuple[str, ...], int] = {
-    ("thousand",): 10**3,
-    ("million",): 10**6,
-    ("billion",): 10**9,
-    ("trillion",): 10**12,
-}
+_SCALES = ways_of({"thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12})
 _UNSPOKEN = 10**15
 """Nobody says larger numbers but digit by digit."""
 
@@ -74,11 +69,11 @@ def _is_unit(word: str) -> bool:
 def _read_cardinal(words: tuple[str, ...], start: int) -> tuple[int, Number] | None:
     """As "two hundred and five thousand twelve", or a numeral."""
     if start < len(words) and "." in words[start] and words[start].replace(".", "", 1).isdecimal():
-        value, scaled = float(words[start]), longest(words, start + 1, _SCALES)
+        value, scaled = float(words[start]), _SCALES.longest(words, start + 1)
         return (scaled[0], value * scaled[1]) if scaled else (start + 1, value)
     total, at, end, last_scale = 0, start, start, _UNSPOKEN
     while group := _read_group(words, at):
-        scale = longest(words, group[0], _SCALES) or (group[0], 1)
+        scale = _SCALES.longest(words, group[0]) or (group[0], 1)
         if max(scale[1], group[1] if end > start else 0) >= last_scale:
             break
         end, total, last_scale = scale[0], total + group[1] * scale[1], scale[1]
@@ -90,15 +85,15 @@ def _read_cardinal(words: tuple[str, ...], start: int) -> tuple[int, Number] | N
 
 def _read_group(words: tuple[str, ...], at: int) -> tuple[int, int] | None:
     """A numeral, or what is said before "thousand": less than a thousand, or nothing."""
-    found = longest(words, at, _groups())
+    found = _groups().longest(words, at)
     if found is None and at < len(words) and words[at].isdecimal():
         return at + 1, int(words[at])
     after = at + (words[at : at + 1] == ("a",))
-    return (after, 1) if found is None and longest(words, after, _SCALES) else found
+    return (after, 1) if found is None and _SCALES.longest(words, after) else found
 
 
 @lru_cache(maxsize=1)
-def _groups() -> dict[tuple[str, ...], int]:
+def _groups() -> Ways[int]:
     """The numbers below a thousand as people say them, "twelve hundred" included."""
     ways = {canon(spoken_number(number)): number for number in range(1000)}
     ways |= {(*way, "hundred"): 100 * number for way, number in ways.items() if 10 < number < 100}
@@ -106,7 +101,7 @@ def _groups() -> dict[tuple[str, ...], int]:
         ways[tuple(word for word in way if word != "and")] = number
         if way[:2] == ("1", "hundred"):
             ways |= {("a", *way[1:]): number, way[1:]: number}
-    return ways
+    return Ways(ways)
 
 
 # --- Speaking ----------------------------------------------------------------

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import NamedTuple, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 import num2words
 
@@ -40,8 +40,6 @@ _TOKEN = re.compile(
 
 
 Value = TypeVar("Value")
-_MAX_WAY = 7
-"""Words of the longest way to say a number below a thousand, a day or a time."""
 _MAX_CORRECTED = 24
 """Looking for similar words takes its time; commands are shorter than this."""
 
@@ -71,14 +69,25 @@ def canon(text: str) -> tuple[str, ...]:
     return tuple(word.canon for word in words_of(text))
 
 
-def longest(
-    words: tuple[str, ...], at: int, ways: Mapping[tuple[str, ...], Value]
-) -> tuple[int, Value] | None:
-    """The longest of ``ways`` that stands at ``at``: where it ends, and what it means."""
-    for end in range(min(len(words), at + _MAX_WAY), at, -1):
-        if words[at:end] in ways:
-            return end, ways[words[at:end]]
-    return None
+class Ways(Generic[Value]):
+    """Ways to say something, as canonical words, with what they mean."""
+
+    def __init__(self, ways: Mapping[tuple[str, ...], Value]) -> None:
+        self._ways = ways
+        self._first = {way[0] for way in ways}
+        self._most = max(map(len, ways))
+
+    def longest(self, words: tuple[str, ...], at: int) -> tuple[int, Value] | None:
+        """The longest that stands at ``at``: where it ends, and what it means."""
+        if at < len(words) and words[at] in self._first:
+            for end in range(min(len(words), at + self._most), at, -1):
+                if words[at:end] in self._ways:
+                    return end, self._ways[words[at:end]]
+        return None
+
+
+def ways_of(written: Mapping[str, Value]) -> Ways[Value]:
+    return Ways({canon(way): value for way, value in written.items()})
 
 
 def said(words: Iterable[Word]) -> str:
