@@ -12,7 +12,11 @@ from antiphon.engines.cascade.llm.offline.dialogue import Dialogue
 from antiphon.engines.cascade.llm.offline.grammars import grammar_of
 from antiphon.engines.cascade.llm.offline.results import read_result
 from antiphon.engines.cascade.llm.offline.script import Script
-from antiphon.engines.cascade.llm.offline.script_file import load_script, parse_script
+from antiphon.engines.cascade.llm.offline.script_file import (
+    load_script,
+    parse_script,
+    with_tool_items,
+)
 from antiphon.engines.cascade.llm.offline.situation import Situation, Surroundings, Turn, begin
 from antiphon.protocol.session import FunctionTool
 
@@ -293,15 +297,15 @@ help = { examples = ["assist"], reply = "Say: {options}." }
 
 def test_enumerations_may_come_from_the_clients_tools() -> None:
     script = parse_script(SHOP, source="shop")
-    drinks = {("order", "drink"): ("flat_white", "mocha")}
-    talk = Talk(script.with_tool_enums(lambda *key: drinks.get(key, ())), tools=("order",))
+    drinks = {("order", "drink"): ("flat_white", "", "mocha")}
+    talk = Talk(with_tool_items(script, drinks), tools=("order",))
     talk.start()
     assert "flat white | mocha" in talk.grammar()
     assert talk.say("a flat white") == "One moment."
     assert talk.called == ("order", {"drink": "flat_white", "note": "visit 1", "shots": 2})
     assert talk.answer("on its way") == "on its way. What will it be?"
 
-    plain = Talk(script.with_tool_enums(lambda *_: ()), tools=("order",))
+    plain = Talk(with_tool_items(script, {}), tools=("order",))
     plain.start()
     plain.say("tea")
     assert plain.called is not None

@@ -9,18 +9,13 @@ from fractions import Fraction
 from msgspec import Struct
 from simpleeval import SimpleEval
 
+from antiphon.engines.cascade.llm.offline.english import ENGLISH
 from antiphon.engines.cascade.llm.offline.numbers import read_number, spoken_number
+from antiphon.engines.cascade.llm.offline.words import Ways, ways_of
 
-_OPERATIONS = (
-    # The words, how they are said back, and the sign.
-    (("plus",), "plus", "+"), (("and",), "plus", "+"),
-    (("minus",), "minus", "-"), (("less",), "minus", "-"),
-    (("times",), "times", "*"), (("x",), "times", "*"), (("multiplied", "by"), "times", "*"),
-    (("divided", "by"), "divided by", "/"), (("divided",), "divided by", "/"),
-    (("over",), "divided by", "/"), (("percent", "of"), "percent of", "/ 100 *"),
-    (("to", "the", "power", "of"), "to the power of", "**"),
-)  # fmt: skip
-_SQUARED = ((), "to the power of", "**")
+_OPERATIONS: Ways[tuple[str, str]] = ways_of(ENGLISH["operations"])
+"""How they are said back, and the sign."""
+_SQUARED = ("to the power of", "**")
 _MAX_EXPONENT = 64
 
 
@@ -44,7 +39,7 @@ def read_sum(words: tuple[str, ...], start: int) -> tuple[int, Sum] | None:
     """The longest sum at ``start``, of two numbers or more, and where it ends."""
     at, end = start, start
     numbers: list[Fraction] = []
-    operations: list[tuple[tuple[str, ...], str, str]] = []
+    operations: list[tuple[str, str]] = []
     while found := read_number(words, at):
         at = end = found[0]
         numbers.append(Fraction(str(found[1])))
@@ -52,19 +47,19 @@ def read_sum(words: tuple[str, ...], start: int) -> tuple[int, Sum] | None:
             at = end = at + 1
             operations.append(_SQUARED)
             numbers.append(Fraction(2))
-        known = next((o for o in _OPERATIONS if words[at : at + len(o[0])] == o[0]), None)
+        known = _OPERATIONS.longest(words, at)
         if known is None:
             break
-        at += len(known[0])
-        operations.append(known)
+        at = known[0]
+        operations.append(known[1])
     operations = operations[: len(numbers) - 1]
     if not operations:
         return None
     spoken = spoken_number(_plain(numbers[0]))
-    for (_, operation, _), number in zip(operations, numbers[1:], strict=True):
+    for (operation, _), number in zip(operations, numbers[1:], strict=True):
         spoken += f" {operation} {spoken_number(_plain(number))}"
     try:
-        value: Fraction | None = _worked_out(numbers, [sign for _, _, sign in operations])
+        value: Fraction | None = _worked_out(numbers, [sign for _, sign in operations])
     except (ZeroDivisionError, OverflowError):
         value = None
     return end, Sum(spoken, value if value is not None and abs(value) < 10**15 else None)

@@ -34,7 +34,11 @@ from antiphon.engines.cascade.llm.offline.resuming import (
     without_clock,
 )
 from antiphon.engines.cascade.llm.offline.script import Script
-from antiphon.engines.cascade.llm.offline.script_file import load_script, parse_script
+from antiphon.engines.cascade.llm.offline.script_file import (
+    load_script,
+    parse_script,
+    with_tool_items,
+)
 from antiphon.engines.cascade.llm.offline.situation import (
     Call,
     Similarity,
@@ -332,13 +336,12 @@ class OfflineMind:
         script = self._playing
         offered = {tool.name: tool for tool in self._tools(request)}
 
-        def values(tool: str, parameter: str) -> tuple[str, ...]:
-            if tool not in offered:
-                return ()
-            parameters = parameters_of(offered[tool])
-            schema = properties_of(parameters, parameters).get(parameter, {})
-            return tuple(str(value) for value in enum_of(schema, parameters))
-
+        items: dict[tuple[str, str], tuple[str, ...]] = {}
+        for tool, parameter in script.tool_enums:
+            if tool in offered:
+                parameters = parameters_of(offered[tool])
+                schema = properties_of(parameters, parameters).get(parameter, {})
+                items[tool, parameter] = tuple(map(str, enum_of(schema, parameters)))
         around = Surroundings(
             self._clock(),
             offered,
@@ -351,7 +354,7 @@ class OfflineMind:
             heard_language=request.heard_language,
         )
         kind = OpenDialogue if script.open else Dialogue
-        return kind(script.with_tool_enums(values), around)
+        return kind(with_tool_items(script, items), around)
 
     def _new_call_id(self) -> str:
         letters = string.ascii_letters + string.digits

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
+from functools import lru_cache
 
 from antiphon.engines.cascade.llm.offline.english import ENGLISH
 from antiphon.engines.cascade.llm.offline.numbers import (
@@ -12,90 +14,73 @@ from antiphon.engines.cascade.llm.offline.numbers import (
     spoken_number,
     spoken_ordinal,
 )
+from antiphon.engines.cascade.llm.offline.words import Ways, canon, ways_of
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 MONTHS = (
     "january", "february", "march", "april", "may", "june", "july", "august", "september",
     "october", "november", "december",
 )  # fmt: skip
-_HOLIDAYS = {
-    tuple(name.split()): (month, day)
-    for name, (month, day) in sorted(ENGLISH["days"].items(), key=lambda day: -len(day[0]))
-}
+Words = tuple[str, ...]
 _UNITS_MIN = {"second": 1 / 60, "minute": 1, "min": 1, "hour": 60, "hr": 60, "day": 24 * 60}
+_NOON, _HALVES, _NEAR, _HOUR_PARTS = (
+    ways_of(ENGLISH[name]) for name in ("noon", "halves", "near", "hour_parts")
+)
 
 # --- Times of day ------------------------------------------------------------
 
 
-def read_time(words: tuple[str, ...], start: int) -> tuple[int, dt.time] | None:
+def read_time(words: Words, start: int) -> tuple[int, dt.time] | None:
     """As "two thirty pm", "2:30 p.m.", "half past two", "noon", "fourteen fifteen".
 
     Where morning or afternoon is not said, one to six are in the afternoon and seven to
     twelve are as on a clock of twenty-four hours: what office hours make likely.
     """
-    at = start + 1 if words[start : start + 1] == ("at",) else start
-    word = words[at] if at < len(words) else ""
-    if word in ("noon", "midday"):
-        return at + 1, dt.time(12)
-    if word == "midnight":
-        return at + 1, dt.time(0)
-    clock = _read_past_or_to(words, at) or _read_clock(words, at)
+    at = start + (words[start : start + 1] == ("at",))
+    named = _NOON.longest(words, at)
+    if named:
+        return named[0], dt.time(named[1])
+    clock = _clock().longest(words, at) or _read_numeral(words, at)
     if clock is None:
         return None
-    at, hour, minute = clock
-    half = words[at] if at < len(words) else ""
-    if words[at : at + 3] in (("in", "the", "afternoon"), ("in", "the", "evening")):
-        half, at = "pm", at + 2
-    elif words[at : at + 3] == ("in", "the", "morning"):
-        half, at = "am", at + 2
-    if half in ("am", "pm"):
+    at, (hour, minute) = clock
+    half = _HALVES.longest(words, at)
+    if half:
         if not 1 <= hour <= 12:
             return None
-        at, hour = at + 1, hour % 12 + (12 if half == "pm" else 0)
+        at, hour = half[0], hour % 12 + half[1]
     elif 1 <= hour <= 6:
         hour += 12
     return at, dt.time(hour % 24, minute)
 
 
-def _read_past_or_to(words: tuple[str, ...], at: int) -> tuple[int, int, int] | None:
-    at += words[at : at + 1] == ("a",)
-    if at + 2 >= len(words) or words[at + 1] not in ("past", "to", "after"):
-        return None
-    first, hour = words[at], words[at + 2]
-    minute = {"half": 30, "quarter": 15}.get(first, int(first) if first.isdecimal() else 60)
-    if not (hour.isdecimal() and 1 <= int(hour) <= 12 and minute < 60):
-        return None
-    if words[at + 1] == "to":
-        return at + 3, (int(hour) - 2) % 12 + 1, 60 - minute
-    return at + 3, int(hour), minute
+@lru_cache(maxsize=1)
+def _clock() -> Ways[tuple[int, int]]:
+    """Hour and minute as people say them, without the half of the day."""
+    ways: dict[Words, tuple[int, int]] = {}
+    parts = {canon(spoken_number(minute)): minute for minute in range(1, 60)}
+    parts |= {(str(minute),): minute for minute in range(1, 60)}
+    parts |= {("half",): 30, ("quarter",): 15, ("a", "quarter"): 15}
+    for hour in range(24):
+        said = str(hour)
+        ways |= {(said, *more): (hour, 0) for more in ((), ("o'clock",), ("oclock",))}
+        for way, minute in parts.items():
+            if minute > 9 and way[0].isdecimal():
+                ways[(said, *way)] = hour, minute
+            elif way[0].isdecimal():
+                ways |= {(said, zero, *way): (hour, minute) for zero in ("oh", "o", "0")}
+            if 1 <= hour <= 12:
+                ways |= {(*way, past, said): (hour, minute) for past in ("past", "after")}
+                ways[(*way, "to", said)] = ((hour - 2) % 12 + 1, 60 - minute)
+    return Ways(ways)
 
 
-def _read_clock(words: tuple[str, ...], at: int) -> tuple[int, int, int] | None:
-    word = words[at] if at < len(words) else ""
-    if ":" in word:
-        hour, minute = (int(part) for part in word.split(":"))
-        return (at + 1, hour, minute) if hour < 24 and minute < 60 else None
-    if word.isdecimal() and len(word) in (3, 4) and int(word[:-2]) < 24 and int(word[-2:]) < 60:
-        return at + 1, int(word[:-2]), int(word[-2:])
-    if not word.isdecimal() or int(word) > 23:
+def _read_numeral(words: Words, at: int) -> tuple[int, tuple[int, int]] | None:
+    """As "14:15" and "1415"."""
+    found = re.fullmatch(r"([0-9]{1,2}):?([0-9]{2})", words[at] if at < len(words) else "")
+    if found is None or int(found[1]) > 23 or int(found[2]) > 59:
         return None
-    follows = words[at + 1 : at + 3]
-    if follows[:1] in (("o'clock",), ("oclock",)):
-        return at + 2, int(word), 0
-    if len(follows) == 2 and follows[0] in ("oh", "o", "0") and len(follows[1]) == 1:
-        return (
-            (at + 3, int(word), int(follows[1]))
-            if follows[1].isdecimal()
-            else (at + 1, int(word), 0)
-        )
-    if follows and follows[0].isdecimal() and 10 <= int(follows[0]) < 60:
-        minute, end = int(follows[0]), at + 2
-        if minute % 10 == 0 and minute >= 20 and len(follows) == 2:
-            unit = follows[1]
-            if unit.isdecimal() and 1 <= int(unit) <= 9:
-                minute, end = minute + int(unit), end + 1
-        return end, int(word), minute
-    return at + 1, int(word), 0
+    return at + 1, (int(found[1]), int(found[2]))
 
 
 def spoken_time(time: dt.time) -> str:
@@ -113,66 +98,40 @@ def spoken_time(time: dt.time) -> str:
 # --- Days --------------------------------------------------------------------
 
 
-def read_date(words: tuple[str, ...], start: int, today: dt.date) -> tuple[int, dt.date] | None:
+def read_date(words: Words, start: int, today: dt.date) -> tuple[int, dt.date] | None:
     """As "today", "next friday", "may the third", "the third of may", "2026-05-03"."""
     at = start + (words[start : start + 1] == ("on",))
+    near = _NEAR.longest(words, at)
+    if near:
+        return near[0], today + dt.timedelta(days=near[1])
     word = words[at] if at < len(words) else ""
-    near = {"today": 0, "tonight": 0, "tomorrow": 1, "yesterday": -1}
-    if words[at : at + 4] == ("the", "day", "after", "tomorrow"):
-        return at + 4, today + dt.timedelta(days=2)
-    if word in near:
-        return at + 1, today + dt.timedelta(days=near[word])
-    skip = word in ("next", "this")
-    if at + skip < len(words) and words[at + skip] in WEEKDAYS:
-        ahead = (WEEKDAYS.index(words[at + skip]) - today.weekday()) % 7
-        if word == "next" and ahead == 0:
-            ahead = 7
-        return at + skip + 1, today + dt.timedelta(days=ahead)
-    for name, (month, day) in _HOLIDAYS.items():
-        if words[at : at + len(name)] == name:
-            return _next(month, day, at + len(name), today)
-    return _read_iso(words, at) or _read_month_day(words, at, today)
-
-
-def _read_iso(words: tuple[str, ...], at: int) -> tuple[int, dt.date] | None:
-    if at + 3 > len(words) or len(words[at]) != 4:
-        return None
+    weekday = at + (word in ("next", "this"))
+    if weekday < len(words) and words[weekday] in WEEKDAYS:
+        ahead = (WEEKDAYS.index(words[weekday]) - today.weekday()) % 7
+        ahead = 7 if word == "next" and ahead == 0 else ahead
+        return weekday + 1, today + dt.timedelta(days=ahead)
+    day = _days().longest(words, at)
+    if day:
+        return _next(*day[1], day[0], today)
     try:
-        return at + 3, dt.date(*(int(w) for w in words[at : at + 3]))
+        return at + 3, dt.date.fromisoformat("-".join(words[at : at + 3]))
     except ValueError:
         return None
 
 
-def _read_month_day(words: tuple[str, ...], at: int, today: dt.date) -> tuple[int, dt.date] | None:
-    day_first = _read_day(words, at)
-    if day_first:
-        end, day = day_first
-        end += words[end : end + 1] == ("of",)
-        if end >= len(words) or words[end] not in MONTHS:
-            return None
-        return _next(words[end], day, end + 1, today)
-    if at < len(words) and words[at] in MONTHS:
-        day_last = _read_day(words, at + 1)
-        if day_last:
-            return _next(words[at], day_last[1], day_last[0], today)
-    return None
-
-
-def _read_day(words: tuple[str, ...], at: int) -> tuple[int, int] | None:
-    at += words[at : at + 1] == ("the",)
-    for length in (2, 1):
-        name = " ".join(_in_words(w) for w in words[at : at + length])
-        if name in ORDINAL_NUMBERS and at + length <= len(words):
-            return at + length, ORDINAL_NUMBERS[name]
-    word = words[at] if at < len(words) else ""
-    day = word.rstrip("stndrh")
-    if day.isdecimal() and 1 <= int(day) <= 31:
-        return at + 1, int(day)
-    return None
-
-
-def _in_words(word: str) -> str:
-    return spoken_number(int(word)) if word.isdecimal() and len(word) <= 2 else word
+@lru_cache(maxsize=1)
+def _days() -> Ways[tuple[str, int]]:
+    """Month and day as people say and write them, and the names that some days have."""
+    ways = {canon(name): (month, day) for name, (month, day) in ENGLISH["days"].items()}
+    for name, day in ORDINAL_NUMBERS.items():
+        short = f"{day}{'th' if 10 < day < 20 else {1: 'st', 2: 'nd', 3: 'rd'}.get(day % 10, 'th')}"
+        for said in (canon(name), (short,), (str(day),)):
+            for month in MONTHS:
+                for way in ((month, *said), (*said, month), (*said, "of", month)):
+                    ways[way] = month, day
+                    ways[("the", *way)] = month, day
+                ways[(month, "the", *said)] = month, day
+    return Ways(ways)
 
 
 def _next(month: str, day: int, end: int, today: dt.date) -> tuple[int, dt.date] | None:
@@ -194,38 +153,25 @@ def spoken_date(date: dt.date) -> str:
 
 # --- Durations ---------------------------------------------------------------
 
-_PARTS_OF_AN_HOUR = {
-    ("half", "an", "hour"): 30,
-    ("a", "half", "hour"): 30,
-    ("half", "hour"): 30,
-    ("a", "quarter", "of", "an", "hour"): 15,
-    ("quarter", "of", "an", "hour"): 15,
-}
 
-
-def read_duration(words: tuple[str, ...], start: int) -> tuple[int, Number] | None:
+def read_duration(words: Words, start: int) -> tuple[int, Number] | None:
     """As "half an hour", "ninety minutes", "an hour and a half": in minutes."""
     at = start + (words[start : start + 1] == ("for",))
-    for lead, part in _PARTS_OF_AN_HOUR.items():
-        if words[at : at + len(lead)] == lead:
-            return at + len(lead), part
-    if words[at : at + 1] in (("an",), ("a",)):
-        number: tuple[int, Number] | None = (at + 1, 1)
-    else:
-        number = read_number(words, at)
-    if number is None or number[0] >= len(words):
-        return None
+    part = _HOUR_PARTS.longest(words, at)
+    number = (at + 1, 1) if words[at : at + 1] in (("a",), ("an",)) else read_number(words, at)
+    if part or number is None or number[0] >= len(words):
+        return part
     end, count = number
     unit = _UNITS_MIN.get(words[end].removesuffix("s"))
     if unit is None or count < 0:
         return None
-    minutes, end = _in_seconds(count * unit), end + 1
+    minutes, end = count * unit, end + 1
     if words[end : end + 3] == ("and", "a", "half"):
         return end + 3, _in_seconds(minutes + unit / 2)
     more = read_duration(words, end + 1) if words[end : end + 1] == ("and",) else None
     if more and more[1] < unit:
-        return more[0], _in_seconds(minutes + more[1])
-    return end, minutes
+        end, minutes = more[0], minutes + more[1]
+    return end, _in_seconds(minutes)
 
 
 def _in_seconds(minutes: float) -> Number:

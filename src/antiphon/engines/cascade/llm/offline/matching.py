@@ -8,16 +8,14 @@ from typing import Generic, TypeVar
 
 from msgspec import Struct
 
+from antiphon.engines.cascade.llm.offline.english import ENGLISH
 from antiphon.engines.cascade.llm.offline.phrases import Phrase
 from antiphon.engines.cascade.llm.offline.slots import Filled
 from antiphon.engines.cascade.llm.offline.words import Word, corrected, words_of
 
 Key = TypeVar("Key")
 
-_FILLERS = frozenset(
-    ["um", "uh", "er", "hm", "please", "well", "so", "okay", "then", "just", "now", "and", "hey"]
-)
-REFUSALS = frozenset(["not", "don't", "dont", "never", "no", "cannot", "can't", "without"])
+_FILLERS, REFUSALS = (frozenset(ENGLISH[name].split()) for name in ("fillers", "refusals"))
 _MIN_SHARE = 0.4
 """Of the words said, how many a phrase found inside them must cover."""
 _MAX_WORDS = 60
@@ -53,18 +51,11 @@ def best_match(
     bare = tuple(word for word in words if word.canon not in _FILLERS) or words
     fixed = corrected(bare, vocabulary)
     for tried, exact in ((words, True), (bare, True), (fixed, False)):
-        for key, phrase in _possible(listed, tried):
+        for key, phrase in listed:
             for end, slots in phrase.match(tried, 0, today):
                 if end == len(tried) and accepts(key, slots, exact):
                     return Matched(key, slots, exact)
-    return _inside(fixed, _possible(listed, fixed), today, accepts)
-
-
-def _possible(
-    phrases: list[tuple[Key, Phrase]], words: tuple[Word, ...]
-) -> list[tuple[Key, Phrase]]:
-    said = {word.canon for word in words}
-    return [(key, p) for key, p in phrases if p.keys is None or not p.keys.isdisjoint(said)]
+    return _inside(fixed, listed, today, accepts)
 
 
 def _inside(
@@ -74,12 +65,12 @@ def _inside(
     accepts: Callable[[Key, dict[str, Filled], bool], bool],
 ) -> Matched[Key] | None:
     best: tuple[int, Key, dict[str, Filled]] | None = None
+    denied = next((at for at, word in enumerate(words) if word.canon in REFUSALS), len(words))
+    starts = [at for at in range(min(denied + 1, len(words))) if not _cuts_number(words, at)]
     for key, phrase in phrases:
-        for start in range(len(words)):
-            if any(word.canon in REFUSALS for word in words[max(0, start - 4) : start]):
-                break
+        for start in starts:
             for end, slots in phrase.match(words, start, today):
-                if _cuts_number(words, start) or _cuts_number(words, end):
+                if _cuts_number(words, end):
                     continue
                 covered = end - start
                 enough = covered >= max(_MIN_SHARE * len(words), 2 if len(words) > 3 else 1)

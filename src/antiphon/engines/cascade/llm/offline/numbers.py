@@ -11,11 +11,11 @@ from functools import lru_cache
 
 import num2words
 
-from antiphon.engines.cascade.llm.offline.words import TENS
+from antiphon.engines.cascade.llm.offline.words import TENS, Ways, canon, ways_of
 
 Number = int | float
 
-_SCALES = {"thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
+_SCALES = ways_of({"thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12})
 _UNSPOKEN = 10**15
 """Nobody says larger numbers but digit by digit."""
 
@@ -69,51 +69,39 @@ def _is_unit(word: str) -> bool:
 def _read_cardinal(words: tuple[str, ...], start: int) -> tuple[int, Number] | None:
     """As "two hundred and five thousand twelve", or a numeral."""
     if start < len(words) and "." in words[start] and words[start].replace(".", "", 1).isdecimal():
-        scale = _SCALES.get(words[start + 1], 0) if start + 1 < len(words) else 0
-        value = float(words[start])
-        return (start + 2, value * scale) if scale else (start + 1, value)
-    total, group, at, last_scale, end = 0, -1, start, 10**15, start
-    while at < len(words):
-        word = words[at]
-        if word.isdecimal() and _continues(group, int(word)):
-            group = max(group, 0) + int(word)
-        elif word == "hundred" and (0 < group < 100 or (group < 0 and _article(words, at, start))):
-            group = max(group, 1) * 100
-        elif word in _SCALES and _SCALES[word] < last_scale and _scales(words, at, start, group):
-            last_scale = _SCALES[word]
-            total, group = total + max(group, 1) * last_scale, -1
-        elif (word == "and" and _joins(group, total)) or (word in ("a", "an") and at == start):
-            at += 1
-            continue
-        else:
+        value, scaled = float(words[start]), _SCALES.longest(words, start + 1)
+        return (scaled[0], value * scaled[1]) if scaled else (start + 1, value)
+    total, at, end, last_scale = 0, start, start, _UNSPOKEN
+    while group := _read_group(words, at):
+        scale = _SCALES.longest(words, group[0]) or (group[0], 1)
+        if max(scale[1], group[1] if end > start else 0) >= last_scale:
             break
-        at += 1
-        end = at
-    return (end, total + max(group, 0)) if end > start else None
+        end, total, last_scale = scale[0], total + group[1] * scale[1], scale[1]
+        if last_scale == 1:
+            break
+        at = end + (words[end : end + 1] == ("and",))
+    return (end, total) if end > start else None
 
 
-def _continues(group: int, number: int) -> bool:
-    """Whether ``number`` may follow what the group of three digits holds so far."""
-    if group < 0:
-        return True
-    if group >= 100 and group % 100 == 0:
-        return 0 < number < 100
-    return group % 100 in TENS.values() and 0 < number < 10
+def _read_group(words: tuple[str, ...], at: int) -> tuple[int, int] | None:
+    """A numeral, or what is said before "thousand": less than a thousand, or nothing."""
+    found = _groups().longest(words, at)
+    if found is None and at < len(words) and words[at].isdecimal():
+        return at + 1, int(words[at])
+    after = at + (words[at : at + 1] == ("a",))
+    return (after, 1) if found is None and _SCALES.longest(words, after) else found
 
 
-def _article(words: tuple[str, ...], at: int, start: int) -> bool:
-    """As "a hundred", or "hundred" on its own."""
-    return (
-        at == start or (at == start + 1 and words[start] in ("a", "an")) or words[at - 1] == "and"
-    )
-
-
-def _scales(words: tuple[str, ...], at: int, start: int, group: int) -> bool:
-    return group > 0 or (group < 0 and _article(words, at, start))
-
-
-def _joins(group: int, total: int) -> bool:
-    return (group >= 100 and group % 100 == 0) or (group < 0 and total > 0)
+@lru_cache(maxsize=1)
+def _groups() -> Ways[int]:
+    """The numbers below a thousand as people say them, "twelve hundred" included."""
+    ways = {canon(spoken_number(number)): number for number in range(1000)}
+    ways |= {(*way, "hundred"): 100 * number for way, number in ways.items() if 10 < number < 100}
+    for way, number in list(ways.items()):
+        ways[tuple(word for word in way if word != "and")] = number
+        if way[:2] == ("1", "hundred"):
+            ways |= {("a", *way[1:]): number, way[1:]: number}
+    return Ways(ways)
 
 
 # --- Speaking ----------------------------------------------------------------

@@ -54,21 +54,18 @@ class Embeddings:
         self._ids: dict[str, int] = msgspec.json.decode(tokenizer.read_bytes())["model"]["vocab"]
         self._table = _tensor(weights)
         self._of_word = lru_cache(maxsize=4096)(self._tokens)
-        self._of_examples = lru_cache(maxsize=64)(self._vectors)
+        self._of_example = lru_cache(maxsize=4096)(self._vector)
 
     def __call__(self, text: str, others: tuple[str, ...]) -> list[float]:
-        nearness = self._of_examples(others) @ self._vectors((text,))[0]
-        return [float(value) for value in nearness]
+        said = self._vector(text)
+        return [float(self._of_example(other) @ said) for other in others]
 
-    def _vectors(self, texts: tuple[str, ...]) -> NDArray[np.float32]:
-        """Unit vectors, one row for each text; zeros for one without words."""
-        rows = np.zeros((len(texts), self._table.shape[1]), np.float32)
-        for row, text in zip(rows, texts, strict=True):
-            ids = [i for word in words_of(text)[:_MAX_WORDS] for i in self._of_word(word.text)]
-            if ids:
-                mean = self._table[ids].astype(np.float32).mean(axis=0)
-                row[:] = mean / (np.linalg.norm(mean) or 1)
-        return rows
+    def _vector(self, text: str) -> NDArray[np.float32]:
+        """A unit vector; zeros for a text without words."""
+        ids = [i for word in words_of(text)[:_MAX_WORDS] for i in self._of_word(word.text)]
+        mean = self._table[ids].astype(np.float32).sum(axis=0)
+        unit: NDArray[np.float32] = mean / (np.linalg.norm(mean) or 1)
+        return unit
 
     def _tokens(self, word: str) -> list[int]:
         """Byte pair encoding: of all neighbours, those join first that make the commonest token.

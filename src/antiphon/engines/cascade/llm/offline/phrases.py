@@ -56,19 +56,21 @@ class Phrase(Struct, frozen=True):
     node: Node
     vocabulary: frozenset[str]
     """The canonical words of the phrase, its enumerations included."""
-    keys: frozenset[str] | None
-    """Of these words one at least is in whatever matches; None: that cannot be told."""
+    starts: frozenset[str] | None
+    """The words that it may begin with; None: any."""
     slots: tuple[Gap, ...]
 
     @classmethod
     def of(cls, source: str, node: Node) -> Phrase:
         vocabulary = frozenset(word for part in _walk(node) for word in _words(part))
-        return cls(source, node, vocabulary, _keys(node), tuple(_gaps(node)))
+        return cls(source, node, vocabulary, _starts(node)[0], tuple(_gaps(node)))
 
     def match(
         self, words: tuple[Word, ...], start: int, today: dt.date
     ) -> Iterator[tuple[int, dict[str, Filled]]]:
         """Each way in which the phrase stands at ``start``, with its end and its slots."""
+        if self.starts is not None and words[start].canon not in self.starts:
+            return
         for end, filled in _match(self.node, words, start, today):
             yield end, dict(filled)
 
@@ -78,9 +80,6 @@ class Phrase(Struct, frozen=True):
     def example(self) -> str:
         """The shortest plain way to say it."""
         return " ".join(_example(self.node))
-
-    def with_slots(self, change: Callable[[Slot], Slot]) -> Phrase:
-        return Phrase.of(self.source, _with_slots(self.node, change))
 
 
 # --- Reading a phrase --------------------------------------------------------
@@ -187,17 +186,26 @@ def _words(node: Node) -> Iterator[str]:
             yield from (word.canon for word in words_of(re.sub(r"<\w+>", " ", body)))
 
 
-def _keys(node: Node) -> frozenset[str] | None:
+def _starts(node: Node) -> tuple[frozenset[str] | None, bool]:
+    """The words it may begin with, None for any, and whether it may be nothing."""
     match node:
         case Literal():
-            return frozenset(node.canons[:1]) or None
-        case Sequence():
-            found = [keys for part in node.parts if (keys := _keys(part))]
-            return min(found, key=len, default=None)
-        case Alternatives():
-            ways = [_keys(part) for part in node.parts]
-            return None if None in ways else frozenset().union(*(way or () for way in ways))
-    return None
+            return frozenset(node.canons[:1]), not node.canons
+        case Gap():
+            return None, False
+        case Optional():
+            return _starts(node.part)[0], True
+    found: frozenset[str] = frozenset()
+    nothing = isinstance(node, Sequence)
+    for part in node.parts:
+        first, empty = _starts(part)
+        if first is None:
+            return None, False
+        found |= first
+        if isinstance(node, Sequence) and not empty:
+            return found, False
+        nothing = nothing or empty
+    return found, nothing
 
 
 def _count(
@@ -231,20 +239,6 @@ def _example(node: Node) -> Iterator[str]:
                 yield from _example(part)
         case Alternatives():
             yield from _example(node.parts[0])
-
-
-def _with_slots(node: Node, change: Callable[[Slot], Slot]) -> Node:
-    match node:
-        case Literal():
-            return node
-        case Gap():
-            return Gap(node.name, change(node.slot))
-        case Optional():
-            return Optional(_with_slots(node.part, change))
-        case Sequence():
-            return Sequence(tuple(_with_slots(part, change) for part in node.parts))
-        case Alternatives():
-            return Alternatives(tuple(_with_slots(part, change) for part in node.parts))
 
 
 _Way = tuple[int, tuple[tuple[str, Filled], ...]]

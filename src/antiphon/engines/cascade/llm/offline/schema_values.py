@@ -17,6 +17,7 @@ from typing import Any
 import rstr
 from jsonschema.exceptions import ValidationError
 
+from antiphon.engines.cascade.llm.offline.english import ENGLISH
 from antiphon.engines.cascade.llm.offline.schema_check import (
     Judge,
     Schema,
@@ -36,24 +37,7 @@ _MAX_SIZE = 20_000
 """Values within values; a larger one is not sent."""
 _MAX_REPEAT = 512
 
-_FORMATS = {
-    "date": "2026-01-01",
-    "time": "12:00:00Z",
-    "date-time": "2026-01-01T12:00:00Z",
-    "duration": "PT1H",
-    "email": "someone@example.com",
-    "idn-email": "someone@example.com",
-    "hostname": "example.com",
-    "uri": "https://example.com/",
-    "uri-reference": "https://example.com/",
-    "url": "https://example.com/",
-    "iri": "https://example.com/",
-    "uuid": "00000000-0000-4000-8000-000000000000",
-    "ipv4": "192.0.2.1",
-    "ipv6": "2001:db8::1",
-    "json-pointer": "/a",
-    "regex": "a",
-}
+_FORMATS: dict[str, str] = ENGLISH["formats"]
 _HINTS = {
     "object": ("properties", "required", "additionalProperties", "minProperties",
                "patternProperties"),

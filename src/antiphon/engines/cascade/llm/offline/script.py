@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal
 
-import msgspec
 from msgspec import Struct, field
 
 from antiphon.engines.cascade.llm.offline.expressions import Expression
 from antiphon.engines.cascade.llm.offline.numbers import spoken_digits, spoken_number
 from antiphon.engines.cascade.llm.offline.phrases import Phrase
-from antiphon.engines.cascade.llm.offline.slots import Choice, EnumSlot, Filled, Slot
+from antiphon.engines.cascade.llm.offline.slots import Filled
 from antiphon.engines.cascade.llm.offline.templates import Template
 
 GlobalName = Literal["help", "repeat", "hint", "undo", "cancel", "about"]
@@ -40,14 +39,6 @@ class Arguments(dict[str, Any]):
 
 class _Table(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A table of a file, its fields named as they are there."""
-
-
-class ToolEnum(Struct, frozen=True):
-    """An enumeration taken from a tool of the client, as far as it has one."""
-
-    name: str
-    tool: str
-    parameter: str
 
 
 class ToolCall(_Table, frozen=True, kw_only=True):
@@ -155,43 +146,16 @@ class Script(Struct, frozen=True, kw_only=True):
     """Said once, where the session has instructions for a language model."""
     languages: tuple[Language, ...] = ()
     pronunciations: Mapping[str, str] = {}
-    tool_enums: tuple[ToolEnum, ...] = ()
+    tool_enums: frozenset[tuple[str, str]] = frozenset()
+    """Functions of the client with a parameter from which an enumeration is taken."""
+    text: str = ""
+    """Which it was read from."""
     warnings: tuple[str, ...] = ()
 
     def every_intent(self) -> Iterator[Intent]:
         for state in self.states.values():
             yield from state.intents
         yield from self.intents
-
-    def with_tool_enums(self, values: Callable[[str, str], tuple[str, ...]]) -> Script:
-        """The script with enumerations as the client's tools have them now.
-
-        ``values(tool, parameter)`` gives them, or () where the tool has none: then the
-        script's own list stays.
-        """
-        if not self.tool_enums:
-            return self
-        found = {enum.name: values(enum.tool, enum.parameter) for enum in self.tool_enums}
-
-        def slot(old: Slot) -> Slot:
-            if isinstance(old, EnumSlot) and found.get(old.name):
-                names = found[old.name]
-                said = {choice.value: choice.says for choice in old.choices}
-                choices = (Choice(n, said.get(n, (n.replace("_", " "),))) for n in names)
-                return EnumSlot(old.name, tuple(choices))
-            return old
-
-        def intent(old: Intent) -> Intent:
-            phrases = Phrases(phrase.with_slots(slot) for phrase in old.phrases)
-            return msgspec.structs.replace(old, phrases=phrases)
-
-        states = {
-            name: msgspec.structs.replace(state, intents=tuple(map(intent, state.intents)))
-            for name, state in self.states.items()
-        }
-        return msgspec.structs.replace(
-            self, states=states, intents=tuple(map(intent, self.intents)), tool_enums=()
-        )
 
 
 def filled(value: Scalar) -> Filled:

@@ -8,7 +8,9 @@ from __future__ import annotations
 import difflib
 import tomllib
 from collections.abc import Collection, Iterable, Mapping
+from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar, get_args
 
 import msgspec
@@ -30,7 +32,6 @@ from antiphon.engines.cascade.llm.offline.script import (
     Sets,
     State,
     Templates,
-    ToolEnum,
     filled,
 )
 from antiphon.engines.cascade.llm.offline.script_lines import Lines
@@ -71,8 +72,14 @@ def load_script(path: Path) -> Script:
     return parse_script(text, source=str(path))
 
 
-def parse_script(text: str, *, source: str) -> Script:
+ToolItems = Mapping[tuple[str, str], tuple[str, ...]]
+"""Values of a function's parameter."""
+
+
+def parse_script(text: str, *, source: str, tool_items: ToolItems = MappingProxyType({})) -> Script:
     """Read a script from its text; ``source`` names it in errors.
+
+    ``tool_items``: what enumerations have that are taken from functions, instead of their own.
 
     Raises:
         ConfigurationError: something in it is wrong.
@@ -83,11 +90,21 @@ def parse_script(text: str, *, source: str) -> Script:
         raw = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConfigurationError(f"{source}: not valid TOML: {error}") from error
-    reader = _Reader(source, Lines(text))
+    reader = _Reader(source, Lines(text), tool_items)
     script = reader.script(raw)
     if reader.problems or script is None:
         raise ConfigurationError("\n".join(reader.problems))
-    return script
+    return msgspec.structs.replace(script, text=text)
+
+
+def with_tool_items(script: Script, items: ToolItems) -> Script:
+    """The script with enumerations as the client's functions have them now."""
+    return _with_items(script.text, tuple(items.items())) if any(items.values()) else script
+
+
+@lru_cache(maxsize=64)
+def _with_items(text: str, items: tuple[tuple[tuple[str, str], tuple[str, ...]], ...]) -> Script:
+    return parse_script(text, source="script", tool_items=dict(items))
 
 
 class _Agent(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -129,15 +146,16 @@ class _Language(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 class _Reader:
     """Reads one file; keeps its problems, so that all are shown at once."""
 
-    def __init__(self, source: str, lines: Lines) -> None:
+    def __init__(self, source: str, lines: Lines, tool_items: ToolItems) -> None:
         self.problems: list[str] = []
         self._source = source
         self._lines = lines
+        self._tool_items = tool_items
         self._here: Path_ = ()
         """The table that is read."""
         self._enums: dict[str, EnumSlot] = {}
         self._used_enums: set[str] = set()
-        self._tool_enums: list[ToolEnum] = []
+        self._tool_enums: set[tuple[str, str]] = set()
         self._named: list[tuple[Path_, str, Iterable[str]]] = []
         """Names in a text, with the table that it stands in."""
         self._gotos: list[tuple[Path_, str]] = []
@@ -203,7 +221,7 @@ class _Reader:
             cannot_follow=agent.cannot_follow,
             languages=self.languages(top.languages),
             pronunciations=top.pronunciations,
-            tool_enums=tuple(self._tool_enums),
+            tool_enums=frozenset(self._tool_enums),
         )
         self._gotos.append((("agent", "start"), agent.start))
         self.check_names(script)
@@ -252,8 +270,11 @@ class _Reader:
                 table = self.table(written, _ToolEnum, path)
                 if table is None:
                     return
-                self._tool_enums.append(ToolEnum(name, table.tool, table.parameter))
-                choices = [Choice(item, (item.replace("_", " "),)) for item in table.items]
+                parameter = (table.tool, table.parameter)
+                self._tool_enums.add(parameter)
+                offered = self._tool_items.get(parameter, ())
+                items = [item for item in offered if canon(item.replace("_", " "))] or table.items
+                choices = [Choice(item, (item.replace("_", " "),)) for item in items]
             case list() if all(isinstance(item, str) for item in written):
                 choices = [Choice(item, (item,)) for item in written]
             case dict() if all(_is_texts(ways) for ways in written.values()):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
@@ -10,8 +11,6 @@ from msgspec import Struct
 
 from antiphon.engines.cascade.llm.offline.arithmetic import read_sum
 from antiphon.engines.cascade.llm.offline.calendar import (
-    MONTHS,
-    WEEKDAYS,
     read_date,
     read_duration,
     read_time,
@@ -19,8 +18,8 @@ from antiphon.engines.cascade.llm.offline.calendar import (
     spoken_duration,
     spoken_time,
 )
+from antiphon.engines.cascade.llm.offline.english import ENGLISH
 from antiphon.engines.cascade.llm.offline.numbers import (
-    ORDINAL_NUMBERS,
     Number,
     read_digits,
     read_number,
@@ -28,7 +27,7 @@ from antiphon.engines.cascade.llm.offline.numbers import (
     spoken_number,
 )
 from antiphon.engines.cascade.llm.offline.units import read_conversion
-from antiphon.engines.cascade.llm.offline.words import TENS, UNITS, Word, canon, said
+from antiphon.engines.cascade.llm.offline.words import Word, canon, said
 
 Rules = dict[str, str]
 """JSGF rules by name, without the angle brackets."""
@@ -63,20 +62,17 @@ def _canon(words: tuple[Word, ...]) -> tuple[str, ...]:
     return tuple(word.canon for word in words)
 
 
-_DIGIT_RULES = {
-    "digit": "oh | " + " | ".join(name for name, number in UNITS.items() if number < 10),
-}
-_UNIT_RULES = {"unit": " | ".join(name for name, n in UNITS.items() if 1 <= n <= 9)}
-_NUMBER_RULES = {
-    **_UNIT_RULES,
-    "below_hundred": " | ".join(name for name, n in UNITS.items() if n == 0 or n >= 10)
-    + f" | <unit> | ({' | '.join(TENS)}) [<unit>]",
-}
+_RULES: Rules = ENGLISH["rules"]
 
 
-_HUNDREDS_RULES = _NUMBER_RULES | {
-    "number": "<below_hundred> | (a | <unit>) hundred [[and] <below_hundred>]",
-}
+def _rule(name: str) -> tuple[str, Rules]:
+    """A rule with all that it refers to."""
+    needed = {name: _RULES[name]}
+    for inner in re.findall(r"<(\w+)>", needed[name]):
+        needed |= _rule(inner)[1]
+    return name, needed
+
+
 _MAX_COUNT = 200
 
 
@@ -101,12 +97,8 @@ class NumberSlot(Struct, frozen=True):
             rule = f"from_{int(self.low)}_to_{int(self.high)}"
             return rule, {rule: " | ".join(names)}
         if self.high < 100:
-            return "below_hundred", _NUMBER_RULES
-        if self.high < 1000:
-            return "number", _HUNDREDS_RULES
-        return "big_number", _HUNDREDS_RULES | {
-            "big_number": "<number> | <number> (thousand | million) [[and] <number>]"
-        }
+            return _rule("below_hundred")
+        return _rule("number" if self.high < 1000 else "big_number")
 
     def examples(self) -> tuple[str, ...]:
         return (f"a number from {spoken_number(self.low)} to {spoken_number(self.high)}",)
@@ -125,7 +117,7 @@ class DigitsSlot(Struct, frozen=True):
 
     def rules(self) -> tuple[str, Rules]:
         rule = f"digits_{self.count}"
-        return rule, {**_DIGIT_RULES, rule: " ".join(["<digit>"] * self.count)}
+        return rule, {**_rule("digit")[1], rule: " ".join(["<digit>"] * self.count)}
 
     def examples(self) -> tuple[str, ...]:
         return (f"{spoken_number(self.count)} digits",)
@@ -134,10 +126,8 @@ class DigitsSlot(Struct, frozen=True):
 class PlainSlot(Struct, frozen=True):
     """One that is read in one way at most, by a function of canonical words."""
 
+    kind: str
     reader: Callable[[tuple[str, ...], int, dt.date], tuple[int, Filled] | None]
-    rule: str
-    needed: Rules
-    example: str
 
     def read(self, words: Words, start: int, today: dt.date) -> Ways:
         found = self.reader(_canon(words), start, today)
@@ -145,10 +135,10 @@ class PlainSlot(Struct, frozen=True):
             yield found
 
     def rules(self) -> tuple[str, Rules]:
-        return self.rule, self.needed
+        return _rule("date" if self.kind == "days" else self.kind)
 
     def examples(self) -> tuple[str, ...]:
-        return (self.example,)
+        return (ENGLISH["slots"][self.kind],)
 
 
 class TextSlot(Struct, frozen=True):
@@ -258,54 +248,14 @@ def _count(words: tuple[str, ...], start: int, _: dt.date) -> _Found:
     return high[0], Filled(last, f"{text.capitalize()}.")
 
 
-_DATE_RULES = {
-    "ordinal": " | ".join(ORDINAL_NUMBERS),
-    "month": " | ".join(MONTHS),
-    "date": "[on] (today | tonight | tomorrow | the day after tomorrow"
-    f" | [next | this] ({' | '.join(WEEKDAYS)})"
-    " | <month> [the] <ordinal> | [the] <ordinal> of <month>)",
+_READERS = {
+    "time": _time,
+    "date": _date,
+    "days": _days,
+    "duration": _duration,
+    "sum": _sum,
+    "conversion": _conversion,
+    "count": _count,
 }
-_TIME_RULES = {
-    **_UNIT_RULES,
-    "hour": " | ".join(name for name, n in UNITS.items() if 1 <= n <= 12),
-    "minute": " | ".join(f"oh {spoken_number(n)}" for n in range(1, 10))
-    + f" | {' | '.join(spoken_number(n) for n in range(10, 20))}"
-    + " | (twenty | thirty | forty | fifty) [<unit>]",
-    "half_day": "a.m. | p.m. | pm | in the morning | in the afternoon | in the evening",
-    "time": "[at] (noon | midnight | <hour> [<minute> | o'clock] [<half_day>]"
-    " | (half | quarter | a quarter | ten | twenty) (past | to) <hour> [<half_day>])",
-}
-_DURATION_RULES = {
-    **_NUMBER_RULES,
-    "duration": "[for] (half an hour | a half hour | a quarter of an hour"
-    " | (an | one) hour [and a half] | <below_hundred> (hours | minutes | seconds)"
-    " | <unit> and a half hours | one hour and <below_hundred> minutes)",
-}
-_UNIT = (
-    "(meters | kilometers | inches | feet | miles | kilos | pounds | celsius | fahrenheit"
-    " | minutes | hours | days | liters | gallons)"
-)
-_CONVERSION_RULES = {
-    **_NUMBER_RULES,
-    "conversion": f"<below_hundred> [degrees] {_UNIT} (in | to) {_UNIT}"
-    f" | {_UNIT} (are | is) in (a | <below_hundred>) {_UNIT}",
-}
-_COUNT_RULES = _HUNDREDS_RULES | {"count": "[from <number>] [up | down] to <number>"}
-_SUM_RULES = _HUNDREDS_RULES | {
-    "sum": "<number> (plus | minus | times | divided by) <number>",
-}
-
-PLAIN_SLOTS = {
-    "time": PlainSlot(_time, "time", _TIME_RULES, "a time such as two thirty p.m."),
-    "date": PlainSlot(_date, "date", _DATE_RULES, "a day such as today or next Monday"),
-    "days": PlainSlot(_days, "date", _DATE_RULES, "a day such as next Monday"),
-    "duration": PlainSlot(
-        _duration, "duration", _DURATION_RULES, "a length of time such as half an hour"
-    ),
-    "sum": PlainSlot(_sum, "sum", _SUM_RULES, "six times ten"),
-    "conversion": PlainSlot(
-        _conversion, "conversion", _CONVERSION_RULES, "ten miles in kilometers"
-    ),
-    "count": PlainSlot(_count, "count", _COUNT_RULES, "to ten"),
-}
+PLAIN_SLOTS = {kind: PlainSlot(kind, reader) for kind, reader in _READERS.items()}
 """By the name of their type; what each of them understands is in the guide."""

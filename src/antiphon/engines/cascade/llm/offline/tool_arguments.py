@@ -8,18 +8,14 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from antiphon.engines.cascade.llm.offline.calendar import (
-    read_date,
-    read_duration,
-    read_time,
-)
 from antiphon.engines.cascade.llm.offline.english import ENGLISH
 from antiphon.engines.cascade.llm.offline.numbers import read_digits, read_number
 from antiphon.engines.cascade.llm.offline.schema_check import Schema, fits, resolved, types_of
 from antiphon.engines.cascade.llm.offline.schema_values import value_for
+from antiphon.engines.cascade.llm.offline.slots import PLAIN_SLOTS, Choice, EnumSlot, Slot
 from antiphon.engines.cascade.llm.offline.words import (
     Word,
     canon,
@@ -32,23 +28,12 @@ from antiphon.engines.cascade.llm.offline.words import (
 NOTHING = object()
 """No value was found; None may be one."""
 
-_BEFORE: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
-    # Parts of a property's name, and the words that its value follows.
-    (("destination", "recipient", "target", "dest"), ("to", "for")),
-    (("origin", "departure", "source", "from"), ("from",)),
-    (("city", "location", "place", "town", "country", "region", "where", "address", "area"),
-     ("in", "at", "for", "near", "around")),
-    (("query", "topic", "subject", "q", "search", "question", "keyword", "keywords"),
-     ("for", "about", "on")),
-    (("name", "title", "label", "person", "user", "contact"),
-     ("named", "called", "for", "to", "is")),
-    (("message", "text", "note", "body", "content", "reminder", "task", "reason", "comment"),
-     ("saying", "that", "says", "to", "because", "about")),
-)  # fmt: skip
-_ANY_BEFORE = ("in", "for", "to", "about", "of", "named", "called", "with", "at", "on", "from")
-_ENDS = frozenset([*_ANY_BEFORE, "please", "and", "saying", "because", "by"])
-_COMMON, _SWITCHES, _YES, _NO = (
-    frozenset(ENGLISH["functions"][name].split()) for name in ("common", "switches", "yes", "no")
+_WORDS = ENGLISH["functions"]
+_BEFORE = [(set(names.split()), marks.split()) for names, marks in _WORDS["before"]]
+_ANY_BEFORE = _WORDS["any_before"].split()
+_ENDS, _LONG_TEXTS, _TRAILING, _COMMON, _SWITCHES, _YES, _NO = (
+    frozenset(_WORDS[name].split())
+    for name in ("ends", "long", "trailing", "common", "switches", "yes", "no")
 )
 
 
@@ -178,36 +163,35 @@ def _from_words(
     """A `_Found`, or `NOTHING`."""
     kinds = types_of(schema)
     if "enum" in schema:
-        found = _enum_items(schema["enum"], words)
+        found = _enum_items(schema["enum"], words, today)
         return found[0] if found else NOTHING
     if "array" in kinds:
-        return _array(schema, words)
+        return _array(schema, words, today)
     if "boolean" in kinds:
         return _boolean(name, words, alone=alone)
     if "integer" in kinds or "number" in kinds:
-        return _number(name, schema, words, used, whole="number" not in kinds)
+        return _number(name, schema, words, used, today, whole="number" not in kinds)
     if "string" in kinds or not kinds:
         return _formatted(name, schema, words, used, today, alone=alone)
     return NOTHING
 
 
-def _enum_items(values: list[Any], words: tuple[Word, ...]) -> list[_Found]:
-    ways = {canon(spoken_name(str(value))): value for value in values if value is not None}
-    heard = corrected(words, {word for way in ways for word in way})
-    found = []
-    for way in sorted(ways, key=len, reverse=True):
-        for start in range(len(heard) - len(way) + 1):
-            here = tuple(word.canon for word in heard[start : start + len(way)])
-            if way and here in (way, (*way[:-1], way[-1] + "s")):
-                found.append((ways[way], set(range(start, start + len(way)))))
-                break
-    return found
+def _enum_items(values: list[Any], words: tuple[Word, ...], today: dt.date) -> list[_Found]:
+    """Each value that was said once, the longest name first; an "s" may follow its name."""
+    names = {spoken_name(str(value)): value for value in values if value is not None}
+    slot = EnumSlot("value", tuple(Choice(v, (name, f"{name}s")) for name, v in names.items()))
+    heard = corrected(words, {word for name in names for word in canon(name)})
+    found: dict[str, _Found] = {}
+    for start in range(len(heard)):
+        for end, read in slot.read(heard, start, today):
+            found.setdefault(read.spoken, (read.value, set(range(start, end))))
+    return sorted(found.values(), key=lambda pair: -len(pair[1]))
 
 
-def _array(schema: Mapping[str, Any], words: tuple[Word, ...]) -> Any:
+def _array(schema: Mapping[str, Any], words: tuple[Word, ...], today: dt.date) -> Any:
     items = schema.get("items")
     if isinstance(items, dict) and isinstance(items.get("enum"), list):
-        found = _enum_items(items["enum"], words)
+        found = _enum_items(items["enum"], words, today)
         found.sort(key=lambda pair: min(pair[1]))
         if found:
             return [value for value, _ in found], set().union(*(places for _, places in found))
@@ -233,12 +217,18 @@ def _boolean(name: str, words: tuple[Word, ...], *, alone: bool) -> Any:
 
 
 def _number(
-    name: str, schema: Mapping[str, Any], words: tuple[Word, ...], used: set[int], *, whole: bool
+    name: str,
+    schema: Mapping[str, Any],
+    words: tuple[Word, ...],
+    used: set[int],
+    today: dt.date,
+    *,
+    whole: bool,
 ) -> Any:
     heard = tuple(word.canon for word in words)
     described = {*spoken_name(name).split(), *canon(str(schema.get("description", "")))}
     if described & {"minute", "minutes", "duration"}:
-        length = _first(heard, used, lambda at: read_duration(heard, at))
+        length = _first(words, used, PLAIN_SLOTS["duration"], today)
         if length:
             return length
     best: tuple[int, _Found] | None = None
@@ -268,13 +258,12 @@ def _formatted(
     *,
     alone: bool,
 ) -> Any:
-    heard = tuple(word.canon for word in words)
     form, parts = schema.get("format", ""), set(spoken_name(name).split())
     day = time = None
     if form in ("date", "date-time") or parts & {"date", "day"}:
-        day = _first(heard, used, lambda at: _read_day(heard, at, today))
+        day = _first(words, used, PLAIN_SLOTS["date"], today)
     if form in ("time", "date-time") or parts & {"time", "hour"}:
-        time = _first(heard, used, lambda at: _read_time(heard, at, alone=alone))
+        time = _first(words, used, PLAIN_SLOTS["time"], today, bare=alone)
     if form == "date-time":
         if day is None:
             return NOTHING
@@ -283,40 +272,25 @@ def _formatted(
     if form == "time":
         return (f"{time[0]}:00Z", time[1]) if time else NOTHING
     if parts & {"code", "pin", "digits", "phone", "number"}:
-        code = _first(heard, used, lambda at: _read_code(heard, at))
-        if code:
-            return code
+        heard = tuple(word.canon for word in words)
+        for start in range(len(heard)):
+            end, digits = read_digits(heard, start)
+            if len(digits) >= 3 and used.isdisjoint(range(start, end)):
+                return digits, set(range(start, end))
     return day or time or NOTHING
 
 
 def _first(
-    heard: tuple[str, ...], used: set[int], read: Callable[[int], tuple[int, Any] | None]
+    words: tuple[Word, ...], used: set[int], slot: Slot, today: dt.date, *, bare: bool = True
 ) -> _Found | None:
-    """What is read first, of words that nothing else has used."""
-    for start in range(len(heard)):
-        found = read(start)
-        if found and not used & set(range(start, found[0])):
-            return found[1], set(range(start, found[0]))
+    """What is read first, of words that nothing else has used; ``bare``: a numeral will do."""
+    for start in range(len(words)):
+        for end, found in slot.read(words, start, today):
+            numeral = end == start + 1 and words[start].canon.isdecimal()
+            is_bare = numeral and len(words[start].canon) <= 2
+            if used.isdisjoint(range(start, end)) and (bare or not is_bare):
+                return found.value, set(range(start, end))
     return None
-
-
-def _read_code(heard: tuple[str, ...], at: int) -> tuple[int, str] | None:
-    end, digits = read_digits(heard, at)
-    return (end, digits) if len(digits) >= 3 else None
-
-
-def _read_day(heard: tuple[str, ...], at: int, today: dt.date) -> tuple[int, str] | None:
-    found = read_date(heard, at, today)
-    return found and (found[0], found[1].isoformat())
-
-
-def _read_time(heard: tuple[str, ...], at: int, *, alone: bool) -> tuple[int, str] | None:
-    """A bare number is a time only after "at", or where a time was asked for."""
-    found = read_time(heard, at)
-    if found is None:
-        return None
-    bare = found[0] == at + 1 and heard[at].isdecimal() and len(heard[at]) <= 2
-    return None if bare and not alone else (found[0], found[1].strftime("%H:%M"))
 
 
 def _free_text(
@@ -350,8 +324,3 @@ def _up_to_end(words: tuple[Word, ...], start: int, used: set[int], *, long: boo
     if places and words[places[-1]].canon in _TRAILING:
         places.pop()
     return places
-
-
-_LONG_TEXTS = frozenset(_BEFORE[-1][0]) | frozenset(_BEFORE[3][0])
-"""Names of properties that take the rest of the sentence, prepositions and all."""
-_TRAILING = frozenset(["please", "today", "tomorrow", "now", "tonight"])

@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from antiphon.engines.cascade.llm.offline.english import ENGLISH
 from antiphon.engines.cascade.llm.offline.numbers import Number, read_number, spoken_number
+from antiphon.engines.cascade.llm.offline.words import ways_of
 
 
 class Unit(Struct, frozen=True, kw_only=True):
@@ -23,12 +24,13 @@ class Unit(Struct, frozen=True, kw_only=True):
         return f"{spoken_number(value)} {self.name if value == 1 else self.plural}"
 
 
-_UNITS: dict[str, Unit] = {}
+_by_name: dict[str, Unit] = {}
 for _kind, _entries in ENGLISH["units"].items():
     for _name, _entry in _entries.items():
         _unit = Unit(kind=_kind, **({"name": _name, "plural": f"{_name}s"} | _entry))
         for _way in (_name, _unit.plural, *_unit.also, *(f"{other}s" for other in _unit.also)):
-            _UNITS[_way] = _unit
+            _by_name[_way] = _unit
+_UNITS = ways_of(_by_name)
 _BETWEEN = ("in", "to", "into", "are", "is", "as", "make")
 _FILLING = ("are", "is", "in", "make", "there", "do", "does")
 
@@ -38,10 +40,11 @@ def read_conversion(words: tuple[str, ...], start: int) -> tuple[int, Number, st
 
     Where it ends, the result, and both as a sentence.
     """
-    amount, target = _amount(words, start), _read_unit(words, start)
+    amount, target = _amount(words, start), _UNITS.longest(words, start)
     if amount:
         between = words[amount[0] : amount[0] + 1]
-        target = _read_unit(words, amount[0] + 1) if between and between[0] in _BETWEEN else None
+        known = bool(between) and between[0] in _BETWEEN
+        target = _UNITS.longest(words, amount[0] + 1) if known else None
     elif target:
         at = target[0]
         while words[at : at + 1] and words[at] in _FILLING:
@@ -62,14 +65,5 @@ def _amount(words: tuple[str, ...], at: int) -> tuple[int, Number, Unit] | None:
     number = read_number(words, at)
     if number is None and words[at : at + 1] in (("a",), ("an",), ("the",)):
         number = (at + 1, 1)
-    unit = _read_unit(words, number[0]) if number else None
+    unit = _UNITS.longest(words, number[0]) if number else None
     return (unit[0], number[1], unit[1]) if number and unit else None
-
-
-def _read_unit(words: tuple[str, ...], at: int) -> tuple[int, Unit] | None:
-    at += words[at : at + 1] in (("degree",), ("degrees",))
-    unit = _UNITS.get(words[at]) if at < len(words) else None
-    if unit and words[at + 1 : at + 3] == ("per", "hour"):
-        fast = {"kilometer": "kph", "mile": "mph"}.get(unit.name)
-        return (at + 3, _UNITS[fast]) if fast else None
-    return (at + 1, unit) if unit else None

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Collection, Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Generic, NamedTuple, TypeVar
 
 import num2words
+
+from antiphon.engines.cascade.llm.offline.english import ENGLISH
 
 UNITS = {num2words.num2words(number): number for number in range(20)}
 TENS = {num2words.num2words(number): number for number in range(20, 100, 10)}
@@ -19,18 +21,7 @@ SMALL_NUMBERS = UNITS | TENS
 
 _SPELLINGS = {
     **{name: str(number) for name, number in SMALL_NUMBERS.items()},
-    "fourty": "40",
-    "p.m": "pm",
-    "a.m": "am",
-    "ok": "okay",
-    "%": "percent",
-    "+": "plus",
-    "*": "times",
-    "×": "times",
-    "/": "divided",
-    "÷": "divided",
-    "=": "equals",
-    "-": "minus",
+    **ENGLISH["spellings"],
 }
 
 _TOKEN = re.compile(
@@ -48,6 +39,7 @@ _TOKEN = re.compile(
 )
 
 
+Value = TypeVar("Value")
 _MAX_CORRECTED = 24
 """Looking for similar words takes its time; commands are shorter than this."""
 
@@ -75,6 +67,27 @@ def _word(token: str) -> Word:
 
 def canon(text: str) -> tuple[str, ...]:
     return tuple(word.canon for word in words_of(text))
+
+
+class Ways(Generic[Value]):
+    """Ways to say something, as canonical words, with what they mean."""
+
+    def __init__(self, ways: Mapping[tuple[str, ...], Value]) -> None:
+        self._ways = ways
+        self._first = {way[0] for way in ways}
+        self._most = max(map(len, ways))
+
+    def longest(self, words: tuple[str, ...], at: int) -> tuple[int, Value] | None:
+        """The longest that stands at ``at``: where it ends, and what it means."""
+        if at < len(words) and words[at] in self._first:
+            for end in range(min(len(words), at + self._most), at, -1):
+                if words[at:end] in self._ways:
+                    return end, self._ways[words[at:end]]
+        return None
+
+
+def ways_of(written: Mapping[str, Value]) -> Ways[Value]:
+    return Ways({canon(way): value for way, value in written.items()})
 
 
 def said(words: Iterable[Word]) -> str:
