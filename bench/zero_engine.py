@@ -15,6 +15,7 @@ from array import array
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from functools import partial
+from math import ceil
 from typing import Final
 
 from antiphon.core.causes import (
@@ -59,8 +60,10 @@ class Pacer:
             self._arm()
 
     def _arm(self) -> None:
-        wait_s = self._next * TICK_MS / 1000 - time.monotonic()
-        asyncio.get_running_loop().call_later(max(0, wait_s), self._tick)
+        # uvloop counts from the millisecond in which its round began: asked for less it comes
+        # early, again and again, until the time has come.
+        wait_ms = ceil(self._next * TICK_MS - time.monotonic() * 1000) + 1
+        asyncio.get_running_loop().call_later(max(1, wait_ms) / 1000, self._tick)
 
     def _tick(self) -> None:
         last = self.now

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Collection
-from typing import NamedTuple
 
 from antiphon.protocol import server
 from antiphon.protocol.server import ServerEvent
@@ -14,12 +13,6 @@ MAX_EVENTS = 5_000
 MAX_AUDIO_BYTES = 2 * 1024 * 1024
 """44 s of speech at 24 kHz."""
 FROM_THE_BEGINNING = ""
-
-
-class _Sent(NamedTuple):
-    event: ServerEvent
-    is_shared: bool
-    """Others were sent it too."""
 
 
 class Backlog:
@@ -34,7 +27,9 @@ class Backlog:
     def __init__(
         self, *, max_events: int = MAX_EVENTS, max_audio_bytes: int = MAX_AUDIO_BYTES
     ) -> None:
-        self._sent: deque[_Sent] = deque()
+        self._sent: deque[ServerEvent] = deque()
+        self._unshared: set[str] = set()
+        """Ids of those that no other was sent; few."""
         self._max_events = max_events
         self._max_audio_bytes = max_audio_bytes
         self._audio_bytes = 0
@@ -42,20 +37,25 @@ class Backlog:
         """Nothing has left yet."""
 
     def keep(self, event: ServerEvent, *, shared: bool) -> None:
-        self._sent.append(_Sent(event, shared))
+        self._sent.append(event)
+        if not shared:
+            self._unshared.add(event.event_id)
         self._audio_bytes += audio_bytes(event)
         while len(self._sent) > self._max_events or self._audio_bytes > self._max_audio_bytes:
-            self._audio_bytes -= audio_bytes(self._sent.popleft().event)
+            oldest = self._sent.popleft()
+            self._audio_bytes -= audio_bytes(oldest)
+            self._unshared.discard(oldest.event_id)
             self._is_whole = False
 
     def after(self, cursor: str, *, shared_only: bool = False) -> list[ServerEvent] | None:
         """What was sent since, oldest first; None: a gap."""
         missed: list[ServerEvent] = []
-        for event, is_shared in reversed(self._sent):
+        for event in reversed(self._sent):
             if event.event_id == cursor:
                 break
             # Each connection has a welcome of its own.
-            if (is_shared or not shared_only) and not isinstance(event, server.SessionCreated):
+            is_theirs = not shared_only or event.event_id not in self._unshared
+            if is_theirs and not isinstance(event, server.SessionCreated):
                 missed.append(event)
         else:
             if cursor != FROM_THE_BEGINNING or not self._is_whole:
