@@ -230,5 +230,6 @@ def carry_over(
     into[1:] = ends[:-1]
     first = ~follows
     into[first] = kept[slots[first]]
-    last = np.roll(first, -1)
+    last = np.empty_like(first)
+    last[:-1], last[-1] = first[1:], True
     kept[slots[last]] = ends[last]

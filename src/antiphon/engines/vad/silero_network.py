@@ -2,7 +2,8 @@
 
 The graph, as in the ONNX file of the silero-vad package (see README.md beside this file):
 a magnitude spectrum of four frames, four convolutions with ReLU (strides 1, 2, 2, 1), an
-LSTM cell, ReLU, one output.  Convolutions become products by unfolding their input.
+LSTM cell, ReLU, one output.  The times of a window lie side by side, so that each step of a
+convolution is the product of a slice with the rows of the weights that meet no padding.
 
 These products are too small for the threads of BLAS, which cost several times what they
 gain and hold up all else: a server sets ``OPENBLAS_NUM_THREADS=1`` before numpy is imported.
@@ -95,7 +96,7 @@ class SileroNetwork:
     def _spectrum(
         self, slots: NDArray[np.intp], windows: Floats, follows: NDArray[np.bool_] | None
     ) -> Floats:
-        """Magnitudes, time first: shape ``(4, n, 129)``."""
+        """Magnitudes: shape ``(n, 4, 129)``."""
         n = len(slots)
         # Four frames over 64 samples of before, the window, and 64 reflected at its end.
         signal = np.empty((n, _CONTEXT + WINDOW_SAMPLES + 64), np.float32)
@@ -104,31 +105,30 @@ class SileroNetwork:
         carry_over(windows[:, -_CONTEXT:], signal[:, :_CONTEXT], self._context, slots, follows)
         stream, sample = signal.strides
         frames = np.ndarray(
-            (4, n, _FRAME), signal.dtype, signal, strides=(_HOP * sample, stream, sample)
+            (n, 4, _FRAME), signal.dtype, signal, strides=(stream, _HOP * sample, sample)
         )
         return np.abs(np.fft.rfft(frames * self._hann)).astype(np.float32, copy=False)
 
     def _encode(self, spectrum: Floats) -> Floats:
         """Shape ``(n, 128)``."""
-        n = spectrum.shape[1]
-        # Unfolded: for each time, its predecessor, itself and its successor side by side.
-        x = np.zeros((4, n, 3 * _BINS), np.float32)
-        x[1:, :, :_BINS] = spectrum[:-1]
-        x[:, :, _BINS : 2 * _BINS] = spectrum
-        x[:-1, :, 2 * _BINS :] = spectrum[1:]
-        y = self._layer(0, x.reshape(4 * n, -1)).reshape(4, n, 128)
+        n, x, weights = len(spectrum), spectrum.reshape(-1, 4 * _BINS), self._conv[0]
+        y = np.empty((n, 4, 128), np.float32)
+        np.matmul(x[:, : 2 * _BINS], weights[_BINS:], out=y[:, 0])
+        np.matmul(x[:, : 3 * _BINS], weights, out=y[:, 1])
+        np.matmul(x[:, _BINS:], weights, out=y[:, 2])
+        np.matmul(x[:, 2 * _BINS :], weights[: 2 * _BINS], out=y[:, 3])
+        self._activate(0, y)
 
-        x = np.zeros((2, n, 3 * 128), np.float32)  # stride 2: around times 0 and 2
-        x[1, :, :128] = y[1]
-        x[:, :, 128:256] = y[0::2]
-        x[:, :, 256:] = y[1::2]
-        y = self._layer(1, x.reshape(2 * n, -1)).reshape(2, n, 64)
+        x, weights = y.reshape(n, 4 * 128), self._conv[1]
+        y = np.empty((n, 2, 64), np.float32)  # stride 2: around times 0 and 2
+        np.matmul(x[:, : 2 * 128], weights[128:], out=y[:, 0])
+        np.matmul(x[:, 128:], weights, out=y[:, 1])
+        self._activate(1, y)
 
-        y = self._layer(2, np.concatenate((y[0], y[1]), axis=1))
-        return self._layer(3, y)
+        y = self._activate(2, y.reshape(n, 2 * 64) @ self._conv[2])
+        return self._activate(3, y @ self._conv[3])
 
-    def _layer(self, layer: int, unfolded: Floats) -> Floats:
-        y: Floats = unfolded @ self._conv[layer]
+    def _activate(self, layer: int, y: Floats) -> Floats:
         y += self._conv_bias[layer]
         return np.maximum(y, 0, out=y)
 

@@ -25,7 +25,7 @@ from antiphon.transports.rtp.clock import MediaClock
 from antiphon.transports.webrtc.call import Call
 from antiphon.transports.webrtc.candidates import NoPortFree
 from antiphon.transports.webrtc.offer import OfferError, read_offer
-from antiphon.transports.webrtc.peer import Peer
+from antiphon.transports.webrtc.peer import Identity, Peer
 from antiphon.transports.webrtc.settings import WebRtcSettings
 
 __all__ = ["Answer", "Call", "Calls", "NoPortFree", "OfferError", "TooManyCalls"]
@@ -53,6 +53,7 @@ class Calls:
         self._hub = hub
         self._settings = settings or WebRtcSettings()
         self._clock = MediaClock(hub.score_complete)
+        self._identity = Identity()
         self._calls: dict[str, Call] = {}
         self._offered = 0
         """Offers that are being looked at: calls to be."""
@@ -153,7 +154,7 @@ class Calls:
     async def _offered_by(self, offer_sdp: str, dialect: Dialect) -> Call:
         self._offered += 1
         try:
-            peer = await Peer.offered(read_offer(offer_sdp), self._settings)
+            peer = await Peer.offered(read_offer(offer_sdp), self._settings, self._identity)
         finally:
             self._offered -= 1
         call_id = "rtc_" + "".join(secrets.choice(_ALPHABET) for _ in range(24))

@@ -75,6 +75,8 @@ class Data(NamedTuple):
 
 class Offer(NamedTuple):
     sections: tuple[Section, ...]
+    transports: tuple[Transport | None, ...]
+    """How each section travels, where it says all that is needed."""
     incoming: Audio | None
     """The first section in which the client sends sound that we understand."""
     outgoing: Audio | None
@@ -112,7 +114,7 @@ class Offer(NamedTuple):
         if group is None:
             return section
         accepted = self.accepted
-        able = [i for i in group if self.sections[i].port and _transport(self.sections[i])]
+        able = [i for i in group if self.sections[i].port and self.transports[i]]
         if able[0] in accepted:
             return able[0]
         return next((i for i in able if i in accepted and self._stands_alone(i)), able[0])
@@ -123,11 +125,11 @@ class Offer(NamedTuple):
 
     def transport(self, section: int) -> Transport:
         """Of a section that is a carrier, with all addresses of its group."""
-        transport = _transport(self.sections[section])
+        transport = self.transports[section]
         assert transport is not None
         known = dict.fromkeys(transport.candidates)
         for member in self.group(section) or ():
-            other = _transport(self.sections[member])
+            other = self.transports[member]
             if other is not None and other.ice_username == transport.ice_username:
                 known |= dict.fromkeys(other.candidates)
         return transport._replace(candidates=tuple(known)[:MAX_CANDIDATES])
@@ -147,12 +149,15 @@ def read_offer(sdp: str) -> Offer:
     groups = _groups(description)
     for section in sections:
         _candidates(section)
-    usable = [i for i in audio if _complaint(i, sections, groups) is None]
+    transports = tuple(map(_transport, sections))
+    layout = _Layout(sections, transports, groups)
+    usable = [i for i in audio if _complaint(i, layout) is None]
     if not usable:
-        raise OfferError(str(_complaint(audio[0], sections, groups)))
-    data = _data(sections, groups)
+        raise OfferError(str(_complaint(audio[0], layout)))
+    data = _data(layout)
     offer = Offer(
         sections,
+        transports,
         incoming=_audio(sections, usable, _CLIENT_SENDS),
         outgoing=_audio(sections, usable, _CLIENT_LISTENS),
         data=data,
@@ -232,14 +237,21 @@ def _groups(description: Description) -> tuple[tuple[int, ...], ...]:
     return tuple(groups)
 
 
-def _carriers(
-    i: int, sections: tuple[Section, ...], groups: tuple[tuple[int, ...], ...]
-) -> list[Section]:
-    """The sections whose transport may carry one, itself among them."""
-    group = next((group for group in groups if i in group), (i,))
-    if sections[i].port == 0 and not sections[i].has("bundle-only"):
-        return []  # RFC 3264, 5.1: offered, but not wanted (any more).
-    return [sections[member] for member in group if sections[member].port]
+class _Layout(NamedTuple):
+    sections: tuple[Section, ...]
+    transports: tuple[Transport | None, ...]
+    groups: tuple[tuple[int, ...], ...]
+
+    def carriers(self, i: int) -> list[int]:
+        """The sections whose transport may carry one, itself among them."""
+        section = self.sections[i]
+        group = next((group for group in self.groups if i in group), (i,))
+        if section.port == 0 and not section.has("bundle-only"):
+            return []  # RFC 3264, 5.1: offered, but not wanted (any more).
+        return [member for member in group if self.sections[member].port]
+
+    def can_travel(self, i: int) -> bool:
+        return any(self.transports[one] is not None for one in self.carriers(i))
 
 
 # --- Audio --------------------------------------------------------------------
@@ -255,17 +267,15 @@ def _audio(
     return None
 
 
-def _complaint(
-    i: int, sections: tuple[Section, ...], groups: tuple[tuple[int, ...], ...]
-) -> str | None:
+def _complaint(i: int, layout: _Layout) -> str | None:
     """Why an audio section is of no use; None if it is."""
-    section = sections[i]
+    section = layout.sections[i]
     where = "The audio section of the SDP offer"
-    carriers = _carriers(i, sections, groups)
+    carriers = layout.carriers(i)
     if not carriers:
         return f"{where} is disabled (its port is 0)."
-    if not any(_transport(one) for one in carriers):
-        return _missing(carriers[0])
+    if not layout.can_travel(i):
+        return _missing(layout.sections[carriers[0]])
     if not _AUDIO_PROFILE.fullmatch(section.profile):
         return f"{where} has the profile '{section.profile[:40]}', not one of RTP over DTLS."
     if not section.has("rtcp-mux"):
@@ -306,13 +316,13 @@ def _is_payload_type(number: str) -> bool:
 # --- The data channel ---------------------------------------------------------
 
 
-def _data(sections: tuple[Section, ...], groups: tuple[tuple[int, ...], ...]) -> Data | None:
+def _data(layout: _Layout) -> Data | None:
     # Bundle-only ones last: one of the others may have to carry them.
-    for i, section in sorted(enumerate(sections), key=lambda one: one[1].port == 0):
+    for i, section in sorted(enumerate(layout.sections), key=lambda one: one[1].port == 0):
         if (
             section.kind == "application"
             and section.profile in _DATA_PROFILES
-            and any(_transport(one) for one in _carriers(i, sections, groups))
+            and layout.can_travel(i)
         ):
             return Data(i, _sctp_port(section))
     return None

@@ -16,7 +16,8 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Callable
-from functools import partial
+from datetime import UTC, datetime, timedelta
+from functools import cached_property, partial
 from typing import Any, Final, Protocol
 
 from aiortc import (
@@ -27,7 +28,12 @@ from aiortc import (
     RTCPeerConnection,
     RTCSessionDescription,
 )
-from aiortc.rtcdtlstransport import RTCDtlsTransport, SRTPProtectionProfile
+from aiortc.rtcdtlstransport import (
+    SRTP_PROFILES,
+    RTCDtlsFingerprint,
+    RTCDtlsTransport,
+    SRTPProtectionProfile,
+)
 from aiortc.rtcrtptransceiver import RTCRtpTransceiver
 from OpenSSL import SSL
 
@@ -47,6 +53,8 @@ from antiphon.transports.webrtc.transport import MediaTransport, RefusedPacket
 log = logging.getLogger(__name__)
 
 FLUSH_POLL_S: Final = 0.02
+RENEWED_BEFORE: Final = timedelta(days=29)
+"""aiortc's certificates are good for thirty days."""
 
 
 class PeerEvents(ChannelEvents, Protocol):
@@ -73,6 +81,20 @@ class PeerEvents(ChannelEvents, Protocol):
         ...
 
 
+class Identity:
+    """What we prove to be, to all peers: a certificate, renewed once a day."""
+
+    def __init__(self, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._now = now
+        self._made: _Certificate | None = None
+
+    @property
+    def certificate(self) -> RTCCertificate:
+        if self._made is None or self._made.expires - self._now() < RENEWED_BEFORE:
+            self._made = _Certificate.generateCertificate()
+        return self._made
+
+
 class Peer:
     """One peer connection: `offered`, `answer`, media and events, `close`."""
 
@@ -94,8 +116,10 @@ class Peer:
         self._closed = False
 
     @classmethod
-    async def offered(cls, offer: Offer, settings: WebRtcSettings) -> Peer:
-        """The peer that made an offer.
+    async def offered(
+        cls, offer: Offer, settings: WebRtcSettings, identity: Identity | None = None
+    ) -> Peer:
+        """The peer that made an offer; ``identity`` is shared with the others.
 
         Raises:
             OfferError: the stack does not understand it.
@@ -109,7 +133,7 @@ class Peer:
             RTCConfiguration(iceServers=servers, bundlePolicy=RTCBundlePolicy.MAX_COMPAT)
         )
         try:
-            dtls = await _take(connection, offer)
+            dtls = await _take(connection, offer, identity or Identity())
         except BaseException:
             await connection.close()
             raise
@@ -244,6 +268,8 @@ class Peer:
 class _Certificate(RTCCertificate):
     """aiortc knows but one kind of certificate, its own: a peer whose key is RSA (libpeer,
     GStreamer, older Firefox) could only be the DTLS client.
+
+    All calls of an `Identity` share one, and so what is dear to make of it.
     """
 
     CIPHERS: Final = ":".join(
@@ -252,16 +278,32 @@ class _Certificate(RTCCertificate):
         for key in ("ECDSA", "RSA")
     )
 
-    def _create_ssl_context(self, srtp_profiles: list[SRTPProtectionProfile]) -> SSL.Context:
-        context = super()._create_ssl_context(srtp_profiles)
+    @cached_property
+    def _fingerprints(self) -> list[RTCDtlsFingerprint]:
+        return super().getFingerprints()
+
+    def getFingerprints(self) -> list[RTCDtlsFingerprint]:  # noqa: N802
+        return list(self._fingerprints)
+
+    @cached_property
+    def _context(self) -> SSL.Context:
+        context = super()._create_ssl_context(SRTP_PROFILES)
         context.set_cipher_list(self.CIPHERS.encode())
+        # Nobody resumes a DTLS session of ours; each would be kept for five minutes.
+        context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
         return context
 
+    def _create_ssl_context(self, srtp_profiles: list[SRTPProtectionProfile]) -> SSL.Context:
+        assert srtp_profiles == SRTP_PROFILES, "aiortc asks for all that it knows"
+        return self._context
 
-async def _take(connection: RTCPeerConnection, offer: Offer) -> dict[int, RTCDtlsTransport]:
+
+async def _take(
+    connection: RTCPeerConnection, offer: Offer, identity: Identity
+) -> dict[int, RTCDtlsTransport]:
     """The transports of the sections of use, once aiortc has taken the offer."""
     inside: Any = connection
-    inside._RTCPeerConnection__certificates = [_Certificate.generateCertificate()]
+    inside._RTCPeerConnection__certificates = [identity.certificate]
     used = {one.section for one in (offer.incoming, offer.outgoing) if one is not None}
     transceivers = {i: connection.addTransceiver("audio", "sendrecv") for i in sorted(used)}
     for transceiver in transceivers.values():
