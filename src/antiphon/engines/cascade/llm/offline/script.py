@@ -128,22 +128,25 @@ class RandomChoice(_Table, frozen=True, kw_only=True):
         return filled(self.low + below(self.high - self.low + 1))
 
 
-class Script(Struct, frozen=True, kw_only=True):
+class Agent(_Table, frozen=True, kw_only=True):
     name: str
     greeting: Templates
-    about: Template
     start: str
+    about: Template = Template("I am {agent}, a scripted agent without a language model.")
+    misunderstood: Templates = Templates()
+    open: bool = False
+    """It talks about whatever comes up and calls the client's functions of its own accord."""
+    cannot_follow: Templates = Templates()
+    """Said once, where the session has instructions for a language model."""
+
+
+class Script(Agent, frozen=True, kw_only=True):
     states: Mapping[str, State]
     intents: tuple[Intent, ...] = ()
     """Understood in every state, after the state's own."""
     globals: tuple[GlobalIntent, ...] = ()
     variables: Mapping[str, Filled] = {}
     random: Mapping[str, RandomChoice] = {}
-    misunderstood: Templates = Templates()
-    open: bool = False
-    """It talks about whatever comes up and calls the client's functions of its own accord."""
-    cannot_follow: Templates = Templates()
-    """Said once, where the session has instructions for a language model."""
     languages: tuple[Language, ...] = ()
     pronunciations: Mapping[str, str] = {}
     tool_enums: frozenset[tuple[str, str]] = frozenset()

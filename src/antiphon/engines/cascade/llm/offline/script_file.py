@@ -20,6 +20,7 @@ from antiphon.engines.cascade.llm.offline.global_intents import GLOBAL_PHRASES
 from antiphon.engines.cascade.llm.offline.phrases import Phrase, PhraseError, parse_phrase
 from antiphon.engines.cascade.llm.offline.script import (
     Action,
+    Agent,
     Arguments,
     GlobalIntent,
     GlobalName,
@@ -107,16 +108,6 @@ def _with_items(text: str, items: tuple[tuple[tuple[str, str], tuple[str, ...]],
     return parse_script(text, source="script", tool_items=dict(items))
 
 
-class _Agent(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    name: str
-    greeting: Templates
-    start: str
-    about: Template = Template("I am {agent}, a scripted agent without a language model.")
-    misunderstood: Templates = Templates()
-    open: bool = False
-    cannot_follow: Templates = Templates()
-
-
 class _Top(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """What a file has; the parts are read one by one, so that all mistakes are found."""
 
@@ -195,7 +186,7 @@ class _Reader:
 
     def script(self, raw: dict[str, Any]) -> Script | None:
         top = self.table(raw, _Top, ())
-        agent = self.table(top.agent, _Agent, ("agent",)) if top else None
+        agent = self.table(top.agent, Agent, ("agent",)) if top else None
         if top is None or agent is None:
             return None
         for name, written in top.enums.items():
@@ -207,18 +198,12 @@ class _Reader:
         if not top.states:
             self.wrong(("states",), "a script needs at least one [states.<name>]")
         script = Script(
-            name=agent.name,
-            greeting=agent.greeting,
-            about=agent.about,
-            start=agent.start,
+            **msgspec.structs.asdict(agent),
             states=states,
             intents=intents,
             globals=self.globals(top.globals),
             variables={"agent": Filled(agent.name, agent.name), **variables},
             random=random,
-            misunderstood=agent.misunderstood,
-            open=agent.open,
-            cannot_follow=agent.cannot_follow,
             languages=self.languages(top.languages),
             pronunciations=top.pronunciations,
             tool_enums=frozenset(self._tool_enums),

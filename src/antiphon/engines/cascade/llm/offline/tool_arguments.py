@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from msgspec import Struct, field
+
 from antiphon.engines.cascade.llm.offline.english import ENGLISH
 from antiphon.engines.cascade.llm.offline.numbers import read_digits, read_number
 from antiphon.engines.cascade.llm.offline.schema_check import Schema, fits, resolved, types_of
@@ -54,12 +56,11 @@ def filled_arguments(
             name not in required,
         ),
     )
-    words = words_of(text)
-    values: dict[str, Any] = {}
-    used: set[int] = set()
+    hearing, values = _Hearing(words_of(text), today), dict[str, Any]()
+    words, used = hearing.words, hearing.used
     for name in [*ordered] if words else ():
         schema = _plain(properties[name], parameters)
-        found = _from_words(name, schema, words, used, today)
+        found = _from_words(name, schema, hearing)
         if found is not NOTHING and fits(found[0], properties[name], parameters):
             values[name] = found[0]
             used |= found[1]
@@ -75,8 +76,8 @@ def filled_arguments(
 def answered_argument(name: str, parameters: Schema, text: str, today: dt.date) -> Any:
     """The value that ``text`` is for property ``name``, asked for alone; or `NOTHING`."""
     whole = properties_of(parameters, parameters)[name]
-    schema, words = _plain(whole, parameters), words_of(text)
-    found = _from_words(name, schema, words, set(), today, alone=True)
+    hearing = _Hearing(words_of(text), today, alone=True)
+    found = _from_words(name, _plain(whole, parameters), hearing)
     if found is not NOTHING and fits(found[0], whole, parameters):
         return found[0]
     plain = text.strip().rstrip(".!?")
@@ -151,90 +152,91 @@ def _is_free_text(schema: Schema, root: Schema) -> bool:
 _Found = tuple[Any, set[int]]
 
 
-def _from_words(
-    name: str,
-    schema: Mapping[str, Any],
-    words: tuple[Word, ...],
-    used: set[int],
-    today: dt.date,
-    *,
-    alone: bool = False,
-) -> Any:
+class _Hearing(Struct):
+    """What was said, and which words of it are a value already."""
+
+    words: tuple[Word, ...]
+    today: dt.date
+    alone: bool = False
+    """One value was asked for, and nothing else."""
+    used: set[int] = field(default_factory=set)
+
+    @property
+    def heard(self) -> tuple[str, ...]:
+        return tuple(word.canon for word in self.words)
+
+    def is_free(self, start: int, end: int) -> bool:
+        return self.used.isdisjoint(range(start, end))
+
+
+def _from_words(name: str, schema: Mapping[str, Any], hearing: _Hearing) -> Any:
     """A `_Found`, or `NOTHING`."""
     kinds = types_of(schema)
     if "enum" in schema:
-        found = _enum_items(schema["enum"], words, today)
+        found = _enum_items(schema["enum"], hearing)
         return found[0] if found else NOTHING
     if "array" in kinds:
-        return _array(schema, words, today)
+        return _array(schema, hearing)
     if "boolean" in kinds:
-        return _boolean(name, words, alone=alone)
+        return _boolean(name, hearing)
     if "integer" in kinds or "number" in kinds:
-        return _number(name, schema, words, used, today, whole="number" not in kinds)
+        return _number(name, schema, hearing, whole="number" not in kinds)
     if "string" in kinds or not kinds:
-        return _formatted(name, schema, words, used, today, alone=alone)
+        return _formatted(name, schema, hearing)
     return NOTHING
 
 
-def _enum_items(values: list[Any], words: tuple[Word, ...], today: dt.date) -> list[_Found]:
+def _enum_items(values: list[Any], hearing: _Hearing) -> list[_Found]:
     """Each value that was said once, the longest name first; an "s" may follow its name."""
     names = {spoken_name(str(value)): value for value in values if value is not None}
     slot = EnumSlot("value", tuple(Choice(v, (name, f"{name}s")) for name, v in names.items()))
-    heard = corrected(words, {word for name in names for word in canon(name)})
+    heard = corrected(hearing.words, {word for name in names for word in canon(name)})
     found: dict[str, _Found] = {}
     for start in range(len(heard)):
-        for end, read in slot.read(heard, start, today):
+        for end, read in slot.read(heard, start, hearing.today):
             found.setdefault(read.spoken, (read.value, set(range(start, end))))
     return sorted(found.values(), key=lambda pair: -len(pair[1]))
 
 
-def _array(schema: Mapping[str, Any], words: tuple[Word, ...], today: dt.date) -> Any:
+def _array(schema: Mapping[str, Any], hearing: _Hearing) -> Any:
     items = schema.get("items")
     if isinstance(items, dict) and isinstance(items.get("enum"), list):
-        found = _enum_items(items["enum"], words, today)
+        found = _enum_items(items["enum"], hearing)
         found.sort(key=lambda pair: min(pair[1]))
         if found:
             return [value for value, _ in found], set().union(*(places for _, places in found))
     return NOTHING
 
 
-def _boolean(name: str, words: tuple[Word, ...], *, alone: bool) -> Any:
+def _boolean(name: str, hearing: _Hearing) -> Any:
     own = set(spoken_name(name).split()) - {"is", "with", "include", "use", "has"}
-    heard = [word.canon for word in words]
+    heard = hearing.heard
     if own & _SWITCHES:
         switched = [word for word in heard if word in ("on", "off")]
         if switched:
             return switched[0] == "on", {heard.index(switched[0])}
     places = [index for index, word in enumerate(heard) if word in own]
-    if not places and not alone:
+    if not places and not hearing.alone:
         return NOTHING
-    near = heard if alone else heard[max(0, places[0] - 3) : places[0] + 3]
+    near = heard if hearing.alone else heard[max(0, places[0] - 3) : places[0] + 3]
     if any(word in _NO for word in near):
         return False, set(places)
-    if alone and not any(word in _YES for word in near) and not places:
+    if hearing.alone and not any(word in _YES for word in near) and not places:
         return NOTHING
     return True, set(places)
 
 
-def _number(
-    name: str,
-    schema: Mapping[str, Any],
-    words: tuple[Word, ...],
-    used: set[int],
-    today: dt.date,
-    *,
-    whole: bool,
-) -> Any:
-    heard = tuple(word.canon for word in words)
+def _number(name: str, schema: Mapping[str, Any], hearing: _Hearing, *, whole: bool) -> Any:
+    heard = hearing.heard
     described = {*spoken_name(name).split(), *canon(str(schema.get("description", "")))}
     if described & {"minute", "minutes", "duration"}:
-        length = _first(words, used, PLAIN_SLOTS["duration"], today)
+        length = _first(hearing, PLAIN_SLOTS["duration"])
         if length:
             return length
     best: tuple[int, _Found] | None = None
     at = 0
     while at < len(heard):
-        number = None if at in used else read_number(heard, at)
+        number = None if at in hearing.used else read_number(heard, at)
         if number is None:
             at += 1
             continue
@@ -249,21 +251,13 @@ def _number(
     return best[1] if best else NOTHING
 
 
-def _formatted(
-    name: str,
-    schema: Mapping[str, Any],
-    words: tuple[Word, ...],
-    used: set[int],
-    today: dt.date,
-    *,
-    alone: bool,
-) -> Any:
+def _formatted(name: str, schema: Mapping[str, Any], hearing: _Hearing) -> Any:
     form, parts = schema.get("format", ""), set(spoken_name(name).split())
     day = time = None
     if form in ("date", "date-time") or parts & {"date", "day"}:
-        day = _first(words, used, PLAIN_SLOTS["date"], today)
+        day = _first(hearing, PLAIN_SLOTS["date"])
     if form in ("time", "date-time") or parts & {"time", "hour"}:
-        time = _first(words, used, PLAIN_SLOTS["time"], today, bare=alone)
+        time = _first(hearing, PLAIN_SLOTS["time"], bare=hearing.alone)
     if form == "date-time":
         if day is None:
             return NOTHING
@@ -272,23 +266,20 @@ def _formatted(
     if form == "time":
         return (f"{time[0]}:00Z", time[1]) if time else NOTHING
     if parts & {"code", "pin", "digits", "phone", "number"}:
-        heard = tuple(word.canon for word in words)
+        heard = hearing.heard
         for start in range(len(heard)):
             end, digits = read_digits(heard, start)
-            if len(digits) >= 3 and used.isdisjoint(range(start, end)):
+            if len(digits) >= 3 and hearing.is_free(start, end):
                 return digits, set(range(start, end))
     return day or time or NOTHING
 
 
-def _first(
-    words: tuple[Word, ...], used: set[int], slot: Slot, today: dt.date, *, bare: bool = True
-) -> _Found | None:
+def _first(hearing: _Hearing, slot: Slot, *, bare: bool = True) -> _Found | None:
     """What is read first, of words that nothing else has used; ``bare``: a numeral will do."""
-    for start in range(len(words)):
-        for end, found in slot.read(words, start, today):
-            numeral = end == start + 1 and words[start].canon.isdecimal()
-            is_bare = numeral and len(words[start].canon) <= 2
-            if used.isdisjoint(range(start, end)) and (bare or not is_bare):
+    for start, word in enumerate(hearing.words):
+        for end, found in slot.read(hearing.words, start, hearing.today):
+            is_bare = end == start + 1 and word.canon.isdecimal() and len(word.canon) <= 2
+            if hearing.is_free(start, end) and (bare or not is_bare):
                 return found.value, set(range(start, end))
     return None
 
