@@ -1,4 +1,4 @@
-"""The Silero VAD v6 network (16 kHz) as matrix products over a batch of streams.
+"""The Silero VAD v6 networks (16 and 8 kHz) as matrix products over a batch of streams.
 
 The graph, as in the ONNX file of the silero-vad package (see README.md beside this file):
 a magnitude spectrum of four frames, four convolutions with ReLU (strides 1, 2, 2, 1), an
@@ -24,17 +24,24 @@ RATE_HZ: Final = 16_000
 WINDOW_SAMPLES: Final = 512
 """One probability for each 32 ms."""
 
-_CONTEXT = 64  # samples of the window before, which the network sees again
-_FRAME, _HOP, _BINS = 256, 128, 129
 _HIDDEN = 128
 
 
 class SileroNetwork:
-    """The network and the state of each stream, by slot.  Pure arithmetic; not thread-safe."""
+    """A network and the state of each stream, by slot.  Pure arithmetic; not thread-safe."""
 
-    def __init__(self, slots: int = 16) -> None:
-        """Loads the weights (0.9 MB) that come with Antiphon."""
-        file = resources.files(__package__).joinpath("silero_v6.npz")
+    def __init__(self, slots: int = 16, *, narrow: bool = False) -> None:
+        """Loads the weights (0.9 MB) that come with Antiphon.
+
+        ``narrow``: the network for 8 kHz, whose windows have half as many samples.
+        """
+        halves = 2 if narrow else 1
+        self._frame = 256 // halves
+        self._hop, self._bins = self._frame // 2, self._frame // 2 + 1
+        self._context_samples = 64 // halves
+        """Of the window before, which the network sees again."""
+        name = "silero_v6_8k.npz" if narrow else "silero_v6.npz"
+        file = resources.files(__package__).joinpath(name)
         with file.open("rb") as opened, np.load(opened) as archive:
             weights: dict[str, Floats] = dict(archive)
         self._conv = [weights[f"conv{layer}"] for layer in range(4)]
@@ -44,11 +51,11 @@ class SileroNetwork:
         halved[2 * _HIDDEN : 3 * _HIDDEN] = 1
         self._lstm, self._lstm_bias = weights["lstm"] * halved, weights["lstm_bias"] * halved
         self._out, self._out_bias = weights["out"], weights["out_bias"][0]
-        n = np.arange(_FRAME)
-        self._hann = (0.5 - 0.5 * np.cos(2 * np.pi * n / _FRAME)).astype(np.float32)
+        n = np.arange(self._frame)
+        self._hann = (0.5 - 0.5 * np.cos(2 * np.pi * n / self._frame)).astype(np.float32)
         self._hidden = np.zeros((slots, _HIDDEN), np.float32)
         self._cell = np.zeros((slots, _HIDDEN), np.float32)
-        self._context = np.zeros((slots, _CONTEXT), np.float32)
+        self._context = np.zeros((slots, self._context_samples), np.float32)
 
     @property
     def slots(self) -> int:
@@ -74,7 +81,7 @@ class SileroNetwork:
 
         Args:
             slots: Shape ``(n,)``; all different, but for what ``follows`` says.
-            windows: Shape ``(n, 512)``, 16 kHz, full scale is 1.
+            windows: Shape ``(n, 512)``, 16 kHz, full scale is 1; for the narrow network half.
             follows: As of `carry_over`.
 
         Returns:
@@ -95,27 +102,27 @@ class SileroNetwork:
     def _spectrum(
         self, slots: NDArray[np.intp], windows: Floats, follows: NDArray[np.bool_] | None
     ) -> Floats:
-        """Magnitudes, time first: shape ``(4, n, 129)``."""
-        n = len(slots)
-        # Four frames over 64 samples of before, the window, and 64 reflected at its end.
-        signal = np.empty((n, _CONTEXT + WINDOW_SAMPLES + 64), np.float32)
-        signal[:, _CONTEXT : _CONTEXT + WINDOW_SAMPLES] = windows
-        signal[:, -64:] = signal[:, -66:-130:-1]
-        carry_over(windows[:, -_CONTEXT:], signal[:, :_CONTEXT], self._context, slots, follows)
+        """Magnitudes, time first: shape ``(4, n, bins)``."""
+        n, more, samples = len(slots), self._context_samples, windows.shape[1]
+        # Four frames over some samples of before, the window, and as many reflected at its end.
+        signal = np.empty((n, more + samples + more), np.float32)
+        signal[:, more : more + samples] = windows
+        signal[:, -more:] = signal[:, -more - 2 : -2 * more - 2 : -1]
+        carry_over(windows[:, -more:], signal[:, :more], self._context, slots, follows)
         stream, sample = signal.strides
         frames = np.ndarray(
-            (4, n, _FRAME), signal.dtype, signal, strides=(_HOP * sample, stream, sample)
+            (4, n, self._frame), signal.dtype, signal, strides=(self._hop * sample, stream, sample)
         )
         return np.abs(np.fft.rfft(frames * self._hann)).astype(np.float32, copy=False)
 
     def _encode(self, spectrum: Floats) -> Floats:
         """Shape ``(n, 128)``."""
-        n = spectrum.shape[1]
+        n, bins = spectrum.shape[1], self._bins
         # Unfolded: for each time, its predecessor, itself and its successor side by side.
-        x = np.zeros((4, n, 3 * _BINS), np.float32)
-        x[1:, :, :_BINS] = spectrum[:-1]
-        x[:, :, _BINS : 2 * _BINS] = spectrum
-        x[:-1, :, 2 * _BINS :] = spectrum[1:]
+        x = np.zeros((4, n, 3 * bins), np.float32)
+        x[1:, :, :bins] = spectrum[:-1]
+        x[:, :, bins : 2 * bins] = spectrum
+        x[:-1, :, 2 * bins :] = spectrum[1:]
         y = self._layer(0, x.reshape(4 * n, -1)).reshape(4, n, 128)
 
         x = np.zeros((2, n, 3 * 128), np.float32)  # stride 2: around times 0 and 2
