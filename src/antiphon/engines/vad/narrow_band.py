@@ -52,7 +52,7 @@ class NarrowBand:
         if not rows.size:
             return rows
         power = np.einsum("ij,ij->i", windows[rows], windows[rows]) / windows.shape[1]
-        rows = rows[power >= LOUD**2]
+        rows = rows[np.flatnonzero(power >= LOUD**2)]
         if not rows.size:
             return rows
         spectrum = np.abs(np.fft.rfft(windows[rows] * _HANN)) ** 2
