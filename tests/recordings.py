@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from antiphon.audio.g711 import decode_ulaw, encode_ulaw
 from antiphon.audio.resample import Resampler
 
 FOLDER = Path(__file__).parent / "data" / "speech"
@@ -35,6 +36,13 @@ def wav(name: str, part_s: tuple[float, float] | None = None) -> bytes:
 def at_24khz(name: str) -> bytes:
     resampler = Resampler(16_000, 24_000)
     return resampler.process(at_16khz(name).tobytes()) + resampler.flush()
+
+
+def by_telephone(name: str) -> bytes:
+    """As `at_24khz`, after 8 kHz in mu-law."""
+    down, up = Resampler(16_000, 8_000), Resampler(8_000, 24_000)
+    narrow = down.process(at_16khz(name).tobytes()) + down.flush()
+    return up.process(decode_ulaw(encode_ulaw(narrow))) + up.flush()
 
 
 def reference_windows() -> NDArray[np.float32]:

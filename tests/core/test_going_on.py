@@ -6,13 +6,22 @@ from collections.abc import Iterable
 from typing import Any, TypeVar
 
 from antiphon.core.causes import TurnJudged, Word
-from antiphon.core.effects import ClearPlayout, Effect, Generate, StopGenerating, TurnCommitted
+from antiphon.core.effects import (
+    ClearPlayout,
+    Effect,
+    Generate,
+    Speculate,
+    StopGenerating,
+    TurnBegan,
+    TurnCommitted,
+)
 from antiphon.core.overlap import HARDLY_HEARD_MS
 from antiphon.core.turns import GOES_ON_MS, PATIENCE_MS
 from antiphon.protocol import client, server
 from antiphon.protocol import session as wire
 from antiphon.protocol.items import Message, OutputAudio
-from tests.core.stories import hands_free
+from antiphon.testing import VirtualCall
+from tests.core.stories import hands_free, text
 from tests.core.witness import LawfulCall
 
 K = TypeVar("K")
@@ -144,3 +153,112 @@ def test_a_turn_after_a_heard_answer_waits_no_longer_than_the_first() -> None:
         assert one.witness.turn is not None
         one.give(TurnJudged(one.witness.turn, 0.63, "It was cold."))
     assert silence_to_end(call) == silence_to_end(usual)
+
+
+# --- One item ----------------------------------------------------------------
+
+
+def goes_on(
+    call: VirtualCall, words: str = "It was late, it was cold.", *, quiet_ms: int = 2_400
+) -> list[Effect]:
+    """Says the rest, and is quiet.  Returns what followed."""
+    call.take()
+    call.user_speaks(600).user_is_quiet(200)
+    assert isinstance(call, LawfulCall)
+    assert call.witness.turn is not None
+    call.give(TurnJudged(call.witness.turn, 0.63, words))
+    return call.user_is_quiet(quiet_ms).take()
+
+
+def ids(call: VirtualCall) -> list[str]:
+    return [str(item.id) for item in call.conversation.items]
+
+
+def test_the_pieces_become_one_item_with_the_sound_of_both() -> None:
+    call = answers(says(watched()))
+    first, answer = ids(call)
+    piece = call.witness.heard_samples
+    call.engine_finishes()
+    effects = goes_on(call.user_is_quiet(200))
+    gone = [event.item_id for event in of_kind(effects, server.ConversationItemDeleted)]
+    assert gone == [answer, first]
+    [committed] = of_kind(effects, server.InputAudioBufferCommitted)
+    assert ids(call) == [committed.item_id]
+    assert committed.previous_item_id is None
+    [turn] = of_kind(effects, TurnCommitted)
+    assert len(turn.pcm) // 2 > piece, "from where the first piece began"
+    [_, began] = of_kind(effects, TurnBegan)
+    assert (began.item_id, began.from_sample) == (committed.item_id, 0)
+    assert turn.pcm.startswith(began.pcm)
+
+
+def test_a_piece_that_nobody_had_begun_to_answer_is_joined_too_where_the_client_plays() -> None:
+    call = says(watched(playout="client"))
+    [first] = ids(call)
+    effects = goes_on(call.user_is_quiet(200))
+    [gone] = of_kind(effects, server.ConversationItemDeleted)
+    assert gone.item_id == first
+    assert len(ids(call)) == 1
+    assert len(of_kind(effects, Generate)) == 1
+
+
+def test_three_pieces_become_one() -> None:
+    call = answers(says(watched()))
+    call.engine_finishes()
+    goes_on(call.user_is_quiet(200), quiet_ms=1_200)
+    call.engine_heard("It was late, it was cold.")
+    call.engine_speaks(3_000, "Very well, I say.", words=WORDS)
+    call.engine_finishes()
+    goes_on(call.user_is_quiet(200), "It was late, it was cold, and nobody was there.")
+    assert len(ids(call)) == 1
+
+
+def test_nothing_is_lost_where_the_rest_comes_to_nothing() -> None:
+    call = answers(says(watched()))
+    first, answer = ids(call)
+    call.engine_finishes()
+    call.user_is_quiet(200).user_speaks(400)
+    effects = call.client(client.InputAudioBufferClear()).take()
+    assert not of_kind(effects, server.ConversationItemDeleted)
+    assert ids(call) == [first, answer]
+
+
+def test_what_else_was_said_or_done_keeps_them_apart() -> None:
+    call = answers(says(watched()))
+    call.engine_finishes()
+    call.client(text("Beside.", "item_beside"))
+    assert not of_kind(goes_on(call.user_is_quiet(200)), server.ConversationItemDeleted)
+    assert len(ids(call)) == 4
+
+
+def test_a_client_that_knows_of_no_overlaps_keeps_its_items() -> None:
+    call = says(hands_free(wire.SemanticVad(), playout="server"))
+    assert not of_kind(goes_on(call.user_is_quiet(200)), server.ConversationItemDeleted)
+    assert len(ids(call)) == 2
+
+
+def test_a_long_piece_stays_an_item_of_its_own() -> None:
+    call = watched()
+    call.user_speaks(31_000)
+    call.user_is_quiet(1_400)
+    assert not of_kind(goes_on(call.user_is_quiet(100)), server.ConversationItemDeleted)
+    assert len(ids(call)) == 2
+
+
+def test_what_was_deleted_meanwhile_is_not_deleted_again() -> None:
+    call = answers(says(watched()))
+    first, answer = ids(call)
+    call.engine_finishes()
+    call.user_is_quiet(200).user_speaks(400)
+    call.client(client.ConversationItemDelete(item_id=first))
+    gone = of_kind(goes_on(call), server.ConversationItemDeleted)
+    assert [event.item_id for event in gone] == [answer]
+
+
+def test_what_is_answered_ahead_is_asked_without_the_pieces() -> None:
+    call = answers(says(watched(engine_speculates=True)))
+    call.engine_finishes()
+    effects = goes_on(call.user_is_quiet(200))
+    [ahead], [generate] = of_kind(effects, Speculate), of_kind(effects, Generate)
+    assert [item.id for item in ahead.request.items] == [item.id for item in generate.items]
+    assert len(generate.items) == 1

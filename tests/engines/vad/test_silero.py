@@ -11,10 +11,12 @@ import pytest
 
 from antiphon.audio.noise import Kind, NoiseReducer
 from antiphon.audio.pcm import samples
+from antiphon.audio.resample import BatchResampler
 from antiphon.engines.engine import VoiceDetector
 from antiphon.engines.vad.silero import BACKLOG_WINDOWS, LONGEST_WAIT_S, THIN_BATCH, SileroDetector
+from antiphon.engines.vad.silero_network import RATE_HZ, SileroNetwork
 from antiphon.engines.vad.windows import WINDOW_SAMPLES
-from tests.recordings import at_24khz
+from tests.recordings import at_24khz, by_telephone
 
 WINDOW_BYTES = 2 * WINDOW_SAMPLES
 Reports = list[tuple[int, float]]
@@ -128,6 +130,64 @@ def test_many_streams_hear_what_each_would_hear_alone(count: int) -> None:
         alone = _score(recordings[i % 3][:48_000])
         assert [at - 1_000 * i for at, _ in reports] == [at for at, _ in alone]
         assert [p for _, p in reports] == pytest.approx([p for _, p in alone], abs=1e-4)
+
+
+# --- By telephone ---------------------------------------------------------------
+
+
+def test_by_telephone_more_of_a_voice_is_found_and_none_in_noise() -> None:
+    more = 0
+    for name in ("cmd_mountain_view", "cmd_book_a_room", "harvard_birch"):
+        pcm = bytes(48_000) + by_telephone(name)
+        wide = _wide_alone(pcm)
+        found = [p for _, p in _score(pcm)]
+        assert all(p >= q - 1e-5 for p, q in zip(found, wide, strict=True))
+        more += sum(p > 0.5 for p in found) - sum(p > 0.5 for p in wide)
+    assert more >= 5
+    for name in ("noise_2", "burst_dog", "cough"):
+        assert max(p for _, p in _score(by_telephone(name))) < 0.5
+
+
+def test_a_microphone_is_scored_as_if_there_were_no_telephones() -> None:
+    pcm = at_24khz("harvard_s1_1")
+    assert [p for _, p in _score(pcm)] == pytest.approx(_wide_alone(pcm), abs=1e-5)
+
+
+def test_telephones_and_microphones_do_not_touch_each_other() -> None:
+    detector = SileroDetector(loop=VirtualLoop())
+    recordings = [at_24khz("harvard_s1_1"), by_telephone("harvard_s2_4"), by_telephone("cough")]
+    heard: list[Reports] = [[] for _ in recordings]
+    streams = [detector.open(_into(reports)) for reports in heard]
+    for at in range(0, 48_000, 960):
+        for stream, pcm in zip(streams, recordings, strict=True):
+            stream.feed(pcm[2 * at : 2 * at + 1_920], at)
+        detector.score_now()
+    for reports, pcm in zip(heard, recordings, strict=True):
+        alone = _score(pcm[:96_000], chunk_bytes=1_920)
+        assert [p for _, p in reports] == pytest.approx([p for _, p in alone], abs=1e-4)
+
+
+def test_whoever_speaks_after_a_telephone_is_no_telephone() -> None:
+    detector = SileroDetector(loop=VirtualLoop())
+    first = detector.open(_into([]))
+    first.feed(by_telephone("harvard_s1_1"), 0)
+    detector.score_now()
+    first.close()
+    pcm, reports = at_24khz("harvard_s2_4"), Reports()
+    detector.open(_into(reports)).feed(pcm, 0)
+    detector.score_now()
+    assert [p for _, p in reports] == pytest.approx([p for _, p in _score(pcm)], abs=1e-5)
+
+
+def _wide_alone(pcm: bytes) -> list[float]:
+    """What the network for 16 kHz says."""
+    network, resampler = SileroNetwork(1), BatchResampler(24_000, RATE_HZ, WINDOW_SAMPLES, 1)
+    slot = np.array([0])
+    windows = samples(pcm[: len(pcm) // WINDOW_BYTES * WINDOW_BYTES]).reshape(-1, 1, WINDOW_SAMPLES)
+    return [
+        float(network.step(slot, resampler.process(slot, window) * np.float32(1 / 32768))[0])
+        for window in windows
+    ]
 
 
 # --- When it is scored --------------------------------------------------------

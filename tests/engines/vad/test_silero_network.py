@@ -22,6 +22,15 @@ def test_it_computes_what_onnxruntime_computes() -> None:
     assert ((expected > 0.1) & (expected < 0.9)).sum() > 20
 
 
+def test_the_narrow_one_computes_what_onnxruntime_computes() -> None:
+    with np.load(REFERENCE) as archive:
+        expected = archive["narrow"]
+    network, slots = SileroNetwork(4, narrow=True), np.arange(4)
+    scored = np.array([network.step(slots, window[:, ::2]) for window in reference_windows()])
+    assert np.abs(scored - expected).max() < 2e-5
+    assert ((expected > 0.1) & (expected < 0.9)).sum() > 20
+
+
 def test_streams_do_not_touch_each_other() -> None:
     windows = reference_windows()
     together, alone = SileroNetwork(4), SileroNetwork(1)

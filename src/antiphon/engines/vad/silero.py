@@ -17,10 +17,12 @@ from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from antiphon.audio.resample import BatchResampler
 from antiphon.core.causes import MEDIA_RATE_HZ
 from antiphon.engines.engine import VoiceReport
+from antiphon.engines.vad.narrow_band import NarrowBand
 from antiphon.engines.vad.silero_network import RATE_HZ, SileroNetwork
 from antiphon.engines.vad.windows import WINDOW_SAMPLES, Windows
 
@@ -70,6 +72,8 @@ class SileroDetector:
         self._loop = loop
         slots = 16
         self._network = SileroNetwork(slots)
+        self._narrow_network = SileroNetwork(slots, narrow=True)
+        self._narrow = NarrowBand(slots)
         self._resampler = BatchResampler(MEDIA_RATE_HZ, RATE_HZ, WINDOW_SAMPLES, slots)
         self._free = list(range(slots))
         self._ready: deque[SileroStream] = deque()
@@ -82,6 +86,8 @@ class SileroDetector:
         if not self._free:
             slots = self._network.slots
             self._network.grow(2 * slots)
+            self._narrow_network.grow(2 * slots)
+            self._narrow.grow(2 * slots)
             self._resampler.grow(2 * slots)
             self._free.extend(range(slots, 2 * slots))
         return SileroStream(self, self._free.pop(), report)
@@ -99,9 +105,11 @@ class SileroDetector:
 
     def reset_slot(self, slot: int) -> None:
         self._network.reset(slot)
+        self._narrow_network.reset(slot)
         self._resampler.reset(slot)
 
     def free_slot(self, slot: int) -> None:
+        self._narrow.reset(slot)
         self._free.append(slot)
 
     def enqueue(self, stream: SileroStream) -> None:
@@ -163,12 +171,30 @@ class SileroDetector:
         later = np.array(follows) if any(follows) else None
         windows = self._resampler.process(slots, pcm.reshape(len(batch), WINDOW_SAMPLES), later)
         windows *= np.float32(1 / 32768)
-        probabilities: list[float] = self._network.step(slots, windows, later).tolist()
+        probabilities: list[float] = self._scores(slots, windows, later).tolist()
         self._scoring = True
         for (stream, epoch, end_sample, _), probability in zip(batch, probabilities, strict=True):
             if stream.epoch == epoch:  # An earlier report may have closed this one.
                 self._report(stream, end_sample, probability)
         self._scoring = False
+
+    def _scores(
+        self,
+        slots: NDArray[np.intp],
+        windows: NDArray[np.float32],
+        follows: NDArray[np.bool_] | None,
+    ) -> NDArray[np.float32]:
+        """A voice on a telephone line is what either network takes for one."""
+        scores = self._network.step(slots, windows, follows)
+        if (rows := self._narrow.of(slots)).any():
+            # Above half of the lower rate there is nothing, so there is nothing to filter.  The
+            # windows of one stream stay beside one another.
+            later = None if follows is None else follows[rows]
+            narrow = self._narrow_network.step(slots[rows], windows[rows, ::2], later)
+            scores[rows] = np.maximum(scores[rows], narrow)
+        for slot in self._narrow.look(slots, windows):
+            self._narrow_network.reset(slot)
+        return scores
 
     def _report(self, stream: SileroStream, end_sample: int, probability: float) -> None:
         try:

@@ -1,4 +1,4 @@
-"""The Silero VAD v6 network (16 kHz) as matrix products over a batch of streams.
+"""The Silero VAD v6 networks (16 and 8 kHz) as matrix products over a batch of streams.
 
 The graph, as in the ONNX file of the silero-vad package (see README.md beside this file):
 a magnitude spectrum of four frames, four convolutions with ReLU (strides 1, 2, 2, 1), an
@@ -25,17 +25,24 @@ RATE_HZ: Final = 16_000
 WINDOW_SAMPLES: Final = 512
 """One probability for each 32 ms."""
 
-_CONTEXT = 64  # samples of the window before, which the network sees again
-_FRAME, _HOP, _BINS = 256, 128, 129
 _HIDDEN = 128
 
 
 class SileroNetwork:
-    """The network and the state of each stream, by slot.  Pure arithmetic; not thread-safe."""
+    """A network and the state of each stream, by slot.  Pure arithmetic; not thread-safe."""
 
-    def __init__(self, slots: int = 16) -> None:
-        """Loads the weights (0.9 MB) that come with Antiphon."""
-        file = resources.files(__package__).joinpath("silero_v6.npz")
+    def __init__(self, slots: int = 16, *, narrow: bool = False) -> None:
+        """Loads the weights (0.9 MB) that come with Antiphon.
+
+        ``narrow``: the network for 8 kHz, whose windows have half as many samples.
+        """
+        halves = 2 if narrow else 1
+        self._frame = 256 // halves
+        self._hop, self._bins = self._frame // 2, self._frame // 2 + 1
+        self._context_samples = 64 // halves
+        """Of the window before, which the network sees again."""
+        name = "silero_v6_8k.npz" if narrow else "silero_v6.npz"
+        file = resources.files(__package__).joinpath(name)
         with file.open("rb") as opened, np.load(opened) as archive:
             weights: dict[str, Floats] = dict(archive)
         self._conv = [weights[f"conv{layer}"] for layer in range(4)]
@@ -45,11 +52,11 @@ class SileroNetwork:
         halved[2 * _HIDDEN : 3 * _HIDDEN] = 1
         self._lstm, self._lstm_bias = weights["lstm"] * halved, weights["lstm_bias"] * halved
         self._out, self._out_bias = weights["out"], weights["out_bias"][0]
-        n = np.arange(_FRAME)
-        self._hann = (0.5 - 0.5 * np.cos(2 * np.pi * n / _FRAME)).astype(np.float32)
+        n = np.arange(self._frame)
+        self._hann = (0.5 - 0.5 * np.cos(2 * np.pi * n / self._frame)).astype(np.float32)
         self._hidden = np.zeros((slots, _HIDDEN), np.float32)
         self._cell = np.zeros((slots, _HIDDEN), np.float32)
-        self._context = np.zeros((slots, _CONTEXT), np.float32)
+        self._context = np.zeros((slots, self._context_samples), np.float32)
 
     @property
     def slots(self) -> int:
@@ -75,7 +82,7 @@ class SileroNetwork:
 
         Args:
             slots: Shape ``(n,)``; all different, but for what ``follows`` says.
-            windows: Shape ``(n, 512)``, 16 kHz, full scale is 1.
+            windows: Shape ``(n, 512)``, 16 kHz, full scale is 1; for the narrow network half.
             follows: As of `carry_over`.
 
         Returns:
@@ -96,27 +103,28 @@ class SileroNetwork:
     def _spectrum(
         self, slots: NDArray[np.intp], windows: Floats, follows: NDArray[np.bool_] | None
     ) -> Floats:
-        """Magnitudes: shape ``(n, 4, 129)``."""
-        n = len(slots)
-        # Four frames over 64 samples of before, the window, and 64 reflected at its end.
-        signal = np.empty((n, _CONTEXT + WINDOW_SAMPLES + 64), np.float32)
-        signal[:, _CONTEXT : _CONTEXT + WINDOW_SAMPLES] = windows
-        signal[:, -64:] = signal[:, -66:-130:-1]
-        carry_over(windows[:, -_CONTEXT:], signal[:, :_CONTEXT], self._context, slots, follows)
+        """Magnitudes: shape ``(n, 4, bins)``."""
+        n, more, samples = len(slots), self._context_samples, windows.shape[1]
+        # Four frames over some samples of before, the window, and as many reflected at its end.
+        signal = np.empty((n, more + samples + more), np.float32)
+        signal[:, more : more + samples] = windows
+        signal[:, -more:] = signal[:, -more - 2 : -2 * more - 2 : -1]
+        carry_over(windows[:, -more:], signal[:, :more], self._context, slots, follows)
         stream, sample = signal.strides
         frames = np.ndarray(
-            (n, 4, _FRAME), signal.dtype, signal, strides=(stream, _HOP * sample, sample)
+            (n, 4, self._frame), signal.dtype, signal, strides=(stream, self._hop * sample, sample)
         )
         return np.abs(np.fft.rfft(frames * self._hann)).astype(np.float32, copy=False)
 
     def _encode(self, spectrum: Floats) -> Floats:
         """Shape ``(n, 128)``."""
-        n, x, weights = len(spectrum), spectrum.reshape(-1, 4 * _BINS), self._conv[0]
+        n, bins, weights = len(spectrum), self._bins, self._conv[0]
+        x = spectrum.reshape(-1, 4 * bins)
         y = np.empty((n, 4, 128), np.float32)
-        np.matmul(x[:, : 2 * _BINS], weights[_BINS:], out=y[:, 0])
-        np.matmul(x[:, : 3 * _BINS], weights, out=y[:, 1])
-        np.matmul(x[:, _BINS:], weights, out=y[:, 2])
-        np.matmul(x[:, 2 * _BINS :], weights[: 2 * _BINS], out=y[:, 3])
+        np.matmul(x[:, : 2 * bins], weights[bins:], out=y[:, 0])
+        np.matmul(x[:, : 3 * bins], weights, out=y[:, 1])
+        np.matmul(x[:, bins:], weights, out=y[:, 2])
+        np.matmul(x[:, 2 * bins :], weights[: 2 * bins], out=y[:, 3])
         self._activate(0, y)
 
         x, weights = y.reshape(n, 4 * 128), self._conv[1]
