@@ -30,7 +30,7 @@ from tests.server.place import CONFIG, HELLO, KEY, Clock, Place, Told, until
 from tests.server.redis_server import PROGRAM, RedisServer
 
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="there is no redis-server on this machine")
-PATIENCE_S = 20
+PATIENCE_S = 60
 
 
 @pytest.fixture(scope="module")
