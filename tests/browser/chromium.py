@@ -15,7 +15,28 @@ from pathlib import Path
 from playwright.async_api import Browser, Page, Playwright, async_playwright
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium")
+OFF = (
+    # What the address bar would open, though nobody sees it: two pages that take more of a
+    # processor than those that are tested.
+    "WebUIOmniboxPopup",
+    "WebUIOmniboxAimPopup",
+    # As Playwright has them, whose list this one takes the place of.
+    "AimEnabled",
+    "AvoidCorsURLLoaderRestartOnRedirect",
+    "AvoidUnnecessaryBeforeUnloadCheckSync",
+    "DestroyProfileOnBrowserClose",
+    "HttpsFirstBalancedModeAutoEnable",
+    "HttpsUpgrades",
+    "LensOverlay",
+    "MediaRouter",
+    "NetworkTimeServiceQuerying",
+    "OptimizationHints",
+    "PaintHolding",
+    "PreconnectToSearch",
+    "ThirdPartyStoragePartitioning",
+)
 FLAGS = (
+    f"--disable-features={','.join(OFF)}",
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",

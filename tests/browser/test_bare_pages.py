@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 
 import pytest
-from openai import AsyncOpenAI
 
 from tests import desk
 from tests.arrangements import RELAYED, Arrangement
@@ -139,6 +138,8 @@ async def test_the_backend_runs_the_pages_tools_over_a_sideband(
     site: Site, keyed_server: ServerProcess
 ) -> None:
     """The page learns of none, and may declare none: its secret sees to it."""
+    from openai import AsyncOpenAI  # Three seconds of a processor, in each worker, for one test.
+
     limits = {"client_events": ["response.create"], "hides": ["tools", "instructions"]}
     site.mints = {"session": desk.SESSION, "antiphon": limits}
     backend = AsyncOpenAI(

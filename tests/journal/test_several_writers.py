@@ -74,7 +74,7 @@ async def test_what_nobody_waits_for_shares_the_next_commit_or_is_written_all_th
     assert await settled(awaited) is Fate.DURABLE
     assert [ticket.fate for ticket in tickets] == [Fate.DURABLE] * 2
     alone = journal.append("conv_1", said("item_3"))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while alone.waits:  # noqa: ASYNC110  To wait for it would hurry it.
             await asyncio.sleep(0.01)
     assert alone.fate is Fate.DURABLE

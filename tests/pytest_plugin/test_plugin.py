@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import re
 import subprocess
 import sys
@@ -10,6 +12,7 @@ from pathlib import Path
 import pytest
 
 GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "testing.md"
+QUIET = "asyncio_default_fixture_loop_scope=function"
 SUITE = """
 from antiphon.testing import in_virtual_time
 
@@ -23,16 +26,29 @@ async def test_it(antiphon_mock, antiphon_caller):
 
 
 def run_suite(folder: Path, suite: str, *options: str) -> str:
-    (folder / "test_suite.py").write_text(suite)
+    """What pytest says of it, in this process: another one would load everything anew."""
+    told = io.StringIO()
+    with contextlib.redirect_stdout(told):
+        ended = pytest.main(_arguments(folder, suite, "-o", QUIET, *options))
+    assert ended in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED), told.getvalue()
+    return told.getvalue()
+
+
+def run_alone(folder: Path, suite: str, *options: str) -> str:
     ran = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options, str(folder)],
-        cwd=folder,
+        [sys.executable, "-m", "pytest", *_arguments(folder, suite, *options)],
         capture_output=True,
         text=True,
         timeout=300,
     )
     assert ran.returncode in (0, 1), ran.stderr
     return ran.stdout
+
+
+def _arguments(folder: Path, suite: str, *options: str) -> list[str]:
+    module = folder / f"{folder.name}.py"  # Of a name that no other has in this process.
+    module.write_text(suite)
+    return ["-q", "-p", "no:cacheprovider", "--import-mode=importlib", *options, str(module)]
 
 
 def test_a_script_from_a_file(tmp_path: Path) -> None:
@@ -58,7 +74,7 @@ def test_faults_for_all_tests(tmp_path: Path) -> None:
 
 def test_it_works_without_any_other_plugin(tmp_path: Path) -> None:
     suite = SUITE.format(text="Yes, I hear you.", error=None)
-    out = run_suite(tmp_path, suite, "-p", "no:asyncio", "-p", "no:anyio", "-W", "error")
+    out = run_alone(tmp_path, suite, "-p", "no:asyncio", "-p", "no:anyio", "-W", "error")
     assert "1 passed" in out, out
 
 

@@ -27,7 +27,7 @@ class RedisServer:
         self._process = subprocess.Popen(
             command, stdout=subprocess.DEVNULL, cwd=self._socket.parent
         )
-        deadline_s = time.monotonic() + 20
+        deadline_s = time.monotonic() + 60
         while not self._socket.exists():
             assert time.monotonic() < deadline_s, "Redis did not start"
             time.sleep(0.02)

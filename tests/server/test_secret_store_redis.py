@@ -50,7 +50,7 @@ def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     command = [PROGRAM, "--port", "0", "--unixsocket", str(socket), "--save", ""]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=socket.parent)
     try:
-        deadline_s = time.monotonic() + 20
+        deadline_s = time.monotonic() + 60
         while not socket.exists():
             assert time.monotonic() < deadline_s, "Redis did not start"
             time.sleep(0.02)

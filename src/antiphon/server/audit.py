@@ -19,6 +19,7 @@ import msgspec
 from msgspec import Struct
 
 from antiphon.identity.principal import Principal
+from antiphon.server.background import in_background
 
 log = logging.getLogger(__name__)
 
@@ -117,12 +118,10 @@ class Audit:
         remembered = await asyncio.to_thread(_tail, self._path)
         room = MAX_REMEMBERED - len(self._last)
         self._last.extendleft(reversed(remembered[len(remembered) - min(room, len(remembered)) :]))
-        writing = asyncio.create_task(self._write_on(), name="audit")
         try:
-            yield
+            async with in_background(audit=self._write_on()):
+                yield
         finally:
-            writing.cancel()
-            await asyncio.gather(writing, return_exceptions=True)
             await self._write()
 
     async def _write_on(self) -> None:

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from antiphon.errors import AntiphonError
 from antiphon.identity.keys import KeyRecord, digest
+from antiphon.server.background import in_background
 
 log = logging.getLogger(__name__)
 
@@ -168,16 +169,12 @@ class KnownKeys:
             KeyStoreError: the store cannot be opened.
         """
         await self.store.start()
-        following = None
         try:
             await self.refresh()
-            if self.store.is_shared:
-                following = asyncio.create_task(self._follow(), name="keys")
-            yield
+            tasks = {"keys": self._follow()} if self.store.is_shared else {}
+            async with in_background(**tasks):
+                yield
         finally:
-            if following is not None:
-                following.cancel()
-                await asyncio.gather(following, return_exceptions=True)
             await self.store.aclose()
 
     async def _follow(self) -> None:

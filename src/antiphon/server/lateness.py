@@ -10,6 +10,8 @@ from typing import Final
 
 from aiohttp import web
 
+from antiphon.server.background import in_background
+
 TICK_S: Final = 0.005
 """Four times in the length of a frame, as often as sound may leave (`transports.rtp.clock`)."""
 TICKS_PER_SECOND: Final = 200
@@ -64,10 +66,8 @@ class Lateness:
         return max(self._fresh_ms, default=0.0)
 
     async def running(self, _: web.Application) -> AsyncIterator[None]:
-        ticking = asyncio.create_task(self._tick(), name="lateness")
-        yield
-        ticking.cancel()
-        await asyncio.gather(ticking, return_exceptions=True)
+        async with in_background(lateness=self._tick()):
+            yield
 
     async def _tick(self) -> None:
         loop = asyncio.get_running_loop()

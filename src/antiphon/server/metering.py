@@ -38,6 +38,7 @@ from antiphon.runtime.budget_guard import Means
 from antiphon.runtime.metering import Metering
 from antiphon.server.api_errors import ApiError
 from antiphon.server.auth import Gate
+from antiphon.server.background import in_background
 from antiphon.server.budgets import budgets_of, is_wanted, stages_of, told_pot
 from antiphon.server.keeping import make_journal
 from antiphon.server.query import limit_of
@@ -160,12 +161,10 @@ class UsageRoutes:
             await journal.start()
         assert self._metering is not None, "it has a journal"
         await self._metering.restore(round(time.time() * 1000))
-        sweeping = asyncio.create_task(self._sweep(journal))
         try:
-            yield
+            async with in_background(sweep_lines=self._sweep(journal)):
+                yield
         finally:
-            sweeping.cancel()
-            await asyncio.gather(sweeping, return_exceptions=True)
             if self._owns_journal:
                 await journal.aclose()
 

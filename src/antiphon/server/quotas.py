@@ -22,6 +22,7 @@ from antiphon.protocol.closes import CloseCode
 from antiphon.protocol.server import RateLimit
 from antiphon.runtime.door import SessionDoor
 from antiphon.server.api_errors import slow_down
+from antiphon.server.background import in_background
 
 log = logging.getLogger(__name__)
 
@@ -274,10 +275,8 @@ class Quotas:
 
     async def running(self, _: web.Application) -> AsyncIterator[None]:
         """Sessions end with the minutes of their day, as soon as anybody's are limited."""
-        looking = asyncio.create_task(self._look(), name="minutes of the day")
-        yield
-        looking.cancel()
-        await asyncio.gather(looking, return_exceptions=True)
+        async with in_background(minutes_of_the_day=self._look()):
+            yield
 
     async def _look(self) -> None:
         await self._limits_minutes.wait()

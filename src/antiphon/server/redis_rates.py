@@ -10,15 +10,16 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import msgspec
-from aiohttp import web
 from msgspec import Struct
 from redis.exceptions import RedisError
 
 from antiphon.limits.ledger import RateLedger
 from antiphon.limits.policy import Limits, Subject, Who
+from antiphon.server.background import in_background
 
 log = logging.getLogger(__name__)
 
@@ -74,12 +75,10 @@ class RedisRates:
 
         ledger.on_taken = took
 
-    async def running(self, _: web.Application) -> AsyncIterator[None]:
-        tasks = [asyncio.create_task(each) for each in (self._tell(), self._hear())]
-        yield
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        async with in_background(tell_rates=self._tell(), hear_rates=self._hear()):
+            yield
 
     async def _tell(self) -> None:
         while True:

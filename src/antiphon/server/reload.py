@@ -25,6 +25,7 @@ from antiphon.limits.policy import Policy
 from antiphon.metering.prices import PriceTable, known_prices, prices_in
 from antiphon.runtime.metering import Metering
 from antiphon.server.access import make_policy
+from antiphon.server.background import in_background
 from antiphon.server.bearers import Bearers
 from antiphon.server.budgets import use_budgets
 from antiphon.server.config_problems import problems
@@ -260,12 +261,8 @@ class HangUp:
     @asynccontextmanager
     async def heeded(self, reload: Reloads, manager: ServiceManager) -> AsyncIterator[None]:
         """Many signals in a short time are one."""
-        heeding = asyncio.create_task(self._heed(reload, manager))
-        try:
+        async with in_background(reload=self._heed(reload, manager)):
             yield
-        finally:
-            heeding.cancel()
-            await asyncio.gather(heeding, return_exceptions=True)
 
     async def _heed(self, reload: Reloads, manager: ServiceManager) -> None:
         await self.serving.wait()

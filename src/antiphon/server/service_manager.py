@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 from antiphon.errors import ConfigurationError
+from antiphon.server.background import in_background
 
 log = logging.getLogger(__name__)
 
@@ -60,12 +61,8 @@ class ServiceManager:
         if self._watchdog_s is None:
             yield
             return
-        living = asyncio.create_task(self._live(self._watchdog_s / 2))
-        try:
+        async with in_background(watchdog=self._live(self._watchdog_s / 2)):
             yield
-        finally:
-            living.cancel()
-            await asyncio.gather(living, return_exceptions=True)
 
     async def _live(self, every_s: float) -> None:
         while True:

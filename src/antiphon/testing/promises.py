@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+if sys.platform == "linux":
+    import resource
 
 AT_ONCE_S = 0.05
 """What never waits takes no longer."""
@@ -40,12 +45,12 @@ class Promise:
     @contextmanager
     def at_once(self, what: str) -> Iterator[None]:
         """What happens inside neither waits nor raises."""
-        begun_s, waited_s = time.perf_counter(), _kept_waiting_s()
+        stopwatch = _Stopwatch()
         try:
             yield
         except Exception as error:
             raise PromiseBroken(f"{self.subject}: {self.check}: {what} raised {error!r}") from error
-        took_s = time.perf_counter() - begun_s - (_kept_waiting_s() - waited_s)
+        took_s = stopwatch.took_s()
         self.require(took_s < AT_ONCE_S, f"{what} took {took_s * 1000:.0f} ms")
 
     async def tasks_besides(self, known: set[asyncio.Task[Any]]) -> list[str]:
@@ -59,14 +64,37 @@ class Promise:
         return sorted(task.get_name() for task in left)
 
 
-def _kept_waiting_s() -> float:
-    """How long others had the processor while this thread could have run: a busy machine breaks no
-    promise.  0 where the system does not tell.
+class _Stopwatch:
+    """How long this thread took, as far as the system tells, without what others had the processor
+    in the meantime: a busy machine breaks no promise.
     """
-    try:
-        return int(Path("/proc/thread-self/schedstat").read_bytes().split()[1]) / 1e9
-    except (OSError, IndexError, ValueError):
-        return 0.0
+
+    def __init__(self) -> None:
+        self._begun = (time.perf_counter(), time.thread_time(), _gave_way(), _queued_s())
+
+    def took_s(self) -> float:
+        begun_s, ran_s, gave_way, queued_s = self._begun
+        if gave_way is not None and _gave_way() == gave_way:
+            return time.thread_time() - ran_s  # It waited for nothing but the processor.
+        # Of all threads, as this one may have waited for what another holds, the interpreter first.
+        queued = sum(total_s - queued_s.get(of, 0) for of, total_s in _queued_s().items())
+        return time.perf_counter() - begun_s - queued
+
+
+def _gave_way() -> int | None:
+    """How often this thread had to wait for something; None where the system does not tell."""
+    if sys.platform != "linux":
+        return None
+    return resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw
+
+
+def _queued_s() -> dict[str, float]:
+    """How long each thread of this process could have run, and others did."""
+    queued_s = {}
+    for path in Path("/proc/self/task").glob("*/schedstat"):
+        with contextlib.suppress(OSError, IndexError, ValueError):  # It may just have ended.
+            queued_s[path.parent.name] = int(path.read_bytes().split()[1]) / 1e9
+    return queued_s
 
 
 def _is_a_servers(task: asyncio.Task[Any]) -> bool:

@@ -83,7 +83,7 @@ class Cascade:
 
     async def news(self, until: type[EngineNews], count: int = 1) -> list[EngineNews]:
         found: list[EngineNews] = []
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             async for news in self.session:
                 if isinstance(news, GivesWay):
                     self.gave_way.append(news)

@@ -67,7 +67,7 @@ async def recognizer(
 async def keeps(promise: str, kind: MakeRecognizer, make: MakeRecognizer) -> None:
     words = None if kind is pocketsphinx else "book a room"
     speech = at_24khz("cmd_book_a_room")
-    await check_recognizer_promise(promise, make, speech=speech, words=words, patience_s=20)
+    await check_recognizer_promise(promise, make, speech=speech, words=words, patience_s=60)
 
 
 @pytest.mark.asyncio(loop_scope="module")

@@ -42,7 +42,7 @@ async def whisper() -> AsyncIterator[FasterWhisperRecognizer]:
 
 async def keeps(promise: str, make_recognizer: Callable[[], FasterWhisperRecognizer]) -> None:
     await check_recognizer_promise(
-        promise, make_recognizer, speech=command_turn(FOLDER, CLIP), words=CLIP.text, patience_s=20
+        promise, make_recognizer, speech=command_turn(FOLDER, CLIP), words=CLIP.text, patience_s=60
     )
 
 

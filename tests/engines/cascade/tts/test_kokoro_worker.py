@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import pytest
 
@@ -25,11 +27,15 @@ from antiphon.engines.cascade.tts.local_voice_worker import Sound, made, trimmed
 from tests.engines.cascade.tts.tiny_voices import NETWORKS
 
 NETWORK = NETWORKS / "kokoro" / "kokoro.onnx"
-PHONEMES = NanoG2P()
+
+
+@functools.cache
+def phonemes() -> NanoG2P:
+    return NanoG2P()
 
 
 def spoken(text: str) -> list[tuple[str, dict[int, int]]]:
-    return spoken_phonemes(text, tokens_of(text, PHONEMES))
+    return spoken_phonemes(text, tokens_of(text, phonemes()))
 
 
 def test_each_written_word_is_over_with_its_phonemes() -> None:
