@@ -14,20 +14,21 @@ PATIENCE_S = 60
 
 async def test_it_runs_during_the_body_and_has_ended_after_it() -> None:
     seen = []
+    runs = asyncio.Event()
 
-    async def ticking() -> None:
+    async def running() -> None:
+        seen.append("begun")
+        runs.set()
         try:
-            while True:
-                seen.append("tick")
-                await asyncio.sleep(0)
+            await asyncio.Event().wait()
         finally:
             await asyncio.sleep(0)
-            seen.append("end")
+            seen.append("ended")
 
-    async with in_background(ticking=ticking()):
-        while len(seen) < 3:
-            await asyncio.sleep(0)
-    assert seen[0] == "tick" and seen[-1] == "end"
+    async with in_background(running=running()):
+        await runs.wait()
+        assert seen == ["begun"]
+    assert seen == ["begun", "ended"]
 
 
 async def test_one_that_swallows_being_stopped_is_stopped_all_the_same(

@@ -112,6 +112,13 @@ class Waits(Recognition):
         time.sleep(0.06)
 
 
+class Computes(Recognition):
+    def feed(self, pcm: bytes) -> None:
+        begun_s = time.thread_time()
+        while time.thread_time() - begun_s < 0.06:
+            pass
+
+
 class LeavesTasks(Recognition):
     def finish(self) -> None:
         super().finish()
@@ -133,6 +140,7 @@ def test_a_recogniser_that_keeps_its_promises() -> None:
         (HasAProblemAndWords, "a problem came with text"),
         (HearsThingsInNothing, "'book a room' was heard as 'thank you for watching'"),
         (Waits, "feed() took"),
+        (Computes, "feed() took"),
         (LeavesTasks, "these tasks still run"),
     ],
 )
