@@ -18,6 +18,7 @@ needs_console = pytest.mark.skipif(
     not (BUILT / "index.html").is_file(),
     reason="the console is not built: npm ci --prefix web && npm run build --prefix web",
 )
+WIDTHS = (390, 820, 1440, 1920)
 TOOLS = '[{"name": "book_room", "description": "Book.", "result": "The old mill is yours."}]'
 
 
@@ -75,6 +76,16 @@ class Console:
 async def console(url: str, *, before: str = "", complains: bool = False) -> AsyncIterator[Console]:
     async with visiting(f"{url}/", before=before, complains=complains) as visitor:
         yield Console(visitor)
+
+
+async def look(shown: Console, name: str) -> AsyncIterator[str]:
+    """The page in each width, by day and by night; each is kept as a picture."""
+    for width in WIDTHS:
+        await shown.page.set_viewport_size({"width": width, "height": 900})
+        for scheme in ("light", "dark"):
+            await shown.page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+            await shown.picture(f"{name}-{width}-{scheme}")
+            yield f"{width}, {scheme}"
 
 
 async def content(download: Download) -> bytes:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser.console_page import console, needs_console
+from tests.browser.console_page import console, look, needs_console
 from tests.browser.visitor import NEEDS_CHROMIUM
 from tests.server_process import KEY, ServerProcess
 
@@ -78,3 +78,77 @@ async def test_a_server_that_keeps_none_says_so(tmp_path: Path) -> None:
         async with console(server.url, complains=True) as shown:
             await shown.page.get_by_role("button", name="Conversations", exact=True).click()
             await shown.page.get_by_text("This server keeps no conversations.").wait_for()
+
+
+LOUDNESS = """async (id) => {
+  const asked = await fetch(`/v1/antiphon/conversations/${id}/recording`);
+  const context = new OfflineAudioContext(2, 1, 48000);
+  const decoded = await context.decodeAudioData(await asked.arrayBuffer());
+  return [0, 1].map((at) => decoded.getChannelData(at).reduce((most, x) => Math.max(most, x), 0));
+}"""
+SOUGHT = """(audio) => new Promise((told) => {
+  audio.onseeked = () => told(audio.currentTime);
+  audio.currentTime = audio.duration / 2;
+})"""
+
+
+async def test_a_call_is_listened_to_and_goes_on(tmp_path: Path) -> None:
+    with ServerProcess(tmp_path, hears=False, ANTIPHON_JOURNAL_RETENTION="items+audio") as server:
+        async with console(server.url) as shown:
+            await shown.start()
+            await shown.is_state("listening")
+            await shown.visitor.speak("brooklyn_padded")
+            await shown.page.locator("[data-role=assistant] .antiphon-words").first.wait_for()
+            await shown.is_state("listening")
+            await shown.end()
+            await shown.page.get_by_role("button", name="Conversations", exact=True).click()
+            await shown.page.get_by_text("Nobody is connected.").wait_for()
+            await shown.page.locator(".kept li button").first.click()
+            recordings = shown.page.get_by_role("region", name="Recordings")
+            await recordings.get_by_role("button", name="Listen").click()
+            player = recordings.locator("audio")
+            await player.wait_for()
+            await shown.visitor.until("() => document.querySelector('.sound audio').duration > 3")
+            name = await shown.page.locator(".past code").inner_text()
+            user, agent = await shown.visitor.run(LOUDNESS, name)
+            assert user > 0.02 < agent, "both sides are heard"
+            duration_s = await player.evaluate("(audio) => audio.duration")
+            assert await player.evaluate(SOUGHT) == pytest.approx(duration_s / 2, abs=0.2)
+            over = "() => document.documentElement.scrollWidth - innerWidth"
+            async for looked in look(shown, "listening-to"):
+                assert await shown.visitor.run(over) == 0, looked
+                box = await player.bounding_box()
+                assert box is not None
+                assert box["width"] >= 250, looked
+            await shown.page.get_by_role("button", name="Go on from here").click()
+            await shown.page.get_by_label("Message").wait_for()
+            await shown.page.locator("[data-role=assistant]").first.wait_for()
+            assert await shown.page.locator("audio[controls]").count() == 0
+            await shown.end()
+
+
+@pytest.mark.parametrize("transport", ["webrtc", "websocket"])
+async def test_what_was_missed_when_the_server_started_again_is_told(
+    tmp_path: Path, transport: str
+) -> None:
+    server = ServerProcess(tmp_path, hears=False)
+    try:
+        async with console(server.url, complains=True) as shown:
+            async with shown.settings() as settings:
+                await settings.get_by_label("Transport", exact=True).select_option(transport)
+            await shown.type("Tell me a story.")
+            heard = "document.querySelector('[data-role=assistant] .antiphon-words')"
+            await shown.visitor.until(f"() => {heard}?.textContent.length > 30")
+            server.kill()
+            with ServerProcess(tmp_path, port=server.port, hears=False):
+                await shown.notice("gap").wait_for()
+                over = "() => document.documentElement.scrollWidth - innerWidth"
+                async for looked in look(shown, f"gap-{transport}"):
+                    assert await shown.visitor.run(over) == 0, looked
+                    assert await shown.notice("gap").is_visible(), looked
+                await shown.type(SUM)
+                await shown.hears(ITS_ANSWER)
+                assert await shown.notice("gap").count() == 0, "it goes with what is said next"
+                await shown.end()
+    finally:
+        server.kill()

@@ -6,12 +6,11 @@ import asyncio
 import json
 import shutil
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from tests.browser.console_page import Console, console, content, needs_console
+from tests.browser.console_page import console, content, look, needs_console
 from tests.browser.visitor import NEEDS_CHROMIUM
 from tests.server_process import ServerProcess
 
@@ -134,19 +133,6 @@ async def test_drawers_by_keyboard(offline_server: ServerProcess) -> None:
         await code.get_by_role("button", name="Copy").click()
         await code.get_by_role("button", name="Close Code").click()
         await code.wait_for(state="hidden")
-
-
-WIDTHS = (390, 820, 1440, 1920)
-
-
-async def look(shown: Console, name: str) -> AsyncIterator[str]:
-    """The page in each width, by day and by night; each is kept as a picture."""
-    for width in WIDTHS:
-        await shown.page.set_viewport_size({"width": width, "height": 900})
-        for scheme in ("light", "dark"):
-            await shown.page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
-            await shown.picture(f"{name}-{width}-{scheme}")
-            yield f"{width}, {scheme}"
 
 
 async def test_it_fits(offline_server: ServerProcess) -> None:
