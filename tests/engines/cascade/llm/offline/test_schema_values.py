@@ -174,6 +174,13 @@ def test_a_schema_that_fits_nothing_ends_all_the_same() -> None:
         assert value_for(circle, circle) == value
 
 
+def test_what_may_not_stand_in_a_list_is_taken_out_and_lists_of_themselves_end() -> None:
+    none = {"default": [1, 2, 3], "type": "array", "items": {"allOf": [False]}}
+    assert value_for(none, none) == []
+    itself = {"type": "array", "contains": {"$ref": "#"}}
+    assert value_for(itself, itself) is None
+
+
 def test_schemas_made_to_take_long_do_not() -> None:
     deep: Any = True
     for _ in range(200):

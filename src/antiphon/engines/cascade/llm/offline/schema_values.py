@@ -11,6 +11,7 @@ import random
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from fractions import Fraction
 from typing import Any
 
@@ -60,7 +61,7 @@ def value_for(schema: Schema, root: Schema, *, text: str = "unknown") -> Any:
     making = _Making(root, text)
     try:
         return making.value(schema)
-    except _NoneFitsError:
+    except (_NoneFitsError, RecursionError):
         return {} if "object" in types_of(schema) else None
 
 
@@ -113,7 +114,8 @@ class _Making:
                     path = (0, *single.absolute_path)
                     if not any(path[:length] in mended for length in range(len(path) + 1)):
                         mended.add(path)
-                        self._mend(box, path, single)
+                        with suppress(LookupError):  # It went with what was mended before.
+                            self._mend(box, path, single)
         if found is None or _size(box[0]) > _MAX_SIZE:
             raise _NoneFitsError
         return box[0]
