@@ -65,7 +65,7 @@ class Pauses:
 
 
 def _percentiles(levels: Levels, *percents: int) -> list[float]:
-    """As numpy's own, at a fifth of its price for so few."""
+    """As numpy's own, which costs more for so few."""
     last = len(levels) - 1
     below = [last * percent // 100 for percent in percents]
     ranked = np.partition(levels, sorted({i for at in below for i in (at, min(at + 1, last))}))
