@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from antiphon.audio.resample import Resampler
 from antiphon.engines.cascade.stt.log_mel import LogMel
-from antiphon.engines.cascade.stt.pauses import Pauses
+from antiphon.engines.cascade.stt.pauses import Pauses, _percentiles
 from tests.engines.cascade.stt.command_clips import as_turn
 from tests.recordings import at_16khz
 
@@ -69,3 +71,9 @@ def test_the_end_of_what_people_say_is_found(clip: str) -> None:
         pauses.hear(mel.append(samples[at : at + 800]))
     # A turn ends 500 ms after its speech, of which the last sound may be a soft one.
     assert 28 <= pauses.quiet_frames <= 80
+
+
+@given(st.lists(st.floats(-90, 0, width=32), min_size=1, max_size=60))
+def test_loudness_is_ranked_as_numpy_does(levels: list[float]) -> None:
+    found = _percentiles(np.array(levels, np.float32), 10, 95)
+    assert found == pytest.approx(np.percentile(levels, (10, 95)), abs=1e-4)

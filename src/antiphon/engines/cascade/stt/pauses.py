@@ -42,7 +42,7 @@ class Pauses:
         recent = self._levels[-_MEMORY_FRAMES:]
         if len(recent) < _LEAST_FRAMES:
             return
-        quiet, loud = np.percentile(recent, (10, 95))
+        quiet, loud = _percentiles(recent, 10, 95)
         self.can_tell = bool(loud - quiet >= _LEAST_RANGE_DB)
         if self.can_tell:
             threshold = quiet + max(_LOUD_MIN_DB, _LOUD * (loud - quiet))
@@ -62,3 +62,14 @@ class Pauses:
         """Where to cut between two frames, if somewhere."""
         levels = self._levels[self._begin :][begin:end]
         return begin + int(np.convolve(levels, np.ones(30) / 30, "valid").argmin()) + 15
+
+
+def _percentiles(levels: Levels, *percents: int) -> list[float]:
+    """As numpy's own, which costs more for so few."""
+    last = len(levels) - 1
+    below = [last * percent // 100 for percent in percents]
+    ranked = np.partition(levels, sorted({i for at in below for i in (at, min(at + 1, last))}))
+    return [
+        float(ranked[at] + (ranked[min(at + 1, last)] - ranked[at]) * (last * percent / 100 - at))
+        for at, percent in zip(below, percents, strict=True)
+    ]
