@@ -125,30 +125,3 @@ async def test_a_call_is_listened_to_and_goes_on(tmp_path: Path) -> None:
             await shown.page.locator("[data-role=assistant]").first.wait_for()
             assert await shown.page.locator("audio[controls]").count() == 0
             await shown.end()
-
-
-@pytest.mark.parametrize("transport", ["webrtc", "websocket"])
-async def test_what_was_missed_when_the_server_started_again_is_told(
-    tmp_path: Path, transport: str
-) -> None:
-    server = ServerProcess(tmp_path, hears=False)
-    try:
-        async with console(server.url, complains=True) as shown:
-            async with shown.settings() as settings:
-                await settings.get_by_label("Transport", exact=True).select_option(transport)
-            await shown.type("Tell me a story.")
-            heard = "document.querySelector('[data-role=assistant] .antiphon-words')"
-            await shown.visitor.until(f"() => {heard}?.textContent.length > 30")
-            server.kill()
-            with ServerProcess(tmp_path, port=server.port, hears=False):
-                await shown.notice("gap").wait_for()
-                over = "() => document.documentElement.scrollWidth - innerWidth"
-                async for looked in look(shown, f"gap-{transport}"):
-                    assert await shown.visitor.run(over) == 0, looked
-                    assert await shown.notice("gap").is_visible(), looked
-                await shown.type(SUM)
-                await shown.hears(ITS_ANSWER)
-                assert await shown.notice("gap").count() == 0, "it goes with what is said next"
-                await shown.end()
-    finally:
-        server.kill()
