@@ -25,9 +25,7 @@ REAL_TIME := $(addprefix tests/,browser cli conformance/test_over_webrtc.py depl
 # Likewise, with the official clients, whose libraries take longer to load than all else together: one process
 # loads them, instead of each worker.
 CLIENTS := $(addprefix tests/,clients e2e deploy/test_apps_on_services.py examples/test_clinic_assistant.py mock/test_clients.py)
-# What only computes runs beside them where the system has a class of processes that run only while a
-# processor is idle, and after them elsewhere: what uses up the processors makes them late.
-IDLE := $(shell chrt --idle 0 true 2>/dev/null && echo chrt --idle 0)
+# Beside them nothing else runs, not even what gives way at once (chrt --idle): it takes the caches, and they are late.
 
 .PHONY: run mic example test test-real-time test-clients test-virtual-time test-web build-web check fmt bench bench-peers dist setup setup-test clean
 
@@ -43,14 +41,10 @@ example: setup $(CLIENT)  ## one of the applications: make example NAME=escape_r
 
 test: setup-test  ## every check and every test
 	@$(MAKE) --no-print-directory build-web
-ifneq ($(IDLE),)
-	@$(MAKE) --no-print-directory --keep-going -j5 test-clients test-real-time test-virtual-time test-web check
-else
 	@failed=0; \
 	$(MAKE) --no-print-directory --keep-going -j3 test-virtual-time test-web check || failed=1; \
 	$(MAKE) --no-print-directory --keep-going -j2 test-clients test-real-time || failed=1; \
 	exit $$failed
-endif
 
 test-real-time: setup-test
 	$(PYTEST) --numprocesses 3 --dist worksteal $(REAL_TIME) $(CLIENTS:%=--ignore=%)
@@ -59,11 +53,11 @@ test-clients: setup-test
 	$(PYTEST) $(CLIENTS)
 
 test-virtual-time: setup-test
-	$(IDLE) $(PYTEST) --numprocesses 2 --dist loadfile --no-loadscope-reorder $(addprefix --ignore=,$(REAL_TIME) $(CLIENTS))
+	$(PYTEST) --numprocesses 2 --dist loadfile --no-loadscope-reorder $(addprefix --ignore=,$(REAL_TIME) $(CLIENTS))
 
 test-web: setup-test  ## the packages for web pages, where npm is there
 ifneq ($(NPM),)
-	cd web && $(IDLE) npm run --silent check && $(IDLE) npm test --silent
+	cd web && npm run --silent check && npm test --silent
 endif
 
 build-web: setup-test
@@ -72,9 +66,9 @@ ifneq ($(NPM),)
 endif
 
 check: setup-test  ## format, lint and types
-	$(IDLE) $(UV) run --frozen ruff format --check .
-	$(IDLE) $(UV) run --frozen ruff check .
-	$(IDLE) $(UV) run --frozen mypy
+	$(UV) run --frozen ruff format --check .
+	$(UV) run --frozen ruff check .
+	$(UV) run --frozen mypy
 
 fmt: setup-test
 	$(UV) run --frozen ruff format .
