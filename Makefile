@@ -47,7 +47,7 @@ test: setup-test  ## every check and every test
 	exit $$failed
 
 test-real-time: setup-test
-	$(PYTEST) --numprocesses 3 --dist worksteal $(REAL_TIME) $(CLIENTS:%=--ignore=%)
+	$(PYTEST) --numprocesses 2 --dist worksteal $(REAL_TIME) $(CLIENTS:%=--ignore=%)
 
 test-clients: setup-test
 	$(PYTEST) $(CLIENTS)

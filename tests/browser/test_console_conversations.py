@@ -125,3 +125,27 @@ async def test_a_call_is_listened_to_and_goes_on(tmp_path: Path) -> None:
             await shown.page.locator("[data-role=assistant]").first.wait_for()
             assert await shown.page.locator("audio[controls]").count() == 0
             await shown.end()
+
+
+async def test_what_was_lost_with_the_server_is_told(tmp_path: Path) -> None:
+    """Nobody asks again for an answer to what was said: the agent's last words are a gap."""
+    server = ServerProcess(tmp_path, hears=False)
+    try:
+        async with console(server.url, complains=True) as shown:
+            await shown.start()
+            await shown.is_state("listening")
+            await shown.visitor.speak("brooklyn_padded")
+            await shown.is_state("speaking")
+            server.kill()
+            with ServerProcess(tmp_path, port=server.port, hears=False):
+                await shown.notice("gap").wait_for()
+                over = "() => document.documentElement.scrollWidth - innerWidth"
+                async for looked in look(shown, "gap"):
+                    assert await shown.visitor.run(over) == 0, looked
+                    assert await shown.notice("gap").is_visible(), looked
+                await shown.type(SUM)
+                await shown.hears(ITS_ANSWER)
+                assert await shown.notice("gap").count() == 0, "it goes with what is said next"
+                await shown.end()
+    finally:
+        server.kill()
