@@ -11,11 +11,37 @@ machine does falls on both.
 from __future__ import annotations
 
 import argparse
+import asyncio
+import gc
 import os
 import statistics
 import subprocess
 import sys
+import time
 from pathlib import Path
+
+PIECE_S = 0.5
+
+
+async def ms_per_second(share: int, seconds: float, *, turns: bool) -> float | None:
+    """What the loop's thread takes for each second of one of ``share``, piece by piece; None: each
+    piece waited to be told, and was told of by itself.
+    """
+    gc.collect()
+    gc.freeze()
+    total_s = 0.0
+    if turns:
+        print("ready", flush=True)
+    for _ in range(int(seconds / PIECE_S)):
+        if turns:
+            sys.stdin.readline()
+        began_s = time.thread_time()
+        await asyncio.sleep(PIECE_S)
+        took_s = time.thread_time() - began_s
+        total_s += took_s
+        if turns:
+            print(took_s * 1000 / share / PIECE_S, flush=True)
+    return None if turns else total_s * 1000 / share / seconds
 
 
 class Version:

@@ -12,17 +12,15 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import gc
 import os
 import random
-import sys
-import time
 from functools import partial
 from types import SimpleNamespace
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import zero_engine
+from by_turns import ms_per_second
 from speech_loop import opus_slots
 
 from antiphon.engines.vad.silero import SileroDetector
@@ -47,7 +45,6 @@ from antiphon.transports.rtp.session import RtpSession
 
 PAYLOAD_TYPE = 111
 SLOT_S = 0.02
-TURN_S = 0.5
 SETTLES_S = 1.0
 """Before anything is counted."""
 
@@ -128,22 +125,9 @@ class Calls:
 async def run(args: argparse.Namespace) -> None:
     calls = Calls(args.calls, SETTLES_S + args.seconds, both=args.duty == "both")
     await asyncio.sleep(SETTLES_S)
-    gc.collect()
-    gc.freeze()
-    total_s = 0.0
-    if args.turns:
-        print("ready", flush=True)
-    for _ in range(int(args.seconds / TURN_S)):
-        if args.turns:
-            sys.stdin.readline()
-        began_s = time.thread_time()
-        await asyncio.sleep(TURN_S)
-        took_s = time.thread_time() - began_s
-        total_s += took_s
-        if args.turns:
-            print(took_s * 1000 / args.calls / TURN_S, flush=True)
-    if not args.turns:
-        print(f"{total_s * 1000 / args.calls / args.seconds:.2f} ms for each second of a call")
+    found = await ms_per_second(args.calls, args.seconds, turns=args.turns)
+    if found is not None:
+        print(f"{found:.2f} ms for each second of a call")
     await calls.hub.aclose()
 
 

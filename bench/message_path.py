@@ -13,17 +13,15 @@ from __future__ import annotations
 import argparse
 import asyncio
 import base64
-import gc
 import os
 import random
-import sys
-import time
 from types import SimpleNamespace
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import speech_loop
 import zero_engine
+from by_turns import ms_per_second
 from session_path import Listener
 
 from antiphon.engines.vad.silero import SileroDetector
@@ -31,7 +29,6 @@ from antiphon.protocol.codec import decode_client_event
 from antiphon.runtime.hub import Hub
 from antiphon.testing.virtual_loop import VirtualTimeLoop
 
-TURN_S = 0.5
 SETTLES_S = 1.0
 
 
@@ -80,22 +77,9 @@ class Clients:
 async def run(args: argparse.Namespace) -> None:
     Clients(args.sessions, args.chunk_ms)
     await asyncio.sleep(SETTLES_S)
-    gc.collect()
-    gc.freeze()
-    total_s = 0.0
-    if args.turns:
-        print("ready", flush=True)
-    for _ in range(int(args.seconds / TURN_S)):
-        if args.turns:
-            sys.stdin.readline()
-        began_s = time.thread_time()
-        await asyncio.sleep(TURN_S)
-        took_s = time.thread_time() - began_s
-        total_s += took_s
-        if args.turns:
-            print(took_s * 1000 / args.sessions / TURN_S, flush=True)
-    if not args.turns:
-        print(f"{total_s * 1000 / args.sessions / args.seconds:.2f} ms for each second")
+    found = await ms_per_second(args.sessions, args.seconds, turns=args.turns)
+    if found is not None:
+        print(f"{found:.2f} ms for each second")
 
 
 def main() -> None:
