@@ -135,7 +135,7 @@ class Member:
         self._guesses = GuessesOfAll(api.gate, tell)
         api.errors.elsewhere = self._errors_of_others
         api.operator.elsewhere = self._deeds_of_others
-        hub.claiming = ClaimsOfAll(self.bus, self._directory.elsewhere).claiming
+        hub.conversations.claiming = ClaimsOfAll(self.bus, self._directory.elsewhere).claiming
         hub.on_adopted.append(lambda door: self._counts.live(door.id, quotas.who_of(door)))
         hub.on_released.append(lambda door: self._counts.ended(door.id))
         self.bus.answer_by(self.answer)

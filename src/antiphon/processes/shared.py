@@ -20,7 +20,7 @@ from antiphon.metering.money import Nano
 from antiphon.processes.bus import Bus, BusLost
 from antiphon.processes.commons import INTERFACES, Owners
 from antiphon.processes.messages import NOBODY_WAITS, Call, Guessed, Returned, Taken, raw
-from antiphon.runtime.hub import ConversationInUse
+from antiphon.runtime.kept_conversations import ConversationInUse
 from antiphon.server.auth import Gate
 from antiphon.server.grant import Grant
 from antiphon.server.secret_store import DEFAULT_TTL_S, Minted

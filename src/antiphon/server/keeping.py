@@ -14,7 +14,7 @@ from antiphon.metering.budgets import LocalLedger, RestoredLedger
 from antiphon.profiles.profile import Bounds
 from antiphon.profiles.profiles import Profiles, Summarize
 from antiphon.runtime.door import Retention
-from antiphon.runtime.hub import Keeping
+from antiphon.runtime.keeping import Keeping
 from antiphon.runtime.recorder import Encoding
 from antiphon.server.budgets import budgets_of, stages_of
 from antiphon.server.secret_store import SecretStore
