@@ -54,12 +54,11 @@ from antiphon.core.effects import (
     TurnBegan,
     TurnCommitted,
 )
-from antiphon.core.faults import Fault
 from antiphon.core.records import ItemChanged, Record
 from antiphon.core.settings import voice_name
 from antiphon.core.terms import Activity, Terms
 from antiphon.engines.engine import Engine, VoiceDetector
-from antiphon.errors import EngineUnavailable, ProtocolError
+from antiphon.errors import ProtocolError
 from antiphon.identity.principal import ANYONE, Principal
 from antiphon.protocol.client import ClientEvent, InputAudioBufferAppend
 from antiphon.protocol.closes import CloseCode
@@ -78,6 +77,7 @@ from antiphon.runtime.connection import Connection
 from antiphon.runtime.door import About
 from antiphon.runtime.ear import Ear
 from antiphon.runtime.engine_line import EngineLine
+from antiphon.runtime.handover import Handover, moved_to
 from antiphon.runtime.hearing import Hearing
 from antiphon.runtime.media import NO_PLAYBACK, Playback
 from antiphon.runtime.observer import Observer
@@ -126,9 +126,6 @@ class LiveSession:
             conversation_id=self._conversation.id,
             principal=principal,
         )
-        self._voices = terms.engine_voices
-        route = route or Route.to(engine)
-        self._route_for = route_for or (lambda *_: route)
         self._clock = clock = SessionClock()
         self._attendance = attendance(self.about)
         self._line = None if playback is None else PlaybackLine(playback)
@@ -144,7 +141,9 @@ class LiveSession:
         self._waiting: deque[Cause] = deque()
         self._busy = False
         self._closing: asyncio.Task[None] | None = None
+        route = route or Route.to(engine)
         self._engine = EngineLine(engine, route, self.id, self)
+        self._handover = Handover(self._engine, route_for or (lambda *_: route))
         self._tool_runs = ToolRuns(server_tools)
         if server_tools is not None:
             tools = server_tools
@@ -274,68 +273,24 @@ class LiveSession:
         self._give(news)
 
     def on_engine_moved(self, engine: Engine, message: str, code: str) -> None:
-        self._engine_moved(engine, message, code)
+        self._hand_over(moved_to(engine, message, code))
 
     def move(self, *, model: str | None = None, voice: str | None = None) -> None:
-        settings = self.settings
-        if not isinstance(settings, Session):
-            raise Fault("invalid_event", "A transcription session cannot be moved.")
-        route = self._route_for(model or settings.model, voice)
-        engine = route.first()
-        self._engine.move(engine, route)
-        message = "The session was moved to another engine, which begins this answer anew."
-        self._engine_moved(engine, message, "engine_moved", model=model, voice=voice)
+        self._hand_over(self._handover.wished(self.settings, model=model, voice=voice))
 
     def go_on_with(self, engine: Engine, message: str, code: str) -> None:
         """Let that engine serve from now on, and none beside it."""
-        self._engine.move(engine, Route.to(engine))
-        self._engine_moved(engine, message, code)
+        self._hand_over(self._handover.to(engine, message, code))
+
+    def _hand_over(self, news: EngineMoved | MessageRefused) -> None:
+        if isinstance(news, EngineMoved):
+            self.about = replace(self.about, engine_name=news.name)
+        self._give(news)
 
     @property
     def engine(self) -> Engine:
         """The one that serves."""
         return self._engine.engine
-
-    def _move(self, wish: Move) -> None:
-        try:
-            self.move(model=wish.model, voice=wish.voice)
-        except Fault as fault:
-            self._refuse(wish, fault.code, fault.message, fault.param)
-        except EngineUnavailable as error:
-            self._refuse(wish, "engine_unavailable", str(error), "model")
-
-    def _refuse(self, wish: Move, code: str, message: str, param: str | None) -> None:
-        detail = ErrorDetail(code=code, message=message, param=param, event_id=wish.event_id)
-        self._give(MessageRefused(wish.connection, detail))
-
-    def _engine_moved(
-        self,
-        engine: Engine,
-        message: str,
-        code: str,
-        *,
-        model: str | None = None,
-        voice: str | None = None,
-    ) -> None:
-        abilities = engine.abilities
-        self.about = replace(self.about, engine_name=engine.name)
-        self._voices = abilities.voices
-        self._give(
-            EngineMoved(
-                name=engine.name,
-                voices=abilities.voices,
-                speaks=abilities.speaks,
-                finds_turns=abilities.finds_turns,
-                begins=abilities.full_duplex,
-                takes_images=abilities.takes_images,
-                follows_items=abilities.follows_items,
-                speculates=abilities.speculates,
-                message=message,
-                code=code,
-                model=model,
-                voice=voice,
-            )
-        )
 
     @property
     def _is_attended(self) -> bool:
@@ -532,7 +487,7 @@ class LiveSession:
             case RunTool():
                 self._tool_runs.run(effect, self._give)
             case Move():
-                self._move(effect)
+                self._hand_over(self._handover.asked(effect, self.settings))
             case _:
                 if self._at_client is not None and isinstance(effect, SpeechStarted):
                     self._at_client.clear()  # So do clients, as the API has it.
@@ -554,7 +509,7 @@ class LiveSession:
     def _note_voice(self, session: AnySession) -> None:
         if isinstance(session, Session):
             name = voice_name(session.audio.output.voice)
-            answers = answering_voice(name, self._voices)
+            answers = answering_voice(name, self.engine.abilities.voices)
             if answers is not None and answers != name:
                 _unknown_voices.tell(name, answers)
 
