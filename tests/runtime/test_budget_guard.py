@@ -330,7 +330,7 @@ def test_further_rounds_of_an_answer_are_reserved_for_until_its_line_has_them_al
     guard = BudgetGuard(Alone(), meter, prices, ledger, Means())
     call.client(ResponseCreate())
     [created] = [e for e in call.take() if isinstance(e, ResponseCreated)]
-    guard.saw(0, Tick(), [created])
+    meter.saw(0, Tick(), [created])
     name = created.response.id
     for each in (name, "round_2", "round_3"):
         assert guard.admits(Generate(response_id=each, items=(), max_output_tokens=1))

@@ -17,7 +17,6 @@ from msgspec.structs import replace
 from antiphon.core.causes import (
     BudgetReached,
     Cause,
-    EngineBegan,
     EngineErred,
     EngineFailed,
     EngineSpoke,
@@ -27,7 +26,7 @@ from antiphon.core.effects import Effect, Generate
 from antiphon.core.faults import Fault
 from antiphon.engines.engine import Engine
 from antiphon.errors import EngineUnavailable
-from antiphon.metering.budgets import ORDER, Ledger, Reservation, Stage, Standing
+from antiphon.metering.budgets import ORDER, Reservation, RestoredLedger, Stage, Standing
 from antiphon.metering.lines import Account, Line
 from antiphon.metering.meter import Meter
 from antiphon.metering.money import Nano
@@ -35,6 +34,7 @@ from antiphon.metering.prices import PriceTable
 from antiphon.protocol.closes import CloseCode
 from antiphon.protocol.server import ErrorDetail, ResponseCreated, ResponseDone
 from antiphon.runtime.foreseen import Foreseen
+from antiphon.runtime.observer import Observer
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +55,8 @@ class Guarded(Protocol):
     def engine(self) -> Engine:
         """The one that serves."""
         ...
+
+    def observe(self, observer: Observer) -> None: ...
 
     def tell(self, cause: Cause) -> None: ...
 
@@ -77,14 +79,14 @@ class Means(Struct, frozen=True, kw_only=True):
 
 
 class BudgetGuard:
-    """One session's; an `Observer` too, and told of each line."""
+    """Every session's, whether or not anybody's money is limited now; told of each line."""
 
     def __init__(
         self,
         session: Guarded,
         meter: Meter,
         prices: PriceTable,
-        ledger: Ledger,
+        ledger: RestoredLedger,
         means: Means,
     ) -> None:
         self._session = session
@@ -95,14 +97,10 @@ class BudgetGuard:
         """By ids of responses, and names of their further rounds."""
         self._sound: dict[str, Nano] = {}
         """What that of answers cost whose lines follow."""
-        self._running: set[str] = set()
-        """Ids of responses whose line has not come."""
         self._done: Stage | None = None
         """What has been done so far."""
         self._foreseen = Foreseen(meter, prices)
         self._worst = 0
-        self._sound_ends_s = 0.0
-        self._timer: asyncio.TimerHandle | None = None
 
     # --- Before an answer ----------------------------------------------------
 
@@ -112,6 +110,8 @@ class BudgetGuard:
         """
         if self._done == "end":
             return self._session.engine is self._means.farewell
+        if not self._ledger.budgets.any:
+            return True
         if command.response_id in self._reserved:
             return True  # Asked again, of another engine.
         standing = self._standing()
@@ -128,20 +128,12 @@ class BudgetGuard:
         self._reserved[command.response_id] = reservation
         return True
 
-    # --- Looking on ----------------------------------------------------------
-
-    def saw(self, now_ms: Ms, cause: Cause, effects: Sequence[Effect]) -> None:
-        del now_ms
-        for effect in effects:
-            if type(effect) is ResponseCreated:
-                self._running.add(effect.response.id)
-        if isinstance(cause, EngineBegan) and self._done != "end":
-            self._began(effects)
-        elif self._done == "end":
-            self._listen_to_the_last(cause, effects)
+    # --- What it cost --------------------------------------------------------
 
     def charged(self, line: Line) -> None:
         """What was reserved for it is settled."""
+        if not self._reserved and not self._ledger.budgets.any:
+            return
         if line.kind == "speech" and line.source_id in self._reserved:
             self._sound[line.source_id] = line.nano
             return  # It is a part of what was reserved for its answer, whose line follows.
@@ -169,15 +161,12 @@ class BudgetGuard:
         """What was reserved for the answer.  Its line has its further rounds too, those after
         functions that the server carried out.
         """
-        self._running.discard(line.source_id)
         if line.in_conversation:
-            for name in self._reserved.keys() - self._running - {line.source_id}:
+            for name in self._reserved.keys() - self._meter.running - {line.source_id}:
                 self._ledger.settle(self._reserved.pop(name), 0)
         return self._reserved.pop(line.source_id, None)
 
     def close(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
         for reservation in self._reserved.values():
             self._ledger.settle(reservation, 0)
         self._reserved.clear()
@@ -224,30 +213,10 @@ class BudgetGuard:
         detail = ErrorDetail(type="insufficient_quota", code="budget_exceeded", message=SPENT)
         self._session.tell(EngineErred(detail))
         log.info("session %s: its %s budget is spent", self._session.id, standing.scope)
-        loop = asyncio.get_running_loop()
-        if self._means.farewell is None:
-            self._timer = loop.call_later(0, self._close)
-            return
-        self._timer = loop.call_later(LAST_WORDS_S, self._close)
-        self._session.go_on_with(self._means.farewell, SPENT, "budget_exceeded")
-
-    def _listen_to_the_last(self, cause: Cause, effects: Sequence[Effect]) -> None:
-        now_s = asyncio.get_running_loop().time()
-        if isinstance(cause, EngineSpoke):
-            self._sound_ends_s = max(self._sound_ends_s, now_s) + len(cause.pcm) / 48_000
-        if self._session.engine is not self._means.farewell:
-            return
-        for effect in effects:
-            if not isinstance(effect, ResponseDone) or effect.response.conversation_id is None:
-                continue
-            if effect.response.status != "failed":
-                if self._timer is not None:
-                    self._timer.cancel()
-                at_s = max(self._sound_ends_s, now_s) + AFTER_SOUND_S
-                self._timer = asyncio.get_running_loop().call_at(at_s, self._close)
-
-    def _close(self) -> None:
-        self._session.close(CloseCode.NORMAL, SPENT)
+        farewell = self._means.farewell
+        self._session.observe(LastWords(self._session, farewell))
+        if farewell is not None:
+            self._session.go_on_with(farewell, SPENT, "budget_exceeded")
 
     def _tell(self, standing: Standing) -> None:
         assert standing.stage is not None, "there is something to tell"
@@ -263,8 +232,10 @@ class BudgetGuard:
 
     # --- An engine that answers of itself ------------------------------------
 
-    def _began(self, effects: Sequence[Effect]) -> None:
+    def began(self, effects: Sequence[Effect]) -> None:
         """It is reserved for all the same; without room, the end comes after it."""
+        if self._done == "end" or not self._ledger.budgets.any:
+            return
         for effect in effects:
             if isinstance(effect, ResponseCreated):
                 self._worst = self._foreseen.worst(
@@ -296,3 +267,40 @@ class BudgetGuard:
 
     def _standing(self) -> Standing:
         return self._ledger.standing(*self._who)
+
+
+class LastWords:
+    """An `Observer` of a session whose budget is spent: it ends once the farewell was heard.
+
+    Args:
+        farewell: Who says it; None: it ends at once.
+    """
+
+    def __init__(self, session: Guarded, farewell: Engine | None) -> None:
+        self._session = session
+        self._farewell = farewell
+        self._sound_ends_s = 0.0
+        self._loop = asyncio.get_running_loop()
+        delay_s = 0.0 if farewell is None else LAST_WORDS_S
+        self._timer = self._loop.call_later(delay_s, self._end)
+
+    def saw(self, now_ms: Ms, cause: Cause, effects: Sequence[Effect]) -> None:
+        del now_ms
+        now_s = self._loop.time()
+        if isinstance(cause, EngineSpoke):
+            self._sound_ends_s = max(self._sound_ends_s, now_s) + len(cause.pcm) / 48_000
+        if self._farewell is None or self._session.engine is not self._farewell:
+            return
+        for effect in effects:
+            if not isinstance(effect, ResponseDone) or effect.response.conversation_id is None:
+                continue
+            if effect.response.status != "failed":
+                self._timer.cancel()
+                at_s = max(self._sound_ends_s, now_s) + AFTER_SOUND_S
+                self._timer = self._loop.call_at(at_s, self._end)
+
+    def close(self) -> None:
+        self._timer.cancel()
+
+    def _end(self) -> None:
+        self._session.close(CloseCode.NORMAL, SPENT)

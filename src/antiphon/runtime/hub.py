@@ -151,9 +151,8 @@ class Hub:
         self._meters: weakref.WeakKeyDictionary[SessionDoor, SessionMeter] = (
             weakref.WeakKeyDictionary()
         )
-        self._paced: weakref.WeakSet[SessionDoor] = weakref.WeakSet()
         self.pace_of: Callable[[Principal], Pace | None] = lambda _: None
-        """How often the sessions of a bearer may be answered; None: without end."""
+        """How often the sessions of a bearer may be answered; None: that is never limited."""
         self.on_adopted: list[Callable[[SessionDoor], None]] = []
         self.on_released: list[Callable[[SessionDoor], None]] = []
         self.resume_tokens = ResumeTokens()
@@ -261,23 +260,12 @@ class Hub:
         return session
 
     def _pace(self, session: LiveSession) -> None:
-        """Where its answers are limited, it is asked before each; once is enough."""
-        if session in self._paced or (pace := self.pace_of(session.about.principal)) is None:
-            return
-        self._paced.add(session)
-        farewell = None if self.metering is None else self.metering.means.farewell
-        guard = PaceGuard(session, pace, farewell=farewell)
-        session.observe(guard)
-        session.guard(guard.admits)
-
-    def limits_changed(self) -> None:
-        """Sessions that were not limited when they began are, from their next answer on."""
-        for session in self.sessions:
-            if isinstance(session, LiveSession):
-                self._pace(session)
-                meter = self._meters.get(session)
-                if self.metering is not None and meter is not None:
-                    self.metering.guard(session, meter)
+        """Before each answer it is asked whether there may be one so soon."""
+        pace = self.pace_of(session.about.principal)
+        if pace is not None:
+            farewell = None if self.metering is None else self.metering.means.farewell
+            guard = PaceGuard(session, pace, farewell=farewell)
+            session.guards.add(guard.admits, answered=guard.answered)
 
     def spent_by(self, session: SessionDoor) -> Total | None:
         """What a session has used so far; None: it has no meter."""

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from antiphon.core.causes import Cause, Costed, Ms
+from antiphon.core.causes import Cause, Costed, EngineBegan, Ms
 from antiphon.core.effects import Effect
 from antiphon.core.terms import Terms
 from antiphon.identity.principal import Principal
@@ -115,20 +115,11 @@ class Metering:
         """From its beginning on."""
         meter = self.meter(terms, session.about, session.tell)
         session.observe(meter)
-        self.guard(session, meter)
+        if self.ledger is not None:
+            guard = BudgetGuard(session, meter.meter, self.prices, self.ledger, self.means)
+            meter.guarded_by(guard)
+            session.guards.add(guard.admits)
         return meter
-
-    def guard(self, session: LiveSession, meter: SessionMeter) -> None:
-        """Before its next answer it is asked whether there is money for it, where anybody's is
-        limited; once is enough.
-        """
-        if meter.is_guarded or self.ledger is None or not self.ledger.budgets.any:
-            return
-        meter.is_guarded = True
-        guard = BudgetGuard(session, meter.meter, self.prices, self.ledger, self.means)
-        meter.on_line = guard.charged
-        session.observe(guard)
-        session.guard(guard.admits)
 
     def meter(self, terms: Terms, about: About, tell: Callable[[Cause], None]) -> SessionMeter:
         """For one session; ``tell`` gives it a cause."""
@@ -190,17 +181,22 @@ class SessionMeter:
     def __init__(self, metering: Metering, meter: Meter, tell: Callable[[Cause], None]) -> None:
         self.total: Total = NOTHING
         """Of this session so far."""
-        self.is_guarded = False
-        """There is a `BudgetGuard`."""
         self._metering = metering
         self.meter = meter
         self.on_line: Callable[[Line], None] = lambda _: None
         self._tell = tell
+        self._guard: BudgetGuard | None = None
+
+    def guarded_by(self, guard: BudgetGuard) -> None:
+        """It is told what the session costs, and of answers that nobody asked for."""
+        self._guard, self.on_line = guard, guard.charged
 
     def saw(self, now_ms: Ms, cause: Cause, effects: Sequence[Effect]) -> None:
         for line in self.meter.saw(now_ms, cause, effects):
             self._charge(line)
             self._tell_of(line)
+        if self._guard is not None and type(cause) is EngineBegan:
+            self._guard.began(effects)
 
     def followed(self, now_ms: Ms, event: ServerEvent, session: Session) -> None:
         """As `Meter.followed`; in place of what would be seen here."""
@@ -210,6 +206,8 @@ class SessionMeter:
     def close(self) -> None:
         for line in self.meter.ended():
             self._charge(line)  # Nobody is told any more.
+        if self._guard is not None:
+            self._guard.close()
 
     def _charge(self, line: Line) -> None:
         self.total += total_of(line)

@@ -64,6 +64,7 @@ from antiphon.protocol.client import ClientEvent, InputAudioBufferAppend
 from antiphon.protocol.closes import CloseCode
 from antiphon.protocol.server import (
     ErrorDetail,
+    ResponseDone,
     ResponseOutputAudioDelta,
     SessionCreated,
     SpeechStarted,
@@ -77,6 +78,7 @@ from antiphon.runtime.connection import Connection
 from antiphon.runtime.door import About
 from antiphon.runtime.ear import Ear
 from antiphon.runtime.engine_line import EngineLine
+from antiphon.runtime.guards import Guards
 from antiphon.runtime.handover import Handover, moved_to
 from antiphon.runtime.hearing import Hearing
 from antiphon.runtime.media import NO_PLAYBACK, Playback
@@ -137,7 +139,7 @@ class LiveSession:
         """It hears silence in place of its user (`supervision`)."""
         self._on_end = on_end
         self._hearing = Hearing(self._ear, self._conversation, self._playback, self._give)
-        self._admits: Callable[[Generate], bool] = lambda _: True
+        self.guards = Guards()
         self._waiting: deque[Cause] = deque()
         self._busy = False
         self._closing: asyncio.Task[None] | None = None
@@ -326,11 +328,6 @@ class LiveSession:
     def played_samples(self) -> int:
         return self._playback.played_samples
 
-    def guard(self, admits: Callable[[Generate], bool]) -> None:
-        """Ask before each answer; where the answer is no, who is asked sees to what follows."""
-        before = self._admits
-        self._admits = lambda command: before(command) and admits(command)
-
     def tell(self, cause: Cause) -> None:
         """What one who looks on has found out; after what goes on now."""
         self._give(cause)
@@ -365,7 +362,8 @@ class LiveSession:
         for observer in self._observers:
             observer.close()
         # Some of them refer to the session: nothing shall hold it that it holds.
-        self._observers, self._admits = [], lambda _: True
+        self._observers = []
+        self.guards.clear()
         self._closing = asyncio.get_running_loop().create_task(self._free())
         self._on_end(self)
 
@@ -377,16 +375,7 @@ class LiveSession:
         """No bill has what was thrown away; so it stands here."""
         made = self._conversation.speculations
         if made.begun:
-            log.info(
-                "session %s: %d answers begun early, %d used, %d thrown away "
-                "(%d tokens in, %d out, in no response's usage)",
-                self.id,
-                made.begun,
-                made.used,
-                made.thrown_away,
-                made.wasted_input_tokens,
-                made.wasted_output_tokens,
-            )
+            log.info("session %s: %s", self.id, made.told)
 
     async def ended(self) -> None:
         if self._closing is not None:
@@ -488,6 +477,9 @@ class LiveSession:
                 self._tool_runs.run(effect, self._give)
             case Move():
                 self._hand_over(self._handover.asked(effect, self.settings))
+            case ResponseDone():
+                self._attendance.send(effect)
+                self.guards.answered(effect.response)
             case _:
                 if self._at_client is not None and isinstance(effect, SpeechStarted):
                     self._at_client.clear()  # So do clients, as the API has it.
@@ -503,7 +495,7 @@ class LiveSession:
                 self._playback.duck(effect.on, holds=effect.holds)
 
     def _ask(self, command: EngineCommand) -> None:
-        if not isinstance(command, Generate) or self._admits(command):
+        if not isinstance(command, Generate) or self.guards.admit(command):
             self._engine.send(command)
 
     def _note_voice(self, session: AnySession) -> None:

@@ -422,7 +422,6 @@ def reload_of(wired: Wired, reread: Callable[[], Config], shown: Shown | None = 
         reread,
         bearers=wired.api.bearers,
         use_policy=wired.api.quotas.use,
-        limits_changed=wired.hub.limits_changed,
         metering=wired.hub.metering,
         shown=shown,
     )
