@@ -26,6 +26,7 @@ from antiphon.metering.prices import Price, PriceTable
 from antiphon.protocol.client import ResponseCreate
 from antiphon.protocol.server import ResponseCreated, ResponseDone
 from antiphon.runtime.budget_guard import BudgetGuard, Means
+from antiphon.runtime.ledger_line import LedgerLine
 from antiphon.server.metering_settings import BudgetSettings, MeteringSettings, PriceSettings
 from antiphon.server.settings import Config
 from antiphon.server.wiring import Parts
@@ -327,7 +328,7 @@ def test_further_rounds_of_an_answer_are_reserved_for_until_its_line_has_them_al
     prices = PriceTable([Price(model="test", text_in=1, text_out=1_000_000_000)])
     ledger = LocalLedger(Limits(session=CENT))
     meter = Meter(call.terms, Account(), prices, conversation_id="conv_1")
-    guard = BudgetGuard(Alone(), meter, prices, ledger, Means())
+    guard = BudgetGuard(Alone(), meter, prices, LedgerLine(ledger), Means())
     call.client(ResponseCreate())
     [created] = [e for e in call.take() if isinstance(e, ResponseCreated)]
     meter.saw(0, Tick(), [created])

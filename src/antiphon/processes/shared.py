@@ -192,8 +192,7 @@ class ClaimsOfAll:
 
 
 class LedgerOfAll:
-    """A `RestoredLedger`.  Sessions ask it in the middle of what they do, so it waits for its
-    answers as one waits for a disk: some ten microseconds, the supervisor having little else to do.
+    """A `RestoredLedger`, for a thread that may wait for its answers (`FarLedgerLine`).
 
     Args:
         budgets: As the settings say them, to each process the same.

@@ -18,15 +18,15 @@ from antiphon.journal.entries import Metered
 from antiphon.journal.journal import Fate, Journal, Ticket
 from antiphon.journal.line_table import LinesWanted
 from antiphon.metering.bill import NOTHING, Dimension, Total, total_of
-from antiphon.metering.budgets import RestoredLedger
 from antiphon.metering.lines import Account, Line, day_of
 from antiphon.metering.meter import BilledAs, Meter, as_asked
 from antiphon.metering.prices import PriceTable
 from antiphon.protocol.server import ServerEvent
 from antiphon.protocol.session import Session
 from antiphon.protocol.unknown_names import UnknownNames
-from antiphon.runtime.budget_guard import BudgetGuard, Means
+from antiphon.runtime.budget_guard import AskingAhead, BudgetGuard, Means
 from antiphon.runtime.door import About
+from antiphon.runtime.ledger_line import LedgerLine, known
 
 if TYPE_CHECKING:
     from antiphon.runtime.session import LiveSession
@@ -55,7 +55,7 @@ class Metering:
         *,
         journal: Journal | None = None,
         billed_as: BilledAs = as_asked,
-        ledger: RestoredLedger | None = None,
+        ledger: LedgerLine | None = None,
         means: Means | None = None,
     ) -> None:
         self.ledger = ledger
@@ -88,7 +88,7 @@ class Metering:
         """
         if self.ledger is None or self.journal is None or not self.ledger.budgets.any:
             return
-        names = self.ledger.to_restore()
+        names = await known(self.ledger.to_restore())
         if not names:
             return
         by: tuple[Dimension, ...] = ("tenant", "user", "key", "day")
@@ -98,7 +98,9 @@ class Metering:
             page = await self.journal.totals(wanted, by, after=after, limit=RESTORED_AT_ONCE)
             for (tenant, user, key, day), total in page.totals:
                 account = Account(tenant, user or None, key or None)
-                self.ledger.restore(account, day, total.nano, names)
+                restored = self.ledger.restore(account, day, total.nano, names)
+            if page.totals:
+                await known(restored)  # One page at a time, however far the ledger is.
             if not page.has_more:
                 return
             after = page.totals[-1][0]
@@ -118,7 +120,9 @@ class Metering:
         if self.ledger is not None:
             guard = BudgetGuard(session, meter.meter, self.prices, self.ledger, self.means)
             meter.guarded_by(guard)
-            session.guards.add(guard.admits)
+            session.guards.add(guard.admits, answered=guard.answered)
+            if not self.ledger.answers_at_once:
+                session.observe(AskingAhead(guard))
         return meter
 
     def meter(self, terms: Terms, about: About, tell: Callable[[Cause], None]) -> SessionMeter:

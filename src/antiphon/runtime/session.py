@@ -494,6 +494,11 @@ class LiveSession:
             case DuckPlayout():
                 self._playback.duck(effect.on, holds=effect.holds)
 
+    def ask(self, command: Generate) -> None:
+        """Ask the engine for an answer that a guard had held back."""
+        if not self._ended:
+            self._ask(command)
+
     def _ask(self, command: EngineCommand) -> None:
         if not isinstance(command, Generate) or self.guards.admit(command):
             self._engine.send(command)

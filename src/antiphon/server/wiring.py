@@ -30,10 +30,10 @@ from antiphon.engines.vad.silero import SileroDetector
 from antiphon.errors import ConfigurationError
 from antiphon.journal.journal import Journal
 from antiphon.journal.tape import tapes_in
-from antiphon.metering.budgets import RestoredLedger
 from antiphon.protocol.unknown_names import UnknownNames
 from antiphon.runtime.budget_guard import Means
 from antiphon.runtime.hub import Hub, SessionRules
+from antiphon.runtime.ledger_line import LedgerLine
 from antiphon.runtime.observer import Observer
 from antiphon.runtime.sight import Watcher
 from antiphon.server.access import make_audit, make_gate, make_policy
@@ -146,7 +146,7 @@ class Parts(Struct, frozen=True, kw_only=True):
     secret_store: SecretStore | None = None
     siblings: Siblings | None = None
     """The other processes of the same server."""
-    ledger: RestoredLedger | None = None
+    ledger: LedgerLine | None = None
     """Where money is limited together with them."""
     journal: Journal | None = None
     reciting: Engine | None = None
