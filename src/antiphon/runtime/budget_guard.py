@@ -89,7 +89,7 @@ class BudgetGuard:
     """Every session's, whether or not anybody's money is limited now; told of each line.
 
     Where the ledger is far away, an answer is held back until it has said whether there is money
-    for it; so that none waits, it is asked while the user still speaks (`ask_ahead`).
+    for it; so that few wait, it is asked while the user still speaks (`ask_ahead`).
     """
 
     def __init__(
@@ -111,6 +111,7 @@ class BudgetGuard:
         self._ahead: Future[Entry] | None = None
         """What was asked before there was an answer to ask for."""
         self._last: Generate | None = None
+        """What was asked for last, where it is of use for that."""
         self._sound: dict[str, Nano] = {}
         """What that of answers cost whose lines follow."""
         self._done: Stage | None = None
@@ -134,7 +135,8 @@ class BudgetGuard:
         if name in self._held:
             self._held[name] = command
             return False
-        self._last = command
+        if not self._ledger.answers_at_once:
+            self._last = command
         entry = self._entry(command)
         if entry.done():
             return self._decide(command, entry.result())
@@ -321,7 +323,7 @@ class BudgetGuard:
                 when_known(entry, partial(self._reserve_begun, effect.response.id))
 
     def _reserve_begun(self, name: str, entry: Entry) -> None:
-        if name not in self._meter.running:
+        if self._done == "end" or name not in self._meter.running:
             self._give_back(entry)
         elif entry.reservation is not None:
             self._reserved[name] = entry.reservation
