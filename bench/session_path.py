@@ -40,7 +40,7 @@ from antiphon.protocol.session import (
 )
 from antiphon.runtime.door import SessionDoor
 from antiphon.runtime.hub import Hub
-from antiphon.transports.websocket import FrameWriter, Socket
+from antiphon.transports.frame_writer import FrameWriter, Socket
 
 ROUNDS = 60
 NO_ANSWERS = SessionPatch(

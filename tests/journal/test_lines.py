@@ -21,6 +21,7 @@ from antiphon.metering.bill import DIMENSIONS, NOTHING, bill, bill_by
 from antiphon.metering.budgets import Limits, LocalLedger
 from antiphon.metering.lines import Account, Line, Used, line_of
 from antiphon.metering.prices import PriceTable, known_prices
+from antiphon.runtime.ledger_line import LedgerLine
 from antiphon.runtime.metering import Metering
 from tests.journal.logs import opened, said
 from tests.journal.postgres import new_database
@@ -262,7 +263,9 @@ async def test_a_ledger_knows_what_was_spent_this_month_before_it_began(journal:
     await charge(journal, *LINES, last_month)
     limits = Limits(user_day=10**9, tenant_day=10**9, tenant_month=10**9)
     ledger = LocalLedger(limits)
-    await Metering(PRICES, journal=journal, ledger=ledger).restore(MIDNIGHT_MS + DAY_MS // 2)
+    await Metering(PRICES, journal=journal, ledger=LedgerLine(ledger)).restore(
+        MIDNIGHT_MS + DAY_MS // 2
+    )
     now_ms = MIDNIGHT_MS + 5
     for tenant in ("clinic", "hotel"):
         of_tenant = [one for one in LINES if one.account.tenant == tenant]
@@ -270,6 +273,6 @@ async def test_a_ledger_knows_what_was_spent_this_month_before_it_began(journal:
         assert room == 10**9 - bill(of_tenant).nano, "the month's"
         user = [one for one in of_tenant if one.account.user == "user-7"]
         alone = LocalLedger(Limits(user_day=10**9))
-        await Metering(PRICES, journal=journal, ledger=alone).restore(MIDNIGHT_MS)
+        await Metering(PRICES, journal=journal, ledger=LedgerLine(alone)).restore(MIDNIGHT_MS)
         today = [one for one in user if one.day == "2026-12-02"]
         assert alone.room(Account(tenant, "user-7"), "s", now_ms) == 10**9 - bill(today).nano

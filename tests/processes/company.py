@@ -30,6 +30,7 @@ from antiphon.processes.messages import (
 )
 from antiphon.processes.shared import LedgerOfAll
 from antiphon.processes.switchboard import Line, Switchboard
+from antiphon.runtime.ledger_line import LedgerLine
 from antiphon.server.metering import make_ledger
 from antiphon.server.secret import Secret
 from antiphon.server.serve import running
@@ -138,7 +139,7 @@ async def company(
             ledger = None
             if (shared := of_all.commons.ledger) is not None:
                 ask = partial(of_all.switchboard.carry_out, line)
-                ledger = LedgerOfAll(shared.budgets, ask, ask)
+                ledger = LedgerLine(LedgerOfAll(shared.budgets, ask, ask))
             parts = Parts(
                 engines=(engine(),),
                 journal=journal,

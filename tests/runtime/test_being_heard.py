@@ -14,7 +14,8 @@ from antiphon.identity.principal import Principal
 from antiphon.journal.memory import MemoryJournal
 from antiphon.journal.recall import Recalled
 from antiphon.journal.redaction import Redact
-from antiphon.runtime.hub import Hub, Keeping
+from antiphon.runtime.hub import Hub
+from antiphon.runtime.keeping import Keeping
 from antiphon.runtime.media import NO_PLAYBACK, Playback
 from antiphon.testing import run_in_virtual_time
 from tests.runtime.test_outbox import BY_HAND, Client
@@ -75,7 +76,7 @@ class Call:
 
     async def read(self, name: str | None = None) -> list[Any]:
         name = name or self.name
-        entries = self.hub.with_what_was_heard(name, await self.journal.read(name))
+        entries = self.hub.conversations.with_what_was_heard(name, await self.journal.read(name))
         return list(Recalled(entries).items)
 
     async def answer(self, name: str | None = None) -> str:
@@ -94,7 +95,7 @@ def test_an_answer_is_cut_at_what_was_heard_until_now(
         delay_s = 0.0 if playback is not None else 0.3  # What a client plays is heard later.
         await asyncio.sleep(1.6 + delay_s)
         assert await call.answer() == "one two three"
-        fork = await call.hub.fork(call.name)
+        fork = await call.hub.conversations.fork(call.name)
         await asyncio.sleep(1)
         assert await call.answer() == "one two three four five"
         assert await call.answer(fork) == "one two three", "it is what was heard when it began"
@@ -140,7 +141,7 @@ def test_one_that_is_kept_by_nobody_shows_nothing() -> None:
     async def main() -> None:
         call = Call(Loudspeaker())
         await asyncio.sleep(1)
-        assert call.hub.with_what_was_heard(call.name, []) == []
+        assert call.hub.conversations.with_what_was_heard(call.name, []) == []
         call.session.close(1000, "")
 
     run_in_virtual_time(main())

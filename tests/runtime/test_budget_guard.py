@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import Any, TypeVar
 
+import pytest
 from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType
 from msgspec.structs import replace
 
@@ -26,6 +28,8 @@ from antiphon.metering.prices import Price, PriceTable
 from antiphon.protocol.client import ResponseCreate
 from antiphon.protocol.server import ResponseCreated, ResponseDone
 from antiphon.runtime.budget_guard import BudgetGuard, Means
+from antiphon.runtime.ledger_line import LedgerLine
+from antiphon.server.budgets import budgets_of, stages_of
 from antiphon.server.metering_settings import BudgetSettings, MeteringSettings, PriceSettings
 from antiphon.server.settings import Config
 from antiphon.server.wiring import Parts
@@ -34,6 +38,7 @@ from antiphon.testing.conformance.sound import SILENCE, VOICE
 from antiphon.testing.virtual_call import VirtualCall
 from antiphon.testing.virtual_loop import in_virtual_time
 
+T = TypeVar("T")
 ANSWER = Script(replies=((Speak(ms=1_000, text="Yes."),),))
 GOODBYE = Script(replies=((Speak(ms=1_000, text="Goodbye."),),))
 CENT = 10_000_000
@@ -110,11 +115,34 @@ def parts(**given: Any) -> Parts:
     return Parts(reciting=ScriptedEngine(GOODBYE, name="farewell"), **given)
 
 
+class LateLine(LedgerLine):
+    """To a ledger that answers after a while."""
+
+    answers_at_once = False
+
+    def _do(self, what: Callable[[], T], instead: T) -> Future[T]:
+        del instead
+        future: Future[T] = Future()
+        loop = asyncio.get_running_loop()
+        loop.call_later(0.05, lambda: future.set_result(what()))
+        return future
+
+
+def late(budgets: Config) -> LateLine:
+    return LateLine(LocalLedger(budgets_of(budgets.budgets), stages_of(budgets.budgets)))
+
+
+@pytest.mark.parametrize("is_late", [False, True])
+def test_it_is_told_then_ends_with_words_and_a_clean_close(is_late: bool) -> None:
+    spend_a_dollar(is_late=is_late)
+
+
 @in_virtual_time
-async def test_it_is_told_then_ends_with_words_and_a_clean_close() -> None:
+async def spend_a_dollar(*, is_late: bool) -> None:
     budgets = config(session=1.0, text_percent=100, cheaper_percent=100)
+    there = parts(ledger=late(budgets)) if is_late else parts()
     async with (
-        serving(*engines(), config=budgets, parts=parts()) as server,
+        serving(*engines(), config=budgets, parts=there) as server,
         server.client() as http,
     ):
         call = await calling(http)
@@ -327,10 +355,10 @@ def test_further_rounds_of_an_answer_are_reserved_for_until_its_line_has_them_al
     prices = PriceTable([Price(model="test", text_in=1, text_out=1_000_000_000)])
     ledger = LocalLedger(Limits(session=CENT))
     meter = Meter(call.terms, Account(), prices, conversation_id="conv_1")
-    guard = BudgetGuard(Alone(), meter, prices, ledger, Means())
+    guard = BudgetGuard(Alone(), meter, prices, LedgerLine(ledger), Means())
     call.client(ResponseCreate())
     [created] = [e for e in call.take() if isinstance(e, ResponseCreated)]
-    guard.saw(0, Tick(), [created])
+    meter.saw(0, Tick(), [created])
     name = created.response.id
     for each in (name, "round_2", "round_3"):
         assert guard.admits(Generate(response_id=each, items=(), max_output_tokens=1))

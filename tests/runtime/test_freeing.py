@@ -12,13 +12,18 @@ from antiphon.metering.budgets import Limits, LocalLedger
 from antiphon.metering.prices import PriceTable
 from antiphon.protocol.client import ResponseCreate
 from antiphon.runtime.hub import Hub
+from antiphon.runtime.ledger_line import LedgerLine
 from antiphon.runtime.metering import Metering
 from antiphon.testing.memory_connection import MemoryConnection
 
 
 @pytest.mark.parametrize(
     "metering",
-    [None, Metering(PriceTable(())), Metering(PriceTable(()), ledger=LocalLedger(Limits()))],
+    [
+        None,
+        Metering(PriceTable(())),
+        Metering(PriceTable(()), ledger=LedgerLine(LocalLedger(Limits()))),
+    ],
     ids=["uncounted", "metered", "budgeted"],
 )
 async def test_an_ended_session_is_freed_without_the_garbage_collector(

@@ -33,7 +33,9 @@ from antiphon.protocol.codec import decode_client_event, encode_server_event
 from antiphon.protocol.server import ConversationItemDone, ResponseDone, ServerEvent
 from antiphon.protocol.session import SessionPatch
 from antiphon.runtime.door import SessionDoor
-from antiphon.runtime.hub import ConversationInUse, ConversationNotFound, Hub, Keeping
+from antiphon.runtime.hub import Hub
+from antiphon.runtime.keeping import Keeping
+from antiphon.runtime.kept_conversations import ConversationInUse, ConversationNotFound
 from antiphon.testing import run_in_virtual_time
 
 TEXT_ONLY = msgspec.json.decode(
@@ -319,13 +321,16 @@ def test_a_conversation_goes_on_in_another_session_and_another_process() -> None
         await asyncio.sleep(1)
         conversation_id = first.session.about.conversation_id
         with pytest.raises(ConversationInUse):
-            async with first_hub.recalled(conversation_id):
+            async with first_hub.conversations.recalled(conversation_id):
                 raise AssertionError
         first.session.detach(first)
 
         second_hub = hub(journal, (Write(text="Two."),))
-        async with second_hub.recalled(conversation_id) as past:
-            with pytest.raises(ConversationInUse), second_hub.claimed(conversation_id):
+        async with second_hub.conversations.recalled(conversation_id) as past:
+            with (
+                pytest.raises(ConversationInUse),
+                second_hub.conversations.claimed(conversation_id),
+            ):
                 raise AssertionError
             session = second_hub.open(kind="realtime", model="m", patch=TEXT_ONLY, past=past)
         assert session.about.conversation_id == conversation_id
@@ -353,9 +358,9 @@ def test_what_is_not_there_cannot_go_on() -> None:
     async def main() -> None:
         for h, problem in [(hub(MemoryJournal()), "There is no"), (hub(None), "journal is off")]:
             with pytest.raises(ConversationNotFound, match=problem):
-                async with h.recalled("conv_of_nobody"):
+                async with h.conversations.recalled("conv_of_nobody"):
                     raise AssertionError
-            async with h.recalled(None) as past:
+            async with h.conversations.recalled(None) as past:
                 assert past is None
 
     run(main())

@@ -15,7 +15,7 @@ from aiohttp import FormData
 
 from antiphon.engines.scripted import ScriptedEngine
 from antiphon.protocol.closes import CloseCode
-from antiphon.server.app import PREFIXES
+from antiphon.server.client_routes import PREFIXES
 from antiphon.testing import serving
 from antiphon.transports.webrtc.calls import Answer
 from tests.server.place import CONFIG, HELLO, KEY, Place, places, turned_away, until

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,8 @@ from redis import Redis
 
 from antiphon.metering.budgets import Budgets, Limits, LocalLedger, Reservation, Stages
 from antiphon.metering.lines import Account
-from antiphon.server.redis_ledger import AWAY_S, RedisLedger
+from antiphon.runtime.ledger_line import FarLedgerLine, known
+from antiphon.server.redis_ledger import AWAY_S, TIMEOUT_S, RedisLedger
 from tests.server.redis_server import PROGRAM, RedisServer
 
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="there is no redis-server on this machine")
@@ -146,4 +148,30 @@ def test_a_redis_that_has_forgotten_all_is_told_what_is_known(tmp_path: Path) ->
     clock.now_s += AWAY_S
     assert one.room(ANNA, "s", 0) == 60
     assert other.room(ANNA, "t", 0) == 60
+    redis.kill()
+
+
+async def test_while_redis_hangs_no_event_loop_waits_for_it(tmp_path: Path) -> None:
+    redis, clock, limits = RedisServer(tmp_path), Clock(), Limits(tenant_day=100)
+    one, other = ledgers(redis, limits, clock)
+    line = FarLedgerLine(one)
+    entry = await known(line.enter(ANNA, "s", 0, 40))
+    assert entry.reservation is not None
+    redis.pause()
+    loop = asyncio.get_running_loop()
+    longest_s, last_s = 0.0, loop.time()
+    line.settle(entry.reservation, 40)
+    late = line.enter(ANNA, "s", 0, 20)
+    while not late.done() or not longest_s:
+        await asyncio.sleep(0.005)
+        longest_s, last_s = max(longest_s, loop.time() - last_s), loop.time()
+    assert longest_s < TIMEOUT_S / 2, "who waits for Redis stands still for all of it"
+    reservation = late.result().reservation
+    assert reservation is not None, "by what this server knows"
+    redis.go_on()
+    clock.now_s += AWAY_S
+    line.settle(reservation, 10)
+    assert await known(line.room(ANNA, "s", 0)) == 50
+    assert other.room(ANNA, "t", 0) == 50
+    line.close()
     redis.kill()

@@ -36,7 +36,7 @@ class Window:
     def __init__(self, last_cut: Cut | None = None) -> None:
         self.last_cut = last_cut
 
-    def view(self, entries: list[Entry], truncation: Truncation) -> list[Entry]:
+    def view(self, entries: Sequence[Entry], truncation: Truncation) -> Sequence[Entry]:
         """``entries`` from the last cut on, where that was made by the same rule."""
         if self.last_cut is not None and truncation == self.last_cut.truncation:
             for at, entry in enumerate(entries):
@@ -56,21 +56,23 @@ def fit_context(
     truncation: Truncation,
     count: Callable[[Entry], Tokens] = entry_tokens,
     window: Window | None = None,
+    counted: Tokens | None = None,
 ) -> tuple[Sequence[Entry], Tokens]:
     """The newest entries within the limit, a function's call and output kept together.
 
     Returns them and what they count.  ``window``: where the last cut of this history was.
+    ``counted``: what all of them count, where that is known and no output is without its call:
+    then none need be walked through as long as they fit.
 
     Raises:
         ContextTooLong: where nothing may be left out.
     """
-    entries = _without_orphans(entries)
-    limit = room_for_items(limit_tokens, instruction_tokens, truncation)
-    counts = [count(entry) for entry in entries]
-    whole = add_up(counts)
-    total = whole.total
-    if total <= limit:
-        return entries, whole
+    limit = _room_for_items(limit_tokens, instruction_tokens, truncation)
+    if counted is None:
+        entries = _without_orphans(entries)
+        counted = add_up(count(entry) for entry in entries)
+    if counted.total <= limit:
+        return entries, counted
     if truncation == "disabled":
         raise ContextTooLong
     window = window or Window()
@@ -96,7 +98,7 @@ def fit_context(
     return kept, add_up(count(entry) for entry in kept)
 
 
-def room_for_items(limit_tokens: int, instruction_tokens: int, truncation: Truncation) -> int:
+def _room_for_items(limit_tokens: int, instruction_tokens: int, truncation: Truncation) -> int:
     limit = limit_tokens - instruction_tokens
     if isinstance(truncation, RetentionRatio) and truncation.token_limits is not None:
         post = truncation.token_limits.post_instructions

@@ -1,4 +1,4 @@
-"""The user's side: audio in, turns found, turns committed as items."""
+"""The user's side: audio in, turns found or committed by hand."""
 
 from __future__ import annotations
 
@@ -6,17 +6,10 @@ from enum import Enum, auto
 
 from antiphon.core.causes import Ms, TurnJudged
 from antiphon.core.deadlines import Deadline
-from antiphon.core.effects import (
-    DetectVoice,
-    Effect,
-    Hear,
-    InputDropped,
-    TurnBegan,
-    TurnCommitted,
-)
+from antiphon.core.effects import DetectVoice, Effect, Hear
 from antiphon.core.faults import Fault
 from antiphon.core.input_buffer import MAX_SAMPLES
-from antiphon.core.items import HeardPart, MessageEntry, ms_to_samples, samples_to_ms
+from antiphon.core.items import ms_to_samples, samples_to_ms
 from antiphon.core.microphone import Microphone
 from antiphon.core.open_turn import OpenTurn
 from antiphon.core.overlap import OverlapWatch, Verdict, has_asked
@@ -26,12 +19,8 @@ from antiphon.core.stage import Stage
 from antiphon.core.turns import ONSET_WINDOWS, TurnDetector, TurnStarted, TurnStopped
 from antiphon.protocol.server import (
     InputAudioBufferCleared,
-    InputAudioBufferCommitted,
     InputAudioBufferTimeoutTriggered,
-    OverlapChanged,
     OverlapState,
-    SpeechStarted,
-    SpeechStopped,
 )
 from antiphon.protocol.session import Overlap
 
@@ -177,21 +166,14 @@ class Listening:
             self._microphone.give(out)
             return
         if self._turn is None and by_hand and not self._engine_detects:
-            self._begin_turn(self._buffer.start, self._buffer.end, out)
+            self._new_turn(self._buffer.start).begin(self._buffer.end, out)
         at_sample = self._buffer.append(pcm)
         if self._turn is not None:
-            self._tell_engine(self._buffer.end, out)
+            self._turn.tell_engine(self._buffer.end, out)
             return
         out.append(Hear(pcm, at_sample))
         if self._engine_detects:
             self._buffer.keep_from(self._buffer.end - ENGINE_REACH_SAMPLES)
-
-    def _tell_engine(self, end: int, out: list[Effect]) -> None:
-        """Let the engine hear the open turn up to there, where it knows of it."""
-        turn = self._open_turn
-        if turn.told_to is not None and end > turn.told_to:
-            out.append(Hear(self._buffer.peek(turn.told_to, end), turn.told_to))
-            turn.told_to = end
 
     # --- Turns ---------------------------------------------------------------
 
@@ -225,7 +207,7 @@ class Listening:
             # Not before what was heard of it, if the silence that ends it has become shorter.
             return self._stop_turn(max(event.at_sample, self._open_turn.told_to or 0), out)
         if self._turn is not None:
-            self._tell_engine(self._microphone.scored_to, out)
+            self._turn.tell_engine(self._microphone.scored_to, out)
             self._turn.note_voice(detector.hears_voice)
             if self._turn.watch is not None:
                 self._turn.watch.score(probability, is_voice=detector.hears_voice)
@@ -272,41 +254,18 @@ class Listening:
     def _start_turn(self, from_sample: int, heard_to: int, out: list[Effect]) -> TurnEvent:
         if self._turn is None:
             first = max(from_sample, self._buffer.start)
-            self._begin_turn(min(first, heard_to), heard_to, out)
-        self._announce(out)
+            self._new_turn(min(first, heard_to)).begin(heard_to, out)
+        self._open_turn.announce(out)
         return TurnEvent.STARTED
-
-    def _announce(self, out: list[Effect]) -> None:
-        turn = self._open_turn
-        if turn.is_announced:
-            return
-        turn.is_announced = True
-        out.append(
-            SpeechStarted(
-                event_id=self._stage.ids.event(),
-                audio_start_ms=samples_to_ms(turn.from_sample),
-                item_id=turn.item_id,
-            )
-        )
 
     def _stop_turn(self, at_sample: int, out: list[Effect]) -> TurnEvent:
         end = max(min(at_sample, self._buffer.end), self._open_turn.from_sample)
-        self._tell_stopped(end, out)
         turn = self._open_turn
+        turn.tell_stopped(end, out)
         pcm = self._commit_turn(end, out)
         voice_ended = end if self._detector is None else min(end, self._detector.voice_ends)
         self._last.ended(Piece(turn.item_id, turn.from_sample, pcm), voice_ended)
         return TurnEvent.COMMITTED
-
-    def _tell_stopped(self, end: int, out: list[Effect]) -> None:
-        if self._open_turn.is_announced:
-            out.append(
-                SpeechStopped(
-                    event_id=self._stage.ids.event(),
-                    audio_end_ms=samples_to_ms(end),
-                    item_id=self._open_turn.item_id,
-                )
-            )
 
     def judge(self, news: TurnJudged) -> None:
         turn = self._turn
@@ -330,12 +289,8 @@ class Listening:
         self._last.piece = None
         if self._buffer.start > piece.end_sample:
             return  # What was between them is lost.
-        turn.replaces = self._last.replaced_by_all(piece)
-        if turn.replaces:
-            turn.earlier, turn.from_sample = piece.pcm, piece.from_sample
-            self._stage.transcripts.begin(turn.item_id)
-            so_far = piece.pcm + self._buffer.peek(piece.end_sample, turn.told_to)
-            out += (InputDropped(), TurnBegan(turn.item_id, piece.from_sample, so_far))
+        if replaces := self._last.replaced_by_all(piece):
+            turn.join(piece, replaces, out)
 
     # --- Sounds while the assistant is heard ---------------------------------
 
@@ -359,11 +314,12 @@ class Listening:
         would be silent at once.
         """
         first = min(max(from_sample, self._buffer.start), self._microphone.scored_to)
-        self._begin_turn(first, self._microphone.scored_to, out, watch=watch)
+        turn = self._new_turn(first)
+        turn.begin(self._microphone.scored_to, out, watch=watch)
         self._detector_now.is_held = True
-        self._tell_overlap("open", out)
+        turn.tell_overlap("open", out)
         if self._stage.sounding.by_server:
-            self._announce(out)
+            turn.announce(out)
         return TurnEvent.OVERLAPPED
 
     def _follow(self, verdict: Verdict, out: list[Effect]) -> TurnEvent | None:
@@ -372,13 +328,13 @@ class Listening:
         watch = self._open_turn.watch
         self._end_watch(verdict.value, out)
         if verdict is Verdict.INTERRUPTION:
-            self._announce(out)
+            self._open_turn.announce(out)
             goes_on = watch is not None and watch.goes_on
             return TurnEvent.WENT_ON if goes_on else TurnEvent.STARTED
         if verdict is Verdict.BACKCHANNEL:
             self._stop_turn(self._microphone.scored_to, out)
         else:
-            self._tell_stopped(self._microphone.scored_to, out)
+            self._open_turn.tell_stopped(self._microphone.scored_to, out)
             self._drop_turn(out)
         self._detector_now.reset()
         return TurnEvent.PASSED
@@ -386,13 +342,9 @@ class Listening:
     def _end_watch(self, state: OverlapState, out: list[Effect]) -> None:
         if self._turn is not None and self._turn.watch is not None:
             self._turn.watch = None
-            self._tell_overlap(state, out)
+            self._turn.tell_overlap(state, out)
             if self._detector is not None:
                 self._detector.is_held = False
-
-    def _tell_overlap(self, state: OverlapState, out: list[Effect]) -> None:
-        item_id = self._open_turn.item_id
-        out.append(OverlapChanged(event_id=self._stage.ids.event(), item_id=item_id, state=state))
 
     # --- What clients ask for ------------------------------------------------
 
@@ -412,7 +364,7 @@ class Listening:
             )
         self._take_in(self._microphone.flush(), out, by_hand=False)
         if self._turn is None:
-            self._turn = self._new_turn(self._buffer.start)
+            self._new_turn(self._buffer.start)
         self._end_watch("dropped", out)
         self._commit_turn(self._buffer.end, out)
         self._last.forget()
@@ -437,7 +389,7 @@ class Listening:
     def time_out(self, silent_from_sample: int, out: list[Effect]) -> None:
         """The user has long said nothing: the silence becomes a turn of its own."""
         if self._turn is None:
-            self._turn = self._new_turn(max(silent_from_sample, self._buffer.start))
+            self._new_turn(max(silent_from_sample, self._buffer.start))
         out.append(
             InputAudioBufferTimeoutTriggered(
                 event_id=self._stage.ids.event(),
@@ -449,67 +401,22 @@ class Listening:
         self._commit_turn(self._buffer.end, out)
         self._restart_detection(out)
 
-    def _begin_turn(
-        self,
-        from_sample: int,
-        heard_to: int,
-        out: list[Effect],
-        *,
-        watch: OverlapWatch | None = None,
-    ) -> None:
-        self._turn = self._new_turn(from_sample)
-        self._turn.told_to = heard_to
-        self._turn.watch = watch
-        so_far = self._buffer.peek(from_sample, heard_to)
-        out.append(TurnBegan(self._turn.item_id, from_sample, so_far, overlaps=watch is not None))
+    # --- The open turn -------------------------------------------------------
 
     def _new_turn(self, from_sample: int) -> OpenTurn:
-        turn = OpenTurn(self._stage.new_item_id(), from_sample)
-        self._stage.history.reserve(turn.item_id)
-        self._stage.transcripts.begin(turn.item_id)
-        return turn
+        self._turn = OpenTurn(self._stage, self._buffer, from_sample)
+        return self._turn
 
     def _commit_turn(self, end: int, out: list[Effect]) -> bytes:
         """Returns its sound."""
-        self._tell_engine(end, out)
         turn, self._turn = self._open_turn, None
-        pcm = turn.earlier + self._buffer.take(turn.from_sample, end)
-        self._take_back(turn.replaces, out)
-        part = HeardPart(
-            shows_transcript=self._stage.transcripts.wanted,
-            awaits_transcript=True,
-            pcm=bytearray(pcm),
-            samples=len(pcm) // 2,
-        )
-        entry = MessageEntry(turn.item_id, "user", parts=[part])
-        history = self._stage.history
-        history.release(turn.item_id)
-        out.append(
-            InputAudioBufferCommitted(
-                event_id=self._stage.ids.event(),
-                previous_item_id=history.last_id,
-                item_id=entry.id,
-            )
-        )
-        history.add_whole(entry, out)
-        out.append(TurnCommitted(entry.id, pcm))
-        self._stage.transcripts.commit(entry.id, 0, out)
-        return pcm
-
-    def _take_back(self, item_ids: tuple[str, ...], out: list[Effect]) -> None:
-        """Those that a client has not deleted meanwhile."""
-        for item_id in item_ids:
-            if self._stage.history.get(item_id) is not None:
-                self._stage.transcripts.drop(item_id)
-                self._stage.history.delete(item_id, out)
+        return turn.commit(end, out)
 
     def _drop_turn(self, out: list[Effect]) -> None:
         if self._turn is not None:
             self._end_watch("dropped", out)
-            self._stage.transcripts.drop(self._turn.item_id)
-            self._stage.history.release(self._turn.item_id)
+            self._turn.drop(out)
             self._turn = None
-            out.append(InputDropped())
 
     def _restart_detection(self, out: list[Effect]) -> None:
         if self._detector is not None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from msgspec import UNSET
 
-from antiphon.core.context import Window, fit_context, room_for_items
+from antiphon.core.context import Window, fit_context
 from antiphon.core.created import Created, create_entry
 from antiphon.core.faults import Fault
 from antiphon.core.items import Entry
@@ -97,19 +97,16 @@ class Planner:
         session: Session,
         window: Window | None,
     ) -> tuple[Sequence[Entry], Tokens]:
-        fixed_tokens = self.fixed_tokens(plan)
-        whole, limit_tokens = self._stage.history.whole(), self._stage.terms.context_tokens
-        if entries is whole.entries and not whole.has_orphans:  # Nothing need be walked through.
-            room = room_for_items(limit_tokens, fixed_tokens, session.truncation)
-            if whole.tokens.total <= room:
-                return entries, whole.tokens + Tokens(text=fixed_tokens)
+        fixed_tokens, whole = self.fixed_tokens(plan), self._stage.history.whole()
+        is_known = entries is whole.entries and not whole.has_orphans
         context, seen = fit_context(
             entries,
-            limit_tokens=limit_tokens,
+            limit_tokens=self._stage.terms.context_tokens,
             instruction_tokens=fixed_tokens,
             truncation=session.truncation,
             count=self._stage.history.tokens,
             window=window,
+            counted=whole.tokens if is_known else None,
         )
         return context, seen + Tokens(text=fixed_tokens)
 

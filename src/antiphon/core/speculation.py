@@ -41,6 +41,14 @@ class Speculations(Struct, frozen=True):
     wasted_output_tokens: int = 0
     """Of those that were thrown away: no response's usage has them."""
 
+    @property
+    def told(self) -> str:
+        return (
+            f"{self.begun} answers begun early, {self.used} used, {self.thrown_away} thrown away "
+            f"({self.wasted_input_tokens} tokens in, {self.wasted_output_tokens} out, in no "
+            "response's usage)"
+        )
+
 
 class Speculation:
     """At most one at a time."""

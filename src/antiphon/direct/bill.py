@@ -7,13 +7,15 @@ nothing is left it is stopped, and the call hung up.
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Protocol
 
-from antiphon.metering.budgets import Ledger, Reservation, Standing
+from antiphon.metering.budgets import Reservation, Standing
 from antiphon.metering.lines import Account, Line
 from antiphon.protocol.server import ResponseCreated, ServerEvent
 from antiphon.protocol.session import Session
 from antiphon.runtime.foreseen import Foreseen
+from antiphon.runtime.ledger_line import Entry, LedgerLine, when_known
 from antiphon.runtime.metering import SessionMeter
 
 LAST_BILL_S = 3.0
@@ -42,7 +44,7 @@ class CallBill:
     """
 
     def __init__(
-        self, call: Budgeted, meter: SessionMeter, foreseen: Foreseen, ledger: Ledger | None
+        self, call: Budgeted, meter: SessionMeter, foreseen: Foreseen, ledger: LedgerLine | None
     ) -> None:
         self.meter = meter
         self._call = call
@@ -51,6 +53,8 @@ class CallBill:
         self._began_s = asyncio.get_running_loop().time()
         self._reserved: dict[str, Reservation] = {}
         """By ids of responses."""
+        self._asked: set[str] = set()
+        """Those about which the ledger has not said anything yet."""
         self._told_rank = 0
         self._ending: asyncio.TimerHandle | None = None
         meter.on_line = self._charged
@@ -71,13 +75,24 @@ class CallBill:
             for reservation in self._reserved.values():
                 self._ledger.settle(reservation, 0)
             self._reserved.clear()
+            self._asked.clear()
             self._ledger.forget(self.meter.meter.session_id)
             self._ledger = None
 
     # --- Steps ---------------------------------------------------------------
 
-    def _reserve(self, response_id: str, ledger: Ledger) -> None:
-        reservation = ledger.reserve(*self._who, self._foreseen.worst(None))
+    def _reserve(self, response_id: str, ledger: LedgerLine) -> None:
+        self._asked.add(response_id)
+        entry = ledger.enter(*self._who, self._foreseen.worst(None))
+        when_known(entry, partial(self._known, response_id, ledger))
+
+    def _known(self, response_id: str, ledger: LedgerLine, entry: Entry) -> None:
+        reservation = entry.reservation
+        if response_id not in self._asked:  # It is over already.
+            if reservation is not None:
+                ledger.settle(reservation, 0)
+            return
+        self._asked.discard(response_id)
         if reservation is not None:
             self._reserved[response_id] = reservation
             return
@@ -91,12 +106,17 @@ class CallBill:
             self._foreseen.note(line)
         if self._ledger is None:
             return
+        self._asked.discard(line.source_id)
         reservation = self._reserved.pop(line.source_id, None)
         if reservation is None:
             self._ledger.spend(line)
         else:
             self._ledger.settle(reservation, line.nano)
-        standing = self._ledger.standing(*self._who)
+        when_known(self._ledger.standing(*self._who), self._stands)
+
+    def _stands(self, standing: Standing) -> None:
+        if self._ledger is None:
+            return
         if standing.stage is not None and standing.rank > self._told_rank:
             self._told_rank = standing.rank
             self._call.on_budget(standing)

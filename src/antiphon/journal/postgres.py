@@ -11,12 +11,12 @@ import contextlib
 import logging
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 import asyncpg
 
-from antiphon.journal import line_table, postgres_notes
+from antiphon.journal import line_table, postgres_notes, postgres_tables
 from antiphon.journal.backlog import (
     ASKING_TIMEOUT_S,
     MAX_BATCH,
@@ -26,86 +26,23 @@ from antiphon.journal.backlog import (
     Append,
     Backlog,
 )
-from antiphon.journal.entries import (
-    APART,
-    AnyEntry,
-    Closed,
-    JournalError,
-    LogEntry,
-    Metered,
-    Opened,
-    Piece,
-    decode,
-)
+from antiphon.journal.entries import AnyEntry, JournalError, LogEntry, Piece, decode
 from antiphon.journal.expiry import Expiry, expired
 from antiphon.journal.journal import Fate, JournalLoad, Kept, Note, Page, Ticket, Wanted
 from antiphon.journal.line_table import Erased, LinesPage, LinesWanted, TotalsPage, new_alias
-from antiphon.journal.seal import SOUND_PLACES, Places, Seal, new_key
+from antiphon.journal.postgres_batch import BatchTransaction
+from antiphon.journal.postgres_tables import LINES
+from antiphon.journal.seal import SOUND_PLACES, Seal
 from antiphon.metering.bill import Dimension
 
 if TYPE_CHECKING:
-    from asyncpg.pool import PoolConnectionProxy
-
-    Connection: TypeAlias = PoolConnectionProxy[asyncpg.Record]
+    from antiphon.journal.postgres_tables import Connection
 
 log = logging.getLogger(__name__)
 
-SCHEMA_VERSION: Final = 1
 MAX_CONNECTIONS: Final = 4
 TIMEOUT_S: Final = 10.0
 """For a connection, and for each statement."""
-_LOCK: Final = 0x416E7470
-"""Of two servers that start at once, one makes the tables."""
-
-SCHEMA = f"""
-CREATE TABLE IF NOT EXISTS antiphon_format (version integer NOT NULL);
-INSERT INTO antiphon_format SELECT {SCHEMA_VERSION} WHERE NOT EXISTS (SELECT FROM antiphon_format);
-CREATE TABLE IF NOT EXISTS antiphon_conversations (
-    number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    id text NOT NULL UNIQUE,
-    key bytea NOT NULL,
-    model text,
-    engine text NOT NULL,
-    transport text NOT NULL,
-    end_user_id text,
-    began_at_s double precision NOT NULL,
-    changed_at_s double precision NOT NULL
-);
-ALTER TABLE antiphon_conversations
-    ADD COLUMN IF NOT EXISTS tenant text NOT NULL DEFAULT 'default';
-CREATE INDEX IF NOT EXISTS antiphon_conversations_by_end_user
-    ON antiphon_conversations (end_user_id, number);
-CREATE INDEX IF NOT EXISTS antiphon_conversations_by_age
-    ON antiphon_conversations (changed_at_s);
-CREATE TABLE IF NOT EXISTS antiphon_entries (
-    conversation bigint NOT NULL REFERENCES antiphon_conversations (number),
-    place bigint NOT NULL,
-    sealed bytea NOT NULL,
-    PRIMARY KEY (conversation, place)
-);
-{postgres_notes.SCHEMA}
-"""  # noqa: S608  All text is ours.
-LINES: Final = "antiphon_lines"
-LINES_SCHEMA = f"""
-{line_table.schema(LINES, "bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY", "bigint")}
-ALTER TABLE {LINES} ADD COLUMN IF NOT EXISTS {line_table.CONVERSATION};
-{line_table.index_by_conversation(LINES)}
-UPDATE {LINES} SET conversation_id = (line::json)->>'conversation_id' WHERE conversation_id = '';
-"""  # noqa: S608  As above.
-"""As in the file: no other version."""
-
-LAST = "SELECT coalesce(max(place), 0) FROM antiphon_entries WHERE conversation = number"
-OPEN = """
-INSERT INTO antiphon_conversations
-    (id, key, model, engine, transport, end_user_id, began_at_s, changed_at_s, tenant)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8)
-ON CONFLICT (id) DO UPDATE SET
-    model = excluded.model, engine = excluded.engine, transport = excluded.transport,
-    end_user_id = coalesce(excluded.end_user_id, antiphon_conversations.end_user_id),
-    changed_at_s = excluded.changed_at_s
-RETURNING number, key
-"""
-
 UNREACHABLE = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
 """What a database that is away, restarts or refuses raises."""
 
@@ -125,7 +62,7 @@ class PostgresJournal:
         self._came = asyncio.Event()
         self._closing = asyncio.Event()
         self._writing: asyncio.Task[None] | None = None
-        self._transaction = _Transaction()
+        self._transaction = BatchTransaction()
         self._problem: str | None = None
         self._commits_since_s: float | None = None
 
@@ -204,7 +141,7 @@ class PostgresJournal:
         async with self._asking() as connection:
             async with connection.transaction():
                 erased = Erased(conversation_id=conversation_id, alias=new_alias())
-                count = await _disown(connection, erased)
+                count = await postgres_tables.disown(connection, erased)
             if count:
                 await connection.execute(f"VACUUM {LINES}")
         return await self._erase("id = $1", conversation_id) > 0
@@ -252,7 +189,7 @@ class PostgresJournal:
         async with self._asking() as connection:
             async with connection.transaction():
                 erased = Erased(tenant=tenant, user=user, alias=new_alias())
-                count = await _disown(connection, erased)
+                count = await postgres_tables.disown(connection, erased)
             if count:
                 await connection.execute(f"VACUUM {LINES}")
         return count
@@ -336,19 +273,12 @@ class PostgresJournal:
         JournalError: the tables cannot be made, or are of another version.
         """
         try:
-            async with self._pool.acquire() as connection, connection.transaction():
-                await connection.execute(f"SELECT pg_advisory_xact_lock({_LOCK})")
-                await connection.execute(SCHEMA + LINES_SCHEMA)
-                version = await connection.fetchval("SELECT version FROM antiphon_format")
+            async with self._pool.acquire() as connection:
+                await postgres_tables.prepare(connection, self.place)
         except UNREACHABLE as error:
             raise JournalError(
                 f"{self.place}: the journal's tables cannot be made ({_reason(error)})."
             ) from None
-        if version != SCHEMA_VERSION:
-            raise JournalError(
-                f"{self.place}: its format is {version}; this version reads {SCHEMA_VERSION}. "
-                "Use the version of Antiphon that wrote it, or another database."
-            )
 
     # --- Writing -------------------------------------------------------------
 
@@ -406,103 +336,6 @@ class PostgresJournal:
         if self._problem is not None:
             log.warning("journal %s: is written again", self.place)
         self._problem = None
-
-
-async def _disown(connection: Connection, erased: Erased) -> int:
-    query, values = line_table.named_query(LINES, erased)
-    rows = await connection.fetch(line_table.numbered(query), *values)
-    renamed = [line_table.renamed_row(tuple(row), erased) for row in rows]
-    await connection.executemany(line_table.numbered(line_table.renaming(LINES)), renamed)
-    return len(rows)
-
-
-class _Transaction:
-    """Writes a batch once, even where the answer to a commit was lost.
-
-    A connection that breaks at its end leaves unknown whether the batch was written.  It was if
-    a conversation of it has as many entries as it was to have then.
-    """
-
-    def __init__(self) -> None:
-        self._ends: dict[str, Places] = {}
-        """Of the batch that was tried: where each conversation was to end."""
-
-    def begin(self) -> None:
-        self._ends = {}
-
-    async def write(self, connection: Connection, batch: Sequence[Append]) -> None:
-        async with connection.transaction():
-            logs = await self._logs(connection, batch)
-            if any(log.places == self._ends.get(name) for name, log in logs.items()):
-                return
-            rows = []
-            for append in batch:
-                name, entry = append.conversation_id, append.entry
-                if isinstance(entry, Metered):
-                    await connection.execute(
-                        line_table.numbered(line_table.insertion(LINES)),
-                        *line_table.row_of(entry.line),
-                    )
-                    continue
-                if isinstance(entry, Opened):
-                    logs[name] = await _opened(connection, name, entry, logs.get(name))
-                elif isinstance(entry, Closed):
-                    await connection.execute(
-                        "UPDATE antiphon_conversations SET changed_at_s = $2 WHERE id = $1",
-                        name,
-                        entry.at_s,
-                    )
-                if name in logs:  # Else it was erased.
-                    rows.append(logs[name].row(append))
-            await connection.executemany("INSERT INTO antiphon_entries VALUES ($1, $2, $3)", rows)
-            self._ends = {name: log.places for name, log in logs.items()}
-
-    async def _logs(self, connection: Connection, batch: Sequence[Append]) -> dict[str, _Log]:
-        names = {a.conversation_id for a in batch if not isinstance(a.entry, Metered)}
-        rows = await connection.fetch(
-            f"SELECT id, number, key, ({LAST} AND place < {SOUND_PLACES}) AS last, "  # noqa: S608
-            f"({LAST}) AS last_of_all "
-            "FROM antiphon_conversations WHERE id = ANY($1) ORDER BY number FOR UPDATE",
-            sorted(names),
-        )
-        return {row["id"]: _Log.of(row) for row in rows}
-
-
-class _Log:
-    """One conversation's place in the database, and its seal."""
-
-    def __init__(self, number: int, seal: Seal, places: Places) -> None:
-        self.number = number
-        self.places = places
-        self._seal = seal
-
-    @classmethod
-    def of(cls, row: asyncpg.Record) -> _Log:
-        places = Places(row["last"], row["last_of_all"])
-        return cls(row["number"], Seal(row["id"], row["key"]), places)
-
-    def row(self, append: Append) -> tuple[int, int, bytes]:
-        """Of the next entry."""
-        place = self.places.next(apart=isinstance(append.entry, APART))
-        return self.number, place, self._seal.close(append.data, place)
-
-
-async def _opened(
-    connection: Connection, conversation_id: str, opened: Opened, log: _Log | None
-) -> _Log:
-    row = await connection.fetchrow(
-        OPEN,
-        conversation_id,
-        new_key(),
-        opened.model,
-        opened.engine,
-        opened.transport,
-        opened.end_user_id,
-        opened.at_s,
-        opened.tenant,
-    )
-    assert row is not None, "it returns one"
-    return log or _Log(row["number"], Seal(conversation_id, row["key"]), Places(0, 0))
 
 
 def _unsealed(conversation_id: str, rows: Sequence[Any]) -> list[LogEntry]:

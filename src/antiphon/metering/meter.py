@@ -7,6 +7,7 @@ gives the same lines.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Literal
 
 from msgspec.structs import replace
@@ -78,7 +79,7 @@ class _Speech:
     def __init__(self) -> None:
         self._said: dict[str, list[int]] = {}
         """Characters, and bytes of sound, by what the engine calls the answer."""
-        self._running: set[str] = set()
+        self.running: set[str] = set()
         """Ids of answers; what has none of these names is a further round of one of them."""
         self._lines = 0
 
@@ -91,14 +92,14 @@ class _Speech:
                 said[1] += len(cause.pcm)
 
     def began(self, response_id: str) -> None:
-        self._running.add(response_id)
+        self.running.add(response_id)
 
     def ended(self, response_id: str, *, in_conversation: bool) -> tuple[int, int]:
         """Characters and bytes of sound of the answer and its further rounds."""
-        self._running.discard(response_id)
+        self.running.discard(response_id)
         names = [response_id]
         if in_conversation:
-            names += [name for name in self._said if name not in self._running]
+            names += [name for name in self._said if name not in self.running]
         found = [self._said.pop(name, (0, 0)) for name in dict.fromkeys(names)]
         return sum(one[0] for one in found), sum(one[1] for one in found)
 
@@ -208,6 +209,11 @@ class Meter:
     def ended(self) -> list[Line]:
         """The session is over: what there is to pay since the last line."""
         return self._while_it_served()
+
+    @property
+    def running(self) -> AbstractSet[str]:
+        """Ids of responses that have begun, and are not over."""
+        return self._speech.running
 
     @property
     def at_ms(self) -> int:

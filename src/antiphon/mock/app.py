@@ -15,7 +15,7 @@ from antiphon.mock.hub import struck_at_connect
 from antiphon.mock.kinds import Handler
 from antiphon.mock.replay import Replayer
 from antiphon.server.api_errors import ApiError
-from antiphon.server.app import PREFIXES
+from antiphon.server.client_routes import PREFIXES
 
 Entrance = Literal["secret", "websocket", "call"]
 

@@ -24,8 +24,9 @@ from antiphon.mock.replay import Replayer
 from antiphon.mock.script import MockScript, check_script, read_script
 from antiphon.runtime.hub import SessionRules
 from antiphon.server.admission import LoadLimits
-from antiphon.server.app import Api, Model
+from antiphon.server.app import Api
 from antiphon.server.auth import Gate
+from antiphon.server.client_routes import Media, Model
 from antiphon.server.grant import DEFAULT_MODEL
 from antiphon.server.secret import Secret
 from antiphon.transports.webrtc.settings import WebRtcSettings
@@ -136,5 +137,5 @@ def _api(hub: MockHub, keys: Iterable[str], *, strict: bool) -> Api:
         models=lambda: [model],
         load=LoadLimits(max_sessions=MAX_SESSIONS),
         strict=strict,
-        webrtc=WebRtcSettings(load_when_asked=True),
+        media=Media(webrtc=WebRtcSettings(load_when_asked=True)),
     )

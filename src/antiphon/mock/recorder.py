@@ -19,8 +19,8 @@ from antiphon.mock.answering import Address, answering
 from antiphon.mock.recordings import FORMAT, Ending, Entry, Head, RecordingWriter, Side
 from antiphon.mock.redaction import Redaction
 from antiphon.server.api_errors import ApiError, errors_as_json
-from antiphon.server.app import PREFIXES
 from antiphon.server.auth import SUBPROTOCOL, presented_key
+from antiphon.server.client_routes import PREFIXES
 from antiphon.upstream.connection import CannotConnect, Closed, Connection
 from antiphon.upstream.websocket import MESSAGE_LIMIT_BYTES, WebSocketConnector
 

@@ -133,14 +133,14 @@ class Member:
             "answers": RatesOfAll("answers", quotas.answers, tell),
         }
         self._guesses = GuessesOfAll(api.gate, tell)
-        api.errors.elsewhere = self._errors_of_others
-        api.operator.elsewhere = self._deeds_of_others
-        hub.claiming = ClaimsOfAll(self.bus, self._directory.elsewhere).claiming
+        api.operations.errors.elsewhere = self._errors_of_others
+        api.operations.operator.elsewhere = self._deeds_of_others
+        hub.conversations.claiming = ClaimsOfAll(self.bus, self._directory.elsewhere).claiming
         hub.on_adopted.append(lambda door: self._counts.live(door.id, quotas.who_of(door)))
         hub.on_released.append(lambda door: self._counts.ended(door.id))
         self.bus.answer_by(self.answer)
-        if api.metrics is not None:
-            api.metrics.completed = self._measured
+        if api.operations.metrics is not None:
+            api.operations.metrics.completed = self._measured
 
     async def handle(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         shown = request.headers.get(FORWARDED)
@@ -269,20 +269,20 @@ class Member:
             case Listed():
                 return await api.local_directory.listed()
             case Measured():
-                return "" if api.metrics is None else api.metrics.own_text()
+                return "" if api.operations.metrics is None else api.operations.metrics.own_text()
             case Health():
                 return HealthTold(api.health_now(), dict(api.checks_now()))
             case Drains():
                 if question.on:
-                    api.drain.begin(question.within_s)
+                    api.operations.drain.begin(question.within_s)
                 elif question.on is False and api.admission.draining:
-                    api.drain.end()
+                    api.operations.drain.end()
                 return len(api.hub.sessions)
             case Errors():
-                return api.errors.last(question.seen_by, question.limit)
+                return api.operations.errors.last(question.seen_by, question.limit)
             case Deeds():
                 by, limit, before_s = question.seen_by, question.limit, question.before_s
-                return api.operator.last(by, limit=limit, before_s=before_s)
+                return api.operations.operator.last(by, limit=limit, before_s=before_s)
             case Guessed():
                 self._guesses.heard(question)
             case Taken():

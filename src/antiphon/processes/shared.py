@@ -20,7 +20,7 @@ from antiphon.metering.money import Nano
 from antiphon.processes.bus import Bus, BusLost
 from antiphon.processes.commons import INTERFACES, Owners
 from antiphon.processes.messages import NOBODY_WAITS, Call, Guessed, Returned, Taken, raw
-from antiphon.runtime.hub import ConversationInUse
+from antiphon.runtime.kept_conversations import ConversationInUse
 from antiphon.server.auth import Gate
 from antiphon.server.grant import Grant
 from antiphon.server.secret_store import DEFAULT_TTL_S, Minted
@@ -192,8 +192,7 @@ class ClaimsOfAll:
 
 
 class LedgerOfAll:
-    """A `RestoredLedger`.  Sessions ask it in the middle of what they do, so it waits for its
-    answers as one waits for a disk: some ten microseconds, the supervisor having little else to do.
+    """A `RestoredLedger`, for a thread that may wait for its answers (`FarLedgerLine`).
 
     Args:
         budgets: As the settings say them, to each process the same.

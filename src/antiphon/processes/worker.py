@@ -29,6 +29,7 @@ from antiphon.processes.messages import (
     to_process,
 )
 from antiphon.processes.shared import LedgerOfAll
+from antiphon.runtime.ledger_line import FarLedgerLine
 from antiphon.server import config as configuration
 from antiphon.server import logs, wiring
 from antiphon.server.keeping import make_secret_store
@@ -126,9 +127,9 @@ class _Process:
             engines=self._engines,
             siblings=self._member,
             secret_store=self._member.secrets,
-            ledger=(
-                None if counted is None else LedgerOfAll(counted.budgets, counter.ask, counter.tell)
-            ),
+            ledger=None
+            if counted is None
+            else FarLedgerLine(LedgerOfAll(counted.budgets, counter.ask, counter.tell)),
         )
         return wiring.wire(self._share(config), parts)
 

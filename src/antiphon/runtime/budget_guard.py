@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from functools import partial
 from typing import Protocol
 
 from msgspec import Struct
@@ -17,24 +19,25 @@ from msgspec.structs import replace
 from antiphon.core.causes import (
     BudgetReached,
     Cause,
-    EngineBegan,
     EngineErred,
     EngineFailed,
     EngineSpoke,
     Ms,
 )
-from antiphon.core.effects import Effect, Generate
+from antiphon.core.effects import Effect, Generate, InputDropped, TurnBegan
 from antiphon.core.faults import Fault
 from antiphon.engines.engine import Engine
 from antiphon.errors import EngineUnavailable
-from antiphon.metering.budgets import ORDER, Ledger, Reservation, Stage, Standing
+from antiphon.metering.budgets import ORDER, Reservation, Stage, Standing
 from antiphon.metering.lines import Account, Line
 from antiphon.metering.meter import Meter
 from antiphon.metering.money import Nano
 from antiphon.metering.prices import PriceTable
 from antiphon.protocol.closes import CloseCode
-from antiphon.protocol.server import ErrorDetail, ResponseCreated, ResponseDone
+from antiphon.protocol.server import ErrorDetail, Response, ResponseCreated, ResponseDone
 from antiphon.runtime.foreseen import Foreseen
+from antiphon.runtime.ledger_line import Entry, LedgerLine, when_known
+from antiphon.runtime.observer import Observer
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +58,12 @@ class Guarded(Protocol):
     def engine(self) -> Engine:
         """The one that serves."""
         ...
+
+    def ask(self, command: Generate) -> None:
+        """Let the engine be asked for the answer, now that this is decided."""
+        ...
+
+    def observe(self, observer: Observer) -> None: ...
 
     def tell(self, cause: Cause) -> None: ...
 
@@ -77,14 +86,18 @@ class Means(Struct, frozen=True, kw_only=True):
 
 
 class BudgetGuard:
-    """One session's; an `Observer` too, and told of each line."""
+    """Every session's, whether or not anybody's money is limited now; told of each line.
+
+    Where the ledger is far away, an answer is held back until it has said whether there is money
+    for it; so that few wait, it is asked while the user still speaks (`ask_ahead`).
+    """
 
     def __init__(
         self,
         session: Guarded,
         meter: Meter,
         prices: PriceTable,
-        ledger: Ledger,
+        ledger: LedgerLine,
         means: Means,
     ) -> None:
         self._session = session
@@ -93,16 +106,18 @@ class BudgetGuard:
         self._means = means
         self._reserved: dict[str, Reservation] = {}
         """By ids of responses, and names of their further rounds."""
+        self._held: dict[str, Generate] = {}
+        """Answers about which the ledger has not said anything yet, by the same names."""
+        self._ahead: Future[Entry] | None = None
+        """What was asked before there was an answer to ask for."""
+        self._last: Generate | None = None
+        """What was asked for last, where it is of use for that."""
         self._sound: dict[str, Nano] = {}
         """What that of answers cost whose lines follow."""
-        self._running: set[str] = set()
-        """Ids of responses whose line has not come."""
         self._done: Stage | None = None
         """What has been done so far."""
         self._foreseen = Foreseen(meter, prices)
         self._worst = 0
-        self._sound_ends_s = 0.0
-        self._timer: asyncio.TimerHandle | None = None
 
     # --- Before an answer ----------------------------------------------------
 
@@ -112,36 +127,82 @@ class BudgetGuard:
         """
         if self._done == "end":
             return self._session.engine is self._means.farewell
-        if command.response_id in self._reserved:
+        if not self._ledger.budgets.any:
+            return True
+        name = command.response_id
+        if name in self._reserved:
             return True  # Asked again, of another engine.
-        standing = self._standing()
+        if name in self._held:
+            self._held[name] = command
+            return False
+        if not self._ledger.answers_at_once:
+            self._last = command
+        entry = self._entry(command)
+        if entry.done():
+            return self._decide(command, entry.result())
+        self._held[name] = command
+        when_known(entry, partial(self._known_late, name))
+        return False
+
+    def _entry(self, command: Generate) -> Future[Entry]:
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None and not (ahead.done() and ahead.result().reservation is None):
+            return ahead
+        return self._ledger.enter(*self._who, self._foreseen.worst(command))
+
+    def _known_late(self, name: str, entry: Entry) -> None:
+        command = self._held.pop(name, None)
+        if command is None:  # It has ended meanwhile.
+            self._give_back(entry)
+        elif self._decide(command, entry):
+            self._session.ask(command)
+
+    def _decide(self, command: Generate, entry: Entry) -> bool:
+        standing, reservation = entry
         # One beside the conversation's moves nothing: another may be heard just now.
         moves = not command.out_of_band and standing.stage != "end"
-        if moves and self._goes_further(standing):
+        if self._done == "end" or (moves and self._goes_further(standing)):
+            self._give_back(entry)
             return False
-        worst = self._foreseen.worst(command)
-        reservation = self._ledger.reserve(*self._who, worst)
         if reservation is None:
-            self._refuse(command)
+            self._refuse(command, standing)
             return False
-        self._worst = worst
+        self._worst = reservation.nano
         self._reserved[command.response_id] = reservation
         return True
 
-    # --- Looking on ----------------------------------------------------------
+    def _give_back(self, entry: Entry) -> None:
+        if entry.reservation is not None:
+            self._ledger.settle(entry.reservation, 0)
 
-    def saw(self, now_ms: Ms, cause: Cause, effects: Sequence[Effect]) -> None:
-        del now_ms
-        for effect in effects:
-            if type(effect) is ResponseCreated:
-                self._running.add(effect.response.id)
-        if isinstance(cause, EngineBegan) and self._done != "end":
-            self._began(effects)
-        elif self._done == "end":
-            self._listen_to_the_last(cause, effects)
+    def answered(self, response: Response) -> None:
+        """It is over; what is held back of it will not be asked for."""
+        self._held.pop(response.id, None)
+        if response.conversation_id is not None:  # Its further rounds go by other names.
+            for name in self._held.keys() - self._meter.running:
+                del self._held[name]
+
+    def ask_ahead(self) -> None:
+        """Somebody speaks: there will be an answer, probably like the last one."""
+        if self._ahead is not None or self._done == "end" or self._begins:
+            return
+        if self._ledger.budgets.any:
+            speaks = self._session.engine.abilities.speaks
+            worst = self._foreseen.worst(self._last, speaks=speaks)
+            self._ahead = self._ledger.enter(*self._who, worst)
+
+    def nothing_said(self) -> None:
+        """There will be no answer."""
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None:
+            when_known(ahead, self._give_back)
+
+    # --- What it cost --------------------------------------------------------
 
     def charged(self, line: Line) -> None:
         """What was reserved for it is settled."""
+        if not self._reserved and not self._ledger.budgets.any:
+            return
         if line.kind == "speech" and line.source_id in self._reserved:
             self._sound[line.source_id] = line.nano
             return  # It is a part of what was reserved for its answer, whose line follows.
@@ -155,29 +216,35 @@ class BudgetGuard:
             self._ledger.settle(reservation, line.nano + self._sound.pop(line.source_id, 0))
         if self._done == "end":
             return
-        standing = self._standing()
+        is_time = line.kind == "time"
+        when_known(self._ledger.standing(*self._who), partial(self._stands, is_time=is_time))
+
+    def _stands(self, standing: Standing, *, is_time: bool) -> None:
+        """After a line; ``is_time``: of the time that went by."""
+        if self._done == "end":
+            return
         if standing.stage == "tell":
             self._goes_further(standing)
-        elif self._reserved:
+        elif self._reserved or self._held:
             pass  # What runs may end.
-        elif standing.stage == "end" and (self._begins or line.kind == "time"):
+        elif standing.stage == "end" and (self._begins or is_time):
             self._end(standing)
-        elif self._begins and self._has_no_room_for_two():
-            self._stop_beginning()
+        elif self._begins:
+            when_known(self._ledger.room(*self._who), self._has_room)
 
     def _settled_by(self, line: Line) -> Reservation | None:
         """What was reserved for the answer.  Its line has its further rounds too, those after
         functions that the server carried out.
         """
-        self._running.discard(line.source_id)
         if line.in_conversation:
-            for name in self._reserved.keys() - self._running - {line.source_id}:
+            for name in self._reserved.keys() - self._meter.running - {line.source_id}:
                 self._ledger.settle(self._reserved.pop(name), 0)
         return self._reserved.pop(line.source_id, None)
 
     def close(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
+        self._done = "end"
+        self.nothing_said()
+        self._held.clear()
         for reservation in self._reserved.values():
             self._ledger.settle(reservation, 0)
         self._reserved.clear()
@@ -212,11 +279,11 @@ class BudgetGuard:
             return True
         return False
 
-    def _refuse(self, command: Generate) -> None:
+    def _refuse(self, command: Generate, standing: Standing) -> None:
         if command.out_of_band:
             self._session.tell(EngineFailed(command.response_id, SPENT, "budget_exceeded"))
         else:
-            self._end(self._standing())
+            self._end(standing)
 
     def _end(self, standing: Standing) -> None:
         self._done = "end"
@@ -224,30 +291,10 @@ class BudgetGuard:
         detail = ErrorDetail(type="insufficient_quota", code="budget_exceeded", message=SPENT)
         self._session.tell(EngineErred(detail))
         log.info("session %s: its %s budget is spent", self._session.id, standing.scope)
-        loop = asyncio.get_running_loop()
-        if self._means.farewell is None:
-            self._timer = loop.call_later(0, self._close)
-            return
-        self._timer = loop.call_later(LAST_WORDS_S, self._close)
-        self._session.go_on_with(self._means.farewell, SPENT, "budget_exceeded")
-
-    def _listen_to_the_last(self, cause: Cause, effects: Sequence[Effect]) -> None:
-        now_s = asyncio.get_running_loop().time()
-        if isinstance(cause, EngineSpoke):
-            self._sound_ends_s = max(self._sound_ends_s, now_s) + len(cause.pcm) / 48_000
-        if self._session.engine is not self._means.farewell:
-            return
-        for effect in effects:
-            if not isinstance(effect, ResponseDone) or effect.response.conversation_id is None:
-                continue
-            if effect.response.status != "failed":
-                if self._timer is not None:
-                    self._timer.cancel()
-                at_s = max(self._sound_ends_s, now_s) + AFTER_SOUND_S
-                self._timer = asyncio.get_running_loop().call_at(at_s, self._close)
-
-    def _close(self) -> None:
-        self._session.close(CloseCode.NORMAL, SPENT)
+        farewell = self._means.farewell
+        self._session.observe(LastWords(self._session, farewell))
+        if farewell is not None:
+            self._session.go_on_with(farewell, SPENT, "budget_exceeded")
 
     def _tell(self, standing: Standing) -> None:
         assert standing.stage is not None, "there is something to tell"
@@ -263,22 +310,28 @@ class BudgetGuard:
 
     # --- An engine that answers of itself ------------------------------------
 
-    def _began(self, effects: Sequence[Effect]) -> None:
+    def began(self, effects: Sequence[Effect]) -> None:
         """It is reserved for all the same; without room, the end comes after it."""
+        if self._done == "end" or not self._ledger.budgets.any:
+            return
         for effect in effects:
             if isinstance(effect, ResponseCreated):
                 self._worst = self._foreseen.worst(
                     None, speaks=self._session.engine.abilities.speaks
                 )
-                reservation = self._ledger.reserve(*self._who, self._worst)
-                if reservation is not None:
-                    self._reserved[effect.response.id] = reservation
+                entry = self._ledger.enter(*self._who, self._worst)
+                when_known(entry, partial(self._reserve_begun, effect.response.id))
 
-    def _has_no_room_for_two(self) -> bool:
-        room = self._ledger.room(*self._who)
-        return room is not None and room < 2 * self._worst
+    def _reserve_begun(self, name: str, entry: Entry) -> None:
+        if self._done == "end" or name not in self._meter.running:
+            self._give_back(entry)
+        elif entry.reservation is not None:
+            self._reserved[name] = entry.reservation
 
-    def _stop_beginning(self) -> None:
+    def _has_room(self, room: Nano | None) -> None:
+        """For so much more; None: for any amount."""
+        if self._done == "end" or room is None or room >= 2 * self._worst:
+            return
         waits = self._means.asked(self._session.engine)
         if waits is not None:
             message = MOVED + "each answer is asked for now."
@@ -294,5 +347,56 @@ class BudgetGuard:
     def _who(self) -> tuple[Account, str, int]:
         return self._meter.account, self._session.id, self._meter.at_ms
 
-    def _standing(self) -> Standing:
-        return self._ledger.standing(*self._who)
+
+class AskingAhead:
+    """An `Observer` that lets a guard ask while the user still speaks."""
+
+    def __init__(self, guard: BudgetGuard) -> None:
+        self._guard = guard
+
+    def saw(self, now_ms: Ms, cause: Cause, effects: Sequence[Effect]) -> None:
+        del now_ms, cause
+        for effect in effects:
+            if type(effect) is TurnBegan:
+                self._guard.ask_ahead()
+            elif type(effect) is InputDropped:
+                self._guard.nothing_said()
+
+    def close(self) -> None: ...
+
+
+class LastWords:
+    """An `Observer` of a session whose budget is spent: it ends once the farewell was heard.
+
+    Args:
+        farewell: Who says it; None: it ends at once.
+    """
+
+    def __init__(self, session: Guarded, farewell: Engine | None) -> None:
+        self._session = session
+        self._farewell = farewell
+        self._sound_ends_s = 0.0
+        self._loop = asyncio.get_running_loop()
+        delay_s = 0.0 if farewell is None else LAST_WORDS_S
+        self._timer = self._loop.call_later(delay_s, self._end)
+
+    def saw(self, now_ms: Ms, cause: Cause, effects: Sequence[Effect]) -> None:
+        del now_ms
+        now_s = self._loop.time()
+        if isinstance(cause, EngineSpoke):
+            self._sound_ends_s = max(self._sound_ends_s, now_s) + len(cause.pcm) / 48_000
+        if self._farewell is None or self._session.engine is not self._farewell:
+            return
+        for effect in effects:
+            if not isinstance(effect, ResponseDone) or effect.response.conversation_id is None:
+                continue
+            if effect.response.status != "failed":
+                self._timer.cancel()
+                at_s = max(self._sound_ends_s, now_s) + AFTER_SOUND_S
+                self._timer = self._loop.call_at(at_s, self._end)
+
+    def close(self) -> None:
+        self._timer.cancel()
+
+    def _end(self) -> None:
+        self._session.close(CloseCode.NORMAL, SPENT)

@@ -8,14 +8,8 @@ import secrets
 import string
 import time
 import weakref
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
-from contextlib import (
-    AbstractAsyncContextManager,
-    asynccontextmanager,
-    contextmanager,
-    nullcontext,
-    suppress,
-)
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from typing import Literal, Protocol
 
 from msgspec import Struct
@@ -23,18 +17,12 @@ from msgspec.structs import replace
 
 from antiphon.core.causes import Ms
 from antiphon.core.ids import Ids
-from antiphon.core.records import ItemChanged, Past
+from antiphon.core.records import Past
 from antiphon.core.settings import check_known_voice, update_session
 from antiphon.core.terms import Terms
 from antiphon.engines.engine import Engine, VoiceDetector
 from antiphon.engines.health import Healths
-from antiphon.errors import AntiphonError
 from antiphon.identity.principal import ANYONE, Principal
-from antiphon.journal.entries import Changed, JournalError, LogEntry
-from antiphon.journal.fork import forked
-from antiphon.journal.journal import Fate, Journal
-from antiphon.journal.recall import Recalled
-from antiphon.journal.redaction import Redact
 from antiphon.journal.tape import TapePieces
 from antiphon.metering.bill import Total
 from antiphon.protocol.closes import CloseCode
@@ -48,12 +36,14 @@ from antiphon.protocol.session import (
 )
 from antiphon.runtime.attendance import Attendance
 from antiphon.runtime.door import About, Retention, SessionDoor
+from antiphon.runtime.keeping import Keeping
+from antiphon.runtime.kept_conversations import KeptConversations, Talking
 from antiphon.runtime.media import Playback
 from antiphon.runtime.metering import Metering, SessionMeter
 from antiphon.runtime.observer import Observer
-from antiphon.runtime.outbox import HOLD_MS, Outbox
+from antiphon.runtime.outbox import Outbox
 from antiphon.runtime.pace import Pace, PaceGuard
-from antiphon.runtime.recorder import Encoding, Recorder
+from antiphon.runtime.recorder import Recorder
 from antiphon.runtime.resumption import Place, ResumeTokens, Resumption
 from antiphon.runtime.route import Route
 from antiphon.runtime.server_tools import ServerTools
@@ -109,42 +99,12 @@ class SessionRules(Struct, frozen=True, kw_only=True):
         return session if patch is None else update_session(session, patch, voice_locked=False)
 
 
-class Housed(SessionDoor, Protocol):
+class Housed(Talking, Protocol):
     """What a hub asks of its sessions, beside what all may see of them."""
 
     def shut_down(self) -> None:
         """Close once the running response is done."""
         ...
-
-    def being_heard(self) -> Sequence[ItemChanged]:
-        """Items whose end was not heard yet, cut at what was, as a log would keep them."""
-        ...
-
-
-class ConversationNotFound(AntiphonError):
-    """There is no conversation of that id to go on with."""
-
-
-class ConversationInUse(AntiphonError):
-    """A live session has it."""
-
-
-class Keeping(Struct, frozen=True, kw_only=True):
-    """That conversations are kept, and where."""
-
-    journal: Journal
-    hold_ms: Ms = HOLD_MS
-    """How long an acknowledgement waits for its record to be durable."""
-    refuses_in_trouble: bool = False
-    """No session shall begin while the journal is in trouble."""
-    retention: Retention = "items"
-    """Of sessions that ask for nothing else."""
-    redact: Redact | None = None
-    """What may be kept of a text; None: all of it."""
-    encoding: Callable[[], Encoding] | None = None
-    """What a recording is written with; None: sound cannot be recorded."""
-    tapes: bool = False
-    """Of sessions whose sound is kept, a tape is kept too."""
 
 
 class Hub:
@@ -191,17 +151,13 @@ class Hub:
         self._meters: weakref.WeakKeyDictionary[SessionDoor, SessionMeter] = (
             weakref.WeakKeyDictionary()
         )
-        self._paced: weakref.WeakSet[SessionDoor] = weakref.WeakSet()
         self.pace_of: Callable[[Principal], Pace | None] = lambda _: None
-        """How often the sessions of a bearer may be answered; None: without end."""
-        self._claimed: set[str] = set()
-        """Conversations that somebody is about to open, or to erase."""
-        self.claiming: Callable[[str], AbstractAsyncContextManager[None]] = lambda _: nullcontext()
-        """Keeps other processes from opening a conversation in the body (`ConversationInUse`)."""
+        """How often the sessions of a bearer may be answered; None: that is never limited."""
         self.on_adopted: list[Callable[[SessionDoor], None]] = []
         self.on_released: list[Callable[[SessionDoor], None]] = []
         self.resume_tokens = ResumeTokens()
         self._sessions: dict[str, Housed] = {}
+        self.conversations = KeptConversations(keeping, self._sessions.values())
         self._ending: weakref.WeakSet[Housed] = weakref.WeakSet()
         """Until they are closed: what closes one holds it."""
         self._recording: weakref.WeakSet[Recorder] = weakref.WeakSet()
@@ -238,107 +194,6 @@ class Hub:
     def get(self, session_id: str) -> SessionDoor | None:
         return self._sessions.get(session_id)
 
-    def live_in(self, conversation_id: str) -> Housed | None:
-        """The session that has the conversation now."""
-        found = (s for s in self._sessions.values() if s.about.conversation_id == conversation_id)
-        return next(found, None)
-
-    @contextmanager
-    def claimed(self, conversation_id: str) -> Iterator[None]:
-        """Nobody else opens or erases the conversation in the body.
-
-        Raises:
-            ConversationInUse: somebody has it.
-        """
-        if self.live_in(conversation_id) is not None or conversation_id in self._claimed:
-            raise ConversationInUse(
-                f"Conversation '{conversation_id}' is in use by a live session; end that first."
-            )
-        self._claimed.add(conversation_id)
-        try:
-            yield
-        finally:
-            self._claimed.discard(conversation_id)
-
-    @asynccontextmanager
-    async def recalled(
-        self,
-        conversation_id: str | None,
-        *,
-        may_take_over: Callable[[SessionDoor], bool] = lambda _: False,
-    ) -> AsyncIterator[Past | None]:
-        """What the session that is opened in the body goes on with; None: it begins anew.
-
-        Args:
-            conversation_id: The conversation; None: none.
-            may_take_over: Whether a live session that has it shall end.
-
-        Raises:
-            ConversationNotFound, ConversationInUse: it cannot go on with that.
-            JournalError: what was kept cannot be read.
-        """
-        if conversation_id is None:
-            yield None
-            return
-        live = self.live_in(conversation_id)
-        if live is not None and may_take_over(live):
-            log.info("session %s: another goes on with its conversation", live.id)
-            live.be_taken_over()
-        async with self.claiming(conversation_id):
-            with self.claimed(conversation_id):
-                entries = await self._entries(conversation_id)
-                # Also where the entry that names it was lost.
-                yield replace(Recalled(entries).past, conversation_id=conversation_id)
-
-    async def fork(self, conversation_id: str, *, item_id: str | None = None) -> str:
-        """Begin a conversation as another went, live or not, until ``item_id``, or until now.
-
-        Returns:
-            Its id, once it is durable.
-
-        Raises:
-            ConversationNotFound, ItemNotFound: there is nothing to be forked, or not there.
-            JournalError: it cannot be read, or the fork not written.
-        """
-        entries = self.with_what_was_heard(conversation_id, await self._entries(conversation_id))
-        fork_id = "conv_" + "".join(secrets.choice(_ALPHABET) for _ in range(21))
-        log_of_it = forked(entries, conversation_id=fork_id, item_id=item_id, now_s=time.time())
-        assert self.keeping is not None, "it has been read"
-        tickets = [self.keeping.journal.append(fork_id, entry) for entry in log_of_it]
-        settled = asyncio.Event()
-        tickets[-1].then(lambda _: settled.set())
-        with suppress(TimeoutError):
-            async with asyncio.timeout(max(self.keeping.hold_ms, HOLD_MS) / 1000):
-                await settled.wait()
-        if tickets[-1].fate is not Fate.DURABLE:
-            raise JournalError(f"the fork {fork_id} could not be written in time")
-        log.info("conversation %s: forked as %s", conversation_id, fork_id)
-        return fork_id
-
-    def with_what_was_heard(
-        self, conversation_id: str, entries: Sequence[LogEntry]
-    ) -> Sequence[LogEntry]:
-        """The log; where its end is being said just now, cut at what was heard of it until now."""
-        live = self.live_in(conversation_id)
-        changed = [entry for entry in entries if isinstance(entry, Changed)]
-        if live is None or not changed:
-            return entries
-        now_s, items = time.time(), (entry.change for entry in changed)
-        known = {change.item.id for change in items if isinstance(change, ItemChanged)}
-        heard = (change for change in live.being_heard() if change.item.id in known)
-        return [*entries, *(replace(changed[-1], at_s=now_s, change=c) for c in heard)]
-
-    async def _entries(self, conversation_id: str) -> Sequence[LogEntry]:
-        if self.keeping is None:
-            raise ConversationNotFound("This server keeps no conversations: its journal is off.")
-        entries = await self.keeping.journal.read(conversation_id)
-        if not entries:
-            raise ConversationNotFound(
-                f"There is no conversation '{conversation_id[:100]}'; nothing was said in it, "
-                "or it was erased."
-            )
-        return entries
-
     def open(
         self,
         *,
@@ -355,10 +210,10 @@ class Hub:
         """Begin a session; ``playback`` is given where the transport owns playout.
 
         ``principal`` is whom it belongs to.
-        ``past`` is the conversation that it goes on with (`recalled`).  With ``sideband_wait_ms``
-        it listens to nobody for so long, or until a sideband has come.  ``retention`` says what is
-        kept of it, where that is not the server's rule.  ``server_tools`` are functions that the
-        server carries out for its engine.
+        ``past`` is the conversation that it goes on with (`KeptConversations.recalled`).  With
+        ``sideband_wait_ms`` it listens to nobody for so long, or until a sideband has come.
+        ``retention`` says what is kept of it, where that is not the server's rule.
+        ``server_tools`` are functions that the server carries out for its engine.
 
         Raises:
             EngineUnavailable: the model's engine cannot serve now.
@@ -405,23 +260,12 @@ class Hub:
         return session
 
     def _pace(self, session: LiveSession) -> None:
-        """Where its answers are limited, it is asked before each; once is enough."""
-        if session in self._paced or (pace := self.pace_of(session.about.principal)) is None:
-            return
-        self._paced.add(session)
-        farewell = None if self.metering is None else self.metering.means.farewell
-        guard = PaceGuard(session, pace, farewell=farewell)
-        session.observe(guard)
-        session.guard(guard.admits)
-
-    def limits_changed(self) -> None:
-        """Sessions that were not limited when they began are, from their next answer on."""
-        for session in self.sessions:
-            if isinstance(session, LiveSession):
-                self._pace(session)
-                meter = self._meters.get(session)
-                if self.metering is not None and meter is not None:
-                    self.metering.guard(session, meter)
+        """Before each answer it is asked whether there may be one so soon."""
+        pace = self.pace_of(session.about.principal)
+        if pace is not None:
+            farewell = None if self.metering is None else self.metering.means.farewell
+            guard = PaceGuard(session, pace, farewell=farewell)
+            session.guards.add(guard.admits, answered=guard.answered)
 
     def spent_by(self, session: SessionDoor) -> Total | None:
         """What a session has used so far; None: it has no meter."""
@@ -536,17 +380,13 @@ class Hub:
             context_tokens=self.rules.context_tokens,
             announce_rate_limits=self.rules.announce_rate_limits,
             recorded=keeping is not None,
-            records_sound=keeping is not None
-            and keeping.retention == "items+audio"
-            and keeping.encoding is not None,
+            records_sound=keeping is not None and keeping.records_sound,
             past=past,
         )
 
     def _keeping_of(self, retention: Retention | None) -> Keeping | None:
         """How one session is kept."""
-        if self.keeping is None or retention is None:
-            return self.keeping
-        return None if retention == "none" else replace(self.keeping, retention=retention)
+        return None if self.keeping is None else self.keeping.asked_for(retention)
 
     def _attended(
         self, about: About, model: str | None, keeping: Keeping | None, *, goes_on: bool

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from antiphon.core.causes import Cause, Costed, Ms
+from antiphon.core.causes import Cause, Costed, EngineBegan, Ms
 from antiphon.core.effects import Effect
 from antiphon.core.terms import Terms
 from antiphon.identity.principal import Principal
@@ -18,15 +18,15 @@ from antiphon.journal.entries import Metered
 from antiphon.journal.journal import Fate, Journal, Ticket
 from antiphon.journal.line_table import LinesWanted
 from antiphon.metering.bill import NOTHING, Dimension, Total, total_of
-from antiphon.metering.budgets import RestoredLedger
 from antiphon.metering.lines import Account, Line, day_of
 from antiphon.metering.meter import BilledAs, Meter, as_asked
 from antiphon.metering.prices import PriceTable
 from antiphon.protocol.server import ServerEvent
 from antiphon.protocol.session import Session
 from antiphon.protocol.unknown_names import UnknownNames
-from antiphon.runtime.budget_guard import BudgetGuard, Means
+from antiphon.runtime.budget_guard import AskingAhead, BudgetGuard, Means
 from antiphon.runtime.door import About
+from antiphon.runtime.ledger_line import LedgerLine, known
 
 if TYPE_CHECKING:
     from antiphon.runtime.session import LiveSession
@@ -55,7 +55,7 @@ class Metering:
         *,
         journal: Journal | None = None,
         billed_as: BilledAs = as_asked,
-        ledger: RestoredLedger | None = None,
+        ledger: LedgerLine | None = None,
         means: Means | None = None,
     ) -> None:
         self.ledger = ledger
@@ -88,7 +88,7 @@ class Metering:
         """
         if self.ledger is None or self.journal is None or not self.ledger.budgets.any:
             return
-        names = self.ledger.to_restore()
+        names = await known(self.ledger.to_restore())
         if not names:
             return
         by: tuple[Dimension, ...] = ("tenant", "user", "key", "day")
@@ -98,7 +98,9 @@ class Metering:
             page = await self.journal.totals(wanted, by, after=after, limit=RESTORED_AT_ONCE)
             for (tenant, user, key, day), total in page.totals:
                 account = Account(tenant, user or None, key or None)
-                self.ledger.restore(account, day, total.nano, names)
+                restored = self.ledger.restore(account, day, total.nano, names)
+            if page.totals:
+                await known(restored)  # One page at a time, however far the ledger is.
             if not page.has_more:
                 return
             after = page.totals[-1][0]
@@ -115,20 +117,13 @@ class Metering:
         """From its beginning on."""
         meter = self.meter(terms, session.about, session.tell)
         session.observe(meter)
-        self.guard(session, meter)
+        if self.ledger is not None:
+            guard = BudgetGuard(session, meter.meter, self.prices, self.ledger, self.means)
+            meter.guarded_by(guard)
+            session.guards.add(guard.admits, answered=guard.answered)
+            if not self.ledger.answers_at_once:
+                session.observe(AskingAhead(guard))
         return meter
-
-    def guard(self, session: LiveSession, meter: SessionMeter) -> None:
-        """Before its next answer it is asked whether there is money for it, where anybody's is
-        limited; once is enough.
-        """
-        if meter.is_guarded or self.ledger is None or not self.ledger.budgets.any:
-            return
-        meter.is_guarded = True
-        guard = BudgetGuard(session, meter.meter, self.prices, self.ledger, self.means)
-        meter.on_line = guard.charged
-        session.observe(guard)
-        session.guard(guard.admits)
 
     def meter(self, terms: Terms, about: About, tell: Callable[[Cause], None]) -> SessionMeter:
         """For one session; ``tell`` gives it a cause."""
@@ -190,17 +185,22 @@ class SessionMeter:
     def __init__(self, metering: Metering, meter: Meter, tell: Callable[[Cause], None]) -> None:
         self.total: Total = NOTHING
         """Of this session so far."""
-        self.is_guarded = False
-        """There is a `BudgetGuard`."""
         self._metering = metering
         self.meter = meter
         self.on_line: Callable[[Line], None] = lambda _: None
         self._tell = tell
+        self._guard: BudgetGuard | None = None
+
+    def guarded_by(self, guard: BudgetGuard) -> None:
+        """It is told what the session costs, and of answers that nobody asked for."""
+        self._guard, self.on_line = guard, guard.charged
 
     def saw(self, now_ms: Ms, cause: Cause, effects: Sequence[Effect]) -> None:
         for line in self.meter.saw(now_ms, cause, effects):
             self._charge(line)
             self._tell_of(line)
+        if self._guard is not None and type(cause) is EngineBegan:
+            self._guard.began(effects)
 
     def followed(self, now_ms: Ms, event: ServerEvent, session: Session) -> None:
         """As `Meter.followed`; in place of what would be seen here."""
@@ -210,6 +210,8 @@ class SessionMeter:
     def close(self) -> None:
         for line in self.meter.ended():
             self._charge(line)  # Nobody is told any more.
+        if self._guard is not None:
+            self._guard.close()
 
     def _charge(self, line: Line) -> None:
         self.total += total_of(line)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Protocol
 
-from antiphon.core.causes import Cause, EngineFailed, Ms, RateLimitsChanged
-from antiphon.core.effects import Effect, Generate
+from antiphon.core.causes import Cause, EngineFailed, RateLimitsChanged
+from antiphon.core.effects import Generate
 from antiphon.engines.engine import Engine
-from antiphon.protocol.server import RateLimit, ResponseDone
+from antiphon.protocol.server import RateLimit, Response
 
 
 class Pace(Protocol):
-    """What the limits in force say of one session."""
+    """What the limits say of one session that are in force when it is asked: it may have none."""
 
     def ask(self) -> tuple[str, str] | None:
         """Take an answer; else which limit is in the way ("requests", "tokens"), in words too."""
@@ -35,7 +34,7 @@ class Paced(Protocol):
 
 
 class PaceGuard:
-    """An `Observer` too.
+    """Every session's, whether or not its answers are limited now.
 
     Args:
         farewell: An engine that is not held up: it says that the session ends.
@@ -61,14 +60,11 @@ class PaceGuard:
         self._tell()
         return True
 
-    def saw(self, now_ms: Ms, cause: Cause, effects: Sequence[Effect]) -> None:
-        del now_ms, cause
-        for effect in effects:
-            if isinstance(effect, ResponseDone) and effect.response.usage is not None:
-                self._pace.use(effect.response.usage.total_tokens)
-                self._tell()
-
-    def close(self) -> None: ...
+    def answered(self, response: Response) -> None:
+        """It is over."""
+        if response.usage is not None:
+            self._pace.use(response.usage.total_tokens)
+            self._tell()
 
     def _tell(self) -> None:
         if (told := self._pace.told()) is not None:

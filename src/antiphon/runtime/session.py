@@ -54,17 +54,17 @@ from antiphon.core.effects import (
     TurnBegan,
     TurnCommitted,
 )
-from antiphon.core.faults import Fault
 from antiphon.core.records import ItemChanged, Record
 from antiphon.core.settings import voice_name
 from antiphon.core.terms import Activity, Terms
 from antiphon.engines.engine import Engine, VoiceDetector
-from antiphon.errors import EngineUnavailable, ProtocolError
+from antiphon.errors import ProtocolError
 from antiphon.identity.principal import ANYONE, Principal
 from antiphon.protocol.client import ClientEvent, InputAudioBufferAppend
 from antiphon.protocol.closes import CloseCode
 from antiphon.protocol.server import (
     ErrorDetail,
+    ResponseDone,
     ResponseOutputAudioDelta,
     SessionCreated,
     SpeechStarted,
@@ -78,6 +78,8 @@ from antiphon.runtime.connection import Connection
 from antiphon.runtime.door import About
 from antiphon.runtime.ear import Ear
 from antiphon.runtime.engine_line import EngineLine
+from antiphon.runtime.guards import Guards
+from antiphon.runtime.handover import Handover, moved_to
 from antiphon.runtime.hearing import Hearing
 from antiphon.runtime.media import NO_PLAYBACK, Playback
 from antiphon.runtime.observer import Observer
@@ -126,9 +128,6 @@ class LiveSession:
             conversation_id=self._conversation.id,
             principal=principal,
         )
-        self._voices = terms.engine_voices
-        route = route or Route.to(engine)
-        self._route_for = route_for or (lambda *_: route)
         self._clock = clock = SessionClock()
         self._attendance = attendance(self.about)
         self._line = None if playback is None else PlaybackLine(playback)
@@ -140,11 +139,13 @@ class LiveSession:
         """It hears silence in place of its user (`supervision`)."""
         self._on_end = on_end
         self._hearing = Hearing(self._ear, self._conversation, self._playback, self._give)
-        self._admits: Callable[[Generate], bool] = lambda _: True
+        self.guards = Guards()
         self._waiting: deque[Cause] = deque()
         self._busy = False
         self._closing: asyncio.Task[None] | None = None
+        route = route or Route.to(engine)
         self._engine = EngineLine(engine, route, self.id, self)
+        self._handover = Handover(self._engine, route_for or (lambda *_: route))
         self._tool_runs = ToolRuns(server_tools)
         if server_tools is not None:
             tools = server_tools
@@ -274,68 +275,24 @@ class LiveSession:
         self._give(news)
 
     def on_engine_moved(self, engine: Engine, message: str, code: str) -> None:
-        self._engine_moved(engine, message, code)
+        self._hand_over(moved_to(engine, message, code))
 
     def move(self, *, model: str | None = None, voice: str | None = None) -> None:
-        settings = self.settings
-        if not isinstance(settings, Session):
-            raise Fault("invalid_event", "A transcription session cannot be moved.")
-        route = self._route_for(model or settings.model, voice)
-        engine = route.first()
-        self._engine.move(engine, route)
-        message = "The session was moved to another engine, which begins this answer anew."
-        self._engine_moved(engine, message, "engine_moved", model=model, voice=voice)
+        self._hand_over(self._handover.wished(self.settings, model=model, voice=voice))
 
     def go_on_with(self, engine: Engine, message: str, code: str) -> None:
         """Let that engine serve from now on, and none beside it."""
-        self._engine.move(engine, Route.to(engine))
-        self._engine_moved(engine, message, code)
+        self._hand_over(self._handover.to(engine, message, code))
+
+    def _hand_over(self, news: EngineMoved | MessageRefused) -> None:
+        if isinstance(news, EngineMoved):
+            self.about = replace(self.about, engine_name=news.name)
+        self._give(news)
 
     @property
     def engine(self) -> Engine:
         """The one that serves."""
         return self._engine.engine
-
-    def _move(self, wish: Move) -> None:
-        try:
-            self.move(model=wish.model, voice=wish.voice)
-        except Fault as fault:
-            self._refuse(wish, fault.code, fault.message, fault.param)
-        except EngineUnavailable as error:
-            self._refuse(wish, "engine_unavailable", str(error), "model")
-
-    def _refuse(self, wish: Move, code: str, message: str, param: str | None) -> None:
-        detail = ErrorDetail(code=code, message=message, param=param, event_id=wish.event_id)
-        self._give(MessageRefused(wish.connection, detail))
-
-    def _engine_moved(
-        self,
-        engine: Engine,
-        message: str,
-        code: str,
-        *,
-        model: str | None = None,
-        voice: str | None = None,
-    ) -> None:
-        abilities = engine.abilities
-        self.about = replace(self.about, engine_name=engine.name)
-        self._voices = abilities.voices
-        self._give(
-            EngineMoved(
-                name=engine.name,
-                voices=abilities.voices,
-                speaks=abilities.speaks,
-                finds_turns=abilities.finds_turns,
-                begins=abilities.full_duplex,
-                takes_images=abilities.takes_images,
-                follows_items=abilities.follows_items,
-                speculates=abilities.speculates,
-                message=message,
-                code=code,
-                model=model,
-                voice=voice,
-            )
-        )
 
     @property
     def _is_attended(self) -> bool:
@@ -371,11 +328,6 @@ class LiveSession:
     def played_samples(self) -> int:
         return self._playback.played_samples
 
-    def guard(self, admits: Callable[[Generate], bool]) -> None:
-        """Ask before each answer; where the answer is no, who is asked sees to what follows."""
-        before = self._admits
-        self._admits = lambda command: before(command) and admits(command)
-
     def tell(self, cause: Cause) -> None:
         """What one who looks on has found out; after what goes on now."""
         self._give(cause)
@@ -410,7 +362,8 @@ class LiveSession:
         for observer in self._observers:
             observer.close()
         # Some of them refer to the session: nothing shall hold it that it holds.
-        self._observers, self._admits = [], lambda _: True
+        self._observers = []
+        self.guards.clear()
         self._closing = asyncio.get_running_loop().create_task(self._free())
         self._on_end(self)
 
@@ -422,16 +375,7 @@ class LiveSession:
         """No bill has what was thrown away; so it stands here."""
         made = self._conversation.speculations
         if made.begun:
-            log.info(
-                "session %s: %d answers begun early, %d used, %d thrown away "
-                "(%d tokens in, %d out, in no response's usage)",
-                self.id,
-                made.begun,
-                made.used,
-                made.thrown_away,
-                made.wasted_input_tokens,
-                made.wasted_output_tokens,
-            )
+            log.info("session %s: %s", self.id, made.told)
 
     async def ended(self) -> None:
         if self._closing is not None:
@@ -532,7 +476,10 @@ class LiveSession:
             case RunTool():
                 self._tool_runs.run(effect, self._give)
             case Move():
-                self._move(effect)
+                self._hand_over(self._handover.asked(effect, self.settings))
+            case ResponseDone():
+                self._attendance.send(effect)
+                self.guards.answered(effect.response)
             case _:
                 if self._at_client is not None and isinstance(effect, SpeechStarted):
                     self._at_client.clear()  # So do clients, as the API has it.
@@ -547,14 +494,19 @@ class LiveSession:
             case DuckPlayout():
                 self._playback.duck(effect.on, holds=effect.holds)
 
+    def ask(self, command: Generate) -> None:
+        """Ask the engine for an answer that a guard had held back."""
+        if not self._ended:
+            self._ask(command)
+
     def _ask(self, command: EngineCommand) -> None:
-        if not isinstance(command, Generate) or self._admits(command):
+        if not isinstance(command, Generate) or self.guards.admit(command):
             self._engine.send(command)
 
     def _note_voice(self, session: AnySession) -> None:
         if isinstance(session, Session):
             name = voice_name(session.audio.output.voice)
-            answers = answering_voice(name, self._voices)
+            answers = answering_voice(name, self.engine.abilities.voices)
             if answers is not None and answers != name:
                 _unknown_voices.tell(name, answers)
 

@@ -3,67 +3,35 @@
 from __future__ import annotations
 
 import re
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
-from functools import partial
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from importlib.metadata import version
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 from aiohttp import web
-from msgspec import Struct
 
-from antiphon.direct.calls import DirectCalls
 from antiphon.identity.keys import KeyRecord
 from antiphon.identity.principal import Principal
 from antiphon.limits.policy import Policy
 from antiphon.profiles.profiles import Profiles
 from antiphon.protocol.closes import CloseCode
-from antiphon.runtime.door import SessionDoor
 from antiphon.runtime.hub import Hub
 from antiphon.server import trace_context
-from antiphon.server.admission import Admission, LoadLimits
-from antiphon.server.api_errors import ApiError, Unauthorized, errors_as_json
+from antiphon.server.admission import LoadLimits
+from antiphon.server.api_errors import Unauthorized, errors_as_json
 from antiphon.server.audit import NO_AUDIT, Audit
 from antiphon.server.auth import Gate
 from antiphon.server.bearers import Bearers
-from antiphon.server.calls import CallRoutes
-from antiphon.server.client_secrets import ClientSecrets
+from antiphon.server.client_routes import ClientRoutes, Media, Model
 from antiphon.server.console import Console
-from antiphon.server.conversations import Conversations, check_sees, forked_from
-from antiphon.server.directory import Directory, LocalDirectory
-from antiphon.server.intake import Intake, Load
-from antiphon.server.lateness import Lateness
+from antiphon.server.entrance import Entrance
+from antiphon.server.kept_routes import DaysKept, KeptRoutes
 from antiphon.server.logs import keep_peer_data_out
-from antiphon.server.memory import Memory
-from antiphon.server.metering import UsageRoutes
-from antiphon.server.metrics import Metrics, Sources
-from antiphon.server.metrics_route import PATH as METRICS_PATH
-from antiphon.server.metrics_route import MetricsRoute
-from antiphon.server.operator import OperatorRoutes
-from antiphon.server.quality import LastTurns, Quality
-from antiphon.server.quotas import Quotas
-from antiphon.server.readiness import READY_PATH, Drain, Readiness, Verdict
-from antiphon.server.realtime import Realtime
-from antiphon.server.recent_errors import RecentErrorRoutes, RecentErrors
+from antiphon.server.operations import Operations, Watched
+from antiphon.server.readiness import READY_PATH, Verdict
 from antiphon.server.returning import HEADER as RESUME_HEADER
-from antiphon.server.returning import Returning
-from antiphon.server.secret import Secret
-from antiphon.server.secret_store import MemorySecretStore, SecretStore
-from antiphon.server.session_list import SessionList
+from antiphon.server.secret_store import SecretStore
 from antiphon.server.siblings import Servers, Siblings
-from antiphon.server.supervision import SupervisionRoutes
-from antiphon.server.tenants import TenantRoutes
-from antiphon.transports.webrtc.settings import WebRtcSettings
-from antiphon.transports.websocket import WebSocketLimits
-
-if TYPE_CHECKING:
-    from antiphon.server.traces import Traces
-
-PREFIXES = ("/v1", "/openai/v1", "/openai")
-"""OpenAI's own, and the two of Azure."""
 
 ALLOWED_HEADERS = (
     "Authorization, Content-Type, OpenAI-Beta, OpenAI-Safety-Identifier, "
@@ -78,16 +46,6 @@ KEY_REMOVED = "The API key of this session is no longer in the server's settings
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-class Model(Struct, frozen=True, kw_only=True):
-    """An entry of `GET /v1/models`."""
-
-    id: str
-    object: str = "model"
-    created: int = 0
-    owned_by: str = "antiphon"
-    description: str = ""
-
-
 class Api:
     """All handlers, and what they share."""
 
@@ -98,171 +56,50 @@ class Api:
         gate: Gate,
         models: Callable[[], Sequence[Model]],
         load: LoadLimits,
-        limits: WebSocketLimits | None = None,
-        webrtc: WebRtcSettings | None = None,
+        media: Media | None = None,
         secret_store: SecretStore | None = None,
         policy: Policy | None = None,
-        audit: Audit | None = None,
+        audit: Audit = NO_AUDIT,
         closes_revoked: bool = True,
         siblings: Siblings | None = None,
-        direct_calls: DirectCalls | None = None,
-        profiles: Profiles | None = None,
-        retention_days: float = 30,
-        days_of_tenants: Mapping[str, float] | None = None,
-        lines_retention_days: float = 400,
-        strict: bool = False,
-        metrics: Metrics | None = None,
-        metrics_token: Secret | None = None,
-        metrics_listen: str | None = None,
-        engine_names: Callable[[], list[str]] = list,
-        journal_path: Path | None = None,
-        last_turns: LastTurns | None = None,
-        errors: RecentErrors | None = None,
-        traces: Traces | None = None,
         servers: Servers | None = None,
+        profiles: Profiles | None = None,
+        days_kept: DaysKept | None = None,
+        watched: Watched | None = None,
+        strict: bool = False,
     ) -> None:
-        secret_store = MemorySecretStore() if secret_store is None else secret_store
-        audit = NO_AUDIT if audit is None else audit
+        watched = watched or Watched()
         self.hub = hub
-        self._last_turns = last_turns or LastTurns()
-        self.secret_store = secret_store
-        self._lateness = Lateness()
-        self.quotas = Quotas(policy or Policy(), sessions=lambda: hub.sessions)
-        hub.pace_of = self.quotas.pace
+        self._audit = audit
         self._closes_revoked = closes_revoked
-        self.admission = Admission(
-            identify=lambda visitor: gate.principal(visitor, "call"),
-            check_pace=gate.check_pace,
-            secrets=secret_store,
-            load=load,
-            live_sessions=lambda: len(hub.sessions),
-            quotas=self.quotas,
-            unable=lambda: hub.unable,
-            is_revoked=gate.bearers.is_revoked,
-            intake=Intake(
-                load.max_lateness_ms,
-                load=lambda: Load(self._lateness.fresh_ms, self._lateness.busy_share),
-                now_s=time.monotonic,
-            ),
+        self.siblings = siblings
+        self._servers = servers
+        self._entrance = entrance = Entrance(
+            hub, gate=gate, load=load, policy=policy, secret_store=secret_store
         )
+        self.gate, self.quotas, self.admission = gate, entrance.quotas, entrance.admission
+        self._kept = KeptRoutes(
+            hub, entrance, profiles=profiles, days=days_kept or DaysKept(), audit=audit
+        )
+        self._clients = ClientRoutes(
+            hub,
+            entrance,
+            memory=self._kept.memory,
+            models=models,
+            media=media or Media(),
+            last_turns=watched.last_turns,
+            siblings=siblings,
+            audit=audit,
+            strict=strict,
+        )
+        self.local_directory = self._clients.local_directory
+        self.operations = Operations(hub, entrance, self._clients, watched=watched, audit=audit)
         gate.bearers.known.when_revoked(self._on_revoked)
         gate.bearers.when_removed(self._on_removed)
-        self.gate = gate
-        self._audit = audit
-        self._models = models
-        self._load = load
-        returning = Returning(hub, gate=gate, admission=self.admission)
-        self._memory = Memory(
-            profiles,
-            gate=gate,
-            admission=self.admission,
-            disown_lines=None if hub.metering is None else hub.metering.disown_lines,
-        )
-        self._calls = CallRoutes(
-            hub,
-            gate=gate,
-            admission=self.admission,
-            returning=returning,
-            quotas=self.quotas,
-            memory=self._memory,
-            settings=webrtc,
-            direct_calls=direct_calls,
-            audit=audit,
-            strict=strict,
-        )
-        self.local_directory = LocalDirectory(
-            hub, of_call=self._calls.session_of, qualities=self._qualities
-        )
-        directory: Directory = self.local_directory
-        self.siblings = siblings
-        if siblings is not None:
-            directory = siblings.directory(self.local_directory)
-        self._realtime = Realtime(
-            hub,
-            gate=gate,
-            admission=self.admission,
-            directory=directory,
-            returning=returning,
-            quotas=self.quotas,
-            memory=self._memory,
-            limits=limits,
-            strict=strict,
-        )
-        self._secrets = ClientSecrets(
-            secret_store,
-            gate=gate,
-            rules=hub.rules,
-            fork=partial(forked_from, hub),
-            check_sees=partial(check_sees, hub),
-            audit=audit,
-            strict=strict,
-        )
-        self._session_list = SessionList(directory, gate=gate, audit=audit)
-        self._supervision = SupervisionRoutes(directory, gate=gate, audit=audit)
-        self._tenants = TenantRoutes(hub, directory=directory, quotas=self.quotas, gate=gate)
-        errors = RecentErrors() if errors is None else errors
-        errors.find = hub.get
-        self.errors = RecentErrorRoutes(errors, gate=gate)
-        self._conversations = Conversations(
-            hub,
-            gate=gate,
-            retention_days=retention_days,
-            days_of_tenants=days_of_tenants or {},
-            audit=audit,
-        )
-        self.operator = OperatorRoutes(gate.bearers.known, gate=gate, audit=audit)
-        self._usage = UsageRoutes(
-            hub.metering,
-            gate=gate,
-            owns_journal=hub.keeping is None,
-            retention_days=lines_retention_days,
-        )
-        self.drain = Drain(hub, self.admission, gate=gate, audit=audit)
-        self._readiness = Readiness(
-            hub,
-            self.admission,
-            engine_names=engine_names,
-            journal_path=journal_path,
-            max_sessions=load.max_sessions,
-        )
-        self._traces = traces
-        self.metrics: MetricsRoute | None = None
-        if metrics is not None:
-            metrics.watch_server(self._counted())
-            self.metrics = MetricsRoute(
-                metrics, gate=gate, token=metrics_token, listen=metrics_listen
-            )
         if siblings is not None:
             siblings.join(self)
-        self._servers = servers
         if servers is not None:
             servers.join(self)
-
-    def _counted(self) -> Sources:
-        """What there is to be counted beside sessions."""
-        gate = self.gate
-        return Sources(
-            hub=self.hub,
-            refused_keys=lambda: gate.refused_keys,
-            slowed_down=lambda: gate.slowed_down,
-            late_ms=lambda: self._lateness.p99_ms,
-            is_draining=lambda: self.admission.draining,
-            max_sessions=self._load.max_sessions,
-            websockets=self._realtime.counters,
-            calls=lambda: self._calls.live,
-        )
-
-    def _qualities(self) -> Callable[[SessionDoor], Quality]:
-        calls = {call.session.id: call for call in self._calls.live if call.session is not None}
-
-        def quality_of(session: SessionDoor) -> Quality:
-            call = calls.get(session.id)
-            return Quality(
-                latency_ms=self._last_turns.latency_ms(session.id),
-                call=None if call is None else call.quality,
-            )
-
-        return quality_of
 
     @property
     def bearers(self) -> Bearers:
@@ -275,51 +112,18 @@ class Api:
         if self._servers is not None:
             app.middlewares.insert(2, self._servers.told)
             app.cleanup_ctx.append(self._servers.running)
-        if self._traces is not None:
+        if self.operations.traces is not None:
             app.middlewares.append(trace_context.noted)
-            app.cleanup_ctx.append(self._traces.running)
         app.on_response_prepare.append(self._add_headers)
         app.on_shutdown.append(self._end_sessions)
-        app.cleanup_ctx.append(self.errors.running)
-        app.cleanup_ctx.append(self._with_secret_store)
-        app.cleanup_ctx.append(self.operator.running)
-        app.cleanup_ctx.append(self._conversations.running)
-        app.cleanup_ctx.append(self.quotas.running)
-        if self._load.max_lateness_ms:
-            app.cleanup_ctx.append(self._lateness.running)
-        app.cleanup_ctx.append(self._usage.running)
-        app.cleanup_ctx.append(self._calls.running)
         app.router.add_get("/healthz", self.health)
-        app.router.add_get(READY_PATH, self._readiness.show)
-        app.add_routes(self.drain.routes())
-        app.cleanup_ctx.append(self.drain.running)
-        if self.metrics is not None:
-            app.cleanup_ctx.append(self.metrics.running)
-            app.router.add_get(METRICS_PATH, self.metrics.show)
         app.add_routes(Console().routes())
-        app.add_routes(self._session_list.routes())
-        app.add_routes(self._supervision.routes())
-        app.add_routes(self._tenants.routes())
-        app.add_routes(self.errors.routes())
-        app.add_routes(self._conversations.routes())
-        app.add_routes(self.operator.routes())
-        app.add_routes(self._memory.routes())
-        app.add_routes(self._usage.routes())
-        app.router.add_get("/v1/antiphon/calls/{id}", self._calls.show)
-        for prefix in PREFIXES:
-            app.router.add_get(f"{prefix}/realtime", self._realtime.handle)
-            app.add_routes(self._secrets.routes(prefix))
-            app.add_routes(self._calls.routes(prefix))
-            app.router.add_get(f"{prefix}/models", self.list_models)
-            app.router.add_get(f"{prefix}/models/{{id}}", self.one_model)
+        # What is begun first ends last: who did what is written down to the end.
+        for part in (self.operations, self._entrance, self._kept, self._clients):
+            app.cleanup_ctx.extend(part.running())
+        for part in (self.operations, self._kept, self._clients):
+            app.add_routes(part.routes())
         return app
-
-    async def _with_secret_store(self, _: web.Application) -> AsyncIterator[None]:
-        """One that has connections closes them when the server ends."""
-        async with AsyncExitStack() as stack:
-            if isinstance(self.secret_store, AbstractAsyncContextManager):
-                await stack.enter_async_context(self.secret_store)
-            yield
 
     async def _end_sessions(self, _: web.Application) -> None:
         # Nobody listens any more; those who are still connected are told why it ends.
@@ -342,8 +146,8 @@ class Api:
         theirs = [session for session in self.hub.sessions if of(session.about.principal)]
         for session in theirs:
             session.close(CloseCode.UNAUTHORIZED, reason)
-        self._realtime.close_sidebands(of, reason)
-        self._supervision.end_captions(of)
+        self._clients.realtime.close_sidebands(of, reason)
+        self.operations.end_captions(of)
         self._audit.note("sessions.closed", None, None, **about, sessions=len(theirs))
 
     # --- For every request ---------------------------------------------------
@@ -386,32 +190,20 @@ class Api:
             "status": "draining" if self.admission.draining else "ok",
             "version": version("antiphon"),
             "sessions": len(self.hub.sessions),
-            "max_sessions": self._load.max_sessions,
-            "lateness_ms": round(self._lateness.p99_ms, 1),
+            "max_sessions": self._entrance.load.max_sessions,
+            "lateness_ms": round(self.late_ms, 1),
             "keys_refused": self.gate.refused_keys,
             "slowed_down": self.gate.slowed_down,
         }  # Who drains lives: a supervisor that kills it would end its calls.
 
     def checks_now(self) -> dict[str, Verdict]:
         """What `/readyz` says."""
-        return self._readiness.checks()
+        return self.operations.readiness.checks()
 
     @property
     def late_ms(self) -> float:
         """How late sound is, p99 of the last seconds."""
-        return self._lateness.p99_ms
-
-    async def list_models(self, request: web.Request) -> web.Response:
-        await self.gate.require(request)
-        return _json({"object": "list", "data": self._models()})
-
-    async def one_model(self, request: web.Request) -> web.Response:
-        await self.gate.require(request)
-        name = request.match_info["id"]
-        for model in self._models():
-            if model.id == name:
-                return _json(model)
-        raise ApiError(404, "model_not_found", f"There is no model '{name[:200]}' in the list.")
+        return self._entrance.lateness.p99_ms
 
 
 def _json(body: Any, status: int = 200) -> web.Response:

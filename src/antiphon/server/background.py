@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
+from aiohttp import web
+
+Running: TypeAlias = Callable[[web.Application], AsyncIterator[None]]
+"""What goes on for as long as the application does (`Application.cleanup_ctx`)."""
 AGAIN_S: Final = 0.5
 
 

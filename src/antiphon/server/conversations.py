@@ -31,7 +31,8 @@ from antiphon.journal.transcript import transcript
 from antiphon.protocol.closes import CloseCode
 from antiphon.protocol.codec import decode_object, from_json
 from antiphon.runtime.door import SessionDoor
-from antiphon.runtime.hub import ConversationInUse, ConversationNotFound, Hub
+from antiphon.runtime.hub import Hub
+from antiphon.runtime.kept_conversations import ConversationInUse, ConversationNotFound
 from antiphon.server.admission import Admitted
 from antiphon.server.api_errors import ApiError
 from antiphon.server.audit import NO_AUDIT, Audit
@@ -94,7 +95,7 @@ async def going_on(
         with _problems_told():
             try:
                 past = await stack.enter_async_context(
-                    hub.recalled(conversation_id, may_take_over=may_take_over)
+                    hub.conversations.recalled(conversation_id, may_take_over=may_take_over)
                 )
             except ConversationNotFound:
                 if lost_its_way:
@@ -124,7 +125,7 @@ async def check_sees(hub: Hub, principal: Principal, conversation_id: str) -> No
     """
     if principal.user is None and principal.tenant == DEFAULT_TENANT:
         return
-    if (live := hub.live_in(conversation_id)) is not None:
+    if (live := hub.conversations.live_in(conversation_id)) is not None:
         is_there = live.about.is_seen_by(principal)
     elif hub.keeping is None:
         return
@@ -147,7 +148,7 @@ async def forked_from(hub: Hub, conversation_id: str, item_id: str | None) -> st
     """
     with _problems_told():
         try:
-            return await hub.fork(conversation_id, item_id=item_id)
+            return await hub.conversations.fork(conversation_id, item_id=item_id)
         except ItemNotFound as error:
             raise ApiError(404, "item_not_found", str(error), param="item_id") from None
 
@@ -299,10 +300,10 @@ class Conversations:
         journal, principal = await self._journal(request, "operate")
         conversation_id = request.match_info["id"]
         await check_sees(self._hub, principal, conversation_id)
-        live = self._hub.live_in(conversation_id)
+        live = self._hub.conversations.live_in(conversation_id)
         if live is not None and is_deserted(live):
             live.close(CloseCode.NORMAL, "The conversation is erased.")
-        with _problems_told(), self._hub.claimed(conversation_id):
+        with _problems_told(), self._hub.conversations.claimed(conversation_id):
             was_there = await journal.erase(conversation_id)
         if not was_there:
             raise _not_found(conversation_id)
@@ -338,7 +339,7 @@ class Conversations:
         if not entries or not is_seen(principal, entries):
             raise _not_found(conversation_id)
         self._note("conversation.read", request, principal)
-        return self._hub.with_what_was_heard(conversation_id, entries)
+        return self._hub.conversations.with_what_was_heard(conversation_id, entries)
 
     def _note(self, what: str, request: web.Request, principal: Principal) -> None:
         address = self._gate.address_of(request)

@@ -100,7 +100,7 @@ class LocalDirectory:
     def has(self, name: str) -> bool:
         """It is in this process, by any of the names of `elsewhere`."""
         hub = self._hub
-        if (hub.get(name) or self._of_call(name) or hub.live_in(name)) is not None:
+        if (hub.get(name) or self._of_call(name) or hub.conversations.live_in(name)) is not None:
             return True
         # Of a session that has ended too: it leads on to the conversation.
         return hub.resume_tokens.find(name) is not None

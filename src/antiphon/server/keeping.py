@@ -10,11 +10,12 @@ from pkgutil import resolve_name
 from antiphon.errors import ConfigurationError
 from antiphon.journal.journal import Journal
 from antiphon.journal.redaction import Redact
-from antiphon.metering.budgets import LocalLedger, RestoredLedger
+from antiphon.metering.budgets import LocalLedger
 from antiphon.profiles.profile import Bounds
 from antiphon.profiles.profiles import Profiles, Summarize
 from antiphon.runtime.door import Retention
-from antiphon.runtime.hub import Keeping
+from antiphon.runtime.keeping import Keeping
+from antiphon.runtime.ledger_line import FarLedgerLine, LedgerLine
 from antiphon.runtime.recorder import Encoding
 from antiphon.server.budgets import budgets_of, stages_of
 from antiphon.server.secret_store import SecretStore
@@ -89,7 +90,7 @@ def make_servers(config: Config) -> Servers | None:
     return RedisCounts(config.redis.url.reveal(), address=config.redis.public_url or "")
 
 
-def make_shared_ledger(config: Config) -> RestoredLedger | None:
+def make_shared_ledger(config: Config) -> LedgerLine | None:
     """Of all servers that share a Redis; None: budgets are this server's own.
 
     Raises:
@@ -100,7 +101,7 @@ def make_shared_ledger(config: Config) -> RestoredLedger | None:
     from antiphon.server.redis_ledger import RedisLedger
 
     local = LocalLedger(budgets_of(config.budgets), stages_of(config.budgets))
-    return RedisLedger(config.redis.url.reveal(), local)
+    return FarLedgerLine(RedisLedger(config.redis.url.reveal(), local))
 
 
 def make_keeping(config: Config, journal: Journal | None) -> Keeping | None:

@@ -29,12 +29,13 @@ from antiphon.journal.journal import Journal
 from antiphon.journal.line_table import LinesWanted
 from antiphon.journal.memory import MemoryJournal
 from antiphon.metering.bill import DIMENSIONS, Dimension, Total
-from antiphon.metering.budgets import LocalLedger, RestoredLedger
+from antiphon.metering.budgets import LocalLedger
 from antiphon.metering.lines import Line, day_of
 from antiphon.metering.meter import BilledAs, BilledKind
 from antiphon.metering.money import NANO_PER_DOLLAR, Nano
 from antiphon.metering.prices import AMOUNTS, TOKEN_KINDS, PriceTable, known_prices, prices_in
 from antiphon.runtime.budget_guard import Means
+from antiphon.runtime.ledger_line import LedgerLine, known
 from antiphon.runtime.metering import Metering
 from antiphon.server.api_errors import ApiError
 from antiphon.server.auth import Gate
@@ -63,7 +64,7 @@ def make_metering(
     journal: Journal | None,
     means: Means | None = None,
     *,
-    ledger: RestoredLedger | None = None,
+    ledger: LedgerLine | None = None,
 ) -> Metering | None:
     """``journal``: where conversations are kept; None: lines have a place of their own.  ``ledger``
     stands in place of the process's own.
@@ -78,8 +79,8 @@ def make_metering(
         journal = kept or MemoryJournal()
     own = prices_in(price.row for price in config.metering.prices)
     prices = PriceTable(own, known_prices())
-    if ledger is None:
-        ledger = make_ledger(config)
+    if ledger is None and (own_ledger := make_ledger(config)) is not None:
+        ledger = LedgerLine(own_ledger)
     return Metering(
         prices,
         journal=journal,
@@ -165,6 +166,8 @@ class UsageRoutes:
             async with in_background(sweep_lines=self._sweep(journal)):
                 yield
         finally:
+            if self._metering.ledger is not None:
+                self._metering.ledger.close()
             if self._owns_journal:
                 await journal.aclose()
 
@@ -215,7 +218,8 @@ class UsageRoutes:
         """How far each is, today and this month, that has been spent from."""
         principal = await self._gate.require(request, "read")
         wanted, ledger = _seen_by(principal, _wanted(request)), self._required().ledger
-        found = () if ledger is None else ledger.pots(round(time.time() * 1000))
+        at_ms = round(time.time() * 1000)
+        found = () if ledger is None else await known(ledger.pots(at_ms))
         told = [told_pot(pot) for pot in found if is_wanted(pot, wanted)]
         limit = _limit(request)
         return _json({"object": "list", "data": told[:limit], "has_more": len(told) > limit})

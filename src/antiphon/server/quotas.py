@@ -104,7 +104,8 @@ class LedgerPace:
         self._was_limited = False
 
     def ask(self) -> tuple[str, str] | None:
-        who = self._holding.who
+        if not (who := self._holding.who):
+            return None
         refused = self._ledger.ask(who, self._now_s())
         if refused is None:
             return None
@@ -116,7 +117,8 @@ class LedgerPace:
         )
 
     def use(self, tokens: int) -> None:
-        self._ledger.use(self._holding.who, tokens, self._now_s())
+        if who := self._holding.who:
+            self._ledger.use(who, tokens, self._now_s())
 
     def told(self) -> tuple[RateLimit, ...] | None:
         who = self._holding.who
@@ -263,12 +265,10 @@ class Quotas:
         names = ("messages_per_second", "bytes_per_second")
         return LedgerThrottle(self.messages, self._holding(principal, address, names), self.now_s)
 
-    def pace(self, principal: Principal) -> LedgerPace | None:
-        """For a session; None: it may be answered as often as it asks.  An address counts no
-        answers.
-        """
+    def pace(self, principal: Principal) -> LedgerPace:
+        """For a session.  An address counts no answers."""
         holding = self._holding(principal, "", ("responses_per_minute", "tokens_per_minute"))
-        return LedgerPace(self.answers, holding, self.now_s) if holding.who else None
+        return LedgerPace(self.answers, holding, self.now_s)
 
     def _holding(self, principal: Principal, address: str, names: Sequence[str]) -> Holding:
         return Holding(lambda: self.policy, lambda: self.who(principal, address), names)

@@ -109,8 +109,8 @@ class RedisCounts:
         """The server is made, and not started yet."""
         hub, quotas = api.hub, api.quotas
         self._inner, quotas.shared = quotas.shared, self
-        inner = hub.claiming
-        hub.claiming = lambda name: self._whereabouts.claiming(name, inner(name))
+        inner = hub.conversations.claiming
+        hub.conversations.claiming = lambda name: self._whereabouts.claiming(name, inner(name))
         hub.on_adopted.append(lambda door: self._adopted(door, quotas.who_of(door)))
         hub.on_released.append(lambda door: self._leases.end(door.id))
         self._rates = RedisRates(

@@ -1,9 +1,9 @@
 """Budgets in Redis (or Valkey), for servers that share one.
 
-A session asks in the middle of what it does, so Redis is waited for as one waits for a disk: a
-fraction of a millisecond in a network of one's own.  While it does not answer, each server goes by
-what it knows: what was spent before it began, and what it spent itself.  Those that go on so may
-each go one turn beyond a limit, and what they spend is told when Redis answers again.
+Redis is waited for, so all of this is for a thread of its own (`FarLedgerLine`): no session and no
+event loop waits. While it does not answer, each server goes by what it knows: what was spent before
+it began, and what it spent itself. Those that go on so may each go one turn beyond a limit, and
+what they spend is told when Redis answers again.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from aiohttp import web
 from msgspec import Struct
 
 from antiphon.runtime.door import SessionDoor
-from antiphon.runtime.hub import ConversationInUse
+from antiphon.runtime.kept_conversations import ConversationInUse
 from antiphon.server.api_errors import ApiError
 from antiphon.server.auth import Gate
 from antiphon.server.quotas import CountsAway

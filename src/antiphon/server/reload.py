@@ -75,7 +75,6 @@ class Reload:
     reread: Reads the configuration again.
     bearers: Whose keys are replaced.
     use_policy: Takes who may have how much.
-    limits_changed: Live sessions look again at what holds for them.
     metering: Whose prices and budgets are; None: nothing is counted.
     shown: Whose certificate is; None: no TLS.
     """
@@ -87,7 +86,6 @@ class Reload:
         *,
         bearers: Bearers,
         use_policy: Callable[[Policy], None] = lambda _: None,
-        limits_changed: Callable[[], None] = lambda: None,
         metering: Metering | None = None,
         shown: Shown | None = None,
     ) -> None:
@@ -95,7 +93,6 @@ class Reload:
         self._reread = reread
         self._bearers = bearers
         self._use_policy = use_policy
-        self._limits_changed = limits_changed
         self._prepared: Prepared | None = None
         self._metering = metering
         self._shown = shown
@@ -172,7 +169,6 @@ class Reload:
             told.append(f"{len(own)} prices of the settings")
             use_budgets(self._metering, asked.budgets)
         self._use_policy(make_policy(asked.limits))
-        self._limits_changed()
         told.append("limits and budgets")
         if self._shown is not None and identity is not None:
             self._shown.identity = identity

@@ -142,7 +142,7 @@ async def serve(
     """
     async with listening(api.app(), host=host, port=port, tls=tls, sockets=sockets) as url:
         on_ready(url)
-        with drained_by_signal(api.drain.begin):
+        with drained_by_signal(api.operations.drain.begin):
             await stop.first.wait()
         api.admission.draining = True
         on_stopping()

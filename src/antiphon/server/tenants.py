@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -17,9 +17,9 @@ from antiphon.identity.principal import DEFAULT_TENANT, Principal
 from antiphon.journal.line_table import LinesWanted
 from antiphon.limits.policy import Subject
 from antiphon.metering.bill import NOTHING, Total
-from antiphon.metering.budgets import RestoredLedger
 from antiphon.metering.lines import Account, day_of
 from antiphon.runtime.hub import Hub
+from antiphon.runtime.ledger_line import LedgerLine, known
 from antiphon.server.api_errors import ApiError
 from antiphon.server.auth import Gate
 from antiphon.server.directory import Directory
@@ -113,7 +113,7 @@ class TenantRoutes:
                 if principal.user is not None  # What others of the tenant used is not theirs.
                 else (
                     *await self._limits(name, live[name]),
-                    *_budgets(ledger, name, at_ms),
+                    *await _budgets(ledger, name, at_ms),
                 ),
             )
             for name in ordered[:MAX_TENANTS]
@@ -156,17 +156,21 @@ class TenantRoutes:
         return found
 
 
-def _budgets(ledger: RestoredLedger | None, tenant: str, at_ms: int) -> Iterable[Used]:
+async def _budgets(ledger: LedgerLine | None, tenant: str, at_ms: int) -> Sequence[Used]:
     """Each budget of the tenant as a whole, from the pots that answers are reserved in."""
     if ledger is None:
-        return
+        return ()
     limits = ledger.budgets.of(Account(tenant))
-    pots = ledger.pots(at_ms) if limits.tenant_day or limits.tenant_month else ()
+    if limits.tenant_day is None and limits.tenant_month is None:
+        return ()
+    pots = await known(ledger.pots(at_ms))
     spent = {p.period: p.spent for p in pots if (p.scope, p.tenant) == ("tenant", tenant)}
+    found = []
     if limits.tenant_day is not None:
-        yield _used("tenant_day", spent.get("day", 0), limits.tenant_day)
+        found.append(_used("tenant_day", spent.get("day", 0), limits.tenant_day))
     if limits.tenant_month is not None:
-        yield _used("tenant_month", spent.get("month", 0), limits.tenant_month)
+        found.append(_used("tenant_month", spent.get("month", 0), limits.tenant_month))
+    return found
 
 
 def _used(what: str, nano: int, limit: int) -> Used:

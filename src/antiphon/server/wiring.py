@@ -30,16 +30,17 @@ from antiphon.engines.vad.silero import SileroDetector
 from antiphon.errors import ConfigurationError
 from antiphon.journal.journal import Journal
 from antiphon.journal.tape import tapes_in
-from antiphon.metering.budgets import RestoredLedger
 from antiphon.protocol.unknown_names import UnknownNames
 from antiphon.runtime.budget_guard import Means
 from antiphon.runtime.hub import Hub, SessionRules
+from antiphon.runtime.ledger_line import LedgerLine
 from antiphon.runtime.observer import Observer
 from antiphon.runtime.sight import Watcher
 from antiphon.server.access import make_audit, make_gate, make_policy
 from antiphon.server.admission import LoadLimits
-from antiphon.server.app import Api, Model
+from antiphon.server.app import Api
 from antiphon.server.cascade_parts import CascadeParts, choose_parts, make_cascade
+from antiphon.server.client_routes import Media, Model
 from antiphon.server.config_problems import is_loopback
 from antiphon.server.grant import DEFAULT_MODEL
 from antiphon.server.keeping import (
@@ -50,8 +51,10 @@ from antiphon.server.keeping import (
     make_servers,
     make_shared_ledger,
 )
+from antiphon.server.kept_routes import DaysKept
 from antiphon.server.metering import make_metering
 from antiphon.server.metrics import Metrics
+from antiphon.server.operations import Watched
 from antiphon.server.quality import LastTurns
 from antiphon.server.recent_errors import RecentErrors
 from antiphon.server.relays import (
@@ -143,7 +146,7 @@ class Parts(Struct, frozen=True, kw_only=True):
     secret_store: SecretStore | None = None
     siblings: Siblings | None = None
     """The other processes of the same server."""
-    ledger: RestoredLedger | None = None
+    ledger: LedgerLine | None = None
     """Where money is limited together with them."""
     journal: Journal | None = None
     reciting: Engine | None = None
@@ -257,31 +260,37 @@ def wire(config: Config, parts: Parts | None = None) -> Wired:
         closes_revoked=config.auth.on_revoke == "close",
         models=lambda: listed_models(registry),
         load=LoadLimits(max_sessions=server.max_sessions, max_lateness_ms=limits.max_lateness_ms),
-        webrtc=webrtc_settings(config),
+        media=Media(
+            websocket=WebSocketLimits(
+                max_message_bytes=limits.max_message_bytes,
+                max_queued_bytes=limits.max_queued_bytes,
+                heartbeat_s=limits.heartbeat_seconds,
+            ),
+            webrtc=webrtc_settings(config),
+            direct_calls=make_direct_calls(config, registry, hub),
+        ),
         secret_store=make_secret_store(config)
         if parts.secret_store is None
         else parts.secret_store,
         siblings=parts.siblings,
         servers=make_servers(config),
-        direct_calls=make_direct_calls(config, registry, hub),
         profiles=make_profiles(config, journal, None if model is None else summed_up_by(model)),
-        retention_days=config.journal.retention_days,
-        days_of_tenants=config.journal.tenant_retention_days,
-        lines_retention_days=config.metering.retention_days,
-        strict=server.strict,
-        metrics=metrics,
-        metrics_token=config.metrics.token,
-        metrics_listen=config.metrics.listen,
-        engine_names=lambda: [engine.name for engine in registry.engines],
-        journal_path=_journal_path(config, hub),
-        last_turns=last_turns,
-        errors=errors,
-        traces=traces,
-        limits=WebSocketLimits(
-            max_message_bytes=limits.max_message_bytes,
-            max_queued_bytes=limits.max_queued_bytes,
-            heartbeat_s=limits.heartbeat_seconds,
+        days_kept=DaysKept(
+            conversations=config.journal.retention_days,
+            of_tenants=config.journal.tenant_retention_days,
+            lines=config.metering.retention_days,
         ),
+        watched=Watched(
+            metrics=metrics,
+            metrics_token=config.metrics.token,
+            metrics_listen=config.metrics.listen,
+            last_turns=last_turns,
+            errors=errors,
+            traces=traces,
+            engine_names=lambda: [engine.name for engine in registry.engines],
+            journal_path=_journal_path(config, hub),
+        ),
+        strict=server.strict,
     )
     return Wired(config, registry, hub, api, tls_identity(config), chosen)
 
@@ -422,7 +431,6 @@ def reload_of(wired: Wired, reread: Callable[[], Config], shown: Shown | None = 
         reread,
         bearers=wired.api.bearers,
         use_policy=wired.api.quotas.use,
-        limits_changed=wired.hub.limits_changed,
         metering=wired.hub.metering,
         shown=shown,
     )

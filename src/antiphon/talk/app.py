@@ -219,7 +219,7 @@ class Talk:
                 connection = await self._connected()
             except CannotConnect as error:
                 why, retry_after_s = with_advice(error), error.retry_after_s
-                if self.conversation.connections == 0 or not error.may_retry:
+                if self.conversation.link.connections == 0 or not error.may_retry:
                     self._end(Exit.REFUSED if error.is_refused else Exit.NOT_CONNECTED, why)
                     return
             else:
@@ -296,9 +296,9 @@ class Talk:
                 if self.events is not None:
                     self.events.received(message, now_ms)
                 if not isinstance(event := wire.read(message), wire.Foreign):
-                    is_torn = self.conversation.is_torn
+                    is_torn = self.conversation.link.is_torn
                     self._act(self.conversation.receive(event, now_ms))
-                    if is_torn and not self.conversation.is_torn:
+                    if is_torn and not self.conversation.link.is_torn:
                         self._restart_step()
                 if self.backoff is not None and self.conversation.is_ready:
                     self.backoff.reset()
@@ -397,7 +397,7 @@ class Talk:
             sent_s=round(self.conversation.sent_ms / 1000, 2),
             heard_s=round(self.recorder.heard_ms / 1000, 2),
             gaps=self.playback.gaps,
-            reconnections=max(0, self.conversation.connections - 1),
+            reconnections=max(0, self.conversation.link.connections - 1),
             connection=None if self._quality is None else str(self._quality),
         )
 

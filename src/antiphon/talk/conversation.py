@@ -23,19 +23,17 @@ from antiphon.protocol.client import (
 )
 from antiphon.protocol.items import FunctionCall, FunctionCallOutput, Item
 from antiphon.protocol.server import OverlapState
-from antiphon.protocol.session import Session
 from antiphon.talk import notices
 from antiphon.talk.actions import Abort, Actions, Send, Show
 from antiphon.talk.history import History
+from antiphon.talk.link import Link
 from antiphon.talk.playback import Playback
 from antiphon.talk.replies import Ending, Replies
 from antiphon.talk.responses import Responses
-from antiphon.talk.served import served_by
 from antiphon.talk.settings import Settings
 from antiphon.talk.toolcalls import Call, ToolCalls
 from antiphon.talk.turns import Turn, TurnClock
 from antiphon.talk.user import User
-from antiphon.talk.way_back import WayBack
 
 
 class State(StrEnum):
@@ -73,15 +71,11 @@ class Conversation:
         self._replies = Replies(playback, settings.audio_format)
         self._calls = ToolCalls(settings.tool_results, may_ask=may_ask)
         self._history = History()
-        self._is_connected = False
-        self._engine = ""
         self._overlap: server.OverlapChanged | None = None
         """What the last sound in a reply was, or may be."""
         self._state = State.CONNECTING
-        self.connections = 0
-        self.way_back = WayBack()
-        self.is_torn = False
-        """The connection was lost, and what was under way may go on."""
+        self.link = Link()
+        self.way_back = self.link.way_back
         self.clock = TurnClock(output_latency_ms)
 
     # --- What the others may know ----------------------------------------------
@@ -89,12 +83,12 @@ class Conversation:
     @property
     def is_ready(self) -> bool:
         """The session has our settings: it may be spoken to."""
-        return self._is_connected
+        return self.link.is_up
 
     @property
     def is_idle(self) -> bool:
         """Nobody speaks, and nobody owes the other anything."""
-        return self._is_connected and not (
+        return self.link.is_up and not (
             self._user.speaks or self.owes_reply or self._calls.waiting or self._replies.busy
         )
 
@@ -139,7 +133,7 @@ class Conversation:
 
     def microphone(self, pcm: bytes) -> Actions:
         """Sound of the user, 24 kHz 16-bit mono."""
-        if not self._is_connected:
+        if not self.link.is_up:
             return []
         append = self._user.sound(pcm)
         return [Send(append)] if append is not None else []
@@ -187,16 +181,13 @@ class Conversation:
 
     def disconnected(self, now_ms: float) -> Actions:
         """The connection is gone.  What has come is still played."""
-        self._is_connected = False
-        way = self.way_back.way
-        self.is_torn = way is not None and way.token is not None
-        if not self.is_torn:
+        self.link.lost()
+        if not self.link.is_torn:
             self._break_off()
         return self.tick(now_ms)
 
     def _break_off(self) -> None:
         """What was under way does not go on."""
-        self.is_torn = False
         self._responses.lost()
         self._user.speaks = False
         for item_id, text in self._replies.texts().items():
@@ -260,39 +251,16 @@ class Conversation:
         ]
 
     def _on_session(self, event: server.SessionCreated | server.SessionUpdated) -> Actions:
-        continues = self.way_back.continues
-        if self.is_torn and continues != "session":
+        if not self.link.mended():
             self._break_off()
-        self.is_torn = False
-        is_new = isinstance(event, server.SessionCreated) and continues != "session"
+        is_new = isinstance(event, server.SessionCreated) and self.way_back.continues != "session"
         if is_new and not self._settings.keep_session:
             patch = self._settings.patch(knows_overlap=event.session.antiphon is not UNSET)
             return [Send(SessionUpdate(event_id=SETTINGS_ID, session=patch))]
-        session = event.session
-        engine, voice = served_by(session)
-        before, self._engine = self._engine, engine
-        if self._is_connected:
-            moved = engine not in ("", before)
-            return [Show(notices.Note(text=f"engine {engine} answers now"))] if moved else []
-        self._is_connected = True
-        self.connections += 1
-        again = self.connections > 1
-        model = session.model if isinstance(session, Session) else ""
-        actions: Actions = [
-            Show(
-                notices.Connected(
-                    session_id=session.id,
-                    model=model,
-                    engine=engine,
-                    voice=voice,
-                    again=again,
-                    goes_on=continues if again else None,
-                )
-            )
-        ]
-        if again and self.way_back.has_gap:
-            actions.append(Show(notices.Note(text="some of what was said meanwhile is missing")))
-        if again and continues is None:
+        if self.link.is_up:
+            return [Show(notice) for notice in self.link.changed(event.session)]
+        actions: Actions = [Show(notice) for notice in self.link.came_up(event.session)]
+        if self.link.is_new_conversation:
             messages, left_out = self._history.rebuild()
             actions += [Send(message) for message in messages]
             if messages or left_out:
@@ -422,7 +390,7 @@ class Conversation:
 
     def _ask(self, now_ms: float) -> Actions:
         """Ask for a response, now or as soon as none is in progress."""
-        if not self._is_connected:
+        if not self.link.is_up:
             self._responses.is_wanted = True
             return []
         if not self._responses.ask(now_ms):
@@ -474,13 +442,13 @@ class Conversation:
         if (state := self._find_state()) is not self._state:
             self._state = state
             actions.append(Show(notices.StateChanged(state=state)))
-        if self._responses.is_wanted and self._calls.waiting is None and self._is_connected:
+        if self._responses.is_wanted and self._calls.waiting is None and self.link.is_up:
             actions += self._ask(now_ms)
         return actions
 
     def _find_state(self) -> State:
-        if not self._is_connected:
-            return State.RECONNECTING if self.connections else State.CONNECTING
+        if not self.link.is_up:
+            return State.RECONNECTING if self.link.connections else State.CONNECTING
         if self._replies.sounding is not None:
             return State.SPEAKING
         if self._user.speaks:

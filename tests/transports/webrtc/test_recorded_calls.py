@@ -18,7 +18,8 @@ from antiphon.audio.ogg_opus import OggOpus
 from antiphon.journal.entries import Sounded
 from antiphon.journal.sqlite import SqliteJournal
 from antiphon.protocol.session import AudioInputPatch, AudioPatch, SessionPatch
-from antiphon.runtime.hub import Hub, Keeping
+from antiphon.runtime.hub import Hub
+from antiphon.runtime.keeping import Keeping
 from antiphon.transports.webrtc.calls import Calls
 from antiphon.transports.webrtc.settings import WebRtcSettings
 from tests.journal.test_journals import traces
