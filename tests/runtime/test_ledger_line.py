@@ -208,6 +208,22 @@ async def test_what_was_asked_while_the_user_spoke_lets_the_answer_begin_at_once
     assert it.reserved == 0
 
 
+async def test_what_was_asked_ahead_is_given_back_where_the_answer_may_cost_more() -> None:
+    it = Guarded()
+    it.guard.admits(generate("resp_before"))
+    await it.line.answer()
+    before = it.reserved
+    it.guard.ask_ahead()  # For about as much.
+    await it.line.answer()
+    ahead = it.reserved - before
+    name = it.begin().response.id
+    long = Generate(response_id=name, items=(), max_output_tokens=1_000)
+    assert not it.guard.admits(long), "it is asked for anew"
+    await it.line.answer()
+    assert it.session.asked[-1] == name
+    assert it.reserved - before > 100 * ahead > 0, "and what was asked ahead is free"
+
+
 async def test_where_the_user_said_nothing_what_was_asked_ahead_is_given_back() -> None:
     it = Guarded()
     it.guard.ask_ahead()

@@ -31,7 +31,7 @@ from antiphon.errors import EngineUnavailable
 from antiphon.metering.budgets import ORDER, Reservation, Stage, Standing
 from antiphon.metering.lines import Account, Line
 from antiphon.metering.meter import Meter
-from antiphon.metering.money import Nano
+from antiphon.metering.money import Nano, proportion
 from antiphon.metering.prices import PriceTable
 from antiphon.protocol.closes import CloseCode
 from antiphon.protocol.server import ErrorDetail, Response, ResponseCreated, ResponseDone
@@ -44,6 +44,8 @@ log = logging.getLogger(__name__)
 AFTER_SOUND_S = 0.5
 LAST_WORDS_S = 15.0
 """How long a farewell may take to begin."""
+MORE_PERCENT = 25
+"""What is asked for ahead, beyond what the last answer might have cost: the next one sees more."""
 SPENT = "The budget is spent; the session ends here."
 MOVED = "The budget is nearly spent: "
 
@@ -110,6 +112,8 @@ class BudgetGuard:
         """Answers about which the ledger has not said anything yet, by the same names."""
         self._ahead: Future[Entry] | None = None
         """What was asked before there was an answer to ask for."""
+        self._asked_nano: Nano = 0
+        """Whether there is so much, for that answer."""
         self._last: Generate | None = None
         """What was asked for last, where it is of use for that."""
         self._sound: dict[str, Nano] = {}
@@ -145,10 +149,14 @@ class BudgetGuard:
         return False
 
     def _entry(self, command: Generate) -> Future[Entry]:
+        worst = self._foreseen.worst(command)
         ahead, self._ahead = self._ahead, None
-        if ahead is not None and not (ahead.done() and ahead.result().reservation is None):
-            return ahead
-        return self._ledger.enter(*self._who, self._foreseen.worst(command))
+        if ahead is not None:
+            is_refused = ahead.done() and ahead.result().reservation is None
+            if self._asked_nano >= worst and not is_refused:
+                return ahead
+            when_known(ahead, self._give_back)
+        return self._ledger.enter(*self._who, worst)
 
     def _known_late(self, name: str, entry: Entry) -> None:
         command = self._held.pop(name, None)
@@ -188,8 +196,9 @@ class BudgetGuard:
             return
         if self._ledger.budgets.any:
             speaks = self._session.engine.abilities.speaks
-            worst = self._foreseen.worst(self._last, speaks=speaks)
-            self._ahead = self._ledger.enter(*self._who, worst)
+            last = self._foreseen.worst(self._last, speaks=speaks)
+            self._asked_nano = proportion(100 + MORE_PERCENT, last, 100)
+            self._ahead = self._ledger.enter(*self._who, self._asked_nano)
 
     def nothing_said(self) -> None:
         """There will be no answer."""
