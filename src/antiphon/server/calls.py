@@ -11,6 +11,7 @@ import logging
 import time
 import zlib
 from collections.abc import AsyncIterator, Collection, Iterator
+from importlib import import_module
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
@@ -57,6 +58,14 @@ SDP_TYPE = "application/sdp"
 
 class _Settings(Struct, frozen=True):
     session: SessionPatch
+
+
+def load_calls() -> None:
+    """What calls need, half a second's work, where it is installed: so that a server can have it
+    loaded in a thread, beside other things that it waits for.
+    """
+    with contextlib.suppress(ModuleNotFoundError):
+        import_module("antiphon.transports.webrtc.calls")
 
 
 class CallRoutes:
@@ -114,7 +123,7 @@ class CallRoutes:
         return self._settings is not None and self._settings.load_when_asked
 
     def _load(self) -> None:
-        try:
+        try:  # `load_calls` has it loaded already, where a whole server starts.
             from antiphon.transports.webrtc.calls import Calls
         except ModuleNotFoundError as error:
             log.info("WebRTC is not served: %s is not installed (extra 'webrtc')", error.name)
