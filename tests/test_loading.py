@@ -51,11 +51,6 @@ def test_a_server_is_wired_without_what_it_may_never_need() -> None:
     assert not loaded & (OF_CALLS | OF_OTHERS | OF_THE_BRAIN)
 
 
-def test_what_calls_need_is_loaded_beforehand() -> None:
-    loaded = loaded_by("from antiphon.server.calls import load_calls; load_calls()")
-    assert {"aiortc", "antiphon.transports.webrtc.calls"} <= loaded
-
-
 def test_the_configuration_is_read_without_a_server() -> None:
     loaded = loaded_by("import antiphon.server.config")
     assert not loaded & {"aiohttp", "numpy", "cryptography", "num2words", *OF_CALLS}

@@ -11,7 +11,6 @@ import logging
 import time
 import zlib
 from collections.abc import AsyncIterator, Collection, Iterator
-from importlib import import_module
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
@@ -58,14 +57,6 @@ SDP_TYPE = "application/sdp"
 
 class _Settings(Struct, frozen=True):
     session: SessionPatch
-
-
-def load_calls() -> None:
-    """What calls need, half a second's work, where it is installed: so that a server can have it
-    loaded in a thread, beside other things that it waits for.
-    """
-    with contextlib.suppress(ModuleNotFoundError):
-        import_module("antiphon.transports.webrtc.calls")
 
 
 class CallRoutes:
@@ -123,7 +114,7 @@ class CallRoutes:
         return self._settings is not None and self._settings.load_when_asked
 
     def _load(self) -> None:
-        try:  # `load_calls` has it loaded already, where a whole server starts.
+        try:
             from antiphon.transports.webrtc.calls import Calls
         except ModuleNotFoundError as error:
             log.info("WebRTC is not served: %s is not installed (extra 'webrtc')", error.name)

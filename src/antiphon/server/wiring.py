@@ -39,7 +39,6 @@ from antiphon.runtime.sight import Watcher
 from antiphon.server.access import make_audit, make_gate, make_policy
 from antiphon.server.admission import LoadLimits
 from antiphon.server.app import Api, Model
-from antiphon.server.calls import load_calls
 from antiphon.server.cascade_parts import CascadeParts, choose_parts, make_cascade
 from antiphon.server.config_problems import is_loopback
 from antiphon.server.grant import DEFAULT_MODEL
@@ -368,20 +367,6 @@ def collect_less_garbage() -> None:
     gc.set_threshold(YOUNG_OBJECTS)
 
 
-@asynccontextmanager
-async def started_whole(wired: Wired) -> AsyncIterator[None]:
-    """As `started`, with what calls need: it is loaded while the engines' own processes load.
-
-    Raises:
-        EngineUnavailable: as `started`.
-    """
-    loading = asyncio.create_task(asyncio.to_thread(load_calls))
-    async with started(wired.registry.engines):
-        await loading
-        collect_less_garbage()
-        yield
-
-
 async def _run(
     wired: Wired, on_ready: Callable[[str], None], reread: Callable[[], Config] | None
 ) -> None:
@@ -390,7 +375,8 @@ async def _run(
     hang_up = HangUp(stop.first.set)
     sockets = given_sockets(is_open=wired.api.bearers.is_open)
     with stop.installed(), hang_up.installed():
-        async with started_whole(wired):
+        async with started(wired.registry.engines):
+            collect_less_garbage()
             await _serve(wired, stop, hang_up, sockets, on_ready, reread or (lambda: wired.config))
 
 
