@@ -9,13 +9,17 @@ stays quick.
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from importlib.metadata import version
+from typing import Any
 
 from antiphon.errors import AntiphonError
+
+LOADING_OBJECTS = 50_000
+"""So many young objects before the collector looks: what is loaded to start is no garbage."""
 
 COMMANDS = (
     "serve",
@@ -43,16 +47,30 @@ Settings: antiphon.toml and ANTIPHON_* variables, see docs/reference/configurati
 """
 
 
-def make_parser() -> argparse.ArgumentParser:
+class _Version(argparse.Action):
+    """Looked up where it is asked for: that takes longer than all else here."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(nargs=0, help="show program's version number and exit", **settings)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import version
+
+        print(f"antiphon {version('antiphon')}")
+        parser.exit()
+
+
+def make_parser(command: str | None = None) -> argparse.ArgumentParser:
+    """Of all commands, or of the one that is called: the others need not be loaded for it."""
     parser = argparse.ArgumentParser(
         prog="antiphon",
         description="A self-hosted realtime voice server that speaks the OpenAI Realtime API.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=f"antiphon {version('antiphon')}")
+    parser.add_argument("--version", action=_Version, dest=argparse.SUPPRESS)
     subparsers = parser.add_subparsers(metavar="COMMAND", dest="command")
-    for name in COMMANDS:
+    for name in (command,) if command in COMMANDS else COMMANDS:
         import_module(f"antiphon.cli.{name}").add_parser(subparsers)
     return parser
 
@@ -60,8 +78,10 @@ def make_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     # Before numpy is loaded: with more, voice detection is five times slower (bench/vad.py).
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    parser = make_parser()
-    args = parser.parse_args(argv)
+    gc.set_threshold(LOADING_OBJECTS)
+    given = sys.argv[1:] if argv is None else argv
+    parser = make_parser(given[0] if given else None)
+    args = parser.parse_args(given)
     if args.command is None:
         parser.print_help()
         return 2

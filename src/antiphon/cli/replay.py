@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import UNSET, Struct
 
-from antiphon.cli.turn_log import TurnLog, clock
-from antiphon.journal.tape import Tape, TapeError
-
 if TYPE_CHECKING:
+    from antiphon.cli.turn_log import TurnLog
+    from antiphon.journal.tape import Tape
     from antiphon.testing.replay import ReplayedStep
 
 SAME, DIFFERENT, NO_TAPE = 0, 1, 2
@@ -44,6 +43,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def run(args: argparse.Namespace) -> int:
+    from antiphon.cli.turn_log import TurnLog
+    from antiphon.journal.tape import Tape, TapeError
     from antiphon.testing.replay import replay
 
     first = None
@@ -78,6 +79,7 @@ def _kept(args: argparse.Namespace) -> Tape:
 
     from antiphon.cli.kept import opened_journal
     from antiphon.journal.entries import Taped
+    from antiphon.journal.tape import Tape, TapeError
 
     async def read() -> Sequence[Taped]:
         async with opened_journal(args) as journal:
@@ -99,6 +101,8 @@ def _as_recorded(log: TurnLog, steps: int, *, full: bool) -> str:
 
 
 def _print_lines(step: ReplayedStep) -> None:
+    from antiphon.cli.turn_log import clock
+
     print(f"{clock(step.now_ms)}  {_shown(step.cause)}")
     for effect in step.effects:
         print(f"            → {_shown(effect)}")

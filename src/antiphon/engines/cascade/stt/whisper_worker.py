@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from antiphon.engines.cascade.stt.log_mel import LogMel
 from antiphon.engines.cascade.stt.short_words import WATCHED
-from antiphon.engines.cascade.stt.whisper_model import Hypothesis, WhisperModel, window_frames
+from antiphon.engines.cascade.stt.whisper_model import Hypothesis, WhisperModel
 from antiphon.engines.cascade.stt.whisper_turn import Need, Turn, Work
 from antiphon.engines.cascade.stt.whisper_wire import Begin, Command
 from antiphon.engines.cascade.stt.wire import Audio, Cancel, Finish, Trouble
@@ -28,6 +28,10 @@ LIVE_REST = 2.0
 
 EARLY_MAX_S = 0.3
 """Where a decoding takes longer, a look in mid-word comes too late to be worth it."""
+
+
+WARMING_FRAMES = 100
+"""A second: it costs a third of the shortest window that turns have."""
 
 
 class Understood(Struct, frozen=True):
@@ -154,9 +158,11 @@ def _give_memory_back() -> None:
 
 
 def warmed(folder: Path, threads: int) -> WhisperModel:
-    """Loaded, and used once: the first user shall not wait for it."""
+    """Loaded, and used once: the first user shall not wait for it.  A short window touches all
+    that a long one does.
+    """
     model = WhisperModel(folder, threads=threads, watched=WATCHED)
-    model.understand(LogMel().features(0, window_frames(0)), 0.1)
+    model.understand(LogMel().features(0, WARMING_FRAMES), 0.1)
     return model
 
 
