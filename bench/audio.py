@@ -14,7 +14,7 @@ import numpy as np
 from antiphon.audio import g711
 from antiphon.audio.noise import NoiseReducer
 from antiphon.audio.pcm import rms_dbfs
-from antiphon.audio.resample import BatchResampler, Resampler
+from antiphon.audio.resample import Resampler
 
 RESAMPLED = [
     (8_000, 24_000),
@@ -57,13 +57,6 @@ def main() -> None:
     row("noise reduction, near field", NoiseReducer("near_field").process, 24_000)
     row("noise reduction, far field", NoiseReducer("far_field").process, 24_000)
     row("RMS level", rms_dbfs, 24_000)
-
-    print("\n24 -> 16 kHz, windows of 32 ms, batched: ms per audio-second of one stream")
-    for batch in (1, 8, 32, 128):
-        many, slots = BatchResampler(24_000, 16_000, 768, batch), np.arange(batch)
-        windows = np.zeros((batch, 768), np.int16)
-        ms = cost_ms(lambda _, m=many, s=slots, w=windows: m.process(s, w), bytes(2 * 32), 2)  # type: ignore[misc]
-        print(f"{batch:32} {ms / 32 * 31.25 / batch:12.3f}")
 
 
 if __name__ == "__main__":

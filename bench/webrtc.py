@@ -1,7 +1,8 @@
 """What WebRTC calls cost, beside the same calls on aiortc as it comes.
 
     python bench/webrtc.py            about two minutes
-    python bench/webrtc.py --full     with the ramps to the limit; about seven minutes
+    python bench/webrtc.py --full     with the ramps to the limit; about eight minutes
+    python bench/webrtc.py --only ramp     the ramps alone; about four
 
 The real server (`antiphon.server.wiring`) with `zero_engine` and voice detection on one core,
 its callers on another; see docs/reference/benchmarks.md.  Linux only, with a C compiler.
@@ -12,21 +13,34 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import sys
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Literal
+from pathlib import Path
+from typing import Final, Literal
+
+sys.path.append(str(Path(__file__).parent / "peers"))
 
 from callers import Crowd
 from msgspec import Struct, to_builtins
-from report import CLIENT_CORE, LATE_MS, SERVER_CORE, conditions, percentile, write
+from report import CLIENT_CORE, SERVER_CORE, conditions, percentile, write
 from server_process import ServerProcess
 from speech_loop import keepalive_slots, opus_slots
+from steps import Step, next_sessions
 
 Who = Literal["antiphon", "aiortc"]
 INTERRUPTING_TURN_S = 5
 """Two seconds before the answer to the turn before would have ended."""
 ROUND_S = 8
+RAMP_STEPS: Final = 5
+"""At most; each is about twenty seconds."""
+RAMPS: Final[dict[tuple[Who, str], int]] = {
+    ("antiphon", "conversation"): 30,
+    ("antiphon", "both"): 20,
+    ("aiortc", "both"): 6,
+}
+"""And how many calls each begins with."""
 
 
 class Duty(Struct, frozen=True):
@@ -163,19 +177,47 @@ async def cost(who: Who, duty: str, *, calls: int, seconds: float) -> Row:
         return show(await found.measure(calls, warm_s=4, seconds=seconds))
 
 
-async def ramp(who: Who, duty: str, sizes: Sequence[int]) -> tuple[int, list[Row]]:
-    """More and more calls; also returns the last size at which speech was in time."""
+async def ramp(who: Who, duty: str, first: int, sizes: Sequence[int]) -> tuple[int, list[Row]]:
+    """How many calls a core carries in time, and all that was measured on the way.
+
+    Each size has a server of its own, as one that was overloaded tells nothing of the next.
+    Without ``sizes``, what a call costs tells the next one.
+    """
     rows: list[Row] = []
-    fits = 0
-    async with measuring(who, duty, most=sizes[-1]) as found:
-        for calls in sizes:
-            row = await found.measure(calls, warm_s=4 if rows else ROUND_S, seconds=ROUND_S)
-            rows.append(show(row))
-            if row.late_p99_ms is None or row.late_p99_ms > LATE_MS:
-                break
-            fits = calls
+    steps: list[Step] = []
+    while len(steps) < (len(sizes) or RAMP_STEPS):
+        calls = sizes[len(steps)] if sizes else next_sessions(steps, first)
+        if calls is None:
+            break
+        row = await cost(who, duty, calls=calls, seconds=ROUND_S)
+        rows.append(row)
+        steps.append(Step(calls, calls, row.core, row.late_p99_ms, None))
+        if sizes and not steps[-1].is_in_time:
+            break
+    fits = max((step.sessions for step in steps if step.is_in_time), default=0)
     print(f"  one core carries {fits} calls ({who}, {duty})", flush=True)
     return fits, rows
+
+
+async def ramps(args: argparse.Namespace) -> tuple[dict[str, object], list[Row]]:
+    """Ours and aiortc's, and how many times its calls ours are."""
+    found: dict[str, object] = {}
+    rows: list[Row] = []
+    carried: dict[tuple[Who, str], int] = {}
+    for (who, duty), first in RAMPS.items():
+        ours = who == "antiphon"
+        if ours and args.duty and duty not in args.duty:
+            continue
+        sizes = (args.sizes if ours else args.aiortc_sizes) or ()
+        carried[who, duty], more = await ramp(who, duty, first, sizes)
+        found[f"calls_per_core_{who}_{duty}"] = carried[who, duty]
+        rows += more
+    floor = carried["aiortc", "both"]
+    for (who, duty), fits in carried.items():
+        if who == "antiphon" and floor:
+            found[f"times_aiortc_{duty}"] = fits / floor
+            print(f"  {duty}: {fits / floor:.1f} times the calls of aiortc", flush=True)
+    return found, rows
 
 
 class SetUp(Struct, kw_only=True):
@@ -256,16 +298,9 @@ async def run(args: argparse.Namespace) -> dict[str, object]:
         for duty in ("no dtx", "conversation", "interrupting"):
             rows.append(await cost("antiphon", duty, calls=50, seconds=2 * ROUND_S))
     if "ramp" in parts:
-        sizes: dict[tuple[Who, str], Sequence[int]] = {
-            ("antiphon", "conversation"): args.sizes or (200, 250, 280, 310, 340),
-            ("antiphon", "both"): args.sizes or (110, 140, 160, 180, 200),
-            ("aiortc", "both"): (15, 20, 25, 30),
-        }
-        for (who, duty), steps in sizes.items():
-            if not args.duty or (duty in args.duty and who == "antiphon"):
-                fits, more = await ramp(who, duty, steps)
-                rows += more
-                result[f"calls_per_core_{who}_{duty}"] = fits
+        found, more = await ramps(args)
+        rows += more
+        result |= found
     result["rows"], result["set_up"] = to_builtins(rows), to_builtins(set_ups)
     return result
 
@@ -276,7 +311,8 @@ def main() -> None:
     parser.add_argument("--only", choices=["cost", "setup", "latency", "ramp"], nargs="+")
     parser.add_argument("--duty", choices=DUTIES, nargs="+")
     parser.add_argument("--calls", type=int, default=50, help="where their cost is measured")
-    parser.add_argument("--sizes", type=int, nargs="+", help="of the ramps")
+    parser.add_argument("--sizes", type=int, nargs="+", help="of our ramps")
+    parser.add_argument("--aiortc-sizes", type=int, nargs="+", help="of its ramp")
     parser.add_argument("--seconds", type=float)
     parser.add_argument(
         "--nice", type=int, default=0, help="negative (as root): where other work shares the cores"

@@ -67,7 +67,9 @@ class PeerProcess:
             while len(self.ports) < self._listeners:
                 left_s = began + timeout_s - time.monotonic()
                 if left_s <= 0 or not ready.select(left_s):
-                    raise DidNotStart(f"it did not listen within {timeout_s:.0f} s{self._last()}")
+                    raise DidNotStart(
+                        f"it did not listen within {timeout_s:.0f} s{self._so_far()}{self._last()}"
+                    )
                 if not (piece := os.read(output, 4_096)):
                     raise DidNotStart(f"it ended before it listened{self._last()}")
                 said += piece
@@ -76,6 +78,9 @@ class PeerProcess:
                 self.ports += [int(line) for line in lines if line.strip().isdigit()]
         self.start_s = time.monotonic() - began
         self._keep_to(self._core)
+
+    def _so_far(self) -> str:
+        return f" ({len(self.ports)} of {self._listeners} did)" if self._listeners > 1 else ""
 
     def _last(self) -> str:
         lines = self._log.read_text(errors="replace").split("\n")

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from antiphon.audio.pcm import samples
-from antiphon.audio.resample import HALF_WIDTH, BatchResampler, Resampler
+from antiphon.audio.resample import HALF_WIDTH, Resampler
 
 PAIRS = [
     (8_000, 16_000),
@@ -113,27 +113,3 @@ def test_the_same_rate_is_no_work() -> None:
 def test_rates_without_a_small_ratio_are_refused(from_hz: int, to_hz: int) -> None:
     with pytest.raises(ValueError, match=r"resample|ratio"):
         Resampler(from_hz, to_hz)
-
-
-def test_a_batch_gives_what_single_streams_give() -> None:
-    rng = np.random.default_rng(2)
-    signals = rng.integers(-20_000, 20_000, (3, 5 * 768)).astype("<i2")
-    batch = BatchResampler(24_000, 16_000, 768, slots=2)
-    batch.grow(4)
-    slots = np.array([3, 0, 2])
-    out = np.concatenate(
-        [batch.process(slots, signals[:, t * 768 : (t + 1) * 768]) for t in range(5)], axis=1
-    )
-    delay = HALF_WIDTH
-    for row, signal in zip(out, signals, strict=True):
-        alone = samples(_whole(24_000, 16_000, signal.tobytes())).astype(float)
-        clipped = np.clip(row, -32768, 32767)
-        assert np.abs(clipped[delay:] - alone[: alone.size - delay]).max() <= 0.51
-
-
-def test_a_reset_slot_remembers_nothing() -> None:
-    batch = BatchResampler(24_000, 16_000, 768, slots=1)
-    slot = np.array([0])
-    batch.process(slot, np.full((1, 768), 9_000))
-    batch.reset(0)
-    assert not batch.process(slot, np.zeros((1, 768))).any()

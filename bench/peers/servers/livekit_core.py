@@ -24,6 +24,11 @@ from websockets.exceptions import ConnectionClosed
 VAD_SILENCE_S = 0.25
 """LiveKit's own; what remains of the window of silence is its endpointing's."""
 
+WARM = ["livekit.agents", "livekit.rtc", "numpy", "websockets.asyncio.server"]
+STARTING_AT_ONCE = 4
+"""More would only make each slower."""
+START_S = 20
+
 
 class ZeroRecognizer(stt.STT):
     """Has understood "hello" as soon as a voice is silent, when it is asked for the rest."""
@@ -144,15 +149,17 @@ async def talk(connection: ServerConnection) -> None:
         await session.aclose()
 
 
-async def main() -> None:
+async def main(starting=None) -> None:
     logging.getLogger("livekit").setLevel(logging.CRITICAL)
     async with serve(talk, "127.0.0.1", 0, compression=None) as server:
         print(next(iter(server.sockets)).getsockname()[1], flush=True)
+        if starting is not None:
+            starting.release()
         await asyncio.get_running_loop().create_future()
 
 
-def run() -> None:
-    asyncio.run(main())
+def run(starting=None) -> None:
+    asyncio.run(main(starting))
 
 
 if __name__ == "__main__":
@@ -162,11 +169,15 @@ if __name__ == "__main__":
     if not args.processes:
         run()
     else:
-        # As LiveKit's workers make them: from a warm process, one for each job.
+        # As LiveKit's workers make them: from a warm process, one for each job.  What is imported
+        # there has to be found without this folder; what is not, each of them would import.
         forking = multiprocessing.get_context("forkserver")
-        forking.set_forkserver_preload([__name__, "livekit_core"])
-        jobs = [forking.Process(target=run) for _ in range(args.processes)]
-        for job in jobs:
-            job.start()
+        forking.set_forkserver_preload(WARM)
+        starting = forking.Semaphore(STARTING_AT_ONCE)
+        jobs = []
+        for _ in range(args.processes):
+            starting.acquire(timeout=START_S)  # One that failed frees no place.
+            jobs.append(forking.Process(target=run, args=(starting,)))
+            jobs[-1].start()
         for job in jobs:
             job.join()

@@ -11,10 +11,11 @@ import pytest
 
 from antiphon.audio.noise import Kind, NoiseReducer
 from antiphon.audio.pcm import samples
-from antiphon.audio.resample import BatchResampler
+from antiphon.core.causes import MEDIA_RATE_HZ
 from antiphon.engines.engine import VoiceDetector
 from antiphon.engines.vad.silero import BACKLOG_WINDOWS, LONGEST_WAIT_S, THIN_BATCH, SileroDetector
-from antiphon.engines.vad.silero_network import RATE_HZ, SileroNetwork
+from antiphon.engines.vad.silero_network import SileroNetwork
+from antiphon.engines.vad.spectra import Spectra
 from antiphon.engines.vad.windows import WINDOW_SAMPLES
 from tests.recordings import at_24khz, by_telephone
 
@@ -132,6 +133,31 @@ def test_many_streams_hear_what_each_would_hear_alone(count: int) -> None:
         assert [p for _, p in reports] == pytest.approx([p for _, p in alone], abs=1e-4)
 
 
+@pytest.mark.parametrize("chunk_bytes", [WINDOW_BYTES, 4 * WINDOW_BYTES])
+@pytest.mark.parametrize("sound", [at_24khz, by_telephone])
+def test_digital_silence_is_heard_like_any_other(
+    sound: Callable[[str], bytes], chunk_bytes: int
+) -> None:
+    """Beside others, and windows of one stream together: it is scored by a short cut."""
+    pauses = bytearray(sound("harvard_s2_4"))
+    for first, last in ((3, 6), (10, 11), (20, 40)):
+        pauses[first * WINDOW_BYTES : last * WINDOW_BYTES] = bytes((last - first) * WINDOW_BYTES)
+    # Of a hundred silent samples one is the softest that there is, so nothing is left out.
+    soft = np.array(samples(bytes(pauses)))
+    soft[::100] += soft[::100] == 0
+    detector = SileroDetector(loop=VirtualLoop())
+    heard: list[Reports] = [[] for _ in range(3)]
+    streams = [detector.open(_into(reports)) for reports in heard]
+    for at in range(0, len(pauses), chunk_bytes):
+        for stream, pcm in zip(streams, (pauses, soft.tobytes(), bytes(len(pauses))), strict=True):
+            stream.feed(bytes(pcm[at : at + chunk_bytes]), at // 2)
+        detector.score_now()
+    assert [p for _, p in heard[0]] == pytest.approx([p for _, p in heard[1]], abs=0.02)
+    assert [p for _, p in heard[0]] == pytest.approx(
+        [p for _, p in _score(bytes(pauses), chunk_bytes=chunk_bytes)], abs=1e-4
+    )
+
+
 # --- By telephone ---------------------------------------------------------------
 
 
@@ -181,13 +207,9 @@ def test_whoever_speaks_after_a_telephone_is_no_telephone() -> None:
 
 def _wide_alone(pcm: bytes) -> list[float]:
     """What the network for 16 kHz says."""
-    network, resampler = SileroNetwork(1), BatchResampler(24_000, RATE_HZ, WINDOW_SAMPLES, 1)
-    slot = np.array([0])
+    network, spectra, slot = SileroNetwork(1), Spectra(1, rate_hz=MEDIA_RATE_HZ), np.array([0])
     windows = samples(pcm[: len(pcm) // WINDOW_BYTES * WINDOW_BYTES]).reshape(-1, 1, WINDOW_SAMPLES)
-    return [
-        float(network.step(slot, resampler.process(slot, window) * np.float32(1 / 32768))[0])
-        for window in windows
-    ]
+    return [float(network.step(slot, spectra.of(slot, window))[0]) for window in windows]
 
 
 # --- When it is scored --------------------------------------------------------

@@ -228,6 +228,34 @@ async def test_what_must_not_be_overtaken_is_heard_first_and_too_much_at_once_to
 
 
 @in_virtual_time
+async def test_sealed_packets_are_opened_in_their_round_and_refused_ones_are_not_heard() -> None:
+    loop, dice = asyncio.get_running_loop(), random.Random(8)
+    clock = MediaClock(clock=Clock(loop.time, loop.time))
+    calls = [Microphone(i) for i in range(2 * FEW)]
+    for call in calls:
+        clock.join(call)
+    await asyncio.sleep(1.25 * STEP_S)
+    opened: list[bytes] = []
+
+    def open_it(datagram: bytes) -> bytes | None:
+        opened.append(datagram)
+        return None if datagram.startswith(b"forged") else datagram.removeprefix(b"sealed")
+
+    first, second, third = packets(3, encoder("PCMU"), dice)
+    clock.file(calls[0], b"sealed" + first, open_it)
+    clock.file(calls[0], b"forged" + second, open_it)
+    clock.file(calls[1], third)
+    clock.file(calls[0], b"sealed" + second, open_it)
+    assert not opened, "it waits for the round"
+    await asyncio.sleep(STEP_S)
+    assert [datagram[:6] for datagram in opened] == [b"sealed", b"forged", b"sealed"]
+    assert 960 < len(calls[0].heard) <= 2 * 960, "two packets, but for what the filter holds"
+    assert 0 < len(calls[1].heard) <= 960
+    for call in calls:
+        clock.leave(call)
+
+
+@in_virtual_time
 async def test_a_bug_of_one_call_deafens_no_other() -> None:
     class Bug(Exception): ...
 

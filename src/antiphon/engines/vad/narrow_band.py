@@ -11,10 +11,16 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from antiphon.engines.vad.spectra import BIN_HZ
+
 LOUD: Final = 0.008
 """RMS of a window; in a softer one the noise of 16 bits is as loud as what is looked for."""
-_HIGH_BIN: Final = 136
-"""Of 512 samples at 16 kHz: 4.25 kHz."""
+_HIGH_BIN: Final = round(4_250 / BIN_HZ)
+_FRAMES: Final = slice(1, 3)
+"""Those within the window.  In the last its end is reflected: a bend, which is heard everywhere."""
+_LOUD_POWER: Final = LOUD**2 * 128 * 2 * 96
+"""Of all bins of both: those of 0 to 8 kHz have half of the power, and a Hann window has 96 of 256
+samples' squares."""
 _SHARE_MAX: Final = 0.0015
 """So little lies above, of the whole.  In recordings of microphones one window of twenty has less
 than 0.003."""
@@ -29,41 +35,48 @@ class NarrowBand:
     """By slot; nobody's band is narrow before something loud was heard."""
 
     def __init__(self, slots: int) -> None:
-        self._votes = np.zeros(slots, np.int16)
-        self._heard = np.zeros(slots, np.int64)
-        """Batches with something of a slot."""
+        self._votes = [0] * slots
+        self._is_sure = np.zeros(slots, bool)
+        self._is_narrow = np.zeros(slots, bool)
+        self._batches = 0
 
     def grow(self, slots: int) -> None:
-        self._votes = np.pad(self._votes, (0, slots - len(self._votes)))
-        self._heard = np.pad(self._heard, (0, slots - len(self._heard)))
+        more = slots - len(self._votes)
+        self._votes += [0] * more
+        self._is_sure = np.pad(self._is_sure, (0, more))
+        self._is_narrow = np.pad(self._is_narrow, (0, more))
 
     def reset(self, slot: int) -> None:
-        self._votes[slot] = self._heard[slot] = 0
+        self._vote(slot, 0)
 
     def of(self, slots: NDArray[np.intp]) -> NDArray[np.bool_]:
         """Which of them are narrow, as far as they were looked at."""
-        return self._votes[slots] > 0
+        found: NDArray[np.bool_] = self._is_narrow[slots]
+        return found
 
-    def look(self, slots: NDArray[np.intp], windows: NDArray[np.float32]) -> NDArray[np.intp]:
-        """At windows of 16 kHz.  Returns the slots that it changed its mind about."""
-        self._heard[slots] += 1
-        is_sure = np.abs(self._votes[slots]) >= SURE
-        rows = np.flatnonzero(~is_sure | (self._heard[slots] % _SELDOM == 0))
+    def look(self, slots: NDArray[np.intp], spectra: NDArray[np.float32]) -> NDArray[np.intp]:
+        """At windows, as of `Spectra`.  Returns the slots that it changed its mind about."""
+        self._batches += 1
+        is_due = (slots + self._batches) % _SELDOM == 0
+        rows = np.flatnonzero(is_due | ~self._is_sure[slots])
         if not rows.size:
             return rows
-        power = np.einsum("ij,ij->i", windows[rows], windows[rows]) / windows.shape[1]
-        rows = rows[np.flatnonzero(power >= LOUD**2)]
-        if not rows.size:
-            return rows
-        spectrum = np.abs(np.fft.rfft(windows[rows] * _HANN)) ** 2
-        share = spectrum[:, _HIGH_BIN:].sum(axis=1) / spectrum.sum(axis=1)
-        votes = np.where(share < _SHARE_MAX**2, 1, -_AGAINST)
-        looked_at = slots[rows]
-        before = self._votes[looked_at] > 0
-        np.add.at(self._votes, looked_at, votes)
-        np.clip(self._votes, -SURE, SURE, out=self._votes)
-        changed: NDArray[np.intp] = np.unique(looked_at[before != (self._votes[looked_at] > 0)])
-        return changed
+        power = np.square(spectra[rows, _FRAMES]).sum(axis=1)
+        whole = power.sum(axis=1)
+        high = power[:, _HIGH_BIN:].sum(axis=1)
+        before: dict[int, bool] = {}
+        # They are few, and the same slot may be among them more than once.
+        for slot, all_of_it, above in zip(
+            slots[rows].tolist(), whole.tolist(), high.tolist(), strict=True
+        ):
+            if all_of_it >= _LOUD_POWER:
+                before.setdefault(slot, self._votes[slot] > 0)
+                tells = 1 if above < _SHARE_MAX**2 * all_of_it else -_AGAINST
+                self._vote(slot, max(-SURE, min(SURE, self._votes[slot] + tells)))
+        changed = [slot for slot, was in before.items() if was != self._is_narrow[slot]]
+        return np.array(changed, np.intp)
 
-
-_HANN: Final = np.hanning(512).astype(np.float32)
+    def _vote(self, slot: int, votes: int) -> None:
+        self._votes[slot] = votes
+        self._is_sure[slot] = abs(votes) >= SURE
+        self._is_narrow[slot] = votes > 0

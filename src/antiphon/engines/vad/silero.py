@@ -14,16 +14,17 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from antiphon.audio.resample import BatchResampler
+from antiphon.audio.pcm import BYTES_PER_SAMPLE
 from antiphon.core.causes import MEDIA_RATE_HZ
 from antiphon.engines.engine import VoiceReport
 from antiphon.engines.vad.narrow_band import NarrowBand
-from antiphon.engines.vad.silero_network import RATE_HZ, SileroNetwork
+from antiphon.engines.vad.silero_network import SileroNetwork
+from antiphon.engines.vad.spectra import Spectra
 from antiphon.engines.vad.windows import WINDOW_SAMPLES, Windows
 
 LONGEST_WAIT_S: Final = 0.005
@@ -49,6 +50,9 @@ BACKLOG_WINDOWS: Final = 30 * MEDIA_RATE_HZ // WINDOW_SAMPLES
 """30 s for each stream; overflow drops the oldest windows, counted."""
 
 
+_SILENCE: Final = bytes(WINDOW_SAMPLES * BYTES_PER_SAMPLE)
+
+
 class Loop(Protocol):
     """What the detector needs of an asyncio event loop."""
 
@@ -63,8 +67,7 @@ class SileroDetector:
     """Scores the microphones of all sessions; belongs to one event loop.
 
     A report comes at most about 10 ms after its window was complete, as long as the
-    processor keeps up; reports of one stream come in order.  The resampling filter
-    delays what is scored by 1 ms against the positions that are reported.
+    processor keeps up; reports of one stream come in order.
     """
 
     def __init__(self, *, loop: Loop | None = None) -> None:
@@ -74,7 +77,7 @@ class SileroDetector:
         self._network = SileroNetwork(slots)
         self._narrow_network = SileroNetwork(slots, narrow=True)
         self._narrow = NarrowBand(slots)
-        self._resampler = BatchResampler(MEDIA_RATE_HZ, RATE_HZ, WINDOW_SAMPLES, slots)
+        self._spectra = Spectra(slots, rate_hz=MEDIA_RATE_HZ)
         self._free = list(range(slots))
         self._ready: deque[SileroStream] = deque()
         self._timer_runs = False
@@ -88,7 +91,7 @@ class SileroDetector:
             self._network.grow(2 * slots)
             self._narrow_network.grow(2 * slots)
             self._narrow.grow(2 * slots)
-            self._resampler.grow(2 * slots)
+            self._spectra.grow(2 * slots)
             self._free.extend(range(slots, 2 * slots))
         return SileroStream(self, self._free.pop(), report)
 
@@ -106,7 +109,7 @@ class SileroDetector:
     def reset_slot(self, slot: int) -> None:
         self._network.reset(slot)
         self._narrow_network.reset(slot)
-        self._resampler.reset(slot)
+        self._spectra.reset(slot)
 
     def free_slot(self, slot: int) -> None:
         self._narrow.reset(slot)
@@ -152,47 +155,75 @@ class SileroDetector:
         """
         assert not self._scoring, "scoring was asked for inside a report"
         streams = [self._ready.popleft() for _ in range(min(len(self._ready), LARGEST_BATCH))]
-        # A stream that was reset or closed since has nothing left.
-        batch: list[tuple[SileroStream, int, int, bytes]] = []
-        follows: list[bool] = []
-        few = FEW_WINDOWS if len(streams) <= THIN_BATCH else 1
-        for stream in streams:
-            waiting = stream.waiting
-            for nth in range(len(waiting) if len(waiting) <= few else 1):
-                batch.append((stream, stream.epoch, *waiting.popleft()))
-                follows.append(nth > 0)
-            stream.queued = bool(stream.waiting)
-            if stream.queued:
-                self._ready.append(stream)
+        batch, follows, sounding = self._taken(streams)
         if not batch:
             return
-        slots = np.array([stream.slot for stream, _, _, _ in batch])
-        pcm = np.frombuffer(b"".join([window for _, _, _, window in batch]), "<i2")
+        slots = np.array([one.stream.slot for one in batch])
         later = np.array(follows) if any(follows) else None
-        windows = self._resampler.process(slots, pcm.reshape(len(batch), WINDOW_SAMPLES), later)
-        windows *= np.float32(1 / 32768)
-        probabilities: list[float] = self._scores(slots, windows, later).tolist()
+        rows = np.array(sounding, np.intp) if len(sounding) < len(batch) else None
+        spectra = self._heard(batch, sounding)
+        probabilities: list[float] = self._scores(slots, spectra, later, rows).tolist()
         self._scoring = True
         for (stream, epoch, end_sample, _), probability in zip(batch, probabilities, strict=True):
             if stream.epoch == epoch:  # An earlier report may have closed this one.
                 self._report(stream, end_sample, probability)
         self._scoring = False
 
+    def _taken(self, streams: list[SileroStream]) -> tuple[list[_Taken], list[bool], list[int]]:
+        """What is scored now, which of it follows what is before it, and where there is sound."""
+        batch: list[_Taken] = []
+        follows: list[bool] = []
+        sounding: list[int] = []
+        few = FEW_WINDOWS if len(streams) <= THIN_BATCH else 1
+        for stream in streams:
+            # A stream that was reset or closed since has nothing left.
+            waiting = stream.waiting
+            for nth in range(len(waiting) if len(waiting) <= few else 1):
+                end_sample, window = waiting.popleft()
+                is_silent = window == _SILENCE
+                if not (is_silent and stream.was_silent):
+                    sounding.append(len(batch))
+                stream.was_silent = is_silent
+                batch.append(_Taken(stream, stream.epoch, end_sample, window))
+                follows.append(nth > 0)
+            stream.queued = bool(stream.waiting)
+            if stream.queued:
+                self._ready.append(stream)
+        return batch, follows, sounding
+
+    def _heard(self, batch: list[_Taken], sounding: list[int]) -> NDArray[np.float32]:
+        """Spectra of the windows with sound; those that are left out change no other's."""
+        heard = [batch[row] for row in sounding]
+        pcm = np.frombuffer(b"".join([one.window for one in heard]), "<i2")
+        slots = [one.stream.slot for one in heard]
+        goes_on = [slot == before for slot, before in zip(slots, [-1, *slots], strict=False)]
+        return self._spectra.of(
+            np.array(slots, np.intp),
+            pcm.reshape(len(heard), WINDOW_SAMPLES),
+            np.array(goes_on) if any(goes_on) else None,
+        )
+
     def _scores(
         self,
         slots: NDArray[np.intp],
-        windows: NDArray[np.float32],
+        spectra: NDArray[np.float32],
         follows: NDArray[np.bool_] | None,
+        sounding: NDArray[np.intp] | None,
     ) -> NDArray[np.float32]:
         """A voice on a telephone line is what either network takes for one."""
-        scores = self._network.step(slots, windows, follows)
-        if (rows := self._narrow.of(slots)).any():
-            # Above half of the lower rate there is nothing, so there is nothing to filter.  The
-            # windows of one stream stay beside one another.
-            later = None if follows is None else follows[rows]
-            narrow = self._narrow_network.step(slots[rows], windows[rows, ::2], later)
-            scores[rows] = np.maximum(scores[rows], narrow)
-        for slot in self._narrow.look(slots, windows):
+        scores = self._network.step(slots, spectra, follows, sounding)
+        is_narrow = self._narrow.of(slots)
+        if is_narrow.any():
+            # The windows of one stream stay beside one another.
+            later = None if follows is None else follows[is_narrow]
+            if sounding is None:
+                heard, rows = spectra[is_narrow], None
+            else:
+                both = is_narrow[sounding]
+                heard, rows = spectra[both], (np.cumsum(is_narrow) - 1)[sounding[both]]
+            narrow = self._narrow_network.step(slots[is_narrow], heard, later, rows)
+            scores[is_narrow] = np.maximum(scores[is_narrow], narrow)
+        for slot in self._narrow.look(slots if sounding is None else slots[sounding], spectra):
             self._narrow_network.reset(slot)
         return scores
 
@@ -207,6 +238,13 @@ class SileroDetector:
             )
 
 
+class _Taken(NamedTuple):
+    stream: SileroStream
+    epoch: int
+    end_sample: int
+    window: bytes
+
+
 class SileroStream:
     """One microphone at a `SileroDetector`."""
 
@@ -217,6 +255,8 @@ class SileroStream:
         """Rises when what was heard is forgotten."""
         self.waiting: deque[tuple[int, bytes]] = deque(maxlen=BACKLOG_WINDOWS)
         self.queued = False
+        self.was_silent = True
+        """What is before the next window; digital silence is."""
         self._detector = detector
         self._windows = Windows()
         self._closed = False
@@ -238,6 +278,7 @@ class SileroStream:
             return
         self.epoch += 1
         self.waiting.clear()
+        self.was_silent = True
         self._windows.clear()
         self._detector.reset_slot(self.slot)
 

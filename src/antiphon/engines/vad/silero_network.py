@@ -1,9 +1,12 @@
 """The Silero VAD v6 networks (16 and 8 kHz) as matrix products over a batch of streams.
 
-The graph, as in the ONNX file of the silero-vad package (see README.md beside this file):
-a magnitude spectrum of four frames, four convolutions with ReLU (strides 1, 2, 2, 1), an
-LSTM cell, ReLU, one output.  The times of a window lie side by side, so that each step of a
+The graph, as in the ONNX file of the silero-vad package (see README.md beside this file), behind
+the magnitude spectrum of four frames (`spectra`): four convolutions with ReLU (strides 1, 2, 2, 1),
+an LSTM cell, ReLU, one output.  The times of a window lie side by side, so that each step of a
 convolution is the product of a slice with the rows of the weights that meet no padding.
+
+Digital silence, as there is between a caller's turns (DTX, a muted microphone), is the same to the
+convolutions each time: for such a window only the memory works, which does move.
 
 These products are too small for the threads of BLAS, which cost several times what they
 gain and hold up all else: a server sets ``OPENBLAS_NUM_THREADS=1`` before numpy is imported.
@@ -12,20 +15,15 @@ gain and hold up all else: a server sets ``OPENBLAS_NUM_THREADS=1`` before numpy
 from __future__ import annotations
 
 from importlib import resources
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from antiphon.audio.resample import carry_over
+from antiphon.engines.vad.spectra import BINS, FRAMES
 
 Floats = NDArray[np.float32]
 
-RATE_HZ: Final = 16_000
-WINDOW_SAMPLES: Final = 512
-"""One probability for each 32 ms."""
-
-_HIDDEN = 128
+_FEATURES = _HIDDEN = 128
 
 
 class SileroNetwork:
@@ -34,29 +32,28 @@ class SileroNetwork:
     def __init__(self, slots: int = 16, *, narrow: bool = False) -> None:
         """Loads the weights (0.9 MB) that come with Antiphon.
 
-        ``narrow``: the network for 8 kHz, whose windows have half as many samples.
+        ``narrow``: the network for 8 kHz, which hears up to 4 kHz only.
         """
-        halves = 2 if narrow else 1
-        self._frame = 256 // halves
-        self._hop, self._bins = self._frame // 2, self._frame // 2 + 1
-        self._context_samples = 64 // halves
-        """Of the window before, which the network sees again."""
+        self._bins = BINS // 2 + 1 if narrow else BINS
         name = "silero_v6_8k.npz" if narrow else "silero_v6.npz"
         file = resources.files(__package__).joinpath(name)
         with file.open("rb") as opened, np.load(opened) as archive:
             weights: dict[str, Floats] = dict(archive)
         self._conv = [weights[f"conv{layer}"] for layer in range(4)]
+        if narrow:
+            # Its frames had half as many samples, and with them half the magnitude.
+            self._conv[0] = self._conv[0] * np.float32(0.5)
         self._conv_bias = [weights[f"conv{layer}_bias"] for layer in range(4)]
         # 1 / (1 + exp(-x)) is (1 + tanh(x / 2)) / 2: with halved weights all gates are one tanh.
         halved = np.full(4 * _HIDDEN, 0.5, np.float32)
         halved[2 * _HIDDEN : 3 * _HIDDEN] = 1
-        self._lstm, self._lstm_bias = weights["lstm"] * halved, weights["lstm_bias"] * halved
+        lstm = weights["lstm"] * halved
+        self._from_features, self._from_hidden = lstm[:_FEATURES], lstm[_FEATURES:]
+        self._gates_bias = weights["lstm_bias"] * halved
         self._out, self._out_bias = weights["out"], weights["out_bias"][0]
-        n = np.arange(self._frame)
-        self._hann = (0.5 - 0.5 * np.cos(2 * np.pi * n / self._frame)).astype(np.float32)
+        (self._gates_of_silence,) = self._gates(np.zeros((1, FRAMES, BINS), np.float32))
         self._hidden = np.zeros((slots, _HIDDEN), np.float32)
         self._cell = np.zeros((slots, _HIDDEN), np.float32)
-        self._context = np.zeros((slots, self._context_samples), np.float32)
 
     @property
     def slots(self) -> int:
@@ -67,60 +64,59 @@ class SileroNetwork:
         more = slots - self.slots
         self._hidden = np.pad(self._hidden, ((0, more), (0, 0)))
         self._cell = np.pad(self._cell, ((0, more), (0, 0)))
-        self._context = np.pad(self._context, ((0, more), (0, 0)))
 
     def reset(self, slot: int) -> None:
         """The slot's next window begins a stream."""
         self._hidden[slot] = 0
         self._cell[slot] = 0
-        self._context[slot] = 0
 
     def step(
-        self, slots: NDArray[np.intp], windows: Floats, follows: NDArray[np.bool_] | None = None
+        self,
+        slots: NDArray[np.intp],
+        spectra: Floats,
+        follows: NDArray[np.bool_] | None = None,
+        sounding: NDArray[np.intp] | None = None,
     ) -> Floats:
         """Score the next windows of each of ``slots``.
 
         Args:
             slots: Shape ``(n,)``; all different, but for what ``follows`` says.
-            windows: Shape ``(n, 512)``, 16 kHz, full scale is 1; for the narrow network half.
-            follows: As of `carry_over`.
+            spectra: As of `Spectra`; the narrow network looks at its half.
+            follows: As of `Spectra.of`.
+            sounding: The rows that have a spectrum, others being of silence; None: all have.
 
         Returns:
             Shape ``(n,)``: how likely each window holds a voice.
         """
-        features = self._encode(self._spectrum(slots, windows, follows))
+        if sounding is None:
+            gates = self._gates(spectra)
+        else:
+            gates = np.empty((len(slots), 4 * _HIDDEN), np.float32)
+            gates[:] = self._gates_of_silence
+            if sounding.size:
+                gates[sounding] = self._gates(spectra)
         if follows is None:
-            return self._recur(slots, features)
+            return self._recur(slots, gates)
         # Only the memory needs the windows of a stream one after the other.
         scores = np.empty(len(slots), np.float32)
         rows = np.flatnonzero(~follows)
         while rows.size:
-            scores[rows] = self._recur(slots[rows], features[rows])
+            scores[rows] = self._recur(slots[rows], gates[rows])
             rows = rows[rows + 1 < len(slots)] + 1
             rows = rows[follows[rows]]
         return scores
 
-    def _spectrum(
-        self, slots: NDArray[np.intp], windows: Floats, follows: NDArray[np.bool_] | None
-    ) -> Floats:
-        """Magnitudes: shape ``(n, 4, bins)``."""
-        n, more, samples = len(slots), self._context_samples, windows.shape[1]
-        # Four frames over some samples of before, the window, and as many reflected at its end.
-        signal = np.empty((n, more + samples + more), np.float32)
-        signal[:, more : more + samples] = windows
-        signal[:, -more:] = signal[:, -more - 2 : -2 * more - 2 : -1]
-        carry_over(windows[:, -more:], signal[:, :more], self._context, slots, follows)
-        stream, sample = signal.strides
-        frames = np.ndarray(
-            (n, 4, self._frame), signal.dtype, signal, strides=(stream, self._hop * sample, sample)
-        )
-        return np.abs(np.fft.rfft(frames * self._hann)).astype(np.float32, copy=False)
+    def _gates(self, spectra: Floats) -> Floats:
+        """What each window says to the gates of the memory: shape ``(n, 4 * 128)``."""
+        gates: Floats = self._encode(spectra) @ self._from_features
+        gates += self._gates_bias
+        return gates
 
-    def _encode(self, spectrum: Floats) -> Floats:
-        """Shape ``(n, 128)``."""
-        n, bins, weights = len(spectrum), self._bins, self._conv[0]
-        x = spectrum.reshape(-1, 4 * bins)
-        y = np.empty((n, 4, 128), np.float32)
+    def _encode(self, spectra: Floats) -> Floats:
+        """Features: shape ``(n, 128)``."""
+        n, bins, weights = len(spectra), self._bins, self._conv[0]
+        x = spectra[:, :, :bins].reshape(n, FRAMES * bins)
+        y = np.empty((n, FRAMES, 128), np.float32)
         np.matmul(x[:, : 2 * bins], weights[bins:], out=y[:, 0])
         np.matmul(x[:, : 3 * bins], weights, out=y[:, 1])
         np.matmul(x[:, bins:], weights, out=y[:, 2])
@@ -140,10 +136,9 @@ class SileroNetwork:
         y += self._conv_bias[layer]
         return np.maximum(y, 0, out=y)
 
-    def _recur(self, slots: NDArray[np.intp], features: Floats) -> Floats:
-        x = np.concatenate((features, self._hidden[slots]), axis=1)
-        gates: Floats = x @ self._lstm
-        gates += self._lstm_bias
+    def _recur(self, slots: NDArray[np.intp], gates: Floats) -> Floats:
+        """Takes ``gates`` to work in."""
+        gates += self._hidden[slots] @ self._from_hidden
         np.tanh(gates, out=gates)
         new = gates[:, 2 * _HIDDEN : 3 * _HIDDEN].copy()
         gates += 1

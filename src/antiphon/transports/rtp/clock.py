@@ -1,8 +1,8 @@
 """What time it is, and one clock for the media of all calls of a process.
 
 Packets are filed away as they come.  Each round takes in what has come by then, of all calls, one
-kind of work at a time: order, decode, hear, score.  Packet by packet, each kind of work would find
-the caches full of what the others need (docs/reference/benchmarks.md, "By rounds").
+kind of work at a time: open and order, decode, hear, score.  Packet by packet, each kind of work
+would find the caches full of what the others need (docs/reference/benchmarks.md, "By rounds").
 
 What goes out goes by the same clock: a timer per call costs ten times as much as its work.  Calls
 join one of two halves, which take turns within each 20 ms, so that not all packets leave at once.
@@ -31,6 +31,10 @@ EARLY_S: Final = 0.001
 """uvloop rounds timers to a millisecond: what is due so soon is done, or it would spin."""
 MAX_CATCH_UP_SLOTS: Final = 5
 """After a stall this much is sent in a burst; the rest of the stall stays a pause."""
+
+
+Opened = Callable[[bytes], bytes | None]
+"""A packet in the clear; None: it was refused."""
 
 
 class Clock(NamedTuple):
@@ -97,7 +101,7 @@ class MediaClock:
         self._phases: list[set[Member]] = [set() for _ in range(PHASES)]
         self._schedule: Schedule | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._filed: list[tuple[Member, bytes, float]] = []
+        self._filed: list[tuple[Member, bytes, float, Opened | None]] = []
         self._soon: asyncio.Handle | None = None
 
     @property
@@ -120,10 +124,10 @@ class MediaClock:
             self._timer.cancel()
             self._timer = None
 
-    def file(self, member: Member, packet: bytes) -> None:
-        """A packet has come, in the clear."""
+    def file(self, member: Member, packet: bytes, opened: Opened | None = None) -> None:
+        """A packet has come; ``opened`` makes it clear in its round, if it is not."""
         filed = self._filed
-        filed.append((member, packet, self._clock.monotonic_s()))
+        filed.append((member, packet, self._clock.monotonic_s(), opened))
         if len(filed) >= MAX_FILED:
             self.catch_up()
         elif len(filed) == 1 and sum(map(len, self._phases)) <= FEW:
@@ -171,9 +175,11 @@ class MediaClock:
             self._soon = None
         filed, self._filed = self._filed, []
         found: Found = []
-        for member, packet, now_s in filed:
+        for member, packet, now_s, opened in filed:
             try:
-                member.take_in(packet, now_s, found)
+                clear = packet if opened is None else opened(packet)
+                if clear is not None:
+                    member.take_in(clear, now_s, found)
             except Exception:
                 self._on_bug(member)
         now_s = self._clock.monotonic_s()

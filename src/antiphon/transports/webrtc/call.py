@@ -280,10 +280,19 @@ class Call:
     def on_rtp(self, packet: bytes) -> None:
         self._clock.file(self._media, packet)
 
+    def on_sealed_rtp(self, datagram: bytes) -> None:
+        self._clock.file(self._media, datagram, self._opened)
+
     def on_rtcp(self, packet: bytes) -> None:
         self._media.on_rtcp(packet)
 
     # --- Its sound -----------------------------------------------------------
+
+    def _opened(self, datagram: bytes) -> bytes | None:
+        packet = self._peer.open_rtp(datagram)
+        if packet is None:
+            self._media.refuse()
+        return packet
 
     def _hear(self, pcm: bytes) -> None:
         if self.session is not None and not self._is_over:

@@ -132,6 +132,22 @@ class MediaTransport:
 
     # --- Packets, in the clear -----------------------------------------------
 
+    def may_wait(self, datagram: bytes, address: tuple[Any, ...]) -> bool:
+        """Whether it is one to `open_rtp` later: as media that have come before, from the address
+        that we send to.
+        """
+        return (
+            self._received is not None
+            and address[1] == self._address[1]
+            and address[0] == self._address[0]
+            and not is_rtcp(datagram)
+        )
+
+    def open_rtp(self, datagram: bytes) -> bytes | None:
+        """The packet of one that could wait; None: it is not authentic, or too long."""
+        assert self._received is not None, "it may wait once there are keys"
+        return self._received.rtp(datagram)
+
     def open(self, datagram: bytes) -> tuple[bytes, bool] | None:
         """The packet in an SRTP or SRTCP datagram, and whether it is RTCP; None before there are
         keys.
