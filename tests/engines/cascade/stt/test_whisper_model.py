@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from antiphon.engines.cascade.stt.whisper_model import text_of, window_frames
+from antiphon.engines.cascade.stt.whisper_model import text_of, tokens_of, window_frames
 
 
 @pytest.mark.parametrize(
@@ -28,3 +28,10 @@ def test_what_tokens_say(tokens: str, text: str) -> None:
 )
 def test_the_window_has_silence_after_the_speech(frames: int, window: int) -> None:
     assert window_frames(frames) == window
+
+
+def test_a_phrase_is_written_in_the_longest_tokens_that_there_are() -> None:
+    numbers = {"\u0120M": 3, "m": 4, "mm": 5, "-": 6, "h": 7, "\u0120see": 8, ".": 9}
+    assert tokens_of("Mm-hmm.", numbers) == [3, 4, 6, 7, 5, 9]
+    assert tokens_of("Mm see.", numbers) == [3, 4, 8, 9]
+    assert tokens_of("Oh.", numbers) == [], "there is no O"

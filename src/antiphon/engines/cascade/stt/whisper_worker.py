@@ -16,7 +16,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from antiphon.engines.cascade.stt.log_mel import LogMel
-from antiphon.engines.cascade.stt.short_words import WATCHED
+from antiphon.engines.cascade.stt.short_words import PHRASES, WATCHED, is_doubtful
 from antiphon.engines.cascade.stt.whisper_model import Hypothesis, WhisperModel, window_frames
 from antiphon.engines.cascade.stt.whisper_turn import Need, Turn, Work
 from antiphon.engines.cascade.stt.whisper_wire import Begin, Command
@@ -112,7 +112,12 @@ class Worker:
         begin_s = time.monotonic()
         hypothesis, problem = Hypothesis(""), ""
         try:
-            hypothesis = self._model.understand(work.features, work.heard_s, language)
+            hypothesis = self._model.understand(
+                work.features,
+                work.heard_s,
+                language,
+                compares=is_doubtful if work.compares else None,
+            )
         except Exception as error:
             problem = f"a part of a turn was not understood: {type(error).__name__}"
         took_s = time.monotonic() - begin_s
@@ -155,7 +160,7 @@ def _give_memory_back() -> None:
 
 def warmed(folder: Path, threads: int) -> WhisperModel:
     """Loaded, and used once: the first user shall not wait for it."""
-    model = WhisperModel(folder, threads=threads, watched=WATCHED)
+    model = WhisperModel(folder, threads=threads, watched=WATCHED, phrases=PHRASES)
     model.understand(LogMel().features(0, window_frames(0)), 0.1)
     return model
 
