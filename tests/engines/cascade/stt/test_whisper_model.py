@@ -24,7 +24,7 @@ def test_what_tokens_say(tokens: str, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("frames", "window"), [(0, 1_000), (800, 1_000), (801, 1_002), (1_600, 1_800), (2_900, 3_000)]
+    ("frames", "window"), [(0, 800), (600, 800), (601, 802), (1_600, 1_800), (2_900, 3_000)]
 )
 def test_the_window_has_silence_after_the_speech(frames: int, window: int) -> None:
     assert window_frames(frames) == window

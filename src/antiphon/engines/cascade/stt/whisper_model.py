@@ -1,7 +1,7 @@
 """Whisper on CTranslate2: from a spectrogram to text, with what it thinks of it.
 
 Greedy, with timestamps: without them, or on windows of a few seconds, the small models
-repeat themselves.  Silence is added up to ten seconds, which costs a quarter of the thirty
+repeat themselves.  Silence is added up to eight seconds, which costs a fifth of the thirty
 that the model was trained with and understands as well.
 """
 
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from antiphon.engines.cascade.stt.log_mel import FRAMES_PER_S, Frames
 
 WINDOW_MAX_S = 30
-_WINDOW_MIN_S, _SILENCE_S = 10, 2
+_WINDOW_MIN_S, _SILENCE_S = 8, 2
 _END_S = 0.6
 """A timestamp so near to the end of the audio is the end of what was said; what the model
 writes after it is invented."""
@@ -35,7 +35,7 @@ _MAY_BEGIN = -6.0
 """A phrase whose first word is less likely is not looked at."""
 _HEARD_FRAMES_PER_S, _AFTER_FRAMES = FRAMES_PER_S // 2, FRAMES_PER_S // 2
 """What the encoder makes of each second; and of the silence that follows, which says as much
-after one second as after nine."""
+after one second as after seven."""
 
 _START, _TRANSCRIBE = "<|startoftranscript|>", "<|transcribe|>"
 _TIMESTAMP = re.compile(r"<\|(\d+\.\d+)\|>")
