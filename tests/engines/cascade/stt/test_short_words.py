@@ -72,19 +72,21 @@ def compared(text: str, logprob: float, **phrases: float) -> Hypothesis:
         (compared("You have you have.", -6.8, yes=-6.0, yeah=-7.2, no=-9.1), "Yes."),
         (compared("No, okay.", -3.5, okay=-3.0, ohokay=-3.1, nookay=-5.5), "Okay."),
         (compared("Duh.", -7.3, good=-4.4, no=-7.7), "Good."),
+        # "Stop", by telephone
+        (compared("time.", -5.4, okay=-6.9, good=-7.3, yeah=-8.3, stop=-6.9), "Stop."),
+        (compared("Stop.", -1.0, stop=-1.0), "Stop."),
         # What was said
         (compared("No, okay.", -3.3, okay=-3.0, ohokay=-3.1, nookay=-3.4, no=-4.0), ""),
         (compared("Good times.", -0.7, good=-7.8, no=-10.4), ""),
         (compared("No.", -1.7, yeah=-3.0, no=-1.5), ""),
         (compared("Hello?", -1.8, alright=-8.0, no=-9.4), ""),
         (compared("To the...", -5.3, okay=-8.2, excuseme=-8.0), ""),
-        (compared("It's time.", -2.6, okay=-6.6, stop=-4.1), ""),
-        (compared("Stop.", -1.0, stop=-1.0), ""),
+        (compared("Start.", -1.7, okay=-7.0, stop=-5.8), ""),
+        (compared("Bye, bye.", -7.3, okay=-7.1, no=-7.5, stop=-10.0), ""),  # A hum
+        (compared("Tuesday.", -3.3, excuseme=-8.0), ""),
     ],
 )
-def test_a_phrase_that_fits_as_well_is_what_who_listens_said(
-    hypothesis: Hypothesis, said: str
-) -> None:
+def test_a_phrase_that_fits_as_well_was_said(hypothesis: Hypothesis, said: str) -> None:
     assert probable(hypothesis, 0.8) == said
 
 

@@ -33,15 +33,15 @@ _URGENT_TEXTS: Final = frozenset(bare(text) for text in _URGENT.values())
 WATCHED: Final = (*_LISTENING, *_URGENT)
 
 _LISTENING_PHRASES: Final = (
-    "Mm-hmm.", "Mm hmm.", "Mmm.", "Mhm.", "Hmm.", "Uh-huh.", "Uh huh.", "Um.", "Ah.", "Oh.",
-    "Yeah.", "Yeah, yeah.", "Yes.", "Yep.", "Okay.", "Okay, okay.", "Oh, okay.", "Ah, okay.",
-    "Yeah, okay.", "Right.", "Right, right.", "I see.", "Oh, I see.", "Sure.", "Good.", "Great.",
-    "Alright.", "Got it.", "Of course.", "Exactly.", "I know.",
+    "Mm-hmm.", "Mmm.", "Mhm.", "Hmm.", "Uh-huh.", "Uh huh.", "Um.", "Ah.", "Oh.", "Yeah.",
+    "Yeah, yeah.", "Yes.", "Yep.", "Okay.", "Oh, okay.", "Right.", "I see.", "Sure.", "Good.",
+    "Great.", "Alright.", "Got it.", "Of course.", "Exactly.", "I know.",
 )  # fmt: skip
 _URGENT_PHRASES: Final = (
-    "Stop.", "Stop it.", "Wait.", "No.", "No, no.", "No, okay.", "Nope.", "Hold on.",
-    "Excuse me.", "But.",
+    "Stop.", "Wait.", "No.", "No, no.", "No, okay.", "Nope.", "Hold on.", "Excuse me.", "But.",
 )  # fmt: skip
+_UNLIKE_A_HUM: Final = ("Stop.", "Wait.", "Hold on.", "Excuse me.")
+"""Of those: where one may have been said, it was; "no" may be made of any hum."""
 PHRASES: Final = (*_LISTENING_PHRASES, *_URGENT_PHRASES)
 _LISTENING_TEXTS: Final = frozenset(bare(text) for text in _LISTENING_PHRASES)
 
@@ -76,17 +76,17 @@ def _by_phrase(hypothesis: Hypothesis) -> str:
     instead = hypothesis.instead
     if instead is None:
         return ""
-    listening, urgent = (
+    listening, urgent, unlike = (
         [(instead.phrases[phrase], phrase) for phrase in kind if phrase in instead.phrases]
-        for kind in (_LISTENING_PHRASES, _URGENT_PHRASES)
+        for kind in (_LISTENING_PHRASES, _URGENT_PHRASES, _UNLIKE_A_HUM)
     )
-    if not listening:
-        return ""
     listens = _together(logprob for logprob, _ in listening)
     behind, ahead = instead.logprob - listens, listens - _together(lp for lp, _ in urgent)
     if behind <= _PHRASE_BEHIND and ahead >= max(_PHRASE_AHEAD, behind):
         return max(listening)[1]
-    return ""
+    wanted = max(unlike, default=(-np.inf, ""))
+    least = max(instead.logprob - _WANTS_BEHIND, listens - _PHRASE_AHEAD)
+    return wanted[1] if wanted[0] >= least else ""
 
 
 def _together(logprobs: Iterable[float]) -> float:
