@@ -12,7 +12,8 @@ import numpy as np
 from msgspec import Struct
 from msgspec.structs import replace
 from numpy.typing import NDArray
-from turn_users import Scene, say
+from turn_users import Scene
+from turn_voices import say
 
 from antiphon.core.causes import (
     Attached,
@@ -51,6 +52,7 @@ from antiphon.engines.cascade.end_of_turn.judged import NO_WORDS_YET
 from antiphon.engines.cascade.end_of_turn.smart_turn_worker import Judge
 from antiphon.engines.cascade.end_of_turn.smart_turn_worker import Turn as HintTurn
 from antiphon.engines.cascade.parts import Transcript
+from antiphon.engines.cascade.stt.short_words import is_doubtful
 from antiphon.engines.cascade.stt.whisper_model import WhisperModel
 from antiphon.engines.cascade.stt.whisper_turn import Turn, Work
 from antiphon.engines.cascade.stt.wire import Heard as Recognized
@@ -173,7 +175,11 @@ class Recognition:
         """What is told at this moment, if something is."""
         news = None
         if self.work is not None and now_ms >= self.done_ms:
-            hypothesis = model.understand(self.work.features, self.work.heard_s)
+            hypothesis = model.understand(
+                self.work.features,
+                self.work.heard_s,
+                compares=is_doubtful if self.work.compares else None,
+            )
             news, self.work = self.turn.done(self.work, hypothesis), None
         if self.work is None and self.turn.need is not None:
             self.work, self.done_ms = self.turn.work(), now_ms + DECODE_MS

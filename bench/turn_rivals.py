@@ -15,7 +15,8 @@ from pipecat.audio.turn.smart_turn.local_smart_turn_v3 import LocalSmartTurnAnal
 from pipecat.audio.vad.silero import SileroVADAnalyzer
 from pipecat.audio.vad.vad_analyzer import VADState
 from turn_call import ANSWER_MS, CHUNK, CHUNK_MS, DECODE_MS, Outcome
-from turn_users import Scene, say
+from turn_users import Scene
+from turn_voices import say
 
 from antiphon.audio.resample import Resampler
 

@@ -1,4 +1,4 @@
-"""The users of bench/turns.py: what their microphones hear, from recordings and flite.
+"""The users of bench/turns.py: what their microphones hear, from recordings and voices.
 
 A scene is a microphone's sound and what a good listener would make of it.  All sound is
 16-bit mono at 24 kHz.
@@ -8,32 +8,21 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import tempfile
-import wave
 from collections.abc import Iterator, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from msgspec import Struct
-from numpy.typing import NDArray
+from turn_voices import HUMS, RATE_HZ, Samples, can_say, read, say, trimmed
 
 from antiphon.audio.g711 import decode_ulaw, encode_ulaw
 from antiphon.audio.resample import Resampler
 
-RATE_HZ = 24_000
 OVERLAP_AT_MS = 2_500
 """When a sound begins while the assistant speaks, from the beginning of its speech."""
 TAIL_MS = 4_000
 VOICES = ("slt", "rms", "awb")
-HUMS = {
-    "mm-hmm": "pau m m hh ah m pau",
-    "uh-huh": "pau ah hh ah pau",
-    "mm": "pau m m m pau",
-}
-"""As phones: flite would spell them."""
 BACKCHANNELS = (*HUMS, "yeah", "okay", "right", "I see", "yeah, yeah", "oh, okay")
 WORDS_THAT_STOP = ("stop", "wait", "no", "hold on", "excuse me")
 INTERRUPTIONS = (
@@ -68,7 +57,6 @@ SENTENCES = (
 PAUSED = ("weather_pause", "digits_10001", "count_123_en", "laptop_vad")
 """Recordings of one utterance with pauses in it."""
 
-Samples = NDArray[np.int16]
 Kind = Literal[
     "backchannel", "noise", "echo", "interruption", "one word", "answer", "pauses", "sentence"
 ]
@@ -89,36 +77,6 @@ class Scene(Struct):
 
 
 # --- Sounds ------------------------------------------------------------------
-
-
-def read(path: Path) -> Samples:
-    with wave.open(str(path)) as recording:
-        pcm, rate_hz = recording.readframes(recording.getnframes()), recording.getframerate()
-    resampler = Resampler(rate_hz, RATE_HZ)
-    sound: Samples = np.frombuffer(resampler.process(pcm) + resampler.flush(), "<i2")
-    return sound
-
-
-@cache
-def say(text: str, voice: str) -> Samples:
-    """By flite, which Debian and macOS ports have; the silence at both ends is cut."""
-    with tempfile.NamedTemporaryFile(suffix=".wav") as file:
-        what = ("-p", HUMS[text]) if text in HUMS else ("-t", text)
-        subprocess.run(["flite", "-voice", voice, *what, file.name], check=True)
-        return trimmed(read(Path(file.name)))
-
-
-def trimmed(sound: Samples) -> Samples:
-    begin, end = voiced(sound)
-    return sound[begin * 24 : end * 24]
-
-
-def voiced(sound: Samples) -> tuple[int, int]:
-    """Where somebody speaks in a clean recording, in ms: by loudness, 25 dB below the loudest."""
-    frames = sound[: len(sound) // 240 * 240].astype(np.float32).reshape(-1, 240)
-    level = np.sqrt((frames**2).mean(axis=1))
-    loud = np.flatnonzero(level > np.percentile(level, 99) * 10 ** (-25 / 20))
-    return 10 * int(loud[0]), 10 * int(loud[-1]) + 10
 
 
 def silence(ms: float) -> Samples:
@@ -194,22 +152,32 @@ class Recordings:
         return sorted(name for name in self._files if name.startswith(known))
 
 
-def scenes(recordings: Recordings) -> Iterator[Scene]:
-    has_flite = shutil.which("flite") is not None
-    yield from _overlaps(recordings, has_flite=has_flite)
-    yield from _turns(recordings, has_flite=has_flite)
+def scenes(recordings: Recordings, voices: Sequence[str] | None = None) -> Iterator[Scene]:
+    """``voices``: those alone, and no recordings; None: all of it, where flite is installed."""
+    if voices is not None:
+        yield from _overlaps(recordings, voices)
+        return
+    voices = VOICES if shutil.which("flite") is not None else ()
+    yield from _overlaps(recordings, voices)
+    yield from _recorded_overlaps(recordings)
+    yield from _turns(recordings, voices)
 
 
-def _overlaps(recordings: Recordings, *, has_flite: bool) -> Iterator[Scene]:
-    for voice in VOICES if has_flite else ():
+def _overlaps(recordings: Recordings, voices: Sequence[str]) -> Iterator[Scene]:
+    for voice in voices:
         for text in BACKCHANNELS:
-            yield from _conditions("backchannel", text, say(text, voice), voice, recordings)
+            if can_say(text, voice):
+                yield from _conditions("backchannel", text, say(text, voice), voice, recordings)
         for text in WORDS_THAT_STOP:
             yield from _conditions("one word", text, say(text, voice), voice, recordings)
         for text in INTERRUPTIONS:
             yield from _conditions("interruption", text, say(text, voice), voice, recordings)
         for text in ANSWERS:
-            yield _over("answer", f"{text} ({voice})", say(text, voice), QUESTION)
+            if can_say(text, voice):
+                yield _over("answer", f"{text} ({voice})", say(text, voice), QUESTION)
+
+
+def _recorded_overlaps(recordings: Recordings) -> Iterator[Scene]:
     if "laptop_yes" in recordings:
         yield _over("backchannel", "laptop_yes", trimmed(recordings.get("laptop_yes")))
     if "laptop_nope" in recordings:
@@ -259,13 +227,13 @@ def _over(
     return Scene(kind, name, whole, OVERLAP_AT_MS if speaks else 0, ends_ms, assistant)
 
 
-def _turns(recordings: Recordings, *, has_flite: bool) -> Iterator[Scene]:
+def _turns(recordings: Recordings, voices: Sequence[str]) -> Iterator[Scene]:
     for name in PAUSED:
         if name in recordings:
             yield _alone("pauses", name, trimmed(recordings.get(name)))
     for name in recordings.sentences:
         yield _alone("sentence", name, trimmed(recordings.get(name)))
-    for voice in VOICES if has_flite else ():
+    for voice in voices:
         for parts, name in HESITATIONS:
             pieces = [say(p, voice) if isinstance(p, str) else silence(p) for p in parts]
             yield _alone("pauses", f"{name} ({voice})", np.concatenate(pieces))

@@ -1,6 +1,7 @@
 """Turns that feel human, or not: false stops, missed ones, delays, turns a sentence, felt silence.
 
     python bench/turns.py [--clips DIRECTORY ...] [--only KIND ...] [--by NAME ...] [--misses]
+    python bench/turns.py --voice kal --voice alloy ...
 
 Users are made of recordings with free licences (tests/data/speech, and each directory of
 ``--clips``) and of flite's voices, where that is installed (bench/turn_users.py).  Each is
@@ -8,7 +9,8 @@ heard by the API's defaults and by what the console and `antiphon talk` ask for 
 is the same without answers that are begun early); in virtual time, with the real voice detection
 and Whisper (bench/turn_call.py).  ``--by pipecat`` is
 Pipecat's default strategy (bench/turn_rivals.py), where it is installed; ``--by melody`` is
-ours with Smart Turn (``--smart-turn FILE``).
+ours with Smart Turn (``--smart-turn FILE``).  ``--voice``: users of those voices alone, flite's or
+by the API's names espeak-ng's, who speak beside the assistant.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ from turn_users import Recordings, Scene, scenes  # noqa: E402
 
 from antiphon.engines.cascade.end_of_turn.smart_turn_worker import Network  # noqa: E402
 from antiphon.engines.cascade.stt.ears import find_ears  # noqa: E402
-from antiphon.engines.cascade.stt.short_words import WATCHED  # noqa: E402
+from antiphon.engines.cascade.stt.short_words import PHRASES, WATCHED  # noqa: E402
 from antiphon.engines.cascade.stt.whisper_model import WhisperModel  # noqa: E402
 from antiphon.protocol.session import Overlap, SemanticVad, ServerVad  # noqa: E402
 
@@ -46,6 +48,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--clips", type=Path, action="append", default=[])
     parser.add_argument("--only", action="append")
+    parser.add_argument("--voice", action="append", help="users of these voices alone")
     parser.add_argument("--smart-turn", type=Path, help="the network of --by melody")
     parser.add_argument("--by", action="append", choices=BY)
     parser.add_argument(
@@ -54,7 +57,11 @@ def main() -> None:
     parser.add_argument("--misses", action="store_true", help="name what went wrong")
     options = parser.parse_args()
     recordings = Recordings([ROOT / "tests/data/speech", *options.clips])
-    chosen = [s for s in scenes(recordings) if not options.only or s.kind in options.only]
+    chosen = [
+        scene
+        for scene in scenes(recordings, options.voice)
+        if not options.only or scene.kind in options.only
+    ]
     for name in options.by or ("api", "ours"):
         listener = listener_of(name, options.answer_ms, options.smart_turn)
         print(f"\n== {name}", flush=True)
@@ -68,7 +75,7 @@ def listener_of(name: str, answer_ms: int, smart_turn: Path | None) -> Listener:
         return pipecat_listener()
     folder = find_ears("whisper").model
     assert folder is not None
-    model = WhisperModel(folder, watched=WATCHED)
+    model = WhisperModel(folder, watched=WATCHED, phrases=PHRASES)
     detection = ServerVad() if name == "api" else SemanticVad(overlap=Overlap())
     judge = Network(smart_turn).judge if name == "melody" and smart_turn is not None else None
     speculates = name in ("ours", "melody")
@@ -93,6 +100,7 @@ def report(heard: list[tuple[Scene, Outcome]], *, misses: bool) -> None:
             times("  to the voice's first change (ducked or cut)", found, first_change)
             times("  to speech_started", found, lambda o: o.started_ms)
             times("  to silence", found, first_silence)
+            after_end("  to silence, from the end of what was said", found, silences)
             times("  to the end of the answer", found, lambda o: o.stopped_ms)
         else:
             wrong = [one for one in found if items(one[1]) != 1]
@@ -132,6 +140,10 @@ def first_change(outcome: Outcome) -> int | None:
 def first_silence(outcome: Outcome) -> int | None:
     moments = [ms for ms in (outcome.held_ms, outcome.stopped_ms) if ms is not None]
     return min(moments, default=None)
+
+
+def silences(outcome: Outcome) -> list[int]:
+    return [] if (ms := first_silence(outcome)) is None else [ms]
 
 
 def times(

@@ -60,7 +60,7 @@ def whisper_if_found(ears: Ears, *, threads: int | None = None) -> ChosenRecogni
 def grammar_ears(pronounce: Pronounce) -> PocketSphinxRecognizer:
     """What hears the sentences that are expected, beside one that understands anything."""
     return PocketSphinxRecognizer(
-        workers=1, turns_per_worker=3, wait_s=0.5, pronounce=pronounce, grammars_only=True
+        workers=1, turns_per_worker=2, wait_s=0.5, pronounce=pronounce, grammars_only=True
     )
 
 

@@ -7,11 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from antiphon.engines.cascade.stt.short_words import WATCHED, probable, urgent_already
+from antiphon.engines.cascade.stt.short_words import (
+    PHRASES,
+    WATCHED,
+    is_doubtful,
+    probable,
+    urgent_already,
+)
 from antiphon.engines.cascade.stt.whisper_model import (
     DOUBTED_S,
     Beginning,
     Hypothesis,
+    Instead,
     beginning,
     spellings,
 )
@@ -50,6 +57,49 @@ def test_what_a_short_sound_was(hypothesis: Hypothesis, said: str) -> None:
     assert probable(hypothesis, 0.8) == said
 
 
+def compared(text: str, logprob: float, **phrases: float) -> Hypothesis:
+    """Each phrase by its letters alone."""
+    named = {"".join(filter(str.isalpha, phrase.lower())): phrase for phrase in PHRASES}
+    instead = Instead(logprob, {named[name]: value for name, value in phrases.items()})
+    return Hypothesis(text, -1.0, 0.2, instead=instead)
+
+
+@pytest.mark.parametrize(
+    ("hypothesis", "said"),
+    [
+        # A hum, by telephone
+        (compared("Good time.", -2.2, good=-5.8, yeah=-8.0, nope=-9.9), "Good."),
+        (compared("You have you have.", -6.8, yes=-6.0, yeah=-7.2, no=-9.1), "Yes."),
+        (compared("No, okay.", -3.5, okay=-3.0, ohokay=-3.1, nookay=-5.5), "Okay."),
+        (compared("Duh.", -7.3, good=-4.4, no=-7.7), "Good."),
+        # "Stop", by telephone
+        (compared("time.", -5.4, okay=-6.9, good=-7.3, yeah=-8.3, stop=-6.9), "Stop."),
+        (compared("Stop.", -1.0, stop=-1.0), "Stop."),
+        # What was said
+        (compared("No, okay.", -3.3, okay=-3.0, ohokay=-3.1, nookay=-3.4, no=-4.0), ""),
+        (compared("Good times.", -0.7, good=-7.8, no=-10.4), ""),
+        (compared("No.", -1.7, yeah=-3.0, no=-1.5), ""),
+        (compared("Hello?", -1.8, alright=-8.0, no=-9.4), ""),
+        (compared("To the...", -5.3, okay=-8.2, excuseme=-8.0), ""),
+        (compared("Start.", -1.7, okay=-7.0, stop=-5.8), ""),
+        (compared("Bye, bye.", -7.3, okay=-7.1, no=-7.5, stop=-10.0), ""),  # A hum
+        (compared("Tuesday.", -3.3, excuseme=-8.0), ""),
+    ],
+)
+def test_a_phrase_that_fits_as_well_was_said(hypothesis: Hypothesis, said: str) -> None:
+    assert probable(hypothesis, 0.8) == said
+
+
+@pytest.mark.parametrize(
+    ("text", "mean_logprob", "is_compared"),
+    [("No, okay.", -0.9, True), ("No, okay.", -0.5, False), ("Oh, okay.", -0.9, False)],
+)
+def test_only_doubtful_words_that_do_not_listen_are_compared(
+    text: str, mean_logprob: float, is_compared: bool
+) -> None:
+    assert is_doubtful(Hypothesis(text, mean_logprob)) == is_compared
+
+
 def test_what_is_longer_is_what_it_says() -> None:
     assert probable(heard("time", -1.51, -0.9, m=-2.6), DOUBTED_S) == ""
 
@@ -83,7 +133,7 @@ def test_one_sound_is_not_both(watched: dict[str, float], first: float) -> None:
 def test_a_word_counts_however_it_is_spelled() -> None:
     spelled = spellings(["Stop", "Ġstop", "Ġnow", "stop"], ["stop", "wait"])
     assert spelled == {"stop": [3, 1, 0]}
-    logits = np.log(np.array([0.1, 0.2, 0.4, 0.3], np.float32)) + 5
-    begins = beginning(logits, 2, spelled)
+    logprobs = np.log(np.array([0.1, 0.2, 0.4, 0.3], np.float32))
+    begins = beginning(logprobs, 2, spelled)
     assert np.exp(begins.logprob) == pytest.approx(0.4, abs=1e-6)
     assert np.exp(begins.watched["stop"]) == pytest.approx(0.6, abs=1e-6)

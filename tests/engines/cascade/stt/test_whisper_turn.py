@@ -137,6 +137,15 @@ def test_what_it_was_beside_somebodys_speech_is_told_beside_the_text() -> None:
     assert turn.final() == Heard("fun", True, 3, aside="Mm-hmm.")
 
 
+def test_what_was_said_instead_matters_where_words_are_wanted_and_of_a_whole_sound() -> None:
+    pause = hear(hear(hear(Turn(live=True), 0.3, QUIET), 0.4, LOUD), 0.3, QUIET)
+    assert pause.work().compares
+    early = hear(hear(Turn(live=True), 0.3, QUIET), 0.3, LOUD).work()
+    assert early.need is Need.EARLY
+    assert not early.compares
+    assert not hear(speaking(), 0.3, QUIET).work().compares
+
+
 def test_noise_says_nothing() -> None:
     turn = hear(speaking(), 0.3, QUIET)
     assert decode(turn, "Thank you.", NOISE) == Heard("", final=False), "it was listened to"

@@ -2,12 +2,14 @@
 
 Of a hum it makes words that nobody said ("time", "fun"), of a mumbled "yeah" "you have", and
 "stop" it may doubt.  But it knows better than its text: among the words with which it might
-have begun, one of few that people say so shortly is then not far behind.  Thresholds were set on
-two of flite's voices and two of espeak-ng's (bench/turns.py).
+have begun, one of few that people say so shortly is then not far behind; and where the first word
+does not tell ("good times" of a hum, "no, okay" of "oh, okay"), a whole phrase may fit as well.
+Thresholds were set on two of flite's voices and two of espeak-ng's (bench/turns.py).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 import numpy as np
@@ -30,6 +32,19 @@ _URGENT: Final = {
 _URGENT_TEXTS: Final = frozenset(bare(text) for text in _URGENT.values())
 WATCHED: Final = (*_LISTENING, *_URGENT)
 
+_LISTENING_PHRASES: Final = (
+    "Mm-hmm.", "Mmm.", "Mhm.", "Hmm.", "Uh-huh.", "Uh huh.", "Um.", "Ah.", "Oh.", "Yeah.",
+    "Yeah, yeah.", "Yes.", "Yep.", "Okay.", "Oh, okay.", "Right.", "I see.", "Sure.", "Good.",
+    "Great.", "Alright.", "Got it.", "Of course.", "Exactly.", "I know.",
+)  # fmt: skip
+_URGENT_PHRASES: Final = (
+    "Stop.", "Wait.", "No.", "No, no.", "No, okay.", "Nope.", "Hold on.", "Excuse me.", "But.",
+)  # fmt: skip
+_UNLIKE_A_HUM: Final = ("Stop.", "Wait.", "Hold on.", "Excuse me.")
+"""Of those: where one may have been said, it was; "no" may be made of any hum."""
+PHRASES: Final = (*_LISTENING_PHRASES, *_URGENT_PHRASES)
+_LISTENING_TEXTS: Final = frozenset(bare(text) for text in _LISTENING_PHRASES)
+
 _SURE: Final = -0.85
 """A mean log probability from which on the text is left alone."""
 _LISTENS_BEHIND, _WANTS_BEHIND = 3.2, 2.0
@@ -40,8 +55,45 @@ _EARLY_LEAST, _EARLY_AHEAD = -3.0, 1.5
 """The same for a word that is still being said."""
 
 
+_PHRASE_SURE: Final = -0.6
+"""A mean log probability from which on no phrase is compared with the text."""
+_PHRASE_BEHIND, _PHRASE_AHEAD = 3.5, 1.0
+"""As those above, of phrases; who listens is also ahead by as much as it is behind the text."""
+
+
+def is_doubtful(hypothesis: Hypothesis) -> bool:
+    """Whether the text should be compared with `PHRASES`: one who listens needs no proof."""
+    is_sure = hypothesis.mean_logprob >= _PHRASE_SURE
+    return not is_sure and bare(hypothesis.text) not in _LISTENING_TEXTS
+
+
 def probable(hypothesis: Hypothesis, heard_s: float) -> str:
     """What a short sound was instead of the text; "" where the text stands, or falls, alone."""
+    return _by_phrase(hypothesis) or _by_first_word(hypothesis, heard_s)
+
+
+def _by_phrase(hypothesis: Hypothesis) -> str:
+    instead = hypothesis.instead
+    if instead is None:
+        return ""
+    listening, urgent, unlike = (
+        [(instead.phrases[phrase], phrase) for phrase in kind if phrase in instead.phrases]
+        for kind in (_LISTENING_PHRASES, _URGENT_PHRASES, _UNLIKE_A_HUM)
+    )
+    listens = _together(logprob for logprob, _ in listening)
+    behind, ahead = instead.logprob - listens, listens - _together(lp for lp, _ in urgent)
+    if behind <= _PHRASE_BEHIND and ahead >= max(_PHRASE_AHEAD, behind):
+        return max(listening)[1]
+    wanted = max(unlike, default=(-np.inf, ""))
+    least = max(instead.logprob - _WANTS_BEHIND, listens - _PHRASE_AHEAD)
+    return wanted[1] if wanted[0] >= least else ""
+
+
+def _together(logprobs: Iterable[float]) -> float:
+    return float(np.logaddexp.reduce([*logprobs], initial=-np.inf))
+
+
+def _by_first_word(hypothesis: Hypothesis, heard_s: float) -> str:
     begins = hypothesis.begins
     if begins is None or heard_s >= DOUBTED_S or hypothesis.mean_logprob >= _SURE:
         return ""
@@ -65,7 +117,7 @@ def urgent_already(hypothesis: Hypothesis) -> str:
 
 def _likelihood(hypothesis: Hypothesis, words: dict[str, str]) -> float:
     known = _known(hypothesis, words)
-    return float(np.logaddexp.reduce(list(known.values()))) if known else -np.inf
+    return _together(known.values())
 
 
 def _likeliest(hypothesis: Hypothesis, words: dict[str, str]) -> str:

@@ -62,6 +62,8 @@ class Work(Struct, frozen=True):
     features: Frames
     end: int
     """How many frames of it are audio."""
+    compares: bool = False
+    """Whether it matters what was said instead, where that is doubtful."""
 
     @property
     def heard_s(self) -> float:
@@ -164,7 +166,8 @@ class Turn:
         self._working = True
         self._looked_early = self._looked_early or need is Need.EARLY
         end = self._pauses.quietest(CUT_FROM, CUT_TO) if need is Need.PART else len(self._mel)
-        return Work(need, self._mel.features(end, window_frames(end)), end)
+        compares = self.live and not self._settled and need is not Need.EARLY
+        return Work(need, self._mel.features(end, window_frames(end)), end, compares)
 
     # --- What is known -------------------------------------------------------
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from antiphon.engines.cascade.stt.log_mel import LogMel
-from antiphon.engines.cascade.stt.short_words import WATCHED
+from antiphon.engines.cascade.stt.short_words import PHRASES, WATCHED, is_doubtful
 from antiphon.engines.cascade.stt.whisper_model import Hypothesis, WhisperModel
 from antiphon.engines.cascade.stt.whisper_turn import Need, Turn, Work
 from antiphon.engines.cascade.stt.whisper_wire import Begin, Command
@@ -26,8 +26,8 @@ from antiphon.engines.cascade.worker_wire import WorkerEnd
 LIVE_REST = 2.0
 """After a look at a turn that goes on, none for so many times as long as it took."""
 
-EARLY_MAX_S = 0.3
-"""Where a decoding takes longer, a look in mid-word comes too late to be worth it."""
+EARLY_MAX_S = 0.45
+"""Where a decoding takes longer, a look in mid-word comes no sooner than the one after the word."""
 
 
 WARMING_FRAMES = 100
@@ -40,6 +40,7 @@ class Understood(Struct, frozen=True):
     work: Work
     hypothesis: Hypothesis
     took_s: float
+    """Without the phrases that may have been compared."""
     problem: str = ""
 
 
@@ -114,12 +115,20 @@ class Worker:
     def _understand(self, job: int, work: Work, language: str) -> None:
         """On a thread of the pool, which has nobody to raise an error at."""
         begin_s = time.monotonic()
-        hypothesis, problem = Hypothesis(""), ""
+        hypothesis, problem, took_s = Hypothesis(""), "", 0.0
+
+        def compares(found: Hypothesis) -> bool:
+            nonlocal took_s
+            took_s = time.monotonic() - begin_s
+            return work.compares and is_doubtful(found)
+
         try:
-            hypothesis = self._model.understand(work.features, work.heard_s, language)
+            hypothesis = self._model.understand(
+                work.features, work.heard_s, language, compares=compares
+            )
         except Exception as error:
             problem = f"a part of a turn was not understood: {type(error).__name__}"
-        took_s = time.monotonic() - begin_s
+        took_s = took_s or time.monotonic() - begin_s
         self._wire.post(job, Understood(work, hypothesis, took_s, problem))
 
     def _done(self, job: int, understood: Understood) -> None:
@@ -161,7 +170,7 @@ def warmed(folder: Path, threads: int) -> WhisperModel:
     """Loaded, and used once: the first user shall not wait for it.  A short window touches all
     that a long one does.
     """
-    model = WhisperModel(folder, threads=threads, watched=WATCHED)
+    model = WhisperModel(folder, threads=threads, watched=WATCHED, phrases=PHRASES)
     model.understand(LogMel().features(0, WARMING_FRAMES), 0.1)
     return model
 
