@@ -47,7 +47,9 @@ def heavy(rows: Sequence[Row]) -> Row:
 
 
 def light(rows: Sequence[Row]) -> Row:
-    return next((row for row in rows if row.sessions > 1), rows[0])
+    """The first step with several sessions, of those that were in time, if there is one."""
+    steps = [row for row in rows if row.sessions > 1] or list(rows)
+    return next((row for row in steps if row.step.is_in_time), steps[0])
 
 
 def _cell(value: float | None, digits: int = 0) -> str:
