@@ -12,6 +12,7 @@ from collections.abc import Callable
 import numpy as np
 
 from antiphon.core.causes import MEDIA_RATE_HZ
+from antiphon.engines.vad.batch import Batch
 from antiphon.engines.vad.silero import SileroDetector
 from antiphon.engines.vad.silero_network import SileroNetwork
 from antiphon.engines.vad.spectra import Spectra
@@ -37,17 +38,17 @@ class NoLoop:
 def arithmetic_us(batch: int, rng: np.random.Generator) -> tuple[float, float]:
     """Per window: the spectrum, and the network."""
     spectra, network = Spectra(batch, rate_hz=MEDIA_RATE_HZ), SileroNetwork(batch)
-    slots = np.arange(batch)
+    streams = Batch(np.arange(batch))
     windows = rng.normal(0, 1_600, (batch, WINDOW_SAMPLES)).astype("<i2")
     steps = max(5, 600 // batch)
     hearing, scoring = [], []
     for _ in range(9):
         start = time.thread_time_ns()
         for _ in range(steps):
-            heard = spectra.of(slots, windows)
+            heard = spectra.of(streams, windows)
         between = time.thread_time_ns()
         for _ in range(steps):
-            network.step(slots, heard)
+            network.step(streams, heard)
         hearing.append((between - start) / steps / batch / 1e3)
         scoring.append((time.thread_time_ns() - between) / steps / batch / 1e3)
     return statistics.median(hearing), statistics.median(scoring)

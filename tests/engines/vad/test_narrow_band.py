@@ -5,6 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from antiphon.audio.resample import Resampler
+from antiphon.engines.vad.batch import Batch
 from antiphon.engines.vad.narrow_band import SURE, NarrowBand
 from antiphon.engines.vad.spectra import Spectra
 from tests.recordings import FOLDER, at_16khz, by_telephone
@@ -18,7 +19,7 @@ MICROPHONES = sorted(
 def looked(sound: NDArray[np.int16]) -> NarrowBand:
     band, spectra = NarrowBand(1), Spectra(1, rate_hz=16_000)
     for at in range(0, len(sound) - 512, 512):
-        band.look(SLOT, spectra.of(SLOT, sound[np.newaxis, at : at + 512]))
+        band.look(SLOT, spectra.of(Batch(SLOT), sound[np.newaxis, at : at + 512]))
     return band
 
 
@@ -29,7 +30,7 @@ def on_the_line(name: str) -> NDArray[np.int16]:
 
 def tone(hz: float) -> NDArray[np.float32]:
     window: NDArray[np.float32] = np.sin(2 * np.pi * hz * np.arange(512) / 16_000)
-    return Spectra(1, rate_hz=16_000, full_scale=4).of(SLOT, window[np.newaxis])
+    return Spectra(1, rate_hz=16_000, full_scale=4).of(Batch(SLOT), window[np.newaxis])
 
 
 @pytest.mark.parametrize("name", MICROPHONES)

@@ -13,6 +13,7 @@ from antiphon.audio.noise import Kind, NoiseReducer
 from antiphon.audio.pcm import samples
 from antiphon.core.causes import MEDIA_RATE_HZ
 from antiphon.engines.engine import VoiceDetector
+from antiphon.engines.vad.batch import Batch
 from antiphon.engines.vad.silero import BACKLOG_WINDOWS, LONGEST_WAIT_S, THIN_BATCH, SileroDetector
 from antiphon.engines.vad.silero_network import SileroNetwork
 from antiphon.engines.vad.spectra import Spectra
@@ -207,9 +208,10 @@ def test_whoever_speaks_after_a_telephone_is_no_telephone() -> None:
 
 def _wide_alone(pcm: bytes) -> list[float]:
     """What the network for 16 kHz says."""
-    network, spectra, slot = SileroNetwork(1), Spectra(1, rate_hz=MEDIA_RATE_HZ), np.array([0])
+    network, spectra = SileroNetwork(1), Spectra(1, rate_hz=MEDIA_RATE_HZ)
+    batch = Batch(np.array([0]))
     windows = samples(pcm[: len(pcm) // WINDOW_BYTES * WINDOW_BYTES]).reshape(-1, 1, WINDOW_SAMPLES)
-    return [float(network.step(slot, spectra.of(slot, window))[0]) for window in windows]
+    return [float(network.step(batch, spectra.of(batch, window))[0]) for window in windows]
 
 
 # --- When it is scored --------------------------------------------------------

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from antiphon.engines.vad.batch import Batch
 from antiphon.engines.vad.spectra import BIN_HZ, BINS, FRAMES, Spectra
 
 
@@ -22,7 +23,7 @@ def heard(sound: NDArray[np.generic], spectra: Spectra) -> NDArray[np.float32]:
     """Window by window."""
     size = spectra.window_samples
     windows = sound[: len(sound) // size * size].reshape(-1, 1, size)
-    return np.concatenate([spectra.of(np.array([0]), window) for window in windows])
+    return np.concatenate([spectra.of(Batch(np.array([0])), window) for window in windows])
 
 
 def test_they_are_magnitudes_of_frames_of_16_ms_that_overlap_by_half() -> None:
@@ -63,18 +64,18 @@ def test_streams_go_on_whatever_they_are_batched_with() -> None:
     sounds = rng.normal(0, 1_000, (3, 8 * 768)).astype("<i2")
     alone = [heard(sound, Spectra(1, rate_hz=24_000)) for sound in sounds]
     together = Spectra(1, rate_hz=24_000)
-    together.of(np.array([0]), np.full((1, 768), 9_000))
+    together.of(Batch(np.array([0])), np.full((1, 768), 9_000))
     together.grow(4)
     together.reset(0)
-    slots, windows = np.array([3, 0, 2]), sounds.reshape(3, 8, 768)
+    batch, windows = Batch(np.array([3, 0, 2])), sounds.reshape(3, 8, 768)
     for at in range(2):
-        found = together.of(slots, windows[:, at])
+        found = together.of(batch, windows[:, at])
         assert found == pytest.approx(np.array([one[at] for one in alone]), abs=1e-5)
     # Three windows of the first, one of the second, two of the third.
-    batch = np.concatenate((windows[0, 2:5], windows[1, 2:3], windows[2, 2:4]))
+    several = np.concatenate((windows[0, 2:5], windows[1, 2:3], windows[2, 2:4]))
     follows = np.array([False, True, True, False, False, True])
-    found = together.of(np.array([3, 3, 3, 0, 2, 2]), batch, follows)
+    found = together.of(Batch(np.array([3, 3, 3, 0, 2, 2]), follows), several)
     expected = np.concatenate((alone[0][2:5], alone[1][2:3], alone[2][2:4]))
     assert found == pytest.approx(expected, abs=1e-5)
-    found = together.of(slots, np.array([windows[0, 5], windows[1, 3], windows[2, 4]]))
+    found = together.of(batch, np.array([windows[0, 5], windows[1, 3], windows[2, 4]]))
     assert found == pytest.approx(np.array([alone[0][5], alone[1][3], alone[2][4]]), abs=1e-5)

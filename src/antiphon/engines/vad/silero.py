@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from antiphon.audio.pcm import BYTES_PER_SAMPLE
 from antiphon.core.causes import MEDIA_RATE_HZ
 from antiphon.engines.engine import VoiceReport
+from antiphon.engines.vad.batch import Batch
 from antiphon.engines.vad.narrow_band import NarrowBand
 from antiphon.engines.vad.silero_network import SileroNetwork
 from antiphon.engines.vad.spectra import Spectra
@@ -155,25 +156,19 @@ class SileroDetector:
         """
         assert not self._scoring, "scoring was asked for inside a report"
         streams = [self._ready.popleft() for _ in range(min(len(self._ready), LARGEST_BATCH))]
-        batch, follows, sounding = self._taken(streams)
-        if not batch:
+        taken = self._taken(streams)
+        if not taken:
             return
-        slots = np.array([one.stream.slot for one in batch])
-        later = np.array(follows) if any(follows) else None
-        rows = np.array(sounding, np.intp) if len(sounding) < len(batch) else None
-        spectra = self._heard(batch, sounding)
-        probabilities: list[float] = self._scores(slots, spectra, later, rows).tolist()
+        probabilities: list[float] = self._scores(taken).tolist()
         self._scoring = True
-        for (stream, epoch, end_sample, _), probability in zip(batch, probabilities, strict=True):
-            if stream.epoch == epoch:  # An earlier report may have closed this one.
-                self._report(stream, end_sample, probability)
+        for one, probability in zip(taken, probabilities, strict=True):
+            if one.stream.epoch == one.epoch:  # An earlier report may have closed this one.
+                self._report(one.stream, one.end_sample, probability)
         self._scoring = False
 
-    def _taken(self, streams: list[SileroStream]) -> tuple[list[_Taken], list[bool], list[int]]:
-        """What is scored now, which of it follows what is before it, and where there is sound."""
-        batch: list[_Taken] = []
-        follows: list[bool] = []
-        sounding: list[int] = []
+    def _taken(self, streams: list[SileroStream]) -> list[_Taken]:
+        """What is scored now."""
+        taken: list[_Taken] = []
         few = FEW_WINDOWS if len(streams) <= THIN_BATCH else 1
         for stream in streams:
             # A stream that was reset or closed since has nothing left.
@@ -181,49 +176,26 @@ class SileroDetector:
             for nth in range(len(waiting) if len(waiting) <= few else 1):
                 end_sample, window = waiting.popleft()
                 is_silent = window == _SILENCE
-                if not (is_silent and stream.was_silent):
-                    sounding.append(len(batch))
+                sounds = not (is_silent and stream.was_silent)
                 stream.was_silent = is_silent
-                batch.append(_Taken(stream, stream.epoch, end_sample, window))
-                follows.append(nth > 0)
+                taken.append(_Taken(stream, stream.epoch, end_sample, window, nth > 0, sounds))
             stream.queued = bool(stream.waiting)
             if stream.queued:
                 self._ready.append(stream)
-        return batch, follows, sounding
+        return taken
 
-    def _heard(self, batch: list[_Taken], sounding: list[int]) -> NDArray[np.float32]:
-        """Spectra of the windows with sound; those that are left out change no other's."""
-        heard = [batch[row] for row in sounding]
-        pcm = np.frombuffer(b"".join([one.window for one in heard]), "<i2")
-        slots = [one.stream.slot for one in heard]
-        goes_on = [slot == before for slot, before in zip(slots, [-1, *slots], strict=False)]
-        return self._spectra.of(
-            np.array(slots, np.intp),
-            pcm.reshape(len(heard), WINDOW_SAMPLES),
-            np.array(goes_on) if any(goes_on) else None,
-        )
-
-    def _scores(
-        self,
-        slots: NDArray[np.intp],
-        spectra: NDArray[np.float32],
-        follows: NDArray[np.bool_] | None,
-        sounding: NDArray[np.intp] | None,
-    ) -> NDArray[np.float32]:
+    def _scores(self, taken: list[_Taken]) -> NDArray[np.float32]:
         """A voice on a telephone line is what either network takes for one."""
-        scores = self._network.step(slots, spectra, follows, sounding)
-        is_narrow = self._narrow.of(slots)
+        batch, heard = _batch_of(taken), [one.window for one in taken if one.sounds]
+        windows = np.frombuffer(b"".join(heard), "<i2").reshape(len(heard), WINDOW_SAMPLES)
+        sounding = batch.heard()
+        spectra = self._spectra.of(sounding, windows)
+        scores = self._network.step(batch, spectra)
+        is_narrow = self._narrow.of(batch.slots)
         if is_narrow.any():
-            # The windows of one stream stay beside one another.
-            later = None if follows is None else follows[is_narrow]
-            if sounding is None:
-                heard, rows = spectra[is_narrow], None
-            else:
-                both = is_narrow[sounding]
-                heard, rows = spectra[both], (np.cumsum(is_narrow) - 1)[sounding[both]]
-            narrow = self._narrow_network.step(slots[is_narrow], heard, later, rows)
+            narrow = self._narrow_network.step(*batch.part(is_narrow, spectra))
             scores[is_narrow] = np.maximum(scores[is_narrow], narrow)
-        for slot in self._narrow.look(slots if sounding is None else slots[sounding], spectra):
+        for slot in self._narrow.look(sounding.slots, spectra):
             self._narrow_network.reset(slot)
         return scores
 
@@ -243,6 +215,21 @@ class _Taken(NamedTuple):
     epoch: int
     end_sample: int
     window: bytes
+    follows: bool
+    """It continues the stream of the one before."""
+    sounds: bool
+    """It is no digital silence after silence."""
+
+
+def _batch_of(taken: list[_Taken]) -> Batch:
+    slots = np.array([one.stream.slot for one in taken], np.intp)
+    follows = [one.follows for one in taken]
+    sounding = [row for row, one in enumerate(taken) if one.sounds]
+    return Batch(
+        slots,
+        np.array(follows) if any(follows) else None,
+        np.array(sounding, np.intp) if len(sounding) < len(taken) else None,
+    )
 
 
 class SileroStream:

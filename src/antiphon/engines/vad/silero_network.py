@@ -19,9 +19,8 @@ from importlib import resources
 import numpy as np
 from numpy.typing import NDArray
 
+from antiphon.engines.vad.batch import Batch, Floats
 from antiphon.engines.vad.spectra import BINS, FRAMES
-
-Floats = NDArray[np.float32]
 
 _FEATURES = _HIDDEN = 128
 
@@ -70,24 +69,18 @@ class SileroNetwork:
         self._hidden[slot] = 0
         self._cell[slot] = 0
 
-    def step(
-        self,
-        slots: NDArray[np.intp],
-        spectra: Floats,
-        follows: NDArray[np.bool_] | None = None,
-        sounding: NDArray[np.intp] | None = None,
-    ) -> Floats:
-        """Score the next windows of each of ``slots``.
+    def step(self, batch: Batch, spectra: Floats) -> Floats:
+        """Score the next windows of some streams.
 
         Args:
-            slots: Shape ``(n,)``; all different, but for what ``follows`` says.
-            spectra: As of `Spectra`; the narrow network looks at its half.
-            follows: As of `Spectra.of`.
-            sounding: The rows that have a spectrum, others being of silence; None: all have.
+            batch: Whose they are.
+            spectra: As of `Spectra`, of the rows that have one; the narrow network looks at
+                its half.
 
         Returns:
             Shape ``(n,)``: how likely each window holds a voice.
         """
+        slots, follows, sounding = batch
         if sounding is None:
             gates = self._gates(spectra)
         else:

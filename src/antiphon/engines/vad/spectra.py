@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
+from antiphon.engines.vad.batch import Batch, Floats
 
 WINDOW_MS: Final = 32
 FRAMES: Final = 4
@@ -50,28 +50,22 @@ class Spectra:
         """The slot's next window begins a stream."""
         self._context[slot] = 0
 
-    def of(
-        self,
-        slots: NDArray[np.intp],
-        windows: NDArray[np.generic],
-        follows: NDArray[np.bool_] | None = None,
-    ) -> Floats:
-        """The next windows of each of ``slots``.
+    def of(self, batch: Batch, windows: NDArray[np.generic]) -> Floats:
+        """The next windows of some streams.
 
         Args:
-            slots: Shape ``(n,)``; all different, but for what ``follows`` says.
+            batch: Whose they are; all of them are heard.
             windows: Shape ``(n, window_samples)``, any real type.
-            follows: Which windows continue the stream of the row before; None: none does.
 
         Returns:
             Magnitudes: shape ``(n, FRAMES, BINS)``; of less than 16 kHz, fewer bins.
         """
-        n, more, samples = len(slots), self._context_samples, self.window_samples
+        n, more, samples = len(batch.slots), self._context_samples, self.window_samples
         # The frames lie over some samples of before, the window, and as many reflected at its end.
         signal = np.empty((n, more + samples + more), np.float32)
         signal[:, more : more + samples] = windows
         signal[:, -more:] = signal[:, -more - 2 : -2 * more - 2 : -1]
-        _carry_over(signal[:, samples:-more], signal[:, :more], self._context, slots, follows)
+        _carry_over(signal[:, samples:-more], signal[:, :more], self._context, batch)
         stream, sample = signal.strides
         frames = np.ndarray(
             (n, FRAMES, len(self._hann)),
@@ -91,8 +85,7 @@ def _carry_over(
     ends: NDArray[np.float32],
     into: NDArray[np.float32],
     kept: NDArray[np.float32],
-    slots: NDArray[np.intp],
-    follows: NDArray[np.bool_] | None,
+    batch: Batch,
 ) -> None:
     """Put before each window of a batch the end of the window before it in the same stream.
 
@@ -100,9 +93,9 @@ def _carry_over(
         ends: Of each window of the batch.
         into: What is written, a row for each window; shares no memory with ``ends``.
         kept: By slot: the end of the stream's last window before the batch, and then of its last.
-        slots: Of each window.
-        follows: As of `Spectra.of`.
+        batch: Whose windows they are.
     """
+    slots, follows, _ = batch
     if follows is None:
         into[:] = kept[slots]
         kept[slots] = ends
