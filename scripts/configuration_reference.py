@@ -5,14 +5,15 @@ With --check: exit 1 if the page is not what this would write.
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from typing import Any
 
 import msgspec
 
 from antiphon.server.config import variable_name
-from antiphon.server.secret import Secret
+from antiphon.server.setting_types import type_in_words
 from antiphon.server.settings import SECTIONS
 
 PAGE = Path(__file__).parent.parent / "docs" / "reference" / "configuration.md"
@@ -53,29 +54,9 @@ their order, while it cannot:
 """
 
 
-def type_name(kind: Any) -> str:
-    if hasattr(kind, "__metadata__"):
-        meta = next(m for m in kind.__metadata__ if isinstance(m, msgspec.Meta))
-        bounds = [
-            f"{sign} {bound:g}" if isinstance(bound, float) else f"{sign} {bound}"
-            for sign, bound in ((">", meta.gt), ("≥", meta.ge), ("≤", meta.le))
-            if bound is not None
-        ]
-        return ", ".join([type_name(get_args(kind)[0]), *bounds])
-    if kind is Secret:
-        return "string"
-    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-        return "table"
-    if get_origin(kind) is tuple:
-        return f"list of {type_name(get_args(kind)[0])}s"
-    if get_origin(kind) is dict:
-        return "table"
-    arguments = get_args(kind)
-    if arguments and all(isinstance(a, str) for a in arguments):
-        return " or ".join(f'`"{a}"`' for a in arguments)
-    if arguments:
-        return " or ".join(type_name(a) for a in arguments if a is not type(None))
-    return {str: "string", int: "integer", float: "number", bool: "true or false"}[kind]
+def quoted(words: str) -> str:
+    """What is written as it stands, as code."""
+    return re.sub(r'"[^"]*"', r"`\g<0>`", words)
 
 
 def description(kind: Any) -> str:
@@ -98,7 +79,7 @@ def render() -> str:
         for field in msgspec.structs.fields(kind):
             page += (
                 f"| `{field.name}` | `{variable_name(name, field.name)}` "
-                f"| {type_name(field.type)} | {default(field)} "
+                f"| {quoted(type_in_words(field.type))} | {default(field)} "
                 f"| {description(field.type)} |\n"
             )
         if name == "engine":

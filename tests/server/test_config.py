@@ -87,9 +87,15 @@ def test_the_file_may_be_named_and_must_then_exist(tmp_path: Path) -> None:
         ("[server]\n\nprot = 1", "antiphon.toml:3: there is no setting 'prot' in [server]. Did"),
         ("[sever]\nport = 1", "antiphon.toml:1: there is no section [sever]. Did you mean 'serv"),
         ("server = 1", "antiphon.toml:1: 'server' must be a table"),
-        ("[server]\nport = 'x'", "antiphon.toml:2: port: Expected `int`, got `str`."),
+        (
+            "[server]\nport = 'x'",
+            "antiphon.toml:2: port: Expected `int`, got `str`. Wanted: integer",
+        ),
         ("[server]\nport = 70000", "antiphon.toml:2: port: Expected `int` <= 65535."),
-        ("[server]\nlog_level = 'loud'", "antiphon.toml:2: log_level: Invalid enum value 'loud'."),
+        (
+            "[server]\nlog_level = 'loud'",
+            "log_level: Invalid enum value 'loud'. Wanted: \"debug\" or",
+        ),
         ("[server]\nport = \n", "this is not TOML: Invalid value (at line 2"),
         ("[models]\ngpt-4.1 = 'x'", 'antiphon.toml:2: write "gpt-4" = "engine"'),
         ("[server]\napi_keys = ['']", "antiphon.toml:2: api_keys: must not be empty"),
@@ -122,7 +128,9 @@ def test_an_error_names_the_line_and_the_remedy(text: str, says: str) -> None:
 
 
 def test_an_error_in_a_variable_names_the_variable() -> None:
-    assert refusal(ANTIPHON_PORT="http") == "ANTIPHON_PORT: port: Expected `int`, got `str`."
+    assert refusal(ANTIPHON_PORT="http") == (
+        "ANTIPHON_PORT: port: Expected `int`, got `str`. Wanted: integer, ≥ 0, ≤ 65535."
+    )
 
 
 def test_all_problems_are_told_at_once() -> None:

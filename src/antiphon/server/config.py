@@ -20,6 +20,7 @@ from antiphon.errors import ConfigurationError
 from antiphon.limits.policy import Limits
 from antiphon.server.config_problems import problems
 from antiphon.server.secret import Secret
+from antiphon.server.setting_types import type_in_words
 from antiphon.server.settings import OPENAI_KEY_VARIABLE, SECTIONS, Config, UpstreamSettings
 from antiphon.server.toml_file import TomlFile, read_toml
 
@@ -143,7 +144,8 @@ class _Reader:
                     raw, field.type, strict=strict, dec_hook=_decode_secret
                 )
             except msgspec.ValidationError as error:
-                self._problems.append(f"{source}: {field.name}: {error}.")
+                wanted = type_in_words(field.type)
+                self._problems.append(f"{source}: {field.name}: {error}. Wanted: {wanted}.")
             else:
                 self._sources[dotted] = source
         return kind(**values)
