@@ -220,12 +220,15 @@ def test_a_timer_runs() -> None:
     assert guest.say("how long is left").startswith("No timer is running.")
     assert guest.say("set a timer for five minutes").startswith("All right: five minutes from now.")
     guest.time += dt.timedelta(minutes=3, seconds=30)
-    assert guest.say("how long is left") == ("one minute and thirty seconds, then the time is up.")
+    assert guest.say("how long is left") == "You have one minute and thirty seconds left."
     guest.time += dt.timedelta(minutes=2)
     assert guest.say("is the timer done") == "The time is up."
     assert guest.say("is the timer done").startswith(("No timer", MISSED))
     guest.say("set a timer for thirty seconds")
-    assert guest.say("cancel the timer") == "The timer is off."
+    assert guest.say("cancel it") == "The timer is off."
+    assert guest.say("cancel that").startswith(MISSED)
+    guest.say("set a timer for thirty seconds")
+    assert guest.say("stop my timer") == "The timer is off."
 
 
 def test_it_remembers_a_name_for_as_long_as_the_conversation_lasts() -> None:
