@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pocketsphinx import Decoder
 
 from antiphon.audio.resample import Resampler
+from antiphon.engines.cascade.spare_memory import give_memory_back
 from antiphon.engines.cascade.stt.agreement import StablePrefix, TimedWord, agreement
 from antiphon.engines.cascade.stt.jsgf import words
 from antiphon.engines.cascade.stt.pocketsphinx_wire import (
@@ -361,6 +362,8 @@ class Worker:
             self._free.append(turn.decoders)
         if heard is not None:
             self._wire.send(job, heard)
+        if not self._turns:
+            give_memory_back()  # What the search of a long turn took: 20 MB.
 
     def _note(self, job: int, command: Command) -> None:
         if isinstance(command, Begin):

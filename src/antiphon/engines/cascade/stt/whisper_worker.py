@@ -7,7 +7,6 @@ the time of one thread, and never the last free one.
 
 from __future__ import annotations
 
-import ctypes
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from antiphon.engines.cascade.spare_memory import give_memory_back
 from antiphon.engines.cascade.stt.log_mel import LogMel
 from antiphon.engines.cascade.stt.short_words import PHRASES, WATCHED, is_doubtful
 from antiphon.engines.cascade.stt.whisper_model import Hypothesis, WhisperModel
@@ -135,7 +135,7 @@ class Worker:
         self._busy -= 1
         self._took_s = understood.took_s
         if not self._busy:
-            _give_memory_back()
+            give_memory_back()  # What a decoding took: 70 MB.
         if understood.work.need is Need.LIVE:
             self._next_live_s = time.monotonic() + LIVE_REST * understood.took_s
         turn = self._turns.get(job)
@@ -157,13 +157,6 @@ class Worker:
 
     def _forget(self, job: int) -> None:
         del self._turns[job], self._served[job]
-
-
-def _give_memory_back() -> None:
-    """What a decoding took, 70 MB, to the system: a few milliseconds, where glibc is."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
-        trim(0)
 
 
 def warmed(folder: Path, threads: int) -> WhisperModel:
