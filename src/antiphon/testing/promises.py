@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -13,6 +14,8 @@ from typing import Any
 
 if sys.platform == "linux":
     import resource
+
+log = logging.getLogger(__name__)
 
 AT_ONCE_S = 0.05
 """What never waits takes no longer."""
@@ -36,7 +39,8 @@ async def in_time(check: Callable[[], Awaitable[None]]) -> None:
     for _ in range(TRIES - 1):
         try:
             await check()
-        except TookTooLong:
+        except TookTooLong as late:
+            log.warning("%s; it is tried again", late)  # Also what waits the first time alone.
             continue
         return
     await check()
