@@ -27,7 +27,9 @@ REAL_TIME := $(addprefix tests/,browser cli conformance/test_over_webrtc.py depl
 CLIENTS := $(addprefix tests/,clients e2e deploy/test_apps_on_services.py examples/test_clinic_assistant.py mock/test_clients.py)
 # Beside them nothing else runs, not even what gives way at once (chrt --idle): it takes the caches, and they are late.
 
-.PHONY: run mic example test test-real-time test-clients test-virtual-time test-web build-web check fmt bench bench-peers dist setup setup-test clean
+ENGINES := tests/engines
+
+.PHONY: run mic example test test-real-time test-clients test-virtual-time test-engines test-all-else test-web build-web check fmt bench bench-peers dist setup setup-test clean
 
 run: setup $(if $(NPM),$(CONSOLE))  ## serve on http://127.0.0.1:$(PORT)
 	$(UV) run --no-sync antiphon serve --port $(PORT)
@@ -52,8 +54,14 @@ test-real-time: setup-test
 test-clients: setup-test
 	$(PYTEST) $(CLIENTS)
 
-test-virtual-time: setup-test
-	$(PYTEST) --numprocesses 2 --dist loadfile --no-loadscope-reorder $(addprefix --ignore=,$(REAL_TIME) $(CLIENTS))
+# In two lanes of like length: workers of one run would each collect all tests, and load all that any of them needs.
+test-virtual-time: test-engines test-all-else
+
+test-engines: setup-test
+	$(PYTEST) $(ENGINES)
+
+test-all-else: setup-test
+	$(PYTEST) $(addprefix --ignore=,$(ENGINES) $(REAL_TIME) $(CLIENTS))
 
 test-web: setup-test  ## the packages for web pages, where npm is there
 ifneq ($(NPM),)

@@ -149,6 +149,7 @@ async def company(
             )
             wired = wire(config, parts)
             wired.api.quotas.now_s = asyncio.get_running_loop().time
+            wired.api.audit.now_s = lambda: clock.now_s
             await stack.enter_async_context(started(wired.registry.engines))
             runner = await stack.enter_async_context(
                 running(wired.api.app(), shutdown_timeout_s=0.1)

@@ -225,14 +225,18 @@ async def test_errors_and_deeds_are_told_from_everywhere() -> None:
         created = await until(ws, "session.created")
         await ws.send_json({"type": "nonsense"})
         await until(ws, "error")
-        made = [await place.ask("POST", KEYS, json={"name": "k"}) for place in (one, two)]
+        made = [await place.ask("POST", KEYS, json={"name": "k"}) for place in (one, two, one, two)]
+        one.clock.now_s += 1
+        made.append(await one.ask("POST", KEYS, json={"name": "k"}))
+        last, *of_one_moment = [told.body["id"] for told in reversed(made)]
+        orders = []
         for place in firm.places:
             errors = (await place.ask("GET", "/v1/antiphon/errors")).body["data"]
             assert created["session"]["id"] in {error["session_id"] for error in errors}
-            deeds = (await place.ask("GET", "/v1/antiphon/audit?limit=2")).body["data"]
-            assert [deed["about"]["id"] for deed in deeds] == [
-                told.body["id"] for told in reversed(made)
-            ]
+            deeds = (await place.ask("GET", "/v1/antiphon/audit?limit=5")).body["data"]
+            orders.append([deed["about"]["id"] for deed in deeds])
+        by_process = [*of_one_moment[1::2], *of_one_moment[0::2]]
+        assert orders == [[last, *by_process]] * 3, "in one order, whichever is asked"
         acme = (await three.ask("POST", KEYS, json={"name": "a", "tenant": "acme"})).body["value"]
         for path in ("errors", "audit"):
             told = await three.ask("GET", f"/v1/antiphon/{path}", key=acme)
@@ -243,7 +247,23 @@ async def test_errors_and_deeds_are_told_from_everywhere() -> None:
 def test_what_all_read_in_the_file_is_told_once() -> None:
     before = Deed(at=1.0, what="key.created", about={"id": "key_1"})
     mine, theirs = Deed(at=3.0, what="key.revoked"), Deed(at=2.0, what="key.revoked")
-    assert merged([mine, before], [theirs, before]) == [mine, theirs, before]
+    assert merged([[mine, before], [theirs, before]]) == [mine, theirs, before]
+
+
+def test_what_was_done_in_the_same_millisecond_keeps_the_order_of_each() -> None:
+    ours, theirs = (
+        [Deed(at=at, what=what, key=key) for at, what in ((2.0, "b"), (2.0, "a"), (1.0, "c"))]
+        for key in ("ours", "theirs")
+    )
+    told = merged([ours, theirs])
+    assert [(deed.what, deed.key) for deed in told] == [
+        ("b", "ours"),
+        ("a", "ours"),
+        ("b", "theirs"),
+        ("a", "theirs"),
+        ("c", "ours"),
+        ("c", "theirs"),
+    ]
 
 
 @in_virtual_time

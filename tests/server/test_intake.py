@@ -23,6 +23,8 @@ class Server:
         self.service_ms = service_ms
         self.owed = 0.0
         self.began_s: list[float] = []
+        self.old = 0
+        """The first of them, which cost all that they ever will."""
         self.load = Load()
         self.intake = Intake(MAX_MS, load=lambda: self.load, now_s=lambda: self.now_s)
 
@@ -35,8 +37,10 @@ class Server:
 
     @property
     def busy_share(self) -> float:
-        ages_s = (self.now_s - began_s for began_s in self.began_s)
-        return self.cost * sum(min(1.0, 0.3 + age_s / 5) for age_s in ages_s)
+        while self.old < len(self.began_s) and self.now_s - self.began_s[self.old] > 3.5:
+            self.old += 1
+        ages_s = (self.now_s - began_s for began_s in self.began_s[self.old :])
+        return self.cost * (self.old + sum(min(1.0, 0.3 + age_s / 5) for age_s in ages_s))
 
     @property
     def late_ms(self) -> float:

@@ -267,7 +267,7 @@ async def test_what_is_known_is_shown_to_the_model_as_data_and_to_no_client() ->
             await says(caller, "Hello.")
             await house.ask("PATCH", add=["Has a dog."])
             await says(caller, "Hello.")
-            assert "tea" not in "".join(caller.messages)
+            assert "Likes tea" not in "".join(caller.messages)
             updated = caller.of_type("session.updated")[-1]
             assert updated["session"]["instructions"] == "Be brief."
             assert updated["session"]["tools"] == []

@@ -15,6 +15,8 @@ from tests.server.place import EVENT_TIMEOUT_S, KEY, Place, Told, places, turned
 
 KEYS = "/v1/antiphon/keys"
 SECRETS = "/v1/realtime/client_secrets"
+WORDS = "Hello there."
+"""No id that is drawn holds them, as it may any two letters."""
 
 ROUTES: list[tuple[str, str, tuple[str, ...]]] = [
     ("POST", SECRETS, ("mint",)),
@@ -258,7 +260,7 @@ async def spoken(place: Place, key: str, **headers: str) -> str:
     """The id of a conversation that is kept."""
     ws = await place.join(key=key, headers=headers)
     created = await until(ws, "session.created")
-    item = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "Hi"}]}
+    item = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": WORDS}]}
     await ws.send_json({"type": "conversation.item.create", "item": item})
     await until(ws, "conversation.item.done")
     session = place.hub.get(created["session"]["id"])
@@ -362,7 +364,7 @@ async def test_the_audit_log_tells_who_did_what_and_nothing_secret(place: Place)
     assert (read["tenant"], read["address"]) == ("default", "127.0.0.1")
     assert minted["about"]["secret_id"] == secret["antiphon"]["id"]
     text = str(log)
-    for hidden in (acme["value"], secret["value"], KEY, "wrong-key", "Hi"):
+    for hidden in (acme["value"], secret["value"], KEY, "wrong-key", WORDS):
         assert hidden not in text
     own = (await place.ask("GET", "/v1/antiphon/audit", key=acme["value"])).body["data"]
     assert [deed["what"] for deed in own] == ["conversation.erased", "client_secret.minted"]

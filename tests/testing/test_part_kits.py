@@ -150,6 +150,20 @@ def test_a_recogniser_that_breaks_one_is_found_out(kind: type[Recognition], brok
     assert broken in str(found.value)
 
 
+def test_what_the_machine_did_once_is_not_the_recognisers_fault() -> None:
+    stolen_s = [0.06, 0.06]
+
+    class LosesTheProcessor(Recognition):
+        def feed(self, pcm: bytes) -> None:
+            if stolen_s:
+                time.sleep(stolen_s.pop())
+            super().feed(pcm)
+
+    recognizer = recognizer_of(LosesTheProcessor)
+    run_in_virtual_time(check_recognizer(recognizer, words="Book a room."))
+    assert not stolen_s
+
+
 def test_a_recogniser_that_raises_is_found_out() -> None:
     with pytest.raises(PromiseBroken, match=r"Broken: .*begin\(\) raised ValueError"):
         run_in_virtual_time(check_recognizer(recognizer_of(Recognition, raises=True)))

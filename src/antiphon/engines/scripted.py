@@ -357,8 +357,10 @@ def _samples(ms: int) -> int:
 def _tone(ms: int, delta_ms: int) -> tuple[bytes, ...]:
     """A soft tone in pieces.  Made once and shared: a benchmark measures the server, not us."""
     step = 2 * math.pi * 220 / MEDIA_RATE_HZ
-    wave = array("h", (int(3000 * math.sin(step * i)) for i in range(_samples(ms))))
-    pcm, size = wave.tobytes(), 2 * _samples(delta_ms)
+    period = MEDIA_RATE_HZ // 20  # Of eleven waves.
+    wave = array("h", (int(3000 * math.sin(step * i)) for i in range(period))).tobytes()
+    wanted, size = 2 * _samples(ms), 2 * _samples(delta_ms)
+    pcm = (wave * (wanted // len(wave) + 1))[:wanted]
     return tuple(pcm[at : at + size] for at in range(0, len(pcm), size))
 
 

@@ -133,8 +133,8 @@ class Member:
             "answers": RatesOfAll("answers", quotas.answers, tell),
         }
         self._guesses = GuessesOfAll(api.gate, tell)
-        api.operations.errors.elsewhere = self._errors_of_others
-        api.operations.operator.elsewhere = self._deeds_of_others
+        api.operations.errors.everywhere = self._errors_of_all
+        api.operations.operator.everywhere = self._deeds_of_all
         hub.conversations.claiming = ClaimsOfAll(self.bus, self._directory.elsewhere).claiming
         hub.on_adopted.append(lambda door: self._counts.live(door.id, quotas.who_of(door)))
         hub.on_released.append(lambda door: self._counts.ended(door.id))
@@ -249,15 +249,20 @@ class Member:
         body = msgspec.json.decode(response.text or "{}")
         return _json(body | {"sessions": body["sessions"] + sum(theirs.values())})
 
-    async def _errors_of_others(self, seen_by: Principal, limit: int) -> Sequence[RecentError]:
-        theirs = await self.bus.ask(Errors(seen_by, limit), list[RecentError])
-        return [error for found in theirs.values() for error in found]
+    async def _errors_of_all(
+        self, seen_by: Principal, limit: int
+    ) -> Sequence[Sequence[RecentError]]:
+        ours = self._api.operations.errors.last(seen_by, limit)
+        told = {self.name: ours, **await self.bus.ask(Errors(seen_by, limit), list[RecentError])}
+        return [told[process] for process in sorted(told)]
 
-    async def _deeds_of_others(
+    async def _deeds_of_all(
         self, seen_by: Principal, limit: int, before_s: float | None
-    ) -> Sequence[Deed]:
-        theirs = await self.bus.ask(Deeds(seen_by, limit, before_s), list[Deed])
-        return [deed for found in theirs.values() for deed in found]
+    ) -> Sequence[Sequence[Deed]]:
+        ours = self._api.operations.operator.last(seen_by, limit=limit, before_s=before_s)
+        question = Deeds(seen_by, limit, before_s)
+        told = {self.name: ours, **await self.bus.ask(question, list[Deed])}
+        return [told[process] for process in sorted(told)]
 
     # --- What the others ask -------------------------------------------------
 

@@ -70,7 +70,7 @@ class Api:
     ) -> None:
         watched = watched or Watched()
         self.hub = hub
-        self._audit = audit
+        self.audit = audit
         self._closes_revoked = closes_revoked
         self.siblings = siblings
         self._servers = servers
@@ -135,7 +135,7 @@ class Api:
 
     def _on_removed(self, names: frozenset[str]) -> None:
         about = {"of": "api_keys", "keys": len(names)}
-        self._audit.note("key.removed", None, None, **about)
+        self.audit.note("key.removed", None, None, **about)
         if self.gate.bearers.ends_removed:
             self._end_those(lambda p: p.settings_key in names, KEY_REMOVED, about)
 
@@ -148,7 +148,7 @@ class Api:
             session.close(CloseCode.UNAUTHORIZED, reason)
         self._clients.realtime.close_sidebands(of, reason)
         self.operations.end_captions(of)
-        self._audit.note("sessions.closed", None, None, **about, sessions=len(theirs))
+        self.audit.note("sessions.closed", None, None, **about, sessions=len(theirs))
 
     # --- For every request ---------------------------------------------------
 

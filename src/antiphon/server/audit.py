@@ -64,7 +64,7 @@ class Audit:
     ) -> None:
         self._path = path
         self._max_file_bytes = max_file_bytes
-        self._now_s = now_s
+        self.now_s = now_s
         self._last: deque[Deed] = deque(maxlen=MAX_REMEMBERED)
         self._unwritten: deque[Deed] = deque()
         self._lost = 0
@@ -76,7 +76,7 @@ class Audit:
     ) -> None:
         """It was done; ``about`` holds ids and names, those that are not None."""
         deed = Deed(
-            at=round(self._now_s(), 3),
+            at=round(self.now_s(), 3),
             what=what,
             tenant=None if principal is None else principal.tenant,
             key_id=None if principal is None else principal.key_id,
@@ -138,7 +138,7 @@ class Audit:
         count, lost = len(self._unwritten), self._lost
         deeds = list(self._unwritten)
         if lost:
-            deeds.append(Deed(at=self._now_s(), what="audit.lost", about={"count": lost}))
+            deeds.append(Deed(at=self.now_s(), what="audit.lost", about={"count": lost}))
         if not deeds:
             return
         lines = b"".join(msgspec.json.encode(deed) + b"\n" for deed in deeds)

@@ -7,6 +7,7 @@ line, or the variable, and says what to do.
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
@@ -32,6 +33,12 @@ PREFIX = "ANTIPHON_"
 def variable_name(section: str, key: str) -> str:
     """The environment variable of a setting."""
     return PREFIX + (key if section == "server" else f"{section}_{key}").upper()
+
+
+@functools.cache
+def _types(kind: type[Struct]) -> dict[str, Any]:
+    """Of each setting of a section; msgspec takes milliseconds to find them, each time."""
+    return {field.name: field.type for field in msgspec.structs.fields(kind)}
 
 
 class Loaded(NamedTuple):
@@ -125,27 +132,25 @@ class _Reader:
     def _section(self, name: str, kind: type[Struct]) -> Struct:
         table = self._file.tables.get(name, {})
         values = {}
-        for field in msgspec.structs.fields(kind):
-            dotted, variable = f"{name}.{field.name}", variable_name(name, field.name)
+        for key, its_type in _types(kind).items():
+            dotted, variable = f"{name}.{key}", variable_name(name, key)
             if dotted in self._overrides:
                 raw, source, strict = self._overrides[dotted], "command line", True
             elif variable in self._environ:
                 raw, source, strict = self._environ[variable], variable, False
-                if _is_table(field.type) or _holds_tables(field.type):
+                if _is_table(its_type) or _holds_tables(its_type):
                     raw = _table_of(raw)
-                elif _is_list(field.type):
+                elif _is_list(its_type):
                     raw = [part.strip() for part in raw.split(",") if part.strip()]
-            elif isinstance(table, dict) and field.name in table:
-                raw, source, strict = table[field.name], self._file.place(name, field.name), True
+            elif isinstance(table, dict) and key in table:
+                raw, source, strict = table[key], self._file.place(name, key), True
             else:
                 continue
             try:
-                values[field.name] = msgspec.convert(
-                    raw, field.type, strict=strict, dec_hook=_decode_secret
-                )
+                values[key] = msgspec.convert(raw, its_type, strict=strict, dec_hook=_decode_secret)
             except msgspec.ValidationError as error:
-                wanted = type_in_words(field.type)
-                self._problems.append(f"{source}: {field.name}: {error}. Wanted: {wanted}.")
+                wanted = type_in_words(its_type)
+                self._problems.append(f"{source}: {key}: {error}. Wanted: {wanted}.")
             else:
                 self._sources[dotted] = source
         return kind(**values)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -31,16 +31,14 @@ DEFAULT_LIMIT: Final = 100
 MAX_LIMIT: Final = 1000
 
 
-Elsewhere = Callable[[Principal, int, float | None], Awaitable[Sequence[Deed]]]
+Everywhere = Callable[[Principal, int, float | None], Awaitable[Sequence[Sequence[Deed]]]]
 
 
-async def _nowhere(_: Principal, __: int, ___: float | None) -> Sequence[Deed]:
-    return ()
-
-
-def merged(ours: Sequence[Deed], theirs: Sequence[Deed]) -> Sequence[Deed]:
-    """Newest first.  What two of them read in the file when they began is one deed."""
-    each = {msgspec.json.encode(deed): deed for deed in (*ours, *theirs)}
+def merged(told: Iterable[Sequence[Deed]]) -> Sequence[Deed]:
+    """Newest first; of the same millisecond, in the order of ``told``, each of which keeps its own.
+    What two of them read in the file when they began is one deed.
+    """
+    each = {msgspec.json.encode(deed): deed for deeds in told for deed in deeds}
     return sorted(each.values(), key=lambda deed: deed.at, reverse=True)
 
 
@@ -55,8 +53,8 @@ class OperatorRoutes:
         self._keys = keys
         self._gate = gate
         self._audit = audit
-        self.elsewhere: Elsewhere = _nowhere
-        """What was done through other processes of the same server."""
+        self.everywhere: Everywhere = self._here
+        """As `last`, of each process of the server; in the same order, whichever is asked."""
 
     def last(
         self, principal: Principal, *, limit: int, before_s: float | None = None
@@ -129,9 +127,13 @@ class OperatorRoutes:
         principal = await self._gate.require(request, "operate")
         limit = limit_of(request, default=DEFAULT_LIMIT, most=MAX_LIMIT)
         before_s = number_of(request, "before")
-        theirs = await self.elsewhere(principal, limit, before_s)
-        found = merged(self.last(principal, limit=limit, before_s=before_s), theirs)
+        found = merged(await self.everywhere(principal, limit, before_s))
         return _json({"object": "list", "data": found[:limit]})
+
+    async def _here(
+        self, principal: Principal, limit: int, before_s: float | None
+    ) -> Sequence[Sequence[Deed]]:
+        return (self.last(principal, limit=limit, before_s=before_s),)
 
     def _note(
         self, what: str, request: web.Request, principal: Principal, record: KeyRecord

@@ -171,19 +171,15 @@ class _LogHandler(logging.Handler):
         )
 
 
-Elsewhere = Callable[[Principal, int], Awaitable[Sequence[RecentError]]]
-
-
-async def _nowhere(_: Principal, __: int) -> Sequence[RecentError]:
-    return ()
+Everywhere = Callable[[Principal, int], Awaitable[Sequence[Sequence[RecentError]]]]
 
 
 class RecentErrorRoutes:
     def __init__(self, errors: RecentErrors, *, gate: Gate) -> None:
         self._errors = errors
         self._gate = gate
-        self.elsewhere: Elsewhere = _nowhere
-        """What other processes of the same server have."""
+        self.everywhere: Everywhere = self._here
+        """As `last`, of each process of the server; in the same order, whichever is asked."""
 
     def last(self, principal: Principal, limit: int) -> Sequence[RecentError]:
         """As `RecentErrors.last`, of this process."""
@@ -202,10 +198,15 @@ class RecentErrorRoutes:
     async def list(self, request: web.Request) -> web.Response:
         principal = await self._gate.require(request, "operate")
         limit = limit_of(request, default=DEFAULT_LISTED, most=MAX_LISTED)
-        found = [*self.last(principal, limit), *await self.elsewhere(principal, limit)]
+        told = await self.everywhere(principal, limit)
+        found = [error for errors in told for error in errors]
+        # Of the same millisecond, those of one process stay as they came.
         found.sort(key=lambda error: error.at, reverse=True)
         body = {"object": "list", "data": found[:limit]}
         return web.Response(body=msgspec.json.encode(body), content_type="application/json")
+
+    async def _here(self, principal: Principal, limit: int) -> Sequence[Sequence[RecentError]]:
+        return (self.last(principal, limit),)
 
 
 def _code(code: str | None) -> str:

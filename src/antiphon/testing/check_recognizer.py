@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from antiphon.core.causes import MEDIA_RATE_HZ
 from antiphon.engines.cascade.parts import Grammar, Recognition, Recognizer, Transcript
 from antiphon.testing.check_engine import ONE_SECOND
-from antiphon.testing.promises import SETTLE_S, Promise
+from antiphon.testing.promises import SETTLE_S, Promise, in_time
 
 CHUNK_S = 0.1
 _CHUNK_BYTES = int(2 * MEDIA_RATE_HZ * CHUNK_S)
@@ -57,6 +57,16 @@ async def check_recognizer_promise(
     patience_s: float = 10.0,
 ) -> None:
     """One check of `RECOGNIZER_CHECKS`; for a test of each."""
+    await in_time(lambda: _check(name, make_recognizer, speech, words, patience_s))
+
+
+async def _check(
+    name: str,
+    make_recognizer: Callable[[], Recognizer],
+    speech: bytes,
+    words: str | None,
+    patience_s: float,
+) -> None:
     before = asyncio.all_tasks()
     recognizer = make_recognizer()
     bench = _Bench(name, recognizer, speech, words, patience_s)

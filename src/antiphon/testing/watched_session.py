@@ -100,13 +100,11 @@ class Observed:
             await asyncio.wait_for(self._session.aclose(), CLOSE_WITHIN_S)
             await asyncio.wait({self._reader}, timeout=CLOSE_WITHIN_S)
             if kind is None:
-                self._bench.require(
-                    self._reader.done(), f"iteration goes on {CLOSE_WITHIN_S} s after aclose()"
-                )
+                self._require_end()
                 self._raise_what_reading_raised()
                 self._judge.sum_up()
         except TimeoutError:
-            self._bench.fail(f"aclose() takes longer than {CLOSE_WITHIN_S} s")
+            self._bench.late(f"aclose() takes longer than {CLOSE_WITHIN_S} s")
         finally:
             self._reader.cancel()
             await asyncio.gather(self._reader, return_exceptions=True)
@@ -168,10 +166,12 @@ class Observed:
     async def close_now(self) -> EngineSession:
         await self._session.aclose()
         await asyncio.wait({self._reader}, timeout=CLOSE_WITHIN_S)
-        self._bench.require(
-            self._reader.done(), f"iteration goes on {CLOSE_WITHIN_S} s after aclose()"
-        )
+        self._require_end()
         return self._session
+
+    def _require_end(self) -> None:
+        if not self._reader.done():
+            self._bench.late(f"iteration goes on {CLOSE_WITHIN_S} s after aclose()")
 
     @property
     def reading_has_ended(self) -> bool:

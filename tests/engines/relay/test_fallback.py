@@ -27,7 +27,7 @@ from antiphon.testing.served import Served
 from tests.engines.relay.caller import Attentive, Caller, words
 from tests.engines.relay.upstream import STEADY, upstream
 
-SEEDS = 200 if os.environ.get("ANTIPHON_LAWS") == "deep" else 40
+SEEDS = 200 if os.environ.get("ANTIPHON_LAWS") == "deep" else 20
 WITHIN_S = 1.5
 """From the upstream's end to the first sound of who speaks on."""
 THERE = Script(

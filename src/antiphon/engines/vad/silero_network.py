@@ -14,6 +14,7 @@ gain and hold up all else: a server sets ``OPENBLAS_NUM_THREADS=1`` before numpy
 
 from __future__ import annotations
 
+import functools
 from importlib import resources
 
 import numpy as np
@@ -25,30 +26,38 @@ from antiphon.engines.vad.spectra import BINS, FRAMES
 _FEATURES = _HIDDEN = 128
 
 
+@functools.cache
+def _weights(narrow: bool) -> dict[str, Floats]:
+    """Those that come with Antiphon (0.9 MB), ready to multiply with; shared by all networks."""
+    name = "silero_v6_8k.npz" if narrow else "silero_v6.npz"
+    file = resources.files(__package__).joinpath(name)
+    with file.open("rb") as opened, np.load(opened) as archive:
+        weights: dict[str, Floats] = dict(archive)
+    if narrow:
+        # Its frames had half as many samples, and with them half the magnitude.
+        weights["conv0"] *= np.float32(0.5)
+    # 1 / (1 + exp(-x)) is (1 + tanh(x / 2)) / 2: with halved weights all gates are one tanh.
+    halved = np.full(4 * _HIDDEN, 0.5, np.float32)
+    halved[2 * _HIDDEN : 3 * _HIDDEN] = 1
+    weights["lstm"] *= halved
+    weights["lstm_bias"] *= halved
+    for array in weights.values():
+        array.flags.writeable = False
+    return weights
+
+
 class SileroNetwork:
     """A network and the state of each stream, by slot.  Pure arithmetic; not thread-safe."""
 
     def __init__(self, slots: int = 16, *, narrow: bool = False) -> None:
-        """Loads the weights (0.9 MB) that come with Antiphon.
-
-        ``narrow``: the network for 8 kHz, which hears up to 4 kHz only.
-        """
+        """``narrow``: the network for 8 kHz, which hears up to 4 kHz only."""
         self._bins = BINS // 2 + 1 if narrow else BINS
-        name = "silero_v6_8k.npz" if narrow else "silero_v6.npz"
-        file = resources.files(__package__).joinpath(name)
-        with file.open("rb") as opened, np.load(opened) as archive:
-            weights: dict[str, Floats] = dict(archive)
+        weights = _weights(narrow)
         self._conv = [weights[f"conv{layer}"] for layer in range(4)]
-        if narrow:
-            # Its frames had half as many samples, and with them half the magnitude.
-            self._conv[0] = self._conv[0] * np.float32(0.5)
         self._conv_bias = [weights[f"conv{layer}_bias"] for layer in range(4)]
-        # 1 / (1 + exp(-x)) is (1 + tanh(x / 2)) / 2: with halved weights all gates are one tanh.
-        halved = np.full(4 * _HIDDEN, 0.5, np.float32)
-        halved[2 * _HIDDEN : 3 * _HIDDEN] = 1
-        lstm = weights["lstm"] * halved
+        lstm = weights["lstm"]
         self._from_features, self._from_hidden = lstm[:_FEATURES], lstm[_FEATURES:]
-        self._gates_bias = weights["lstm_bias"] * halved
+        self._gates_bias = weights["lstm_bias"]
         self._out, self._out_bias = weights["out"], weights["out_bias"][0]
         (self._gates_of_silence,) = self._gates(np.zeros((1, FRAMES, BINS), np.float32))
         self._hidden = np.zeros((slots, _HIDDEN), np.float32)

@@ -49,12 +49,12 @@ async def test_each_pause_is_judged_once(hint: SmartTurn) -> None:
         for pcm in (SPEECH, PAUSE):
             for at in range(0, len(pcm), 4_800):
                 stream.feed(pcm[at : at + 4_800])
-        assert 0.5 < await asyncio.wait_for(told.get(), 10) <= 1
+        assert 0.5 < await asyncio.wait_for(told.get(), 60) <= 1
     stream.close()
     stream.feed(SPEECH)
     other = hint.open(told.put_nowait)
     other.feed(SPEECH + PAUSE)
-    await asyncio.wait_for(told.get(), 10)
+    await asyncio.wait_for(told.get(), 60)
     assert told.empty(), "who was closed hears nothing more"
     other.close()
 
@@ -83,6 +83,19 @@ def test_silence_and_speech_that_goes_on_are_no_pause() -> None:
     heard = turn.pause()
     assert heard is not None
     assert abs(len(heard) / RATE_HZ - 2.7) < 0.06
+
+
+@pytest.mark.parametrize("looks_every", [1, 2, 3, 4, 8, 24])
+def test_only_pauses_are_judged_whenever_the_worker_comes_to_look(looks_every: int) -> None:
+    """Loud for so long that hardly anything of it is quiet, between two pauses."""
+    turn, ends_s = Turn(), []
+    said = (SPEECH + PAUSE) * 2
+    for count, at in enumerate(range(0, len(said), 4_800), start=1):
+        turn.hear(said[at : at + 4_800])
+        if count % looks_every == 0 and (heard := turn.pause()) is not None:
+            ends_s.append(len(heard) / RATE_HZ)
+    assert all(2.2 < end_s < 2.5 or end_s > 4.6 for end_s in ends_s), "in the pauses, no others"
+    assert ends_s[-1] > 4.6, "the last of them too"
 
 
 def test_what_the_network_sees_is_as_loud_whatever_the_microphone() -> None:

@@ -178,6 +178,7 @@ async def test_an_answer_that_never_says_done_is_whole_after_its_reason() -> Non
 
 PART = events(text_chunks("Begun", finish_reason=None), done=False)
 PAGE = Answer(body=b"<!doctype html><p>Open WebUI</p>", content_type="text/html")
+PATIENCE_S = 60
 FAILURES = {
     "no key": (Answer(status=401, body=SECRET.encode()), "refused our key"),
     "no address": (Answer(status=404), "check llm.base_url"),
@@ -212,7 +213,10 @@ async def test_failures_are_told_without_the_key_or_the_prompt(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     answer, words = FAILURES[kind]
-    limits = {"first_token_timeout_s": 0.2, "idle_timeout_s": 0.1}
+    limits = {
+        "first_token_timeout_s": 0.2 if kind in ("silent", "no first token") else PATIENCE_S,
+        "idle_timeout_s": 0.1 if kind == "stopped" else PATIENCE_S,
+    }
     async with talking(answer, **limits) as (_, mind):
         with pytest.raises(EngineUnavailable) as caught:
             await thoughts(mind)
@@ -393,10 +397,11 @@ HM = events([delta_chunk({"reasoning_content": "hm "})], done=False)
 
 @pytest.mark.parametrize("sign", [HM, b": keep-alive\n\n"])
 async def test_a_stream_that_is_alive_is_not_called_dead(sign: bytes) -> None:
-    body = sign * 8 + events(text_chunks("Now."))
-    cuts = tuple(len(sign) * n for n in range(1, 9))
+    signs = 30
+    body = sign * signs + events(text_chunks("Now."))
+    cuts = tuple(len(sign) * n for n in range(1, signs + 1))
     answer = Answer(body=body, cuts=cuts, pause_s=0.05)
-    limits = {"first_token_timeout_s": 0.2, "idle_timeout_s": 0.2}
+    limits = {"first_token_timeout_s": 1.0, "idle_timeout_s": 1.0}
     async with talking(answer, **limits) as (_, mind):
         assert said(await thoughts(mind)) == "Now."
 

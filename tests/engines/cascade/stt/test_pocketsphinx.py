@@ -28,13 +28,10 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 CLIPS = Path(__file__).parents[3] / "data" / "speech"
 COMMAND = {command.name: command for command in COMMANDS}
 RIGHT = [
+    # At least one of each grammar; all are understood by it beside whisper (test_whisper.py).
     COMMAND[name]
     for name in (
-        "cmd_book_a_room",
         "cmd_mountain_view",
-        "cmd_today",
-        "cmd_two_people",
-        "cmd_half_an_hour",
         "cmd_two_thirty_pm",
         "laptop_yes",
         "count_123_en",

@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 from collections.abc import AsyncIterator
+from difflib import SequenceMatcher
 from itertools import pairwise
 from pathlib import Path
 
@@ -86,6 +87,11 @@ async def hear(
     return heard
 
 
+def likeness(text: str, words: str) -> float:
+    """1: every word is as it was said."""
+    return SequenceMatcher(None, spoken_words(text), words.split()).ratio()
+
+
 def turn_of(clip: str) -> bytes:
     return as_turn(load(FOLDER, clip), load(FOLDER, "noise_room"))
 
@@ -116,11 +122,19 @@ async def test_silence_and_nothing_at_all_say_nothing(whisper: WhisperRecognizer
 
 
 async def test_many_turns_at_the_same_time_stay_apart(whisper: WhisperRecognizer) -> None:
-    clips = ["harvard_s1_1", "brooklyn_padded", "harvard_s2_4", "laptop_yes"] * 2
-    turns = await asyncio.gather(*(hear(whisper, turn_of(clip)) for clip in clips))
+    said = {
+        "harvard_s1_1": "the child almost hurt the small dog",
+        "brooklyn_padded": "how old is the brooklyn bridge",
+        "harvard_s2_4": "mend the coat before you go out",
+        "laptop_yes": "yes",
+    }
+    turns = await asyncio.gather(*(hear(whisper, turn_of(clip)) for clip in [*said] * 2))
     texts = [turn[-1].text for turn in turns]
-    assert texts[:4] == texts[4:]
-    assert len(set(texts)) == 4
+    # A word may be understood otherwise, by when the turn was looked at: whose it is can be told.
+    whose = [max(said, key=lambda clip: likeness(text, said[clip])) for text in texts]
+    assert whose == [*said] * 2, texts
+    for text, clip in zip(texts, whose, strict=True):
+        assert likeness(text, said[clip]) > 0.7, text
 
 
 async def test_a_turn_longer_than_whisper_can_hear_is_understood_whole(

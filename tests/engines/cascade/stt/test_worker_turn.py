@@ -35,7 +35,7 @@ async def heard(pool: Pool, sign_of_life_s: float = 5.0) -> Transcript:
     turn = WorkerTurn("ears", pool, told.set_result, SOUND, sign_of_life_s=sign_of_life_s)
     turn.feed(SOUND.pcm)
     turn.finish()
-    return await asyncio.wait_for(told, 10)
+    return await asyncio.wait_for(told, 60)
 
 
 async def test_what_a_worker_could_not_hear_is_told_with_the_rest(pool: Pool) -> None:

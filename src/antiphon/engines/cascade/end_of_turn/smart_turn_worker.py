@@ -54,7 +54,12 @@ class Turn:
     def pause(self) -> Samples | None:
         """What was heard, once in each pause; None: nobody pauses."""
         pauses = self._pauses
-        if pauses.quiet_frames < PAUSE_FRAMES or pauses.speech_end <= self._judged_end:
+        # Who speaks without a break is louder than nothing: where speech ended is then of before.
+        if (
+            not pauses.can_tell
+            or pauses.quiet_frames < PAUSE_FRAMES
+            or pauses.speech_end <= self._judged_end
+        ):
             return None
         self._judged_end = pauses.speech_end
         return self._heard

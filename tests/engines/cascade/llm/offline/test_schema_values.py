@@ -207,6 +207,25 @@ def test_a_reference_that_leads_nowhere_allows_anything(schema: Any) -> None:
     assert fits(3, schema, schema)
 
 
+@pytest.mark.parametrize("frames", range(0, 500, 20))
+def test_circles_end_however_deep_the_stack_is(frames: int) -> None:
+    """At Python's limit, the library's compiled part would raise what nobody catches."""
+
+    def at_depth(frames: int) -> object:
+        return at_depth(frames - 1) if frames else value_for({"$ref": "#"}, {"$ref": "#"})
+
+    for more in range(20):
+        assert at_depth(frames + more) == "unknown"
+
+
+def test_deep_values_are_judged_to_their_ends() -> None:
+    tree = {"type": "object", "properties": {"child": {"$ref": "#"}}}
+    value: Any = "no object"
+    for _ in range(25):
+        value = {"child": value}
+    assert not fits(value, tree, tree)
+
+
 def test_what_is_not_judged_within_the_steps_does_not_fit() -> None:
     judge = Judge(True, steps=3)
     assert judge.fits("a", {"minLength": 1, "maxLength": 2})

@@ -24,12 +24,16 @@ Schema = Any
 """A dict, or a bool."""
 
 MAX_STEPS = 20_000
+MAX_DEPTH = 80
+"""Of rules within rules.  Python's own limit may be met in the library's compiled part, which then
+raises what no handler of exceptions catches.
+"""
 
 _Rule = Callable[..., Iterator[ValidationError] | None]
 
 
 class _SpentError(Exception):
-    """Choices within choices multiply: there were too many."""
+    """Choices within choices multiply: there were too many, or too many within one another."""
 
 
 class _Steps(FormatChecker):
@@ -38,23 +42,40 @@ class _Steps(FormatChecker):
     def __init__(self, count: int) -> None:
         super().__init__(formats=())
         self.left = count
+        self.begin()
+
+    def begin(self) -> None:
+        self.depth = 0
+        self.followed: set[tuple[int, int]] = set()
+        """References, and the values they are followed for at the moment."""
 
 
 def _counted(rule: _Rule) -> _Rule:
     def counted(validator: Any, value: Any, instance: Any, schema: Any) -> Iterator[Any]:
-        validator.format_checker.left -= 1
-        if validator.format_checker.left < 0:
+        steps: _Steps = validator.format_checker
+        steps.left -= 1
+        if steps.left < 0 or steps.depth >= MAX_DEPTH:
             raise _SpentError
-        yield from rule(validator, value, instance, schema) or ()
+        steps.depth += 1
+        try:
+            yield from rule(validator, value, instance, schema) or ()
+        finally:
+            steps.depth -= 1
 
     return counted
 
 
 def _reference(validator: Any, value: Any, instance: Any, schema: Any) -> Iterator[Any]:
+    followed, here = validator.format_checker.followed, (id(schema), id(instance))
+    if here in followed:
+        return  # Round in a circle.
+    followed.add(here)
     try:
         yield from Draft202012Validator.VALIDATORS["$ref"](validator, value, instance, schema) or ()
     except Unresolvable:
         return
+    finally:
+        followed.discard(here)
 
 
 def _pattern(validator: Any, value: Any, instance: Any, schema: Any) -> Iterator[Any]:
@@ -82,11 +103,12 @@ class Judge:
         """What is wrong with it; None, if the steps were used up meanwhile."""
         if not isinstance(schema, dict | bool):
             return []
+        self.steps.begin()
         try:
             return list(self._root.descend(value, schema))
         except _SpentError:
             return None
-        except RecursionError:
+        except RecursionError:  # Of values to compare.
             return []
 
     def fits(self, value: Any, schema: Schema) -> bool:
