@@ -136,6 +136,11 @@ async def test_what_was_lost_with_the_server_is_told(tmp_path: Path) -> None:
             await shown.is_state("listening")
             await shown.visitor.speak("brooklyn_padded")
             await shown.is_state("speaking")
+            # An answer that has not all come yet would be asked for again.
+            events = await shown.open("Events")
+            await events.get_by_label("Filter").fill("response.done")
+            await events.locator("summary").first.wait_for()
+            await shown.open("Turns")
             server.kill()
             with ServerProcess(tmp_path, port=server.port, hears=False):
                 await shown.notice("gap").wait_for()
