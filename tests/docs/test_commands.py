@@ -89,7 +89,9 @@ def test_the_commands_run_as_printed(
             dry = command.replace("make ", "make --dry-run NPM= ", 1)
             _run(dry, cwd=ROOT, server=offline_server)
         elif re.match(r"\S*antiphon serve\b", command):
-            _serve(command, folder)
+            if command not in _passed:
+                _serve(command, folder)
+                _passed.add(command)
         elif (lines := "\n".join([*exported, command])) not in _passed:
             before = set(folder.rglob("*"))
             _run(lines, cwd=folder, server=offline_server)
@@ -98,7 +100,8 @@ def test_the_commands_run_as_printed(
 
 
 _passed: set[str] = set()
-"""What left nothing in the folder, and need not run again where another page says it too."""
+"""What need not run again where another page says it too: it left nothing in the folder that the next
+line wants."""
 
 
 def test_commands_that_fail_are_found(folder: Path, offline_server: ServerProcess) -> None:
