@@ -100,8 +100,7 @@ def test_the_commands_run_as_printed(
 
 
 _passed: set[str] = set()
-"""What need not run again where another page says it too: it left nothing in the folder that the next
-line wants."""
+"""What left nothing in the folder, and need not run again where another page says it too."""
 
 
 def test_commands_that_fail_are_found(folder: Path, offline_server: ServerProcess) -> None:
