@@ -280,7 +280,7 @@ async def test_what_was_not_heard_is_not_kept(keyed_server: ServerProcess) -> No
         await clinic_page.write("I need an appointment")
         await clinic_page.reads("For which day?")
         await clinic_page.talk("For which day?")
-        await clinic_page.end_when_heard("We have")
+        await clinic_page.end_when_heard("We have times")
         await clinic_page.visitor.speak("cmd_today")
         await clinic_page.page.locator("voice-dock[data-state=idle]").wait_for()
         lines = await clinic_page.thread()
