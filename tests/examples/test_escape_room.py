@@ -257,8 +257,12 @@ async def test_a_server_that_comes_back_finds_the_game_where_it_was(tmp_path: Pa
     before, after = tmp_path / "before", tmp_path / "after"
     before.mkdir()
     after.mkdir()
-    environ = {"ANTIPHON_API_KEYS": KEY, "ANTIPHON_DRAIN_SECONDS": "0"}
-    with ServerProcess(before, hears=False, **environ) as server:
+
+    def started(folder: Path, port: int = 0) -> ServerProcess:
+        environ = {"ANTIPHON_API_KEYS": KEY, "ANTIPHON_DRAIN_SECONDS": "0"}
+        return ServerProcess(folder, port=port, launcher=(), pass_fds=(), hears=False, **environ)
+
+    with started(before) as server:
         async with room(server, "server", complains=True) as shown:
             await shown.enter()
             await shown.hear_riddle(1)
@@ -266,7 +270,7 @@ async def test_a_server_that_comes_back_finds_the_game_where_it_was(tmp_path: Pa
             await asyncio.to_thread(server.stop)
             await shown.page.locator("body[data-activity=away]").wait_for()
             await shown.picture("away")
-            with ServerProcess(after, port=server.port, hears=False, **environ):
+            with started(after, server.port):
                 await shown.page.locator("body:not([data-activity=away])").wait_for()
                 line = shown.page.locator("#riddles li").nth(2)
                 assert await line.locator("span").inner_text() == riddle
