@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from antiphon.engines.scripted import ScriptedEngine
+from antiphon.testing import serving
 from tests.browser.console_page import console, look, needs_console
 from tests.browser.visitor import NEEDS_CHROMIUM
 from tests.server_process import KEY, ServerProcess
@@ -81,11 +83,13 @@ async def test_who_has_no_key_sees_nothing(keyed_server: ServerProcess) -> None:
         assert await shown.page.get_by_role("alert").count() == 0
 
 
-async def test_a_server_that_keeps_none_says_so(tmp_path: Path) -> None:
-    with ServerProcess(tmp_path, hears=False, ANTIPHON_JOURNAL_RETENTION="none") as server:
-        async with console(server.url, complains=True) as shown:
-            await shown.page.get_by_role("button", name="Conversations", exact=True).click()
-            await shown.page.get_by_text("This server keeps no conversations.").wait_for()
+async def test_a_server_that_keeps_none_says_so() -> None:
+    async with (
+        serving(ScriptedEngine(), in_memory=False) as server,
+        console(server.url, complains=True) as shown,
+    ):
+        await shown.page.get_by_role("button", name="Conversations", exact=True).click()
+        await shown.page.get_by_text("This server keeps no conversations.").wait_for()
 
 
 LOUDNESS = """async (id) => {
