@@ -27,9 +27,12 @@ ARTIFACTS = Path(__file__).parents[2] / "out" / "browser"
 ATTEMPTS = 4
 OVER_MS = 4_000
 """What has not grown for so long is the whole of an answer."""
-BEFORE = (
-    "() => { [window.shown, window.grewAt] = [document.querySelector('%s').innerText, Infinity]; }"
-)
+UNHEARD_MS = 20_000
+"""To what has no answer by then none will come: it was not heard."""
+BEFORE = """([lines, unheard]) => {
+    window.shown = document.querySelector(lines).innerText;
+    window.grewAt = performance.now() + unheard;
+}"""
 ANSWERED = """([lines, agents, wanted]) => {
     const list = document.querySelector(lines);
     if (list.innerText !== window.shown)
@@ -92,7 +95,7 @@ class Visitor:
             hears: what the agent says, among else, to one whom it has understood.
         """
         for _ in range(ATTEMPTS):
-            await self.run(BEFORE % lines)
+            await self.run(BEFORE, [lines, UNHEARD_MS])
             await self.speak(clip)
             if await self.until(ANSWERED, [lines, agents, hears]) == "wanted":
                 return
