@@ -18,18 +18,20 @@ CONSOLE := src/antiphon/console/index.html
 CLIENT := web/packages/client/dist/index.js
 CONSOLE_SOURCES := $(shell find web/console web/packages \( -name node_modules -o -name dist \) -prune -o -type f -print)
 
-# Tests that play and listen in real time, or start servers, browsers and other programs: mostly they wait.
-REAL_TIME := $(addprefix tests/,browser cli conformance/test_over_webrtc.py deploy docs examples \
-	mock/test_calls.py mock/test_on_a_port.py processes/test_server.py server/test_tls.py \
-	talk/test_end_to_end.py talk/test_webrtc.py transports/test_websocket.py transports/webrtc)
-# Likewise, with the official clients, whose libraries take longer to load than all else together: one process
-# loads them, instead of each worker.
-CLIENTS := $(addprefix tests/,clients e2e deploy/test_apps_on_services.py examples/test_clinic_assistant.py mock/test_clients.py)
+# Tests that play and listen in real time, or start servers, browsers and other programs: mostly they wait. In
+# three lanes of like length, each one process: what one loads or starts (the official clients, whose libraries take
+# longer to load than all else together; a browser; a server) all of its tests share.
+BROWSER := tests/browser
+CLIENTS := $(addprefix tests/,clients e2e examples deploy/test_apps_on_services.py mock/test_clients.py)
+CALLS := $(addprefix tests/,cli conformance/test_over_webrtc.py deploy docs mock/test_calls.py mock/test_on_a_port.py \
+	processes/test_server.py server/test_tls.py talk/test_end_to_end.py talk/test_webrtc.py \
+	transports/test_websocket.py transports/webrtc)
 # Beside them nothing else runs, not even what gives way at once (chrt --idle): it takes the caches, and they are late.
 
+# The others, in two lanes likewise: beside them there is time for what else is checked.
 ENGINES := tests/engines
 
-.PHONY: run mic example test test-real-time test-clients test-virtual-time test-engines test-all-else test-web build-web check fmt bench bench-peers dist setup setup-test clean
+.PHONY: run mic example test test-real-time test-browser test-calls test-clients test-virtual-time test-engines test-all-else test-web build-web check fmt bench bench-peers dist setup setup-test clean
 
 run: setup $(if $(NPM),$(CONSOLE))  ## serve on http://127.0.0.1:$(PORT)
 	$(UV) run --no-sync antiphon serve --port $(PORT)
@@ -45,23 +47,27 @@ test: setup-test  ## every check and every test
 	@$(MAKE) --no-print-directory build-web
 	@failed=0; \
 	$(MAKE) --no-print-directory --keep-going -j3 test-virtual-time test-web check || failed=1; \
-	$(MAKE) --no-print-directory --keep-going -j2 test-clients test-real-time || failed=1; \
+	$(MAKE) --no-print-directory --keep-going -j3 test-real-time || failed=1; \
 	exit $$failed
 
-test-real-time: setup-test
-	$(PYTEST) --numprocesses 2 --dist worksteal $(REAL_TIME) $(CLIENTS:%=--ignore=%)
+test-real-time: test-browser test-calls test-clients
+
+test-browser: setup-test
+	$(PYTEST) $(BROWSER)
+
+test-calls: setup-test
+	$(PYTEST) $(CALLS) $(addprefix --ignore=,$(CLIENTS))
 
 test-clients: setup-test
 	$(PYTEST) $(CLIENTS)
 
-# In two lanes of like length: workers of one run would each collect all tests, and load all that any of them needs.
 test-virtual-time: test-engines test-all-else
 
 test-engines: setup-test
 	$(PYTEST) $(ENGINES)
 
 test-all-else: setup-test
-	$(PYTEST) $(addprefix --ignore=,$(ENGINES) $(REAL_TIME) $(CLIENTS))
+	$(PYTEST) $(addprefix --ignore=,$(ENGINES) $(BROWSER) $(CALLS) $(CLIENTS))
 
 test-web: setup-test  ## the packages for web pages, where npm is there
 ifneq ($(NPM),)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -40,6 +41,9 @@ shrinking.MAX_SHRINKING_SECONDS = 30  # Five minutes for each law would hide wha
 
 YOUNG_OBJECTS = 10_000
 """As in a server: a collector that looks at each 700 takes a tenth of the tests' time."""
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    # As `nohup` has it: what is started from here would ignore it too, and never reload.
+    signal.signal(signal.SIGHUP, lambda *_: None)
 gc.disable()  # Until all tests are collected, which stay to the end.
 
 

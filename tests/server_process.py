@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-STOP_TIMEOUT_S = 30
+STOP_TIMEOUT_S = 60
 KEY = "server-key"
 """Of the server that has one."""
 

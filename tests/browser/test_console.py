@@ -79,20 +79,20 @@ async def test_one_talks_interrupts_and_sees_what_happened(offline_server: Serve
         assert len(await content(await downloading.value)) > 10_000
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_it_fits_a_telephone(offline_server: ServerProcess, scheme: str) -> None:
+async def test_it_fits_a_telephone(offline_server: ServerProcess) -> None:
     async with console(offline_server.url) as shown:
-        await shown.page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
         await shown.page.set_viewport_size({"width": 390, "height": 844})
         await shown.type("Hello.")
         await shown.is_state("text-only")
         await shown.page.locator("[data-role=assistant]").first.wait_for()
         wide = "() => document.documentElement.scrollWidth > innerWidth"
-        assert not await shown.visitor.run(wide)
-        await shown.picture(f"telephone-{scheme}")
-        async with shown.settings():
-            assert not await shown.visitor.run(wide), "Settings"
-            await shown.picture(f"telephone-settings-{scheme}")
+        for scheme in ("light", "dark"):
+            await shown.page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+            assert not await shown.visitor.run(wide), scheme
+            await shown.picture(f"telephone-{scheme}")
+            async with shown.settings():
+                assert not await shown.visitor.run(wide), "Settings"
+                await shown.picture(f"telephone-settings-{scheme}")
         await shown.page.get_by_role("button", name="Details", exact=True).click()
         for tab in ("Turns", "Events", "Usage"):
             await shown.open(tab)
@@ -150,28 +150,28 @@ async def test_a_voice_is_previewed(offline_server: ServerProcess) -> None:
         assert await shown.page.get_by_role("alert").count() == 0
 
 
-@pytest.mark.parametrize(
-    ("refusal", "kind"),
-    [("NotAllowedError", "microphone-denied"), ("NotFoundError", "no-device")],
-)
-async def test_without_a_microphone_one_types_and_comes_back(
-    offline_server: ServerProcess, refusal: str, kind: str
-) -> None:
+async def test_without_a_microphone_one_types_and_comes_back(offline_server: ServerProcess) -> None:
     async with console(offline_server.url) as shown:
         await shown.visitor.run("() => { window.hearing = navigator.mediaDevices.getUserMedia; }")
-        await shown.visitor.run(f"() => {{ {DENIED % refusal} }}")
+        await shown.visitor.run(f"() => {{ {DENIED % 'NotAllowedError'} }}")
         await shown.give_desk()
         await shown.start()
         await shown.is_state("text-only")
-        await shown.notice(kind).wait_for()
-        await shown.picture(kind)
+        await shown.notice("microphone-denied").wait_for()
+        await shown.picture("microphone-denied")
         await shown.type("today")
         await shown.hears("Today it is.")
+
+        await shown.visitor.run(f"() => {{ {DENIED % 'NotFoundError'} }}")
+        await shown.page.get_by_role("button", name="Use voice").click()
+        await shown.notice("no-device").wait_for()
+        await shown.picture("no-device")
+        await shown.is_state("text-only")
 
         await shown.visitor.run("() => { navigator.mediaDevices.getUserMedia = window.hearing; }")
         await shown.page.get_by_role("button", name="Use voice").click()
         await shown.is_state("listening")
-        assert await shown.notice(kind).count() == 0
+        assert await shown.notice("no-device").count() == 0
         await shown.visitor.speak("cmd_two_people")
         await shown.hears("The old mill is yours.")
         assert await shown.page.locator("[data-role=user]").count() == 2, "one conversation"
@@ -332,6 +332,10 @@ CAPTIONS = """
 """
 """What the page shows of the agent's last words, fifty times a second."""
 LOOKS_MS = 20
+TOLD_MS = 4_000
+"""The strict bounds are lost-connection.test.ts's, in virtual time.  Here a machine may stall;
+a browser alone tells of a dead call after five seconds and more, and of a dead WebSocket never.
+"""
 
 
 @pytest.mark.parametrize("transport", ["webrtc", "websocket"])
@@ -349,7 +353,7 @@ async def test_captions_stop_where_the_sound_does(tmp_path: Path, transport: str
             server.kill()
             killed_at_ms = time.time() * 1000
             await shown.visitor.until(
-                "(since) => Date.now() - since > 4000 && window.captions.at(-1).struck",
+                "(since) => Date.now() - since > 5000 && window.captions.at(-1).struck",
                 killed_at_ms,
             )
             await shown.picture(f"killed-{transport}")
@@ -361,9 +365,9 @@ async def test_captions_stop_where_the_sound_does(tmp_path: Path, transport: str
             # By the page's own looks: while a busy machine keeps it waiting, it shows nothing new.
             heard = after[-1]["heard"]
             stopped = next(at for at, seen in enumerate(after) if seen["heard"] == heard)
-            assert stopped < 300 / LOOKS_MS, "words ran on without sound"
+            assert stopped < 1_000 / LOOKS_MS, "words ran on without sound"
             told = next(at for at, seen in enumerate(after) if seen["notice"] and seen["struck"])
-            assert told < 1000 / LOOKS_MS, "nobody said that the sound was gone"
+            assert told < TOLD_MS / LOOKS_MS, "nobody said that the sound was gone"
             assert after[-1]["struck"].strip(), "what was not heard is struck through"
     finally:
         server.kill()
@@ -407,7 +411,7 @@ async def test_a_connection_that_dies_without_a_word_is_told(
             assert told["notice"] == "connection-unsure"
             looks = [seen["atMs"] for seen in await shown.visitor.run("() => window.captions")]
             until_told = [at for at in looks if frozen_at_ms <= at <= told["atMs"]]
-            assert 0 < len(until_told) < 1000 / LOOKS_MS
+            assert 0 < len(until_told) < TOLD_MS / LOOKS_MS
             await shown.picture(f"unsure-{transport}")
             server.thaw()
             await shown.notice("connection-unsure").wait_for(state="detached")

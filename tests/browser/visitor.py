@@ -24,6 +24,25 @@ TIMEOUT_S = 60
 ARTIFACTS = Path(__file__).parents[2] / "out" / "browser"
 """Where a page that failed leaves its picture."""
 
+ATTEMPTS = 4
+OVER_MS = 4_000
+"""What has not grown for so long is the whole of an answer."""
+UNHEARD_MS = 20_000
+"""To what has no answer by then none will come: it was not heard."""
+BEFORE = """([lines, unheard]) => {
+    window.shown = document.querySelector(lines).innerText;
+    window.grewAt = performance.now() + unheard;
+}"""
+ANSWERED = """([lines, agents, wanted]) => {
+    const list = document.querySelector(lines);
+    if (list.innerText !== window.shown)
+        [window.shown, window.grewAt] = [list.innerText, performance.now()];
+    if ([...list.querySelectorAll(agents)].at(-1)?.textContent.includes(wanted)) return 'wanted';
+    const isAnswer = list.querySelector(`${agents}:last-child`) !== null;
+    return isAnswer && performance.now() - window.grewAt > OVER_MS && 'another';
+}""".replace("OVER_MS", str(OVER_MS))
+"""Whether what is wanted is said, or something else has been."""
+
 Test = TypeVar("Test", bound=Callable[..., Any])
 NEEDS_CHROMIUM = (
     pytest.mark.skipif(
@@ -65,6 +84,23 @@ class Visitor:
         await self.until("() => window.microphone?.isOpen")
         await self.keep("recording", clip, part_s)
         await self.run("() => window.microphone.say(window.recording)")
+
+    async def say(self, clip: str, *, lines: str, agents: str, hears: str) -> None:
+        """Say a recording until it is understood: a busy machine's microphone has gaps.
+
+        Args:
+            clip: of the recordings.
+            lines: selects the list of what was said.
+            agents: selects its lines that are the agent's.
+            hears: what the agent says, among else, to one whom it has understood.
+        """
+        for _ in range(ATTEMPTS):
+            await self.run(BEFORE, [lines, UNHEARD_MS])
+            await self.speak(clip)
+            if await self.until(ANSWERED, [lines, agents, hears]) == "wanted":
+                return
+        shown = await self.page.locator(lines).inner_text()
+        raise AssertionError(f"{clip} was not understood: {shown}")
 
     async def keep(self, name: str, clip: str, part_s: tuple[float, float] | None = None) -> None:
         """Give the page a recording, as a variable that `microphone.say` takes."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from openai import AsyncOpenAI
 
 from antiphon.transports.webrtc.calls import Answer
@@ -18,8 +20,22 @@ BOOK_ROOM = {
 }
 
 
-async def answer_the_call(sideband: JudgedSession) -> None:
-    call = await sideband.until("response.function_call_arguments.done")
+CALLED = "response.function_call_arguments.done"
+ATTEMPTS = 4
+
+
+async def order(caller: Client, sideband: JudgedSession) -> Any:
+    """Say it until it is understood: a machine that stands still makes gaps in what is heard."""
+    for _ in range(ATTEMPTS):
+        caller.microphone.say(at_24khz("cmd_book_a_room"))
+        while (event := await sideband.next()).type not in (CALLED, "response.done"):
+            assert event.type != "error", event
+        if event.type == CALLED:
+            return event
+    raise AssertionError("it was not understood")
+
+
+async def answer_the_call(sideband: JudgedSession, call: Any) -> None:
     assert (call.name, call.arguments) == ("book_room", "{}")
     await sideband.until("response.done")
     await sideband.connection.conversation.item.create(
@@ -41,7 +57,7 @@ async def test_it_answers_the_function_call_of_a_websocket_session(
             assert sideband.events[0].session.id == session_id
             await sideband.configure(tools=[BOOK_ROOM])
             await page.speak("cmd_book_a_room")
-            await answer_the_call(sideband)
+            await answer_the_call(sideband, await sideband.until(CALLED))
             await page.until("response.function_call_arguments.done")
             await page.until("response.done")
             said = await page.reply()
@@ -73,8 +89,7 @@ async def test_it_answers_the_function_call_of_a_spoken_call_and_hangs_up(
         assert caller.call_id.startswith("rtc_")
         async with judged(offline_server, call_id=caller.call_id) as sideband:
             await sideband.configure(tools=[BOOK_ROOM])
-            caller.microphone.say(at_24khz("cmd_book_a_room"))
-            await answer_the_call(sideband)
+            await answer_the_call(sideband, await order(caller, sideband))
             said = await sideband.until("response.output_audio_transcript.done")
             assert said.transcript == "The old mill is yours."
             # The server plays: it knows when the last of it has been heard.

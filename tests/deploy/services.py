@@ -239,7 +239,7 @@ def _process(stack: contextlib.ExitStack, folder: Path, name: str, *arguments: s
 def metric(place: Place, query: str) -> float:
     """The sum that Prometheus answers; 0: it knows of none."""
     with urllib.request.urlopen(
-        f"{place.prometheus}/api/v1/query?query=sum({query})", timeout=5
+        f"{place.prometheus}/api/v1/query?query=sum({query})", timeout=60
     ) as (told):
         result: Any = json.load(told)["data"]["result"]
     return float(result[0]["value"][1]) if result else 0.0
@@ -251,7 +251,7 @@ def _free_port() -> int:
         return port
 
 
-def _until(tried: Any, within_s: float = 30) -> None:
+def _until(tried: Any, within_s: float = 60) -> None:
     until = time.monotonic() + within_s
     while True:
         try:

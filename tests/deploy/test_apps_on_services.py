@@ -92,7 +92,7 @@ def turn_realm(port: int) -> str:
     """What coturn says to one who asks it for a relay without a password (RFC 8656, 7.2)."""
     allocate = struct.pack("!HHI12sHHB3x", 3, 8, 0x2112A442, b"a-request-id", 0x19, 4, 17)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
-        asking.settimeout(10)
+        asking.settimeout(60)
         asking.sendto(allocate, ("127.0.0.1", port))
         told = asking.recv(2048)
     at = 20

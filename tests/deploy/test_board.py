@@ -31,7 +31,7 @@ COMPOSE = Path(__file__).parents[2] / "deploy" / "compose"
 GRAFANA = COMPOSE / "grafana"
 BOARD = json.loads((GRAFANA / "dashboards" / "antiphon.json").read_text())
 ALERTS = COMPOSE / "alerts.yml"
-STARTS_S = 30.0
+STARTS_S = 60.0
 MAY_BE_EMPTY = {
     "Errors of engines": "none took over from another",
     "Packets lost": "there is no call",

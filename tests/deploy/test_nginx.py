@@ -53,11 +53,11 @@ def public(server: ServerProcess, tmp_path_factory: pytest.TempPathFactory) -> I
             yield f"http://127.0.0.1:{port}/voice"
         finally:
             proxy.terminate()
-            proxy.wait(10)
+            proxy.wait(60)
 
 
 def _wait_for(port: int, proxy: subprocess.Popen[bytes], log: Path) -> None:
-    until = time.monotonic() + 10
+    until = time.monotonic() + 60
     while time.monotonic() < until:
         try:
             socket.create_connection(("127.0.0.1", port), 1).close()
@@ -92,13 +92,13 @@ async def test_a_session_by_websocket(public: str) -> None:
         ClientSession(headers=AUTH) as client,
         client.ws_connect(f"{url}/v1/realtime?model=gpt-realtime") as live,
     ):
-        assert (await live.receive_json(timeout=10))["type"] == "session.created"
+        assert (await live.receive_json(timeout=60))["type"] == "session.created"
         # A message as large as an image is: nothing on the way cuts it.
         text = "word " * 200_000
         content = [{"type": "input_text", "text": text}]
         item = {"type": "message", "role": "user", "content": content}
         await live.send_json({"type": "conversation.item.create", "item": item})
-        answer = await live.receive_json(timeout=10)
+        answer = await live.receive_json(timeout=60)
         assert answer["type"] == "conversation.item.added"
         assert answer["item"]["content"][0]["text"] == text
 

@@ -15,6 +15,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import wave
 from pathlib import Path
 from typing import NamedTuple
 
@@ -47,6 +48,11 @@ class Block(NamedTuple):
         return [line for line in lines if line and not line.startswith("#")]
 
 
+SAYS = {
+    "python examples/stock_openai.py": "Six times ten is sixty.\n",
+    "python examples/stock_agents.py": "We are open from nine to five.\n",
+}
+"""Where it is known to the letter."""
 BLOCKS = [
     Block(str(page.relative_to(ROOT)), *match.groups(""))
     for page in PAGES
@@ -80,6 +86,8 @@ def test_each_block_of_commands_says_whether_it_runs(block: Block) -> None:
 def test_the_commands_run_as_printed(
     block: Block, folder: Path, offline_server: ServerProcess
 ) -> None:
+    if block.commands in _passed:
+        return  # Another page says the same.
     # As in a shell: what one line exports, the next ones have.
     exported: list[str] = []
     for command in block.commands:
@@ -90,15 +98,17 @@ def test_the_commands_run_as_printed(
             _run(dry, cwd=ROOT, server=offline_server)
         elif re.match(r"\S*antiphon serve\b", command):
             _serve(command, folder)
-        elif (lines := "\n".join([*exported, command])) not in _passed:
-            before = set(folder.rglob("*"))
-            _run(lines, cwd=folder, server=offline_server)
-            if set(folder.rglob("*")) == before:
-                _passed.add(lines)
+        else:
+            lines = "\n".join([*exported, command])
+            said = _run(lines, cwd=folder, server=offline_server)
+            assert SAYS.get(command, said) == said
+    if (reply := folder / "reply.wav").exists():
+        with wave.open(str(reply)) as file:
+            assert file.getnframes() / file.getframerate() > 1
+    _passed.append(block.commands)
 
 
-_passed: set[str] = set()
-"""What left nothing in the folder, and need not run again where another page says it too."""
+_passed: list[list[str]] = []
 
 
 def test_commands_that_fail_are_found(folder: Path, offline_server: ServerProcess) -> None:
@@ -122,8 +132,8 @@ def _environ(**more: str) -> dict[str, str]:
     return {**clean, "ANTIPHON_OFFLINE_STT_WORKERS": "1", **more}
 
 
-def _run(command: str, *, cwd: Path, server: ServerProcess) -> None:
-    """The server that it speaks of is the one of the tests."""
+def _run(command: str, *, cwd: Path, server: ServerProcess) -> str:
+    """What it says.  The server that it speaks of is the one of the tests."""
     base = server.websocket_url if "stock_agents" in command else server.url
     done = subprocess.run(
         ["bash", "-euc", command.replace("http://127.0.0.1:8080", server.url)],
@@ -135,6 +145,7 @@ def _run(command: str, *, cwd: Path, server: ServerProcess) -> None:
         timeout=TIMEOUT_S,
     )
     assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+    return done.stdout
 
 
 def _serve(command: str, cwd: Path) -> None:

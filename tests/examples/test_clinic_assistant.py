@@ -210,6 +210,9 @@ class Page:
         last = "[...document.querySelectorAll('#thread .assistant p')].at(-1)?.textContent"
         await self.visitor.until(f"(text) => {last}?.includes(text)", text)
 
+    async def says(self, clip: str, *, reads: str) -> None:
+        await self.visitor.say(clip, lines="#thread", agents=".assistant", hears=reads)
+
     async def thread(self) -> list[str]:
         return await self.page.locator("#thread li").all_inner_texts()
 
@@ -245,10 +248,10 @@ async def test_what_was_begun_in_writing_goes_on_by_voice_and_is_kept(
         assert not await clinic_page.page.locator("#welcome").is_visible()
 
         await clinic_page.talk("For which day?")
-        await clinic_page.visitor.speak("cmd_today")
-        await clinic_page.reads("We have times from 9 a.m. to 4:30 p.m. Which time suits you?")
-        await clinic_page.visitor.speak("cmd_two_thirty_pm")
-        await clinic_page.reads("So today, at two thirty p.m. Shall I book it?")
+        times = "We have times from 9 a.m. to 4:30 p.m. Which time suits you?"
+        await clinic_page.says("cmd_today", reads=times)
+        confirmation = "So today, at two thirty p.m. Shall I book it?"
+        await clinic_page.says("cmd_two_thirty_pm", reads=confirmation)
         # In writing, in the same conversation.
         await clinic_page.write("yes")
         await clinic_page.reads(f"We expect you on {AT_2_30:%A}")
@@ -277,7 +280,7 @@ async def test_what_was_not_heard_is_not_kept(keyed_server: ServerProcess) -> No
         await clinic_page.write("I need an appointment")
         await clinic_page.reads("For which day?")
         await clinic_page.talk("For which day?")
-        await clinic_page.end_when_heard("We have")
+        await clinic_page.end_when_heard("We have times")
         await clinic_page.visitor.speak("cmd_today")
         await clinic_page.page.locator("voice-dock[data-state=idle]").wait_for()
         lines = await clinic_page.thread()

@@ -115,20 +115,7 @@ def test_titles_that_are_open_are_what_can_be_completed(tasks: TaskList) -> None
 
 # The application.
 
-ATTEMPTS = 3
-OVER_MS = 4_000
-"""What has not grown for so long is the whole of an answer."""
-CAPTIONS = "document.querySelector('.dock-captions').innerText"
 LAST_SAID = "[...document.querySelectorAll('.dock-captions li:not(.user)')].at(-1)?.textContent"
-ASKED = f"() => {{ window.shown = {CAPTIONS}; window.grewAt = Infinity; }}"
-ANSWERED = f"""([wanted, over]) => {{
-    const shown = {CAPTIONS};
-    if (shown !== window.shown) [window.shown, window.grewAt] = [shown, performance.now()];
-    const isAnswer = document.querySelector('.dock-captions li:last-child:not(.user)') !== null;
-    const isOver = isAnswer && performance.now() - window.grewAt > over;
-    return {LAST_SAID}?.includes(wanted) || isOver;
-}}"""
-"""What is wanted is said, or something else has been."""
 
 
 class Page:
@@ -147,15 +134,7 @@ class Page:
         await self.visitor.until(f"(text) => {LAST_SAID}?.includes(text)", text)
 
     async def says(self, clip: str, *, hears: str) -> None:
-        """Until it is understood, as one does: a busy machine's microphone has gaps."""
-        for _ in range(ATTEMPTS):
-            await self.visitor.run(ASKED)
-            await self.visitor.speak(clip)
-            await self.visitor.until(ANSWERED, [hears, OVER_MS])
-            if await self.visitor.run(f"(text) => {LAST_SAID}?.includes(text)", hears):
-                return
-        captions = await self.visitor.run(f"() => {CAPTIONS}")
-        raise AssertionError(f"{clip} was not understood: {captions}")
+        await self.visitor.say(clip, lines=".dock-captions", agents="li:not(.user)", hears=hears)
 
     async def shows(self, heading: str, *titles: str) -> None:
         lines = f"[...document.querySelectorAll('#{heading} li span')].map((s) => s.textContent)"

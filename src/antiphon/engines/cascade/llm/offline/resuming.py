@@ -70,12 +70,17 @@ def resumed(dialogue: Dialogue, start: Situation, items: Sequence[Item]) -> tupl
     now, heard, answered = start, unheard, unheard
     results: list[FunctionCallOutput] = []
     texts: list[str] = []
+    was_cut = False
     for item in items:
         match item:
             case FunctionCallOutput():
                 results.append(item)
                 heard += 1
             case Message(role="user"):
+                if was_cut:  # Who speaks to an answer that was cut has heard what it began with.
+                    now = take(dialogue, now, results, texts)[-1].situation
+                    answered, was_cut = heard, False
+                    texts = []
                 texts.append(text_of(item).strip())
                 results.clear()
                 heard += 1
@@ -83,9 +88,11 @@ def resumed(dialogue: Dialogue, start: Situation, items: Sequence[Item]) -> tupl
                 if heard > answered or not now.greeted:
                     now = take(dialogue, now, results, texts)[-1].situation
                     answered = heard
-                    results, texts = [], []
+                    results, texts, was_cut = [], [], False
                 if isinstance(item, FunctionCall) and isinstance(item.call_id, str) and now.calling:
                     now = structs.replace(now, calling=(item.call_id, now.calling[1]))
+            case Message(role="assistant") if heard > answered and text_of(item):
+                was_cut = True
     return now, answered
 
 
