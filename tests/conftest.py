@@ -15,19 +15,6 @@ from hypothesis.internal.conjecture import engine as shrinking
 from antiphon.server.self_signed import LOCAL_NAMES, Files, write_self_signed
 from tests.server_process import KEY, ServerProcess
 
-LONGEST_FIRST = (
-    "tests/browser",
-    "tests/examples",
-    "tests/transports/webrtc",
-    "tests/docs",
-    "tests/talk/test_webrtc",
-    "tests/clients",
-    "tests/cli",
-    "tests/core/test_laws",
-    "tests/engines",
-    "tests/mock",
-)
-"""Begun first, so that no worker is left alone with one."""
 THERE_BEFORE = pytest.StashKey[frozenset[str]]()
 DEEP = os.environ.get("ANTIPHON_LAWS") == "deep"
 """Laws look longer, and at random; otherwise each run tries the same examples."""
@@ -45,14 +32,6 @@ if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
     # As `nohup` has it: what is started from here would ignore it too, and never reload.
     signal.signal(signal.SIGHUP, lambda *_: None)
 gc.disable()  # Until all tests are collected, which stay to the end.
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    def place(item: pytest.Item) -> int:
-        matching = (at for at, path in enumerate(LONGEST_FIRST) if item.nodeid.startswith(path))
-        return next(matching, len(LONGEST_FIRST))
-
-    items.sort(key=place)
 
 
 @pytest.hookimpl(trylast=True)
