@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
+
+from antiphon.engines.cascade.starvation import queued_s, queued_since
 
 if sys.platform == "linux":
     import resource
@@ -97,15 +97,14 @@ class _Stopwatch:
     """
 
     def __init__(self) -> None:
-        self._begun = (time.perf_counter(), time.thread_time(), _gave_way(), _queued_s())
+        self._begun = (time.perf_counter(), time.thread_time(), _gave_way(), queued_s())
 
     def took_s(self) -> float:
-        begun_s, ran_s, gave_way, queued_s = self._begun
+        begun_s, ran_s, gave_way, before = self._begun
         if gave_way is not None and _gave_way() == gave_way:
             return time.thread_time() - ran_s  # It waited for nothing but the processor.
         # Of all threads, as this one may have waited for what another holds, the interpreter first.
-        queued = sum(total_s - queued_s.get(of, 0) for of, total_s in _queued_s().items())
-        return time.perf_counter() - begun_s - queued
+        return time.perf_counter() - begun_s - sum(queued_since(before, queued_s()))
 
 
 def _gave_way() -> int | None:
@@ -113,15 +112,6 @@ def _gave_way() -> int | None:
     if sys.platform != "linux":
         return None
     return resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw
-
-
-def _queued_s() -> dict[str, float]:
-    """How long each thread of this process could have run, and others did."""
-    queued_s = {}
-    for path in Path("/proc/self/task").glob("*/schedstat"):
-        with contextlib.suppress(OSError, IndexError, ValueError):  # It may just have ended.
-            queued_s[path.parent.name] = int(path.read_bytes().split()[1]) / 1e9
-    return queued_s
 
 
 def _is_a_servers(task: asyncio.Task[Any]) -> bool:

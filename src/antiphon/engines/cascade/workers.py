@@ -25,6 +25,7 @@ from typing import Any, Generic, TypeVar, cast
 
 import msgspec
 
+from antiphon.engines.cascade.starvation import queued_s, queued_since
 from antiphon.engines.cascade.worker_wire import SIGN, BrokenWire, Frames, frame
 from antiphon.errors import EngineUnavailable
 
@@ -38,6 +39,9 @@ _LONGEST_PAUSE_S = 10.0
 _STOP_S = 1.0
 START_MAX_S = 180.0
 """Many times what loading the largest network takes, for machines that have far too much to do."""
+STARVED_MAX_S = 20.0
+"""For so long at most a silent worker is excused by what others had of the processor."""
+_NEXT_TO_NOTHING_S = 0.02
 _STDERR_TAIL_BYTES = 4096
 _ENVIRONMENT = {
     # One thread a computation: the pool is what uses the cores.
@@ -88,15 +92,14 @@ class Job(Generic[News]):
         """Its worker has no other job."""
         return len(self._worker.jobs) <= 1
 
-    @property
-    def worker_said(self) -> int:
-        """How often its worker has said anything, to any job: the same number again is silence."""
-        return self._worker.said
-
     def ask_for_a_sign(self) -> None:
-        """Its worker says something soon (`worker_said`), unless its process stands still."""
+        """Its worker says something soon, unless its process stands still."""
         if not self._closed:
             self._worker.write(SIGN)
+
+    def silence(self) -> Silence:
+        """Of its worker, from now on."""
+        return Silence(self._worker)
 
     def replace_worker(self) -> bool:
         """It hangs: all its jobs are lost, this one too unless it was closed before.
@@ -232,6 +235,31 @@ class _Worker(asyncio.SubprocessProtocol, Generic[News]):
         kinds = re.findall(r"^([\w.]*(?:Error|Exception|Exit))\b", text, re.MULTILINE)
         trail = " > ".join(f"{file}:{line}" for file, line in places[-4:])
         return f"{kinds[-1] if kinds else 'no Python error'} {trail}".strip()
+
+
+class Silence:
+    """Of a worker: it has said nothing, to any job, since this was made."""
+
+    def __init__(self, worker: _Worker[Any]) -> None:
+        self._worker = worker
+        self._said = worker.said
+        self._began_s = asyncio.get_running_loop().time()
+        self._queued_s = queued_s(worker.pid or 0)
+
+    @property
+    def is_over(self) -> bool:
+        return self._worker.said != self._said
+
+    def left_s(self, patience_s: float) -> float:
+        """How much longer it may last where one may last ``patience_s``; 0: the worker hangs.
+
+        The time for which it could have run and others had the processor does not count, up to
+        `STARVED_MAX_S`.
+        """
+        starved_s = max(queued_since(self._queued_s, queued_s(self._worker.pid or 0)), default=0.0)
+        lasted_s = asyncio.get_running_loop().time() - self._began_s
+        left_s = patience_s + min(starved_s, STARVED_MAX_S) - lasted_s
+        return left_s if left_s > _NEXT_TO_NOTHING_S else 0.0
 
 
 class WorkerPool(Generic[News]):

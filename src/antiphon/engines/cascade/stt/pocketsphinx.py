@@ -29,10 +29,8 @@ _log = logging.getLogger(__name__)
 
 _NAME = "pocketsphinx"
 _WORKER = "antiphon.engines.cascade.stt.pocketsphinx_worker"
-SIGN_OF_LIFE_S = 10.0
-"""While it decodes it holds Python's lock, for most of a second where there is time: on a machine
-that has little, one that was given up sooner would lose each turn.
-"""
+SIGN_OF_LIFE_S = 3.0
+"""While it decodes it holds Python's lock, for most of a second where there is time."""
 _WAITING_TURNS_PER_WORKER, _WAITING_WITH_GRAMMARS = 16, 256
 
 Pronounce = Callable[[Sequence[str]], Awaitable[dict[str, str]]]

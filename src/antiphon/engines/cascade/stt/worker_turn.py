@@ -79,12 +79,21 @@ class WorkerTurn:
         self._await_a_sign(self._job)
 
     def _await_a_sign(self, job: Job[Any]) -> None:
-        def look(said: int) -> None:
-            if self._job is job and job.worker_said == said and not job.replace_worker():
+        later = asyncio.get_running_loop().call_later
+        silence = job.silence()
+
+        def look() -> None:
+            if self._job is not job:
+                return
+            if silence.is_over:
+                self._await_a_sign(job)  # It may stand still later.
+            elif left_s := silence.left_s(self._sign_of_life_s):
+                later(left_s, look)  # It had no time to give one.
+            elif not job.replace_worker():
                 self._await_a_sign(job)  # It is starting.
 
         job.ask_for_a_sign()
-        asyncio.get_running_loop().call_later(self._sign_of_life_s, look, job.worker_said)
+        later(self._sign_of_life_s, look)
 
     def cancel(self) -> None:
         self._finished = self._cancelled = True
