@@ -84,18 +84,18 @@ async def test_a_worker_that_dies_takes_the_turn_with_it(pool: Pool) -> None:
 async def test_a_worker_that_others_starve_is_not_taken_for_one_that_hangs(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    pool = made(monkeypatch, str(8_000_000))
+    pool = made(monkeypatch, str(16_000_000))
     await pool.start()
     [pid] = pool.pids
     told: asyncio.Future[Transcript] = asyncio.get_running_loop().create_future()
     with crowded(pid, others=5):
-        turn = WorkerTurn("ears", pool, told.set_result, SOUND, sign_of_life_s=0.6)
+        turn = WorkerTurn("ears", pool, told.set_result, SOUND, sign_of_life_s=1.2)
         begun_s = ran_s(pid)
         async with asyncio.timeout(60):
             while ran_s(pid) < begun_s + 0.03:  # noqa: ASYNC110 - It is at work, and hears nothing.
                 await asyncio.sleep(0.01)
         turn.finish()
-        # What takes a fifth of a second takes more than one, in a sixth of a processor.
+        # What takes half a second takes three, in a sixth of a processor.
         transcript = await asyncio.wait_for(told, 60)
     await pool.aclose()
     assert (transcript.text, transcript.problem) == ("hello", "")
