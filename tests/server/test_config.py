@@ -94,7 +94,7 @@ def test_the_file_may_be_named_and_must_then_exist(tmp_path: Path) -> None:
         ("[server]\nport = 70000", "antiphon.toml:2: port: Expected `int` <= 65535."),
         (
             "[server]\nlog_level = 'loud'",
-            "log_level: Invalid enum value 'loud'. Wanted: \"debug\" or",
+            "antiphon.toml:2: log_level: Invalid enum value 'loud'. Wanted: \"debug\" or",
         ),
         ("[server]\nport = \n", "this is not TOML: Invalid value (at line 2"),
         ("[models]\ngpt-4.1 = 'x'", 'antiphon.toml:2: write "gpt-4" = "engine"'),
@@ -131,6 +131,11 @@ def test_an_error_in_a_variable_names_the_variable() -> None:
     assert refusal(ANTIPHON_PORT="http") == (
         "ANTIPHON_PORT: port: Expected `int`, got `str`. Wanted: integer, ≥ 0, ≤ 65535."
     )
+
+
+def test_a_part_that_is_wrong_is_named_without_the_kind_of_the_whole() -> None:
+    told = refusal(ANTIPHON_RELAY_UPSTREAMS='[{"x": 1}]')
+    assert told.endswith("upstreams: Object contains unknown field `x` - at `$[0]`.")
 
 
 def test_all_problems_are_told_at_once() -> None:

@@ -28,6 +28,8 @@ from antiphon.server.toml_file import TomlFile, read_toml
 CONFIG_VARIABLE = "ANTIPHON_CONFIG"
 DEFAULT_FILE = "antiphon.toml"
 PREFIX = "ANTIPHON_"
+_PLACE_WITHIN = " - at `$"
+"""So msgspec tells which part of a value is wrong; then the kind of the whole is right."""
 
 
 def variable_name(section: str, key: str) -> str:
@@ -149,8 +151,10 @@ class _Reader:
             try:
                 values[key] = msgspec.convert(raw, its_type, strict=strict, dec_hook=_decode_secret)
             except msgspec.ValidationError as error:
-                wanted = type_in_words(its_type)
-                self._problems.append(f"{source}: {key}: {error}. Wanted: {wanted}.")
+                told = f"{source}: {key}: {error}."
+                if _PLACE_WITHIN not in told:
+                    told += f" Wanted: {type_in_words(its_type)}."
+                self._problems.append(told)
             else:
                 self._sources[dotted] = source
         return kind(**values)

@@ -92,13 +92,18 @@ class Job(Generic[News]):
         """Its worker has no other job."""
         return len(self._worker.jobs) <= 1
 
+    @property
+    def worker_said(self) -> int:
+        """How often its worker has said anything, to any job: the same number again is silence."""
+        return self._worker.said
+
     def ask_for_a_sign(self) -> None:
         """Its worker says something soon, unless its process stands still."""
         if not self._closed:
             self._worker.write(SIGN)
 
     def silence(self) -> Silence:
-        """Of its worker, from now on."""
+        """Of its worker, from now on.  Reads files of the system: for once a turn, not a piece."""
         return Silence(self._worker)
 
     def replace_worker(self) -> bool:

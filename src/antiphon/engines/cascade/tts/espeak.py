@@ -145,19 +145,15 @@ class EspeakSynthesizer:
     async def _next(
         self, inbox: asyncio.Queue[News | EngineUnavailable], job: Job[News]
     ) -> News | EngineUnavailable:
-        silence, wait_s = job.silence(), self._patience_s
         while True:
+            said = job.worker_said
             try:
-                async with asyncio.timeout(wait_s):
+                async with asyncio.timeout(self._patience_s):
                     return await inbox.get()
             except TimeoutError:
-                wait_s = silence.left_s(self._patience_s)
-                if silence.is_over:  # One that speaks for others is slow, no more.
-                    silence, wait_s = job.silence(), self._patience_s
-                elif not wait_s:
-                    if job.replace_worker():
-                        return await inbox.get()  # That the worker is lost.
-                    wait_s = self._patience_s  # It is starting.
+                # One that speaks for others is slow, no more.
+                if job.worker_said == said and job.replace_worker():
+                    return await inbox.get()  # That the worker is lost.
 
 
 def _command(

@@ -110,14 +110,13 @@ class LocalVoice:
 
         patience_s = self.first_patience_s if first else self.patience_s
         job = self._pool.open(tell, lost)
-        silence = job.silence()
+        said = job.worker_said
         try:
             job.send(Speak(spoken.text, spoken.voice, spoken.speed, waits_for_first=first))
             async with asyncio.timeout(patience_s):
                 news = await answer
         except TimeoutError:
-            # One that is not alone may be at work for another.
-            if job.is_alone and not silence.is_over and not silence.left_s(patience_s):
+            if job.is_alone and job.worker_said == said:  # Else it may be at work for another.
                 job.replace_worker()
             what = f"a sentence is not spoken within {patience_s:g} s"
             raise EngineUnavailable(self._name, what) from None

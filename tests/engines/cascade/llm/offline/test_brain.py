@@ -569,29 +569,28 @@ async def test_a_history_that_is_told_in_pieces_is_heard_once(booking: Script) -
     assert await second.say(STEPS[3]) == await first.say(STEPS[3])
 
 
-async def test_what_was_not_answered_in_the_other_session_is_still_to_be_answered(
-    booking: Script,
-) -> None:
-    client = Client(booking)
+async def after_a_cut(script: Script) -> Client:
+    """Goes on with a conversation that ended as the answer to "mountain view" began."""
+    client = Client(script)
     await client.respond()
     await client.say("book a room")
     client.user("mountain view")
     cut_off = (OutputAudio(transcript="For"),)
     client.add(Message(id="cut", role="assistant", status="incomplete", content=cut_off))
-    another = Client(booking)
+    another = Client(script)
     another.items = client.items
+    return another
+
+
+async def test_what_was_not_answered_in_the_other_session_is_still_to_be_answered(
+    booking: Script,
+) -> None:
+    another = await after_a_cut(booking)
     assert await another.respond() == "For which day?"
 
 
 async def test_who_goes_on_after_an_answer_that_was_cut_has_heard_it(booking: Script) -> None:
-    client = Client(booking)
-    await client.respond()
-    await client.say("book a room")
-    client.user("mountain view")
-    cut_off = (OutputAudio(transcript="For"),)
-    client.add(Message(id="cut", role="assistant", status="incomplete", content=cut_off))
-    another = Client(booking)
-    another.items = client.items
+    another = await after_a_cut(booking)
     assert await another.say("today") == "And at what time?"
 
 
